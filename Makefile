@@ -1,0 +1,164 @@
+# What people and CI run: `make help` lists it.
+#
+# Each target makes the virtual environment that it needs, once. Stamps in the environment say
+# what it was made from, so a second run installs nothing and needs no network, and a changed
+# source is rebuilt with the tools that are already there.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+BENCH_VENV ?= .venv-bench
+FUZZ_SECONDS ?= 60
+WERROR ?= ON
+
+BIN := $(VENV)/bin
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help demo test bench lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
+  kernel-symbols clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo "Variables: PYTHON, CXX, VENV, DEMO_VENV, BENCH_VENV, PYTEST_ARGS, BENCH_ARGS," \
+	  "FUZZ_SECONDS, FUZZ_CXX, WERROR"
+
+demo: $(DEMO_VENV)/installed ## patch published models and print the table
+	$(DEMO_VENV)/bin/python examples/demo/demo.py
+
+test: lint kernel-symbols ## check style, types and imports, then run every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/dependencies ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports --no-logo
+
+format: $(VENV)/dependencies ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors ## measure against peers
+	$(BENCH_VENV)/bin/python benchmarks/run.py --pairs build/checkpoints \
+	  --out build/benchmarks.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py build/benchmarks.json
+
+build/checkpoints/base.bf16.safetensors: benchmarks/finetune_encoder.py | $(BENCH_VENV)/installed
+	$(BENCH_VENV)/bin/python $< $(@D)
+	@touch $@
+
+build: $(VENV)/installed ## bring the environment up to date with the sources
+
+# Python is then read from src/ itself; the kernel still needs `make dev` after a change to it.
+# Without the stamp, the next `make test` installs the package as its users do.
+dev: $(VENV)/dependencies ## install in editable form
+	$(call install,$(VENV),--editable)
+	@rm -f $(VENV)/installed
+
+sanitize: $(VENV)/dependencies ## run the kernel's C++ tests under the sanitizers
+	$(CMAKE) -S kernel -B build/sanitize $(CMAKE_ARGS) \
+	  -DSAPWOOD_KERNEL_TESTS=ON -DSAPWOOD_SANITIZE=ON
+	$(CMAKE) --build build/sanitize
+	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
+
+fuzz: fuzz-kernel fuzz-python ## fuzz each decoder for FUZZ_SECONDS
+
+clean: ## remove what was built
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -f $(foreach venv,$(VENV) $(DEMO_VENV) $(BENCH_VENV),$(venv)/installed)
+
+distclean: clean ## remove the environments too
+	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV)
+
+# A weak symbol in a vector path is code for that instruction set which any other part may get.
+kernel-symbols: $(VENV)/installed
+	@! nm -C $(wildcard $(call build_dir,$(VENV))/kernel/CMakeFiles/*/src/path_avx*.o) \
+	  /dev/null 2>/dev/null | grep ' [VWu] ' || { echo "kernel/src/path_avx*.cpp: give what" \
+	  "stands above internal linkage, or have it always inlined." >&2; exit 1; }
+
+# Environments
+
+CMAKE = $(BIN)/cmake
+CMAKE_ARGS = -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
+  -DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR)
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+
+# Folders are in the list because their time changes when a file comes or goes.
+SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE NOTICE \
+  $(shell find kernel src -name __pycache__ -prune -o -print)
+
+# Prints what the package itself needs and the named extras and dependency groups.
+PRINT_REQUIREMENTS = import sys, tomllib; \
+  toml = tomllib.load(open("pyproject.toml", "rb")); \
+  lists = toml["project"]["optional-dependencies"] | toml["dependency-groups"]; \
+  print(*toml["project"]["dependencies"], *sum((lists[name] for name in sys.argv[1:]), []), sep="\n")
+
+%/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Sapwood needs Python 3.11 or newer, and $(PYTHON) is not." \
+	    "Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $*
+
+$(VENV)/requirements.txt: NEEDS = build lint test
+$(DEMO_VENV)/requirements.txt: NEEDS = build
+$(BENCH_VENV)/requirements.txt: NEEDS = build bench
+
+# Replaced only where it differs: other edits of pyproject.toml leave the environment alone.
+%/requirements.txt: %/bin/python pyproject.toml
+	@$< -c '$(PRINT_REQUIREMENTS)' $(NEEDS) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+%/dependencies: %/requirements.txt
+	$*/bin/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+# Without build isolation: the environment holds CMake, Ninja and nanobind, so that the machine
+# needs a compiler and nothing more. The build folder is kept, one for each environment.
+define install
+PATH="$(abspath $(1))/bin:$$PATH" $(1)/bin/python $(PIP_INSTALL) \
+  --no-build-isolation --no-deps --force-reinstall \
+  --config-settings=build-dir=$(call build_dir,$(1)) $(2) .
+endef
+build_dir = build/$(patsubst .%,%,$(notdir $(1)))
+
+# The stamp is as old as the start of the build: what is edited meanwhile is built the next time.
+%/installed: %/dependencies $(SOURCES)
+	@touch $@.new
+	$(call install,$*)
+	@mv $@.new $@
+
+# Fuzzing: libFuzzer for the kernel, atheris for the Python above it
+
+FUZZ_CXX ?= $(firstword $(wildcard $(foreach dir,$(subst :, ,$(PATH)), \
+  $(dir)/clang++ $(dir)/clang++-1[4-9] $(dir)/clang++-2[0-9])))
+FUZZ_TARGETS = $(shell grep -l '^import atheris' fuzz/*.py 2>/dev/null)
+
+# Files in build/fuzz that a crash leaves behind are its input.
+FUZZ_ARGS = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
+  -artifact_prefix=build/fuzz/ -print_final_stats=1
+
+fuzz-kernel: $(VENV)/dependencies
+	@test -n "$(FUZZ_CXX)" || { echo "Fuzzing the kernel needs clang++ 14 or newer with its" \
+	  "libFuzzer (Debian: clang-14 libclang-rt-14-dev), or FUZZ_CXX=its path." >&2; exit 1; }
+	$(CMAKE) -S kernel -B build/fuzz-kernel $(CMAKE_ARGS) -DSAPWOOD_FUZZ=ON \
+	  -DCMAKE_CXX_COMPILER=$(FUZZ_CXX)
+	$(CMAKE) --build build/fuzz-kernel
+	@mkdir -p build/fuzz/kernel
+	build/fuzz-kernel/fuzz_decode $(FUZZ_ARGS) build/fuzz/kernel
+
+# atheris has wheels for some versions of Python only; on the others this part says so and ends.
+fuzz-python: $(VENV)/fuzz
+	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+	  echo "atheris is not to be had for this Python: the Python fuzz targets did not run."; \
+	else \
+	  for target in $(FUZZ_TARGETS); do \
+	    corpus=build/fuzz/$$(basename $$target .py); mkdir -p $$corpus; \
+	    echo "$(BIN)/python $$target"; \
+	    $(BIN)/python $$target $(FUZZ_ARGS) $$corpus || exit 1; \
+	  done; \
+	fi
+
+$(VENV)/fuzz: $(VENV)/installed
+	-$(BIN)/python $(PIP_INSTALL) atheris
+	@touch $@

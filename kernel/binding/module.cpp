@@ -1,0 +1,222 @@
+// Python's view of the kernel: checks sizes, drops the GIL, translates errors.
+// The only place that knows Python.h. Mirrored by src/sapwood/_kernel.pyi.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include "sapwood/codec.hpp"
+#include "sapwood/match.hpp"
+#include "sapwood/measure.hpp"
+#include "sapwood/tables.hpp"
+
+namespace nb = nanobind;
+using namespace sapwood;
+
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using MutableBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using LevelArray = nb::ndarray<const int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Counts =
+    nb::ndarray<const uint32_t, nb::shape<contexts, 256>, nb::c_contig, nb::device::cpu>;
+using TablesPtr = std::shared_ptr<const Tables>;
+
+std::span<const uint8_t> span(const Bytes& bytes) { return {bytes.data(), bytes.size()}; }
+
+uint64_t element_size(Type type) {
+    return with_element(type, [](auto element) { return sizeof(typename decltype(element)::uint); });
+}
+
+Type type_of(int code) {
+    if (code < 0 || code > static_cast<int>(Type::bytes)) throw nb::value_error("unknown type code");
+    return static_cast<Type>(code);
+}
+
+// Elements in `size` bytes; the buffers must agree.
+uint64_t elements_of(Type type, size_t size, size_t other) {
+    if (size != other || size % element_size(type) != 0)
+        throw nb::value_error("buffers of different or fractional length");
+    return size / element_size(type);
+}
+
+void check_rows(uint64_t elements, uint64_t row_length, Context context, size_t levels) {
+    if (row_length == 0) throw nb::value_error("rows of no elements");
+    const uint64_t expected = context == Context::none  ? 0
+                              : context == Context::one ? 1
+                                                        : row_count(elements, row_length);
+    if (levels != expected) throw nb::value_error("a level is missing or too many");
+}
+
+Path path_of(int code) {
+    if (code < 0) return best_path();
+    const Path path = static_cast<Path>(code);
+    if (code > 2 || !supported(path)) throw nb::value_error("this processor lacks that path");
+    return path;
+}
+
+nb::bytes to_bytes(const std::vector<uint8_t>& data) {
+    return nb::bytes(data.data(), data.size());
+}
+
+template <class T, class... Shape>
+auto to_array(std::vector<T> values, Shape... shape) {
+    auto* kept = new std::vector<T>(std::move(values));
+    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::ndarray<nb::numpy, T>(kept->data(), {static_cast<size_t>(shape)...}, owner);
+}
+
+template <auto Encode>
+nb::bytes encode(int code, Bytes base, Bytes target, uint64_t row_length, int context,
+                 LevelArray levels, const TablesPtr& tables, int table) {
+    const Type type = type_of(code);
+    const uint64_t elements = elements_of(type, target.size(), base.size());
+    if (context < 0 || context > 2) throw nb::value_error("unknown context");
+    check_rows(elements, row_length, static_cast<Context>(context), levels.size());
+    std::vector<uint8_t> out;
+    {
+        nb::gil_scoped_release release;
+        out = Encode(type, base.data(), target.data(), elements, row_length,
+                     Levels{static_cast<Context>(context), {levels.data(), levels.size()}},
+                     *tables, table);
+    }
+    return to_bytes(out);
+}
+
+template <auto Decode>
+void decode(int code, Bytes payload, Bytes base, MutableBytes out, uint64_t row_length,
+            const std::vector<TablesPtr>& shared, int path) {
+    const Type type = type_of(code);
+    const uint64_t elements = elements_of(type, out.size(), base.size());
+    if (row_length == 0) throw nb::value_error("rows of no elements");
+    const Path chosen = path_of(path);
+    nb::gil_scoped_release release;
+    Decode(type, span(payload), base.data(), out.data(), elements, row_length, shared, chosen);
+}
+
+}  // namespace
+
+NB_MODULE(_kernel, m) {
+    static nb::exception<CorruptPayload> corrupt(m, "CorruptPayload", PyExc_ValueError);
+
+    nb::class_<Tables>(m, "Tables")
+        .def_static(
+            "build",
+            [](int coding, Counts counts, const std::vector<std::tuple<int, int64_t>>& specials,
+               const std::vector<uint8_t>& class_starts, uint16_t first_exponent) {
+                if (coding < 0 || coding > 2) throw nb::value_error("unknown coding");
+                std::vector<Special> checked;
+                for (const auto& [token, value] : specials) {
+                    if (token < 0 || token > 255) throw nb::value_error("a token past 255");
+                    checked.push_back({static_cast<uint8_t>(token), value});
+                }
+                return std::make_shared<const Tables>(
+                    static_cast<Coding>(coding), normalised({counts.data(), counts.size()}),
+                    std::move(checked), class_starts, first_exponent);
+            })
+        .def_static("parse", [](Bytes bytes) { return Tables::parse(span(bytes)); })
+        .def("serialised", [](const Tables& tables) { return to_bytes(tables.serialised()); })
+        .def_prop_ro("coding",
+                     [](const Tables& tables) { return static_cast<int>(tables.coding()); })
+        .def_prop_ro("frequencies", [](const Tables& tables) {
+            std::vector<uint16_t> flat;
+            for (const auto& context : tables.frequencies())
+                flat.insert(flat.end(), context.begin(), context.end());
+            return to_array(std::move(flat), contexts, 256);
+        });
+
+    m.def("encode_residual", &encode<encode_residual>);
+    m.def("encode_sparse", &encode<encode_sparse>);
+    m.def("decode_residual", &decode<decode_residual>);
+    m.def("decode_sparse", &decode<decode_sparse>);
+    m.def("encode_value", [](int code, Bytes target, const TablesPtr& tables, int table) {
+        const Type type = type_of(code);
+        const uint64_t elements = elements_of(type, target.size(), target.size());
+        std::vector<uint8_t> out;
+        {
+            nb::gil_scoped_release release;
+            out = encode_value(type, target.data(), elements, *tables, table);
+        }
+        return to_bytes(out);
+    });
+    m.def("decode_value", [](int code, Bytes payload, MutableBytes out,
+                             const std::vector<TablesPtr>& shared) {
+        const Type type = type_of(code);
+        const uint64_t elements = elements_of(type, out.size(), out.size());
+        nb::gil_scoped_release release;
+        decode_value(type, span(payload), out.data(), elements, shared);
+    });
+
+    m.def("row_levels", [](int code, Bytes base, Bytes target, uint64_t row_length) {
+        const Type type = type_of(code);
+        const uint64_t elements = elements_of(type, target.size(), base.size());
+        if (row_length == 0) throw nb::value_error("rows of no elements");
+        std::vector<int16_t> out;
+        {
+            nb::gil_scoped_release release;
+            out = row_levels(type, base.data(), target.data(), elements, row_length);
+        }
+        const size_t rows = out.size();
+        return to_array(std::move(out), rows);
+    });
+    m.def("residual_counts",
+          [](int code, Bytes base, Bytes target, uint64_t row_length, LevelArray levels) {
+              const Type type = type_of(code);
+              const uint64_t elements = elements_of(type, target.size(), base.size());
+              check_rows(elements, row_length,
+                         levels.size() == 1 ? Context::one : Context::row, levels.size());
+              std::vector<uint32_t> out;
+              {
+                  nb::gil_scoped_release release;
+                  out = residual_counts(type, base.data(), target.data(), elements, row_length,
+                                        {levels.data(), levels.size()});
+              }
+              return to_array(std::move(out), measured_contexts, 256);
+          });
+    m.def("exponent_counts", [](int code, Bytes target) {
+        const Type type = type_of(code);
+        const uint64_t elements = elements_of(type, target.size(), target.size());
+        std::vector<uint32_t> out = exponent_counts(type, target.data(), elements);
+        const size_t fields = out.size();
+        return to_array(std::move(out), fields);
+    });
+    m.def("residuals", [](int code, Bytes base, Bytes target) {
+        const Type type = type_of(code);
+        const uint64_t elements = elements_of(type, target.size(), base.size());
+        return to_array(residuals(type, base.data(), target.data(), elements), elements);
+    });
+
+    nb::class_<MatchIndex>(m, "MatchIndex")
+        .def("__init__",
+             [](MatchIndex* self, Bytes base, uint32_t block, size_t max_bytes) {
+                 nb::gil_scoped_release release;
+                 new (self) MatchIndex(span(base), block, max_bytes);
+             },
+             nb::keep_alive<1, 2>())
+        .def("find",
+             [](const MatchIndex& index, Bytes target, uint64_t begin, uint64_t end) {
+                 if (begin > end || end > target.size()) throw nb::value_error("range past target");
+                 std::vector<Copy> found;
+                 {
+                     nb::gil_scoped_release release;
+                     index.find(span(target), begin, end, found);
+                 }
+                 std::vector<uint64_t> flat;
+                 flat.reserve(found.size() * 3);
+                 for (const Copy& copy : found)
+                     flat.insert(flat.end(), {copy.target_offset, copy.base_offset, copy.length});
+                 const size_t rows = found.size();
+                 return to_array(std::move(flat), rows, 3);
+             })
+        .def_prop_ro("memory", &MatchIndex::memory);
+
+    // 0 scalar, 1 AVX2, 2 AVX-512.
+    m.def("paths", [] {
+        std::vector<int> out;
+        for (int path = 0; path <= 2; ++path)
+            if (supported(static_cast<Path>(path))) out.push_back(path);
+        return out;
+    });
+}

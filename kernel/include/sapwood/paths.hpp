@@ -1,0 +1,77 @@
+// The inner loops that exist once for each instruction set, and the choice among them.
+//
+// Every path gives the same bytes. A path stops before a round of 64 elements
+// that it cannot do (an escape, a word too many, the end) and says how far it
+// came; the scalar code does that round and judges what is wrong with it.
+#pragma once
+
+#include <cstdint>
+
+#include "sapwood/element.hpp"
+
+namespace sapwood {
+
+enum class Path : uint8_t { scalar = 0, avx2 = 1, avx512 = 2 };
+
+// The state of a dense decoding with 64 lanes, in plain pointers: what is shared
+// with code built for another instruction set has no inline functions.
+struct DenseLoop {
+    uint32_t* states;         // 64
+    const uint32_t* entries;  // Tables::decode_entries
+    const uint8_t* words;     // readable for 512 bytes past words_end
+    const uint8_t* words_end;
+    const uint8_t* bits;  // readable for 512 bytes past bit_end
+    uint64_t bit_position;
+    uint64_t bit_end;
+    const int16_t* levels;  // by row, or null: `level` for all
+    int level;
+    bool by_exponent;  // false: context 0 for all
+    uint64_t row_length;
+    uint64_t elements;
+    const uint8_t* base;
+    uint8_t* out;
+    unsigned bin_tokens;            // tokens of bins lie below
+    unsigned first_special;         // special tokens lie from here
+    unsigned last_special;          // to here, none when it is lower
+    const int32_t* special_values;  // by token
+    uint64_t done;                  // elements, a multiple of 64
+};
+
+// Finds the changed elements of a sparse coding: a countdown for each class
+// tells how many more of its elements stay.
+struct SparseLoop {
+    const uint8_t* base;
+    uint64_t elements;
+    const int16_t* levels;
+    int level;
+    bool by_exponent;
+    uint64_t row_length;
+    const uint8_t* class_starts;  // ascending contexts
+    unsigned classes;
+    const uint32_t* const* gaps;  // by class
+    const uint64_t* counts;       // by class
+    uint64_t* next;               // by class: index of the next gap
+    uint64_t* countdown;          // by class
+    uint32_t* const* positions;   // by class, room for counts[class]
+    uint64_t done;                // elements
+};
+
+using DenseFunction = void (*)(DenseLoop&);
+using SparseFunction = void (*)(SparseLoop&);
+
+// Null where the path leaves the type to the scalar code.
+struct PathFunctions {
+    DenseFunction (*dense)(Type);
+    SparseFunction (*sparse)(Type);
+};
+
+const PathFunctions& avx2_path();
+const PathFunctions& avx512_path();
+
+// What this processor runs.
+bool supported(Path path);
+Path best_path();
+DenseFunction dense_function(Path path, Type type);
+SparseFunction sparse_function(Path path, Type type);
+
+}  // namespace sapwood

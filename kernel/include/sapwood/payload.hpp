@@ -1,0 +1,108 @@
+// What the payloads of all codings have in common: the fields before the symbols,
+// the levels of the rows, and the streams (spec/patch-v1.md, Payloads).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "sapwood/bins.hpp"
+#include "sapwood/bitstream.hpp"
+#include "sapwood/rans.hpp"
+#include "sapwood/tables.hpp"
+
+namespace sapwood {
+
+// What chooses the table of an element.
+enum class Context : uint8_t {
+    none = 0,  // one table for all
+    one = 1,   // the base's exponent, against one level for the chunk
+    row = 2,   // the base's exponent, against its row's level
+};
+
+// The level of a row in which nothing is expected to change: context 0 throughout.
+inline constexpr int16_t still_level = INT16_MIN;
+inline constexpr int max_level = 8191;
+
+// The table of an element: half octaves of the update's size over the ULP.
+inline unsigned element_context(int level, int exponent) {
+    const int context = level - 2 * exponent;
+    return context < 0 ? 0u : context > 31 ? 31u : static_cast<unsigned>(context);
+}
+
+// Rows of a chunk: `elements` in rows of `row_length`, the last one perhaps shorter.
+inline uint64_t row_count(uint64_t elements, uint64_t row_length) {
+    return elements / row_length + (elements % row_length != 0);
+}
+
+// A payload under construction.
+class PayloadWriter {
+public:
+    // `table`: the id of a shared set, or negative to carry `tables` inside.
+    PayloadWriter(const Tables& tables, int table, Context context,
+                  std::span<const int16_t> levels, uint64_t symbols_expected);
+
+    // By context << 8 | token.
+    const EncodeEntry* entries() const { return entries_.data(); }
+
+    // A symbol and its raw bits; the escape and `whole` where the tables lack the token.
+    void put(unsigned context, Token token, uint64_t whole, unsigned width) {
+        if (entries_[context << 8 | token.token].frequency == 0) token = {escape, width, whole};
+        symbols_.push_back(static_cast<uint16_t>(context << 8 | token.token));
+        raw(token.raw, token.bits);
+    }
+    // Where a caller writes `count` symbols by itself.
+    uint16_t* extend(uint64_t count) {
+        symbols_.resize(symbols_.size() + count);
+        return symbols_.data() + symbols_.size() - count;
+    }
+    void raw(uint64_t value, unsigned bits) { bits_.put(value, bits); }
+
+    // `counts`: changes by class, of sparse codings; else empty.
+    std::vector<uint8_t> finish(std::span<const uint64_t> counts);
+
+private:
+    const Tables& tables_;
+    std::vector<EncodeEntry> entries_;
+    int table_;
+    Context context_;
+    int16_t level_ = 0;
+    unsigned lanes_;
+    std::vector<uint16_t> symbols_;
+    BitWriter bits_;
+};
+
+// A payload being read. Holds a padded copy of the streams, no larger than the payload.
+class PayloadReader {
+public:
+    // Throws CorruptPayload. `shared` are the patch's tables, by id.
+    PayloadReader(std::span<const uint8_t> payload, Coding coding, uint64_t elements,
+                  uint64_t row_length,
+                  std::span<const std::shared_ptr<const Tables>> shared);
+
+    Context context;
+    int level = 0;               // Context::one
+    std::vector<int16_t> levels;  // Context::row: one a row
+    unsigned lanes = 1;
+    const Tables* tables = nullptr;
+    std::vector<uint64_t> counts;  // sparse: changes by class
+    uint64_t position = 0;         // of the next symbol
+    RansReader rans;
+    BitReader bits;
+
+    unsigned next_token(unsigned context_index) {
+        return rans.token(static_cast<unsigned>(position++) & (lanes - 1), context_index);
+    }
+    int level_of(uint64_t row) const { return levels.empty() ? level : levels[row]; }
+    // Throws CorruptPayload unless all streams were read to their very end.
+    void check_finished();
+
+private:
+    void read_levels(uint64_t rows);
+
+    std::shared_ptr<const Tables> inline_tables_;
+    std::vector<uint8_t> streams_;
+};
+
+}  // namespace sapwood

@@ -1,0 +1,149 @@
+#include "sapwood/measure.hpp"
+
+#include <bit>
+#include <cmath>
+#include <type_traits>
+
+#include "sapwood/bins.hpp"
+#include "sapwood/payload.hpp"
+
+namespace sapwood {
+namespace {
+
+// Wide enough that the difference of neighbours is exact; f64 alone needs more.
+template <class E>
+using Real = std::conditional_t<E::width == 64, double, float>;
+
+// A type with fewer exponent bits than a float is moved into a float's fields,
+// where its values lie 2^127 too low or so; this keeps them clear of denormals.
+template <class E>
+constexpr float lift = E::mantissa == 7 || E::mantissa == 23 ? 1.0f : 0x1p+64f;
+
+// The value of a pattern, times a power of two that depends on the type only.
+// Infinities and NaNs may give anything: only the size of a level hangs on it.
+template <class E>
+Real<E> scaled_value(typename E::uint bits) {
+    if constexpr (!E::is_float) {
+        return static_cast<Real<E>>(static_cast<typename E::sint>(bits));
+    } else if constexpr (E::width == 64) {
+        return std::bit_cast<double>(bits);
+    } else {
+        const uint32_t magnitude = static_cast<uint32_t>(bits & E::magnitude_mask)
+                                   << (23 - E::mantissa);
+        const float value = std::bit_cast<float>(magnitude) * lift<E>;
+        return E::negative(bits) ? -value : value;
+    }
+}
+
+// Log2 of the ULP that `scaled_value` gives to exponent field 0, if ULPs went on
+// halving down to there.
+template <class E>
+constexpr int unit_exponent() {
+    if constexpr (!E::is_float) return 0;
+    if constexpr (E::width == 64) return -1023 - 52;
+    return -127 - static_cast<int>(E::mantissa) + (lift<E> == 1.0f ? 0 : 64);
+}
+
+// 2 * log2(size), rounded to the nearest integer by comparing alone.
+int half_octaves(double size) {
+    int exponent;
+    const double fraction = std::frexp(size, &exponent);  // in [0.5, 1)
+    constexpr double low = 0.59460355750136051;            // 2^-0.75
+    constexpr double high = 0.84089641525371450;           // 2^-0.25
+    return 2 * exponent - (fraction < low ? 2 : fraction < high ? 1 : 0);
+}
+
+// Sixteen partial sums in a fixed order: the same on every path and compiler,
+// and wide enough to vectorise.
+template <class E>
+double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin, uint64_t end) {
+    Real<E> sums[16] = {};
+    uint64_t i = begin;
+    for (; i + 16 <= end; i += 16)
+        for (unsigned j = 0; j < 16; ++j)
+            sums[j] += std::abs(scaled_value<E>(E::load(target, i + j)) -
+                                scaled_value<E>(E::load(base, i + j)));
+    for (; i < end; ++i)
+        sums[i % 16] += std::abs(scaled_value<E>(E::load(target, i)) -
+                                 scaled_value<E>(E::load(base, i)));
+    double total = 0;
+    for (Real<E> sum : sums) total += static_cast<double>(sum);
+    return total;
+}
+
+template <class E>
+unsigned residual_token(typename E::sint residual) {
+    if (residual > -static_cast<int>(exact_residual) && residual < static_cast<int>(exact_residual)) {
+        const int small = static_cast<int>(residual);
+        return static_cast<unsigned>((small * 2) ^ (small >> 31));
+    }
+    return ResidualBins<E::width>::token(residual).token;
+}
+
+}  // namespace
+
+std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* target,
+                                uint64_t elements, uint64_t row_length) {
+    std::vector<int16_t> out;
+    out.reserve(row_count(elements, row_length));
+    with_element(type, [&](auto element) {
+        using E = decltype(element);
+        for (uint64_t start = 0; start < elements; start += row_length) {
+            const uint64_t end = std::min(elements, start + row_length);
+            const double mean = summed_changes<E>(base, target, start, end) /
+                                static_cast<double>(end - start);
+            if (!(mean > 0) || !std::isfinite(mean)) {
+                out.push_back(still_level);
+                continue;
+            }
+            const int level = half_octaves(mean) - 2 * unit_exponent<E>() + measured_origin;
+            out.push_back(static_cast<int16_t>(std::clamp(level, -max_level, max_level)));
+        }
+    });
+    return out;
+}
+
+std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
+                                      uint64_t elements, uint64_t row_length,
+                                      std::span<const int16_t> levels) {
+    std::vector<uint32_t> out(size_t{measured_contexts} * 256);
+    with_element(type, [&](auto element) {
+        using E = decltype(element);
+        uint64_t row = 0;
+        for (uint64_t start = 0; start < elements; start += row_length, ++row) {
+            const uint64_t end = std::min(elements, start + row_length);
+            const int level = levels.size() == 1 ? levels[0] : levels[row];
+            for (uint64_t i = start; i < end; ++i) {
+                const auto from = E::load(base, i);
+                const int context = std::clamp(level - 2 * E::exponent(from), 0,
+                                               static_cast<int>(measured_contexts) - 1);
+                const auto residual = E::residual(from, E::load(target, i));
+                ++out[static_cast<size_t>(context) * 256 + residual_token<E>(residual)];
+            }
+        }
+    });
+    return out;
+}
+
+std::vector<uint32_t> exponent_counts(Type type, const uint8_t* target, uint64_t elements) {
+    return with_element(type, [&](auto element) {
+        using E = decltype(element);
+        std::vector<uint32_t> out(E::is_float ? size_t{1} << (E::width - 1 - E::mantissa) : 1);
+        for (uint64_t i = 0; i < elements; ++i)
+            ++out[static_cast<size_t>(E::exponent(E::load(target, i)))];
+        return out;
+    });
+}
+
+std::vector<int64_t> residuals(Type type, const uint8_t* base, const uint8_t* target,
+                               uint64_t elements) {
+    return with_element(type, [&](auto element) {
+        using E = decltype(element);
+        std::vector<int64_t> out(elements);
+        for (uint64_t i = 0; i < elements; ++i)
+            out[i] = E::residual(E::load(base, i), E::load(target, i));
+        return out;
+    });
+}
+
+}  // namespace sapwood

@@ -1,0 +1,108 @@
+#include <immintrin.h>
+
+#include "sapwood/paths.hpp"
+
+namespace sapwood {
+namespace {
+
+struct V {
+    using reg = __m512i;
+    using mask = __mmask16;
+    static constexpr unsigned lanes = 16;
+
+    static reg zero() { return _mm512_setzero_si512(); }
+    static reg set(uint32_t value) { return _mm512_set1_epi32(static_cast<int>(value)); }
+    static reg load(const void* at) { return _mm512_loadu_si512(at); }
+    static void store(void* at, reg v) { _mm512_storeu_si512(at, v); }
+
+    template <unsigned Bytes>
+    static reg load_elements(const uint8_t* at) {
+        if constexpr (Bytes == 1)
+            return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+        else if constexpr (Bytes == 2)
+            return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+        else
+            return load(at);
+    }
+    template <unsigned Bytes>
+    static void store_elements(uint8_t* at, reg v) {
+        if constexpr (Bytes == 1)
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(v));
+        else if constexpr (Bytes == 2)
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtepi32_epi16(v));
+        else
+            store(at, v);
+    }
+
+    static reg add(reg a, reg b) { return _mm512_add_epi32(a, b); }
+    static reg sub(reg a, reg b) { return _mm512_sub_epi32(a, b); }
+    static reg multiply(reg a, reg b) { return _mm512_mullo_epi32(a, b); }
+    static reg bit_and(reg a, reg b) { return _mm512_and_si512(a, b); }
+    static reg bit_xor(reg a, reg b) { return _mm512_xor_si512(a, b); }
+    template <unsigned N> static reg shift_left(reg a) { return _mm512_slli_epi32(a, N); }
+    template <unsigned N> static reg shift_right(reg a) { return _mm512_srli_epi32(a, N); }
+    static reg shift_left_each(reg a, reg by) { return _mm512_sllv_epi32(a, by); }
+    static reg shift_right_each(reg a, reg by) { return _mm512_srlv_epi32(a, by); }
+    static reg low_bits(reg a, reg count) {  // count < 32
+        return bit_and(a, sub(shift_left_each(set(1), count), set(1)));
+    }
+    static reg clamp(reg a, int low, int high) {
+        return _mm512_min_epi32(_mm512_max_epi32(a, _mm512_set1_epi32(low)),
+                                _mm512_set1_epi32(high));
+    }
+
+    // Comparisons are signed.
+    static mask above(reg a, reg b) { return _mm512_cmpgt_epi32_mask(a, b); }
+    static bool any_above(reg a, int limit) { return above(a, _mm512_set1_epi32(limit)) != 0; }
+    static bool any(mask m) { return m != 0; }
+    static mask both(mask a, mask b) { return a & b; }
+    static mask without(mask a, mask b) { return a & static_cast<mask>(~b); }
+    static uint64_t bits(mask m) { return m; }
+    static reg keep(mask m, reg a) { return _mm512_maskz_mov_epi32(m, a); }
+    static reg blend(mask m, reg otherwise, reg then) {
+        return _mm512_mask_mov_epi32(otherwise, m, then);
+    }
+
+    static reg gather(const uint32_t* table, reg index) {
+        return _mm512_i32gather_epi32(index, table, 4);
+    }
+    static reg gather_bytes(const uint8_t* from, reg offset) {
+        return _mm512_i32gather_epi32(offset, from, 1);
+    }
+
+    // Lanes below 2^16 take the next words, in lane order.
+    static reg renormalise(reg x, const uint8_t*& words) {
+        const mask low = _mm512_cmplt_epu32_mask(x, set(1u << 16));
+        const reg next =
+            _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)));
+        words += 2 * __builtin_popcount(low);
+        return _mm512_mask_or_epi32(x, low, shift_left<16>(x),
+                                    _mm512_maskz_expand_epi32(low, next));
+    }
+
+    // Sums of the lanes before each; `total` holds the inclusive sums.
+    static reg exclusive_sum(reg a, reg& total) {
+        const reg none = zero();
+        reg sum = add(a, _mm512_alignr_epi32(a, none, 15));
+        sum = add(sum, _mm512_alignr_epi32(sum, none, 14));
+        sum = add(sum, _mm512_alignr_epi32(sum, none, 12));
+        sum = add(sum, _mm512_alignr_epi32(sum, none, 8));
+        total = sum;
+        return sub(sum, a);
+    }
+    static uint64_t last(reg a) {
+        return static_cast<uint32_t>(
+            _mm_extract_epi32(_mm512_extracti32x4_epi32(a, 3), 3));
+    }
+};
+
+#include "path_simd.inl"
+
+}  // namespace
+
+const PathFunctions& avx512_path() {
+    static constexpr PathFunctions functions{dense, sparse};
+    return functions;
+}
+
+}  // namespace sapwood

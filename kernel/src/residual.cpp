@@ -1,0 +1,227 @@
+#include "sapwood/bins.hpp"
+#include "sapwood/codec.hpp"
+
+namespace sapwood {
+namespace {
+
+// Special values by hash, for the encoder: at most 254 of them.
+class SpecialLookup {
+public:
+    explicit SpecialLookup(const std::vector<Special>& specials) : any_(!specials.empty()) {
+        for (const Special& special : specials) {
+            size_t slot = hash(special.value);
+            while (slots_[slot].used) slot = (slot + 1) % size;
+            slots_[slot] = {special.value, special.token, true};
+        }
+    }
+    int find(int64_t value) const {
+        if (!any_) return -1;
+        for (size_t slot = hash(value); slots_[slot].used; slot = (slot + 1) % size)
+            if (slots_[slot].value == value) return slots_[slot].token;
+        return -1;
+    }
+
+private:
+    static constexpr size_t size = 1024;
+    static size_t hash(int64_t value) {
+        return (static_cast<uint64_t>(value) * 0x9E3779B97F4A7C15u) >> 54;
+    }
+    struct Slot {
+        int64_t value;
+        uint8_t token;
+        bool used;
+    };
+    bool any_;
+    Slot slots_[size] = {};
+};
+
+template <class E>
+void put_residuals(PayloadWriter& writer, const uint8_t* base, const uint8_t* target,
+                   uint64_t elements, uint64_t row_length, const Levels& levels,
+                   const Tables& tables) {
+    using Bins = ResidualBins<E::width>;
+    using Uint = typename E::uint;
+    const SpecialLookup specials(tables.specials());
+    const EncodeEntry* entries = writer.entries();
+    uint16_t* symbol = writer.extend(elements);
+    uint64_t row = 0;
+    for (uint64_t start = 0; start < elements; start += row_length, ++row) {
+        const uint64_t end = std::min(elements, start + row_length);
+        const int level = levels.context == Context::none  ? 0
+                          : levels.context == Context::row ? levels.values[row]
+                                                           : levels.values[0];
+        for (uint64_t i = start; i < end; ++i) {
+            const Uint from = E::load(base, i);
+            const auto residual = E::residual(from, E::load(target, i));
+            const unsigned context =
+                levels.context == Context::none ? 0 : element_context(level, E::exponent(from));
+            Token token;
+            const int64_t wide = residual;
+            if (wide > -int64_t{exact_residual} && wide < int64_t{exact_residual}) {
+                const auto zigzag = static_cast<unsigned>(
+                    (static_cast<int>(wide) * 2) ^ (static_cast<int>(wide) >> 31));
+                token = {zigzag, 0, 0};
+            } else {
+                const int special = specials.find(wide);
+                token = special >= 0 ? Token{static_cast<unsigned>(special), 0, 0}
+                                     : Bins::token(wide);
+            }
+            if (entries[context << 8 | token.token].frequency == 0)
+                token = {escape, E::width, static_cast<Uint>(residual)};
+            *symbol++ = static_cast<uint16_t>(context << 8 | token.token);
+            if (token.bits != 0) writer.raw(token.raw, token.bits);
+        }
+    }
+}
+
+template <class E>
+void take_residuals(PayloadReader& reader, const uint8_t* base, uint8_t* out, uint64_t begin,
+                    uint64_t elements, uint64_t row_length) {
+    using Bins = ResidualBins<E::width>;
+    using Sint = typename E::sint;
+    const Tables& tables = *reader.tables;
+    const bool by_exponent = reader.context != Context::none;
+    uint64_t row = begin / row_length;
+    for (uint64_t i = begin; i < elements; ++row) {
+        const uint64_t end = std::min(elements, (row + 1) * row_length);
+        const int level = reader.level_of(row);
+        for (; i < end; ++i) {
+            const auto from = E::load(base, i);
+            const unsigned context = by_exponent ? element_context(level, E::exponent(from)) : 0;
+            const unsigned token = reader.next_token(context);
+            int64_t residual;
+            if (token < Bins::tokens || token == escape)
+                residual = Bins::value(token, reader.bits.get(Bins::bits(token)));
+            else if (tables.is_special(token))
+                residual = tables.special_values()[token];
+            else
+                throw CorruptPayload("residual: unknown token");
+            E::store(out, i, E::apply(from, static_cast<Sint>(residual)));
+        }
+    }
+}
+
+// Rounds of 64 elements through the path's loop, and what it leaves through the scalar code.
+template <class E>
+void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, uint8_t* out,
+                uint64_t elements, uint64_t row_length) {
+    if (loop == nullptr || reader.lanes != max_lanes) {
+        take_residuals<E>(reader, base, out, 0, elements, row_length);
+        return;
+    }
+    int32_t special_values[256];
+    for (unsigned token = 0; token < 256; ++token)
+        special_values[token] = static_cast<int32_t>(reader.tables->special_values()[token]);
+    DenseLoop state{.states = reader.rans.states,
+                    .entries = reader.rans.entries,
+                    .words = reader.rans.words,
+                    .words_end = reader.rans.words_end,
+                    .bits = reader.bits.data,
+                    .bit_position = 0,
+                    .bit_end = reader.bits.end,
+                    .levels = reader.levels.empty() ? nullptr : reader.levels.data(),
+                    .level = reader.level,
+                    .by_exponent = reader.context != Context::none,
+                    .row_length = row_length,
+                    .elements = elements,
+                    .base = base,
+                    .out = out,
+                    .bin_tokens = ResidualBins<E::width>::tokens,
+                    .first_special = reader.tables->first_special(),
+                    .last_special = reader.tables->last_special(),
+                    .special_values = special_values,
+                    .done = 0};
+    while (state.done < elements) {
+        const uint64_t before = state.done;
+        state.words = reader.rans.words;
+        state.bit_position = reader.bits.position;
+        loop(state);
+        reader.rans.words = state.words;
+        reader.bits.position = state.bit_position;
+        reader.position += state.done - before;
+        const uint64_t end = std::min(elements, state.done + max_lanes);
+        take_residuals<E>(reader, base, out, state.done, end, row_length);
+        state.done = end;
+        if (reader.rans.overrun() || reader.bits.overrun)
+            throw CorruptPayload("residual: the streams are cut off");
+    }
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_residual(Type type, const uint8_t* base, const uint8_t* target,
+                                     uint64_t elements, uint64_t row_length, const Levels& levels,
+                                     const Tables& tables, int table) {
+    row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
+    PayloadWriter writer(tables, table, levels.context, levels.values, elements);
+    with_element(type, [&](auto element) {
+        put_residuals<decltype(element)>(writer, base, target, elements, row_length, levels,
+                                         tables);
+    });
+    return writer.finish({});
+}
+
+void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t* base,
+                     uint8_t* out, uint64_t elements, uint64_t row_length, SharedTables shared,
+                     Path path) {
+    row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
+    PayloadReader reader(payload, Coding::residual, elements, row_length, shared);
+    with_element(type, [&](auto element) {
+        using E = decltype(element);
+        if (reader.tables->first_special() < ResidualBins<E::width>::tokens)
+            throw CorruptPayload("residual: a special value in place of a bin");
+        decode_all<E>(reader, dense_function(path, type), base, out, elements, row_length);
+    });
+    reader.check_finished();
+}
+
+std::vector<uint8_t> encode_value(Type type, const uint8_t* target, uint64_t elements,
+                                  const Tables& tables, int table) {
+    PayloadWriter writer(tables, table, Context::none, {}, elements);
+    with_element(type, [&](auto element) {
+        using E = decltype(element);
+        if constexpr (!E::is_float) throw std::invalid_argument("value: integers have no exponent");
+        const int64_t lowest = tables.first_exponent();
+        for (uint64_t i = 0; i < elements; ++i) {
+            const auto bits = E::load(target, i);
+            const int64_t field = E::exponent(bits) - lowest;
+            const unsigned token = field >= 0 && field < escape ? static_cast<unsigned>(field) : escape;
+            const uint64_t sign = bits >> (E::width - 1);
+            const uint64_t mantissa = bits & ((uint64_t{1} << E::mantissa) - 1);
+            const Token whole{escape, E::width, bits};
+            writer.put(0, token == escape ? whole
+                                          : Token{token, E::mantissa + 1, sign << E::mantissa | mantissa},
+                       bits, E::width);
+        }
+    });
+    return writer.finish({});
+}
+
+void decode_value(Type type, std::span<const uint8_t> payload, uint8_t* out, uint64_t elements,
+                  SharedTables shared) {
+    PayloadReader reader(payload, Coding::value, elements, elements == 0 ? 1 : elements, shared);
+    if (reader.context != Context::none) throw CorruptPayload("value: a context");
+    with_element(type, [&](auto element) {
+        using E = decltype(element);
+        using Uint = typename E::uint;
+        if constexpr (!E::is_float) throw CorruptPayload("value: integers have no exponent");
+        const uint64_t lowest = reader.tables->first_exponent();
+        for (uint64_t i = 0; i < elements; ++i) {
+            const unsigned token = reader.next_token(0);
+            if (token == escape) {
+                E::store(out, i, static_cast<Uint>(reader.bits.get(E::width)));
+                continue;
+            }
+            const uint64_t raw = reader.bits.get(E::mantissa + 1);
+            const uint64_t exponent = lowest + token;
+            if (exponent >> (E::width - 1 - E::mantissa) != 0)
+                throw CorruptPayload("value: an exponent out of range");
+            const uint64_t mantissa = raw & ((uint64_t{1} << E::mantissa) - 1);
+            E::store(out, i, static_cast<Uint>((raw >> E::mantissa) << (E::width - 1) |
+                                               exponent << E::mantissa | mantissa));
+        }
+    });
+    reader.check_finished();
+}
+
+}  // namespace sapwood

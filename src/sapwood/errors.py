@@ -1,0 +1,112 @@
+"""Every error that Sapwood raises, in one tree.
+
+    SapwoodError                      1
+    ├── InputError                    2   what the caller gave does not fit
+    │   ├── DtypeMismatch             2
+    │   ├── ShapeMismatch             2
+    │   └── UnsupportedType           2
+    ├── InvalidPatch                  3   the patch is damaged, cut off or hostile
+    │   ├── TruncatedPatch            3
+    │   └── UnsupportedPatch          3   a newer format, or a part we do not know
+    ├── VerificationError             4   intact, but not for these bytes
+    │   ├── SourceHashMismatch        4
+    │   └── TargetHashMismatch        4
+    ├── InvalidModelFile              5   a model file breaks its own format
+    ├── LimitExceeded                 6   more memory than the caller allowed
+    └── IoError                       7   the operating system refused
+
+The number is the exit code of the command line. An error says what was
+expected, what was found, where, and what to do; whatever raises one leaves no
+output behind unless its docstring says otherwise. This module imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SapwoodError(Exception):
+    """The root of the tree: catching it catches every error of ours."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(SapwoodError):
+    """What the caller gave does not fit the operation."""
+
+    exit_code = 2
+
+
+class DtypeMismatch(InputError):
+    """Base and target, or base and patch, differ in dtype. Nothing is cast silently."""
+
+
+class ShapeMismatch(InputError):
+    """Base and target, or base and patch, differ in shape."""
+
+
+class UnsupportedType(InputError):
+    """An object that is no tensor, or a dtype without a fixed bit pattern per element."""
+
+
+class InvalidPatch(SapwoodError):
+    """The bytes are not a whole and intact patch.
+
+    Attributes:
+        offset: where in the patch file the damage was noticed, in bytes, or
+            None where no single place can be named.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+        self.offset = offset
+
+
+class TruncatedPatch(InvalidPatch):
+    """The patch ends before its own header says that it does."""
+
+
+class UnsupportedPatch(InvalidPatch):
+    """A format version, dtype, prediction or coding that this release does not know."""
+
+
+class VerificationError(SapwoodError):
+    """A hash differs: the patch is intact, but not made for these bytes."""
+
+    exit_code = 4
+
+
+class SourceHashMismatch(VerificationError):
+    """The base is not the one that the patch was made from."""
+
+
+class TargetHashMismatch(VerificationError):
+    """What was reconstructed is not the target; it was discarded."""
+
+
+class InvalidModelFile(SapwoodError):
+    """A model file breaks the rules of its own format.
+
+    Attributes:
+        offset: where in the file, in bytes, or None.
+    """
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+        self.offset = offset
+
+
+class LimitExceeded(SapwoodError):
+    """Going on would take more memory than the caller allowed."""
+
+    exit_code = 6
+
+
+class IoError(SapwoodError):
+    """The operating system refused: missing file, no permission, disk full."""
+
+    exit_code = 7

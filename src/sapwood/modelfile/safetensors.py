@@ -1,0 +1,198 @@
+"""Reads the layout of a safetensors file.
+
+    offset  size  field
+    0       8     n, length of the header, unsigned, little-endian
+    8       n     header: a JSON object, padded with spaces
+    8 + n         data
+
+The header maps each tensor's name to `dtype`, `shape` and `data_offsets`, which
+count from the start of the data. Looser than upstream in three ways, for bytes
+are reconstructed and never interpreted: holes and trailing bytes are skeleton,
+tensors of a dtype without our equal are opaque bytes, and unknown fields pass.
+All else that breaks the format is refused, with its place.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any, NoReturn
+
+from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.tensors import DType, TensorSpec
+
+LENGTH_SIZE = 8  # bytes of the length in front of the header
+MAX_HEADER = 100_000_000  # bytes, as upstream
+MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
+MAX_DIGITS = 20  # of a JSON integer; more is no size of anything
+
+DTYPES = {
+    dtype.name: dtype for dtype in DType if dtype is not DType.BYTES
+}  # upstream's names are ours in upper case
+
+
+def looks_like_safetensors(data: FileBytes) -> bool:
+    """Whether the file begins as safetensors does: a length below 4 GiB, then `{`.
+
+    No text begins so: the upper half of the length is zeros.
+    """
+    head = bytes(byte_view(data)[: LENGTH_SIZE + 1])
+    return len(head) == LENGTH_SIZE + 1 and head[4:] == b"\0\0\0\0{"
+
+
+def read_safetensors(data: FileBytes) -> ModelFile:
+    """The layout of a safetensors file. Only the header is read.
+
+    Args:
+        data: the whole file, usually a memory map; borrowed for the call.
+
+    Raises:
+        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
+        UnsupportedType: `data` is not contiguous bytes.
+    """
+    view = byte_view(data)
+    start = LENGTH_SIZE + _header_length(view)
+    header = _parse_header(bytes(view[LENGTH_SIZE:start]))
+    _check_metadata(header.pop("__metadata__", {}))
+    tensors = [_entry(name, info, start, len(view)) for name, info in header.items()]
+    # Empty tensors go before the one that begins where they lie.
+    tensors.sort(key=lambda tensor: (tensor.offset, tensor.end))
+    for left, right in itertools.pairwise(tensors):
+        if right.offset < left.end:
+            raise InvalidModelFile(
+                f"tensors {_shown(left.name)} and {_shown(right.name)} overlap: the first ends "
+                f"at byte {left.end} of the file, the second begins before; write the file anew",
+                offset=right.offset,
+            )
+    return ModelFile("safetensors", len(view), tuple(tensors), gaps(len(view), tensors))
+
+
+def _header_length(view: memoryview) -> int:
+    if len(view) < LENGTH_SIZE:
+        raise InvalidModelFile(
+            f"expected a header length of {LENGTH_SIZE} bytes, found a file of {len(view)}; "
+            "it is cut off or no safetensors file",
+            offset=len(view),
+        )
+    length = int.from_bytes(view[:LENGTH_SIZE], "little")
+    if length > MAX_HEADER:
+        raise InvalidModelFile(
+            f"expected a header of at most {MAX_HEADER} bytes, found a length of {length}",
+            offset=0,
+        )
+    if length > len(view) - LENGTH_SIZE:
+        raise InvalidModelFile(
+            f"expected a header of {length} bytes, found {len(view) - LENGTH_SIZE} left in the "
+            "file; fetch the whole file",
+            offset=len(view),
+        )
+    return length
+
+
+def _parse_header(header: bytes) -> dict[str, Any]:
+    if header[:1] != b"{":
+        raise InvalidModelFile(
+            f"expected a header that begins with '{{', found {header[:1]!r}", offset=LENGTH_SIZE
+        )
+    try:
+        text = header.decode("utf-8")
+        parsed = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_int=_bounded_integer,
+            parse_constant=_no_constant,
+        )
+    except UnicodeDecodeError as e:
+        raise InvalidModelFile("expected a header in UTF-8", offset=LENGTH_SIZE + e.start) from e
+    except json.JSONDecodeError as e:
+        place = LENGTH_SIZE + len(e.doc[: e.pos].encode("utf-8"))
+        raise InvalidModelFile(f"the header is not JSON: {e.msg}", offset=place) from e
+    except RecursionError as e:
+        raise InvalidModelFile("the header is nested too deeply", offset=LENGTH_SIZE) from e
+    assert isinstance(parsed, dict)  # the text begins with "{"
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise InvalidModelFile(
+            f"the header names {_shown(name)} twice; which one counts is anyone's guess",
+            offset=LENGTH_SIZE,
+        )
+    return found
+
+
+def _bounded_integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise InvalidModelFile(
+            f"the header holds an integer of {len(digits)} digits, expected at most {MAX_DIGITS}",
+            offset=LENGTH_SIZE,
+        )
+    return int(digits)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise InvalidModelFile(f"the header holds {name}, which is not JSON", offset=LENGTH_SIZE)
+
+
+def _check_metadata(metadata: object) -> None:
+    # Its keys are strings, as all of JSON's.
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise InvalidModelFile(
+            "expected '__metadata__' to map strings to strings", offset=LENGTH_SIZE
+        )
+
+
+def _entry(name: str, info: object, start: int, size: int) -> TensorEntry:
+    """One tensor of the header; `start` and `size` are the data's offset and the file's end."""
+    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise _broken(name, "name", "Unicode text", "a lone surrogate")
+    if not isinstance(info, dict):
+        raise _broken(name, "entry", "an object", info)
+    dtype = info.get("dtype")
+    if not isinstance(dtype, str):
+        raise _broken(name, "dtype", "a string", dtype)
+    shape = _integers(name, "shape", info.get("shape"))
+    offsets = _integers(name, "data_offsets", info.get("data_offsets"))
+    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= size - start:
+        expected = f"[begin, end], ascending and within the {size - start} bytes of data"
+        raise _broken(name, "data_offsets", expected, list(offsets))
+    begin, end = offsets
+    known = DTYPES.get(dtype)
+    if known is None:
+        return TensorEntry(name, TensorSpec(DType.BYTES, (end - begin,)), start + begin)
+    nbytes = known.size
+    for extent in shape:
+        nbytes *= extent
+        if nbytes > MAX_INTEGER:
+            raise _broken(name, "shape", f"at most {MAX_INTEGER} bytes", list(shape))
+    if nbytes != end - begin:
+        expected = f"{nbytes} bytes for {dtype} of shape {_shown(list(shape))}"
+        raise _broken(name, "data_offsets", expected, f"{end - begin} bytes")
+    return TensorEntry(name, TensorSpec(known, shape), start + begin)
+
+
+def _integers(name: str, field: str, value: object) -> tuple[int, ...]:
+    # bool is an int to Python, not to JSON.
+    if not isinstance(value, list) or not all(
+        type(item) is int and 0 <= item <= MAX_INTEGER for item in value
+    ):
+        raise _broken(name, field, "a list of integers from 0 to 2^63 - 1", value)
+    return tuple(value)
+
+
+def _broken(name: str, field: str, expected: str, found: object) -> InvalidModelFile:
+    return InvalidModelFile(
+        f"tensor {_shown(name)}, {field}: expected {expected}, found {_shown(found)}",
+        offset=LENGTH_SIZE,
+    )
+
+
+def _shown(value: object) -> str:
+    """A short printable form: what a hostile file holds may be long, or no text at all."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
