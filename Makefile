@@ -41,8 +41,8 @@ format: $(VENV)/dependencies ## let ruff rewrite what it can
 
 bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors ## measure against peers
 	$(BENCH_VENV)/bin/python benchmarks/run.py --pairs build/checkpoints \
-	  --out build/benchmarks.json $(BENCH_ARGS)
-	$(BENCH_VENV)/bin/python benchmarks/report.py build/benchmarks.json
+	  --out docs/benchmarks.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 
 build/checkpoints/base.bf16.safetensors: benchmarks/finetune_encoder.py | $(BENCH_VENV)/installed
 	$(BENCH_VENV)/bin/python $< $(@D)
@@ -132,6 +132,8 @@ build_dir = build/$(patsubst .%,%,$(notdir $(1)))
 
 FUZZ_CXX ?= $(firstword $(wildcard $(foreach dir,$(subst :, ,$(PATH)), \
   $(dir)/clang++ $(dir)/clang++-1[4-9] $(dir)/clang++-2[0-9])))
+# One for each compiler: CMake forgets the options when it finds another one.
+FUZZ_BUILD = build/fuzz-$(notdir $(FUZZ_CXX))
 FUZZ_TARGETS = $(shell grep -l '^import atheris' fuzz/*.py 2>/dev/null)
 
 # Files in build/fuzz that a crash leaves behind are its input.
@@ -141,24 +143,23 @@ FUZZ_ARGS = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
 fuzz-kernel: $(VENV)/dependencies
 	@test -n "$(FUZZ_CXX)" || { echo "Fuzzing the kernel needs clang++ 14 or newer with its" \
 	  "libFuzzer (Debian: clang-14 libclang-rt-14-dev), or FUZZ_CXX=its path." >&2; exit 1; }
-	$(CMAKE) -S kernel -B build/fuzz-kernel $(CMAKE_ARGS) -DSAPWOOD_FUZZ=ON \
+	$(CMAKE) -S kernel -B $(FUZZ_BUILD) $(CMAKE_ARGS) -DSAPWOOD_FUZZ=ON \
 	  -DCMAKE_CXX_COMPILER=$(FUZZ_CXX)
-	$(CMAKE) --build build/fuzz-kernel
+	$(CMAKE) --build $(FUZZ_BUILD)
 	@mkdir -p build/fuzz/kernel
-	build/fuzz-kernel/fuzz_decode $(FUZZ_ARGS) build/fuzz/kernel
+	$(FUZZ_BUILD)/fuzz_decode $(FUZZ_ARGS) build/fuzz/kernel
 
-# atheris has wheels for some versions of Python only; on the others this part says so and ends.
-fuzz-python: $(VENV)/fuzz
-	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
-	  echo "atheris is not to be had for this Python: the Python fuzz targets did not run."; \
-	else \
-	  for target in $(FUZZ_TARGETS); do \
-	    corpus=build/fuzz/$$(basename $$target .py); mkdir -p $$corpus; \
-	    echo "$(BIN)/python $$target"; \
-	    $(BIN)/python $$target $(FUZZ_ARGS) $$corpus || exit 1; \
-	  done; \
-	fi
+# atheris has wheels for some versions of Python only; without it this part says so and ends.
+fuzz-python: $(VENV)/installed $(VENV)/fuzz-requirements.txt
+	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null && \
+	    ! $(BIN)/python $(PIP_INSTALL) --requirement $(VENV)/fuzz-requirements.txt; then \
+	  echo "atheris does not install here: the targets in fuzz/ did not run."; exit 0; \
+	fi; \
+	for target in $(FUZZ_TARGETS); do \
+	  corpus=build/fuzz/$$(basename $$target .py); mkdir -p $$corpus; \
+	  echo "$(BIN)/python $$target"; \
+	  $(BIN)/python $$target $(FUZZ_ARGS) $$corpus || exit 1; \
+	done
 
-$(VENV)/fuzz: $(VENV)/installed
-	-$(BIN)/python $(PIP_INSTALL) atheris
-	@touch $@
+$(VENV)/fuzz-requirements.txt: $(VENV)/bin/python pyproject.toml
+	@$< -c '$(PRINT_REQUIREMENTS)' fuzz > $@

@@ -14,6 +14,7 @@
 
 namespace nb = nanobind;
 using namespace sapwood;
+using namespace nb::literals;
 
 namespace {
 
@@ -22,6 +23,7 @@ using MutableBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device:
 using LevelArray = nb::ndarray<const int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Counts =
     nb::ndarray<const uint32_t, nb::shape<contexts, 256>, nb::c_contig, nb::device::cpu>;
+using SpecialList = std::vector<std::tuple<int, int64_t>>;  // token, value
 using TablesPtr = std::shared_ptr<const Tables>;
 
 std::span<const uint8_t> span(const Bytes& bytes) { return {bytes.data(), bytes.size()}; }
@@ -57,6 +59,62 @@ Path path_of(int code) {
     return path;
 }
 
+std::vector<Special> to_specials(const SpecialList& specials) {
+    if (specials.size() > still_row) throw nb::value_error("more special values than tokens");
+    std::vector<Special> out;
+    for (const auto& [token, value] : specials) {
+        if (token < 0 || token > 255) throw nb::value_error("a token past 255");
+        out.push_back({static_cast<uint8_t>(token), value});
+    }
+    return out;
+}
+
+// Elements of one chunk; sparse codings count in 32 bits.
+constexpr uint64_t max_elements = UINT32_MAX;
+
+uint64_t chunk_elements(Type type, size_t size, size_t other) {
+    const uint64_t elements = elements_of(type, size, other);
+    if (elements > max_elements) throw nb::value_error("a chunk of 2^32 elements or more");
+    return elements;
+}
+
+// An encoder would write what every decoder refuses.
+void check_levels(const LevelArray& levels) {
+    for (size_t i = 0; i < levels.size(); ++i) {
+        const int level = levels.data()[i];
+        if (level != still_level && (level > max_level || level < -max_level))
+            throw nb::value_error("a level out of range");
+    }
+}
+
+void check_coding(const Tables& tables, Coding coding) {
+    if (tables.coding() != coding) throw nb::value_error("tables of another coding");
+}
+
+void check_specials(Type type, const Tables& tables) {
+    const unsigned bins = with_element(
+        type, [](auto element) { return ResidualBins<decltype(element)::width>::tokens; });
+    if (tables.first_special() < bins)
+        throw nb::value_error("a special value in place of a bin of this type");
+}
+
+// A vector takes None for a null pointer.
+void check_shared(const std::vector<TablesPtr>& shared) {
+    for (const TablesPtr& tables : shared)
+        if (tables == nullptr) throw nb::value_error("None in place of tables");
+}
+
+// Decoding reads the base as it writes: in step is fine, out of step is not.
+void check_overlap(const Bytes& base, const MutableBytes& out) {
+    const auto from = reinterpret_cast<uintptr_t>(base.data());
+    const auto to = reinterpret_cast<uintptr_t>(out.data());
+    if (from != to && from < to + out.size() && to < from + base.size())
+        throw nb::value_error("out overlaps base but does not start where it does");
+}
+
+// Arrays come as they are: a silent copy would cost memory, and one of `out` the result.
+auto in(const char* name) { return nb::arg(name).noconvert(); }
+
 nb::bytes to_bytes(const std::vector<uint8_t>& data) {
     return nb::bytes(data.data(), data.size());
 }
@@ -68,13 +126,16 @@ auto to_array(std::vector<T> values, Shape... shape) {
     return nb::ndarray<nb::numpy, T>(kept->data(), {static_cast<size_t>(shape)...}, owner);
 }
 
-template <auto Encode>
+template <Coding Kind, auto Encode>
 nb::bytes encode(int code, Bytes base, Bytes target, uint64_t row_length, int context,
                  LevelArray levels, const TablesPtr& tables, int table) {
     const Type type = type_of(code);
-    const uint64_t elements = elements_of(type, target.size(), base.size());
+    const uint64_t elements = chunk_elements(type, target.size(), base.size());
     if (context < 0 || context > 2) throw nb::value_error("unknown context");
     check_rows(elements, row_length, static_cast<Context>(context), levels.size());
+    check_levels(levels);
+    check_coding(*tables, Kind);
+    check_specials(type, *tables);
     std::vector<uint8_t> out;
     {
         nb::gil_scoped_release release;
@@ -89,8 +150,10 @@ template <auto Decode>
 void decode(int code, Bytes payload, Bytes base, MutableBytes out, uint64_t row_length,
             const std::vector<TablesPtr>& shared, int path) {
     const Type type = type_of(code);
-    const uint64_t elements = elements_of(type, out.size(), base.size());
+    const uint64_t elements = chunk_elements(type, out.size(), base.size());
     if (row_length == 0) throw nb::value_error("rows of no elements");
+    check_overlap(base, out);
+    check_shared(shared);
     const Path chosen = path_of(path);
     nb::gil_scoped_release release;
     Decode(type, span(payload), base.data(), out.data(), elements, row_length, shared, chosen);
@@ -104,19 +167,15 @@ NB_MODULE(_kernel, m) {
     nb::class_<Tables>(m, "Tables")
         .def_static(
             "build",
-            [](int coding, Counts counts, const std::vector<std::tuple<int, int64_t>>& specials,
+            [](int coding, Counts counts, const SpecialList& specials,
                const std::vector<uint8_t>& class_starts, uint16_t first_exponent) {
                 if (coding < 0 || coding > 2) throw nb::value_error("unknown coding");
-                std::vector<Special> checked;
-                for (const auto& [token, value] : specials) {
-                    if (token < 0 || token > 255) throw nb::value_error("a token past 255");
-                    checked.push_back({static_cast<uint8_t>(token), value});
-                }
                 return std::make_shared<const Tables>(
                     static_cast<Coding>(coding), normalised({counts.data(), counts.size()}),
-                    std::move(checked), class_starts, first_exponent);
-            })
-        .def_static("parse", [](Bytes bytes) { return Tables::parse(span(bytes)); })
+                    to_specials(specials), class_starts, first_exponent);
+            },
+            "coding"_a, in("counts"), "specials"_a, "class_starts"_a, "first_exponent"_a)
+        .def_static("parse", [](Bytes bytes) { return Tables::parse(span(bytes)); }, in("data"))
         .def("serialised", [](const Tables& tables) { return to_bytes(tables.serialised()); })
         .def_prop_ro("coding",
                      [](const Tables& tables) { return static_cast<int>(tables.coding()); })
@@ -125,29 +184,35 @@ NB_MODULE(_kernel, m) {
             for (const auto& context : tables.frequencies())
                 flat.insert(flat.end(), context.begin(), context.end());
             return to_array(std::move(flat), contexts, 256);
-        });
+        }, nb::rv_policy::move);
 
-    m.def("encode_residual", &encode<encode_residual>);
-    m.def("encode_sparse", &encode<encode_sparse>);
-    m.def("decode_residual", &decode<decode_residual>);
-    m.def("decode_sparse", &decode<decode_sparse>);
+    m.def("encode_residual", &encode<Coding::residual, encode_residual>, "code"_a, in("base"), in("target"),
+          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a);
+    m.def("encode_sparse", &encode<Coding::sparse, encode_sparse>, "code"_a, in("base"), in("target"),
+          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a);
+    m.def("decode_residual", &decode<decode_residual>, "code"_a, in("payload"), in("base"), in("out"),
+          "row_length"_a, "shared"_a, "path"_a);
+    m.def("decode_sparse", &decode<decode_sparse>, "code"_a, in("payload"), in("base"), in("out"),
+          "row_length"_a, "shared"_a, "path"_a);
     m.def("encode_value", [](int code, Bytes target, const TablesPtr& tables, int table) {
         const Type type = type_of(code);
-        const uint64_t elements = elements_of(type, target.size(), target.size());
+        const uint64_t elements = chunk_elements(type, target.size(), target.size());
+        check_coding(*tables, Coding::value);
         std::vector<uint8_t> out;
         {
             nb::gil_scoped_release release;
             out = encode_value(type, target.data(), elements, *tables, table);
         }
         return to_bytes(out);
-    });
+    }, "code"_a, in("target"), "tables"_a, "table"_a);
     m.def("decode_value", [](int code, Bytes payload, MutableBytes out,
                              const std::vector<TablesPtr>& shared) {
         const Type type = type_of(code);
-        const uint64_t elements = elements_of(type, out.size(), out.size());
+        const uint64_t elements = chunk_elements(type, out.size(), out.size());
+        check_shared(shared);
         nb::gil_scoped_release release;
         decode_value(type, span(payload), out.data(), elements, shared);
-    });
+    }, "code"_a, in("payload"), in("out"), "shared"_a);
 
     m.def("row_levels", [](int code, Bytes base, Bytes target, uint64_t row_length) {
         const Type type = type_of(code);
@@ -160,33 +225,36 @@ NB_MODULE(_kernel, m) {
         }
         const size_t rows = out.size();
         return to_array(std::move(out), rows);
-    });
+    }, "code"_a, in("base"), in("target"), "row_length"_a);
     m.def("residual_counts",
-          [](int code, Bytes base, Bytes target, uint64_t row_length, LevelArray levels) {
+          [](int code, Bytes base, Bytes target, uint64_t row_length, LevelArray levels,
+             const SpecialList& specials) {
               const Type type = type_of(code);
               const uint64_t elements = elements_of(type, target.size(), base.size());
               check_rows(elements, row_length,
                          levels.size() == 1 ? Context::one : Context::row, levels.size());
+              const std::vector<Special> values = to_specials(specials);
               std::vector<uint32_t> out;
               {
                   nb::gil_scoped_release release;
                   out = residual_counts(type, base.data(), target.data(), elements, row_length,
-                                        {levels.data(), levels.size()});
+                                        {levels.data(), levels.size()}, values);
               }
               return to_array(std::move(out), measured_contexts, 256);
-          });
+          },
+          "code"_a, in("base"), in("target"), "row_length"_a, in("levels"), "specials"_a);
     m.def("exponent_counts", [](int code, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), target.size());
         std::vector<uint32_t> out = exponent_counts(type, target.data(), elements);
         const size_t fields = out.size();
         return to_array(std::move(out), fields);
-    });
+    }, "code"_a, in("target"));
     m.def("residuals", [](int code, Bytes base, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), base.size());
         return to_array(residuals(type, base.data(), target.data(), elements), elements);
-    });
+    }, "code"_a, in("base"), in("target"));
 
     nb::class_<MatchIndex>(m, "MatchIndex")
         .def("__init__",
@@ -194,7 +262,7 @@ NB_MODULE(_kernel, m) {
                  nb::gil_scoped_release release;
                  new (self) MatchIndex(span(base), block, max_bytes);
              },
-             nb::keep_alive<1, 2>())
+             in("base"), "block"_a, "max_bytes"_a, nb::keep_alive<1, 2>())
         .def("find",
              [](const MatchIndex& index, Bytes target, uint64_t begin, uint64_t end) {
                  if (begin > end || end > target.size()) throw nb::value_error("range past target");
@@ -209,7 +277,8 @@ NB_MODULE(_kernel, m) {
                      flat.insert(flat.end(), {copy.target_offset, copy.base_offset, copy.length});
                  const size_t rows = found.size();
                  return to_array(std::move(flat), rows, 3);
-             })
+             },
+             in("target"), "begin"_a, "end"_a)
         .def_prop_ro("memory", &MatchIndex::memory);
 
     // 0 scalar, 1 AVX2, 2 AVX-512.

@@ -38,9 +38,9 @@ Path best_path() {
     return best;
 }
 
-DenseFunction dense_function(Path path, Type type) {
+DenseFunction dense_function(Path path, Type type, unsigned lanes) {
     const PathFunctions* path_functions = functions(path);
-    return path_functions == nullptr ? nullptr : path_functions->dense(type);
+    return path_functions == nullptr ? nullptr : path_functions->dense(type, lanes);
 }
 
 SparseFunction sparse_function(Path path, Type type) {

@@ -1,15 +1,20 @@
 #include "sapwood/match.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cstring>
 #include <stdexcept>
+
+#include "winnow.hpp"
 
 namespace sapwood {
 
 namespace {
 
-constexpr std::uint64_t gram = 16;  // bytes under one hash
+using winnowing::gram;
+using winnowing::hash_at;
+using winnowing::Winnow;
+using winnowing::word;
 
 // Positions between two looks at the recent diagonals. Hashed together, so that the
 // slots of many hashes are fetched from memory at the same time.
@@ -40,33 +45,28 @@ std::uint64_t mix(std::uint64_t x) {
     return x ^ (x >> 32);
 }
 
-std::uint64_t word(const std::uint8_t* p) {
-    std::uint64_t value;
-    std::memcpy(&value, p, sizeof value);
-    return value;
-}
-
 // Of two unequal words: how many of their first, or last, bytes in memory agree.
 std::uint64_t equal_first(std::uint64_t difference) {
     const bool little = std::endian::native == std::endian::little;
-    return static_cast<std::uint64_t>(
-               little ? std::countr_zero(difference) : std::countl_zero(difference)) / 8;
+    return static_cast<std::uint64_t>(little ? std::countr_zero(difference)
+                                             : std::countl_zero(difference)) /
+           8;
 }
 
 std::uint64_t equal_last(std::uint64_t difference) {
     const bool little = std::endian::native == std::endian::little;
-    return static_cast<std::uint64_t>(
-               little ? std::countl_zero(difference) : std::countr_zero(difference)) / 8;
+    return static_cast<std::uint64_t>(little ? std::countl_zero(difference)
+                                             : std::countr_zero(difference)) /
+           8;
 }
 
 // How many of the first `room` bytes at a and b are equal before one differs.
 std::uint64_t common_prefix(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t room) {
     std::uint64_t n = 0;
     for (; room - n >= 32; n += 32) {
-        const std::uint64_t any = (word(a + n) ^ word(b + n)) |
-                                  (word(a + n + 8) ^ word(b + n + 8)) |
-                                  (word(a + n + 16) ^ word(b + n + 16)) |
-                                  (word(a + n + 24) ^ word(b + n + 24));
+        const std::uint64_t any =
+            (word(a + n) ^ word(b + n)) | (word(a + n + 8) ^ word(b + n + 8)) |
+            (word(a + n + 16) ^ word(b + n + 16)) | (word(a + n + 24) ^ word(b + n + 24));
         if (any != 0) break;
     }
     for (; room - n >= 8; n += 8) {
@@ -87,85 +87,6 @@ std::uint64_t common_suffix(const std::uint8_t* a, const std::uint8_t* b, std::u
     while (n < room && *(a - n - 1) == *(b - n - 1)) ++n;
     return n;
 }
-
-// The hash of the 16 bytes at p. Those of period 1, 2, 4 or 8 come last in order,
-// lest zeros and constants be the least of every window that touches them.
-std::uint64_t hash_at(const std::uint8_t* p) {
-    const std::uint64_t head = word(p);
-    const std::uint64_t tail = word(p + 8);
-    std::uint64_t x = head * 0x9e3779b97f4a7c15 + tail;
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93;
-    return head == tail ? x | 0xff00000000000000 : x;
-}
-
-// Runs over the hashes of the base and names the least of every `window`
-// neighbouring ones. Two neighbouring segments of `window` hashes hold every window
-// that begins in the first: its least is that of a suffix and a prefix, so the work
-// is linear whatever the data.
-class Winnow {
-public:
-    explicit Winnow(std::uint64_t window) : window_(window), hashes_(window), least_(window) {}
-
-    // Calls use(hash, offset) for each; stops, and returns false, when that does.
-    template <typename Use>
-    bool run(std::span<const std::uint8_t> data, Use&& use) {
-        const std::uint64_t count = data.size() < gram ? 0 : data.size() - gram + 1;
-        for (std::uint64_t begin = 0; begin < count; begin += window_) {
-            const std::uint64_t size = std::min(window_, count - begin);
-            if (!segment(data.data(), begin, size, use)) return false;
-        }
-        return count == 0 || name(prefix_, prefix_at_, use);
-    }
-
-private:
-    // Windows that end in this segment; `hashes_` and `least_` hold the one before.
-    template <typename Use>
-    bool segment(const std::uint8_t* data, std::uint64_t begin, std::uint64_t size, Use& use) {
-        prefix_ = ~std::uint64_t{0};
-        prefix_at_ = begin;
-        for (std::uint64_t i = 0; i < size; ++i) {
-            const std::uint64_t hash = hash_at(data + begin + i);
-            if (hash < prefix_) {
-                prefix_ = hash;
-                prefix_at_ = begin + i;
-            }
-            if (begin > 0 && i + 1 < window_) {
-                const std::uint64_t other = least_[i + 1];  // of the last segment's suffix
-                const bool before = hashes_[other] <= prefix_;
-                const std::uint64_t least = before ? hashes_[other] : prefix_;
-                const std::uint64_t at = before ? begin - window_ + other : prefix_at_;
-                if (at != named_at_ && !name(least, at, use)) return false;
-            }
-            hashes_[i] = hash;
-        }
-        std::uint64_t least = size - 1;
-        for (std::uint64_t i = size; i-- > 0;) {
-            if (hashes_[i] <= hashes_[least]) least = i;
-            least_[i] = static_cast<std::uint32_t>(least);
-        }
-        return true;
-    }
-
-    // An equal hash still inside the window is a run: its first place serves.
-    template <typename Use>
-    bool name(std::uint64_t hash, std::uint64_t at, Use& use) {
-        if (any_ && hash == named_ && at - named_at_ < window_) return true;
-        any_ = true;
-        named_ = hash;
-        named_at_ = at;
-        return use(hash, at);
-    }
-
-    std::uint64_t window_;
-    std::vector<std::uint64_t> hashes_;
-    std::vector<std::uint32_t> least_;  // where the least of hashes_[i, ...) is
-    std::uint64_t prefix_ = 0;
-    std::uint64_t prefix_at_ = 0;
-    bool any_ = false;
-    std::uint64_t named_ = 0;
-    std::uint64_t named_at_ = ~std::uint64_t{0};
-};
 
 }  // namespace
 
@@ -250,7 +171,9 @@ bool MatchIndex::insert(std::uint64_t mixed, std::uint64_t offset) {
     return true;
 }
 
-std::size_t MatchIndex::memory() const { return slots_.capacity() * sizeof(Slot); }
+std::size_t MatchIndex::memory() const {
+    return slots_.capacity() * sizeof(Slot);
+}
 
 std::uint64_t MatchIndex::minimum_length() const {
     return std::clamp<std::uint64_t>(block_ / 2, 16, 64);
@@ -308,8 +231,8 @@ private:
 
     // The longest copy through these two equal places that overlaps no earlier one.
     Copy extend(std::uint64_t at, std::uint64_t from) const {
-        const std::uint64_t ahead = common_prefix(target_ + at, base_ + from,
-                                                  std::min(end_ - at, base_size_ - from));
+        const std::uint64_t ahead =
+            common_prefix(target_ + at, base_ + from, std::min(end_ - at, base_size_ - from));
         const std::uint64_t behind =
             common_suffix(target_ + at, base_ + from, std::min(at - copied_, from));
         return {at - behind, from - behind, behind + ahead};

@@ -1,11 +1,13 @@
 #include "sapwood/measure.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <type_traits>
 
 #include "sapwood/bins.hpp"
 #include "sapwood/payload.hpp"
+#include "sapwood/specials.hpp"
 
 namespace sapwood {
 namespace {
@@ -72,12 +74,14 @@ double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin
 }
 
 template <class E>
-unsigned residual_token(typename E::sint residual) {
+unsigned residual_token(typename E::sint residual, const SpecialLookup& specials) {
     if (residual > -static_cast<int>(exact_residual) && residual < static_cast<int>(exact_residual)) {
         const int small = static_cast<int>(residual);
         return static_cast<unsigned>((small * 2) ^ (small >> 31));
     }
-    return ResidualBins<E::width>::token(residual).token;
+    const int special = specials.find(residual);
+    return special >= 0 ? static_cast<unsigned>(special)
+                        : ResidualBins<E::width>::token(residual).token;
 }
 
 }  // namespace
@@ -105,7 +109,9 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
 
 std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
                                       uint64_t elements, uint64_t row_length,
-                                      std::span<const int16_t> levels) {
+                                      std::span<const int16_t> levels,
+                                      const std::vector<Special>& specials) {
+    const SpecialLookup lookup(specials);
     std::vector<uint32_t> out(size_t{measured_contexts} * 256);
     with_element(type, [&](auto element) {
         using E = decltype(element);
@@ -118,7 +124,7 @@ std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint
                 const int context = std::clamp(level - 2 * E::exponent(from), 0,
                                                static_cast<int>(measured_contexts) - 1);
                 const auto residual = E::residual(from, E::load(target, i));
-                ++out[static_cast<size_t>(context) * 256 + residual_token<E>(residual)];
+                ++out[static_cast<size_t>(context) * 256 + residual_token<E>(residual, lookup)];
             }
         }
     });

@@ -6,14 +6,13 @@
 constexpr unsigned kScaleBits = 12;
 constexpr unsigned kExact = 8;
 constexpr unsigned kFirstBucket = 15;
-constexpr unsigned kLanes = 64;
-constexpr int kVectors = static_cast<int>(kLanes / V::lanes);
+constexpr unsigned kRound = 64;  // elements of a sparse round, and of the largest dense one
 
 // Bits <= 25 reach into 4 bytes from any bit of the first.
 constexpr int kMostRawBits = 25;
 
 template <unsigned Bytes, unsigned Mantissa>
-struct Lanes {
+struct Elements {
     static constexpr unsigned width = 8 * Bytes;
     static constexpr uint32_t magnitude = (1u << (width - 1)) - 1;
     static constexpr bool is_float = Mantissa != 0;
@@ -46,12 +45,12 @@ struct Lanes {
     }
 };
 
-// The levels of 64 elements. Most rounds lie in one row.
-void fill_levels(const int16_t* levels, uint64_t row_length, uint64_t element,
-                        int32_t* out) {
+// The levels of the elements of a round that touches several rows. Most do not.
+void fill_levels(const int16_t* levels, uint64_t row_length, uint64_t element, unsigned count,
+                 int32_t* out) {
     uint64_t row = element / row_length;
     uint64_t left = row_length - element % row_length;
-    for (unsigned i = 0; i < kLanes; ++i) {
+    for (unsigned i = 0; i < count; ++i) {
         if (left == 0) {
             ++row;
             left = row_length;
@@ -85,9 +84,10 @@ bool bucket_residuals(const DenseLoop& loop, V::reg token, V::mask bucket,
     return true;
 }
 
-template <unsigned Bytes, unsigned Mantissa>
+template <unsigned Bytes, unsigned Mantissa, unsigned Round>
 void dense_loop(DenseLoop& loop) {
-    using E = Lanes<Bytes, Mantissa>;
+    constexpr int kVectors = static_cast<int>(Round / V::lanes);
+    using E = Elements<Bytes, Mantissa>;
     V::reg x[kVectors];
     for (int v = 0; v < kVectors; ++v) x[v] = V::load(loop.states + v * V::lanes);
     const uint8_t* words = loop.words;
@@ -96,19 +96,19 @@ void dense_loop(DenseLoop& loop) {
     uint64_t row_end = 0;  // elements up to here have the level in `level`
     V::reg level = V::set(static_cast<uint32_t>(loop.by_exponent ? loop.level : 0));
     if (loop.levels == nullptr) row_end = loop.elements;
-    int32_t mixed[kLanes];
+    int32_t mixed[Round];
     const V::reg specials_from = V::set(loop.first_special - 1);
     const V::reg specials_to = V::set(loop.last_special + 1);
 
-    for (; i + kLanes <= loop.elements; i += kLanes) {
+    for (; i + Round <= loop.elements; i += Round) {
         bool one_level = true;
-        if (i + kLanes > row_end && loop.levels != nullptr) {
+        if (i + Round > row_end && loop.levels != nullptr) {
             const uint64_t row = i / loop.row_length;
             row_end = (row + 1) * loop.row_length;
             level = V::set(static_cast<uint32_t>(static_cast<int32_t>(loop.levels[row])));
-            if (i + kLanes > row_end) {
+            if (i + Round > row_end) {
                 one_level = false;
-                fill_levels(loop.levels, loop.row_length, i, mixed);
+                fill_levels(loop.levels, loop.row_length, i, Round, mixed);
             }
         }
         V::reg next[kVectors];
@@ -171,20 +171,21 @@ void dense_loop(DenseLoop& loop) {
 // with one subtraction.
 template <unsigned Bytes, unsigned Mantissa>
 void sparse_loop(SparseLoop& loop) {
-    using E = Lanes<Bytes, Mantissa>;
+    constexpr int kVectors = static_cast<int>(kRound / V::lanes);
+    using E = Elements<Bytes, Mantissa>;
     V::reg level = V::set(static_cast<uint32_t>(loop.by_exponent ? loop.level : 0));
     uint64_t row_end = loop.levels == nullptr ? loop.elements : 0;
-    int32_t mixed[kLanes];
+    int32_t mixed[kRound];
     uint64_t i = loop.done;
-    for (; i + kLanes <= loop.elements; i += kLanes) {
+    for (; i + kRound <= loop.elements; i += kRound) {
         bool one_level = true;
-        if (i + kLanes > row_end && loop.levels != nullptr) {
+        if (i + kRound > row_end && loop.levels != nullptr) {
             const uint64_t row = i / loop.row_length;
             row_end = (row + 1) * loop.row_length;
             level = V::set(static_cast<uint32_t>(static_cast<int32_t>(loop.levels[row])));
-            if (i + kLanes > row_end) {
+            if (i + kRound > row_end) {
                 one_level = false;
-                fill_levels(loop.levels, loop.row_length, i, mixed);
+                fill_levels(loop.levels, loop.row_length, i, kRound, mixed);
             }
         }
         uint64_t at_least[9] = {};  // elements whose context reaches the class's start
@@ -220,19 +221,24 @@ void sparse_loop(SparseLoop& loop) {
     loop.done = i;
 }
 
-DenseFunction dense(Type type) {
+template <unsigned Round>
+DenseFunction dense_of(Type type) {
     switch (type) {
-        case Type::bf16: return dense_loop<2, 7>;
-        case Type::f16: return dense_loop<2, 10>;
-        case Type::f32: return dense_loop<4, 23>;
-        case Type::f8_e4m3: return dense_loop<1, 3>;
-        case Type::f8_e5m2: return dense_loop<1, 2>;
+        case Type::bf16: return dense_loop<2, 7, Round>;
+        case Type::f16: return dense_loop<2, 10, Round>;
+        case Type::f32: return dense_loop<4, 23, Round>;
+        case Type::f8_e4m3: return dense_loop<1, 3, Round>;
+        case Type::f8_e5m2: return dense_loop<1, 2, Round>;
         case Type::i8: case Type::u8: case Type::boolean: case Type::bytes:
-            return dense_loop<1, 0>;
-        case Type::i16: case Type::u16: return dense_loop<2, 0>;
-        case Type::i32: case Type::u32: return dense_loop<4, 0>;
+            return dense_loop<1, 0, Round>;
+        case Type::i16: case Type::u16: return dense_loop<2, 0, Round>;
+        case Type::i32: case Type::u32: return dense_loop<4, 0, Round>;
         default: return nullptr;  // 64 bits: scalar
     }
+}
+
+DenseFunction dense(Type type, unsigned lanes) {
+    return lanes == 64 ? dense_of<64>(type) : lanes == 16 ? dense_of<16>(type) : nullptr;
 }
 
 SparseFunction sparse(Type type) {

@@ -1,5 +1,6 @@
 #include "sapwood/payload.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "sapwood/element.hpp"
@@ -17,11 +18,24 @@ constexpr uint32_t still_step = 0x80000000u;
 
 constexpr unsigned inline_flag = 4;
 constexpr unsigned lane_shift = 3;
-constexpr unsigned lane_choices[] = {1, 4, 64};
+constexpr unsigned lane_choices[] = {1, 4, 16, 64};
 constexpr size_t stream_padding = 512;  // bytes; more than one round of all lanes can read
 
-// Few symbols pay for few states: 4 bytes a lane.
-unsigned lanes_for(uint64_t symbols) { return symbols < 1024 ? 1 : symbols < 65536 ? 4 : 64; }
+// Each lane takes 4 bytes, of which about 2 are lost: few bytes pay for few lanes.
+// 16 lanes or more decode in vectors.
+unsigned lanes_for(std::span<const uint16_t> symbols, const EncodeEntry* entries) {
+    if (symbols.size() < 16384) return symbols.size() < 1024 ? 1 : 4;
+    // A state grows by the factor scale / frequency with each symbol.
+    uint64_t quarters = 0;  // of a bit
+    constexpr size_t stride = 16;
+    for (size_t i = 0; i < symbols.size(); i += stride) {
+        if (symbols[i] == no_symbol) continue;
+        const uint32_t squared = entries[symbols[i]].frequency * entries[symbols[i]].frequency;
+        const uint64_t fourth = uint64_t{squared} * squared;  // frequency^4, below 2^48
+        quarters += (4 * scale_bits - 63u + static_cast<unsigned>(std::countl_zero(fourth)));
+    }
+    return quarters * stride / 32 < 16384 ? 16 : 64;
+}
 
 void put_varint(std::vector<uint8_t>& out, uint64_t value) {
     for (; value >= 0x80; value >>= 7) out.push_back(static_cast<uint8_t>(value | 0x80));
@@ -68,8 +82,7 @@ PayloadWriter::PayloadWriter(const Tables& tables, int table, Context context,
     : tables_(tables),
       entries_(tables.encode_entries()),
       table_(table),
-      context_(context),
-      lanes_(lanes_for(symbols_expected)) {
+      context_(context) {
     symbols_.reserve(symbols_expected + levels.size() + max_lanes);
     if (context_ == Context::one) level_ = levels[0];
     if (context_ != Context::row) return;
@@ -89,20 +102,23 @@ PayloadWriter::PayloadWriter(const Tables& tables, int table, Context context,
         put(row_context, RowBins::token(step), static_cast<uint32_t>(step), RowBins::width);
         previous = level;
     }
-    // Elements start at lane 0.
-    while (symbols_.size() % lanes_ != 0) symbols_.push_back(no_symbol);
+    elements_from_ = symbols_.size();
 }
 
 std::vector<uint8_t> PayloadWriter::finish(std::span<const uint64_t> counts) {
+    const unsigned lanes = lanes_for(symbols_, entries_.data());
+    // Elements start at lane 0.
+    const size_t padding = (lanes - elements_from_ % lanes) % lanes;
+    symbols_.insert(symbols_.begin() + static_cast<ptrdiff_t>(elements_from_), padding, no_symbol);
     uint32_t states[max_lanes];
     std::vector<uint16_t> words;
-    rans_encode(symbols_, entries_, lanes_, states, words);
+    rans_encode(symbols_, entries_, lanes, states, words);
     const std::vector<uint8_t> bits = bits_.take();
 
     unsigned flags = static_cast<unsigned>(context_);
     if (table_ < 0) flags |= inline_flag;
-    for (unsigned choice = 0; choice < 3; ++choice)
-        if (lane_choices[choice] == lanes_) flags |= choice << lane_shift;
+    for (unsigned choice = 0; choice < 4; ++choice)
+        if (lane_choices[choice] == lanes) flags |= choice << lane_shift;
     std::vector<uint8_t> out{static_cast<uint8_t>(flags)};
     if (context_ != Context::none) {
         out.push_back(static_cast<uint8_t>(level_));
@@ -122,7 +138,7 @@ std::vector<uint8_t> PayloadWriter::finish(std::span<const uint64_t> counts) {
         const auto* bytes = static_cast<const uint8_t*>(data);
         out.insert(out.end(), bytes, bytes + size);
     };
-    append(states, lanes_ * sizeof(uint32_t));
+    append(states, lanes * sizeof(uint32_t));
     append(words.data(), words.size() * sizeof(uint16_t));
     append(bits.data(), bits.size());
     return out;
@@ -134,13 +150,14 @@ PayloadReader::PayloadReader(std::span<const uint8_t> payload, Coding coding, ui
     Fields fields(payload);
     const unsigned flags = fields.byte();
     const unsigned choice = flags >> lane_shift;
-    if ((flags & 3) > 2 || choice > 2) throw CorruptPayload("payload: unknown flags");
+    if ((flags & 3) > 2 || choice > 3) throw CorruptPayload("payload: unknown flags");
     context = static_cast<Context>(flags & 3);
     lanes = lane_choices[choice];
     if (context != Context::none) {
         const unsigned low = fields.byte();
         level = static_cast<int16_t>(low | static_cast<unsigned>(fields.byte()) << 8);
-        if (level != still_level && (level > max_level || level < -max_level))
+        const bool still = level == still_level && context == Context::one;
+        if (!still && (level > max_level || level < -max_level))
             throw CorruptPayload("payload: a level out of range");
     }
     if ((flags & inline_flag) != 0) {
@@ -164,6 +181,8 @@ PayloadReader::PayloadReader(std::span<const uint8_t> payload, Coding coding, ui
     if (words > fields.left() / 2 || fields.left() - 2 * words != bit_bytes)
         throw CorruptPayload("payload: lengths do not add up");
     std::memcpy(rans.states, states.data(), states.size());
+    if (std::any_of(rans.states, rans.states + lanes, [](uint32_t x) { return x < rans_low; }))
+        throw CorruptPayload("payload: a state out of range");
 
     // The streams are copied once, each with padding that a round may read into.
     const std::span<const uint8_t> streams = fields.take(fields.left());
@@ -189,6 +208,8 @@ void PayloadReader::read_levels(uint64_t rows) {
             row = still_level;
             continue;
         }
+        if (token != escape && token >= RowBins::tokens)
+            throw CorruptPayload("payload: unknown token of a row");
         const int64_t step = RowBins::value(token, bits.get(RowBins::bits(token)));
         if (step == static_cast<int32_t>(still_step)) {
             row = still_level;

@@ -1,39 +1,9 @@
 #include "sapwood/bins.hpp"
 #include "sapwood/codec.hpp"
+#include "sapwood/specials.hpp"
 
 namespace sapwood {
 namespace {
-
-// Special values by hash, for the encoder: at most 254 of them.
-class SpecialLookup {
-public:
-    explicit SpecialLookup(const std::vector<Special>& specials) : any_(!specials.empty()) {
-        for (const Special& special : specials) {
-            size_t slot = hash(special.value);
-            while (slots_[slot].used) slot = (slot + 1) % size;
-            slots_[slot] = {special.value, special.token, true};
-        }
-    }
-    int find(int64_t value) const {
-        if (!any_) return -1;
-        for (size_t slot = hash(value); slots_[slot].used; slot = (slot + 1) % size)
-            if (slots_[slot].value == value) return slots_[slot].token;
-        return -1;
-    }
-
-private:
-    static constexpr size_t size = 1024;
-    static size_t hash(int64_t value) {
-        return (static_cast<uint64_t>(value) * 0x9E3779B97F4A7C15u) >> 54;
-    }
-    struct Slot {
-        int64_t value;
-        uint8_t token;
-        bool used;
-    };
-    bool any_;
-    Slot slots_[size] = {};
-};
 
 template <class E>
 void put_residuals(PayloadWriter& writer, const uint8_t* base, const uint8_t* target,
@@ -101,11 +71,11 @@ void take_residuals(PayloadReader& reader, const uint8_t* base, uint8_t* out, ui
     }
 }
 
-// Rounds of 64 elements through the path's loop, and what it leaves through the scalar code.
+// Rounds of an element a lane through the path's loop, and what it leaves through the scalar code.
 template <class E>
 void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, uint8_t* out,
                 uint64_t elements, uint64_t row_length) {
-    if (loop == nullptr || reader.lanes != max_lanes) {
+    if (loop == nullptr) {
         take_residuals<E>(reader, base, out, 0, elements, row_length);
         return;
     }
@@ -139,7 +109,7 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, 
         reader.rans.words = state.words;
         reader.bits.position = state.bit_position;
         reader.position += state.done - before;
-        const uint64_t end = std::min(elements, state.done + max_lanes);
+        const uint64_t end = std::min(elements, state.done + reader.lanes);
         take_residuals<E>(reader, base, out, state.done, end, row_length);
         state.done = end;
         if (reader.rans.overrun() || reader.bits.overrun)
@@ -170,7 +140,7 @@ void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t*
         using E = decltype(element);
         if (reader.tables->first_special() < ResidualBins<E::width>::tokens)
             throw CorruptPayload("residual: a special value in place of a bin");
-        decode_all<E>(reader, dense_function(path, type), base, out, elements, row_length);
+        decode_all<E>(reader, dense_function(path, type, reader.lanes), base, out, elements, row_length);
     });
     reader.check_finished();
 }

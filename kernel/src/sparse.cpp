@@ -161,7 +161,8 @@ void decode_sparse(Type type, std::span<const uint8_t> payload, const uint8_t* b
         using Bins = ResidualBins<E::width>;
         const auto positions = find_changes<E>(reader, base, elements, row_length,
                                                sparse_function(path, type));
-        if (out != base) std::memcpy(out, base, elements * sizeof(typename E::uint));
+        if (out != base && elements != 0)
+            std::memcpy(out, base, elements * sizeof(typename E::uint));
         for (unsigned k = 0; k < positions.size(); ++k) {
             for (uint32_t at : positions[k]) {
                 const unsigned token = reader.next_token(change_context + k);

@@ -15,12 +15,12 @@ using sapwood::Copy;
 using sapwood::MatchIndex;
 using Bytes = std::vector<std::uint8_t>;
 
-#define CHECK(condition)                                                               \
-    do {                                                                               \
-        if (!(condition)) {                                                            \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
             std::fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-            std::abort();                                                              \
-        }                                                                              \
+            std::abort();                                                                \
+        }                                                                                \
     } while (false)
 
 namespace {
@@ -39,8 +39,9 @@ Bytes random_bytes(std::mt19937_64& random, std::size_t size, unsigned values = 
 }
 
 void append(Bytes& to, const Bytes& from, std::size_t begin, std::size_t size) {
-    const auto at = from.begin() + static_cast<std::ptrdiff_t>(begin);
-    to.insert(to.end(), at, at + static_cast<std::ptrdiff_t>(size));
+    const std::size_t old = to.size();
+    to.resize(old + size);
+    std::copy_n(from.data() + begin, size, to.data() + old);
 }
 
 // Finds, checks every promise of the header, and returns the bytes left over.

@@ -1,7 +1,7 @@
 // The inner loops that exist once for each instruction set, and the choice among them.
 //
-// Every path gives the same bytes. A path stops before a round of 64 elements
-// that it cannot do (an escape, a word too many, the end) and says how far it
+// Every path gives the same bytes. A path stops before a round (an element
+// for each lane) that it cannot do (an escape, a word too many, the end) and says how far it
 // came; the scalar code does that round and judges what is wrong with it.
 #pragma once
 
@@ -13,10 +13,10 @@ namespace sapwood {
 
 enum class Path : uint8_t { scalar = 0, avx2 = 1, avx512 = 2 };
 
-// The state of a dense decoding with 64 lanes, in plain pointers: what is shared
+// The state of a dense decoding with 16 or 64 lanes, in plain pointers: what is shared
 // with code built for another instruction set has no inline functions.
 struct DenseLoop {
-    uint32_t* states;         // 64
+    uint32_t* states;         // by lane
     const uint32_t* entries;  // Tables::decode_entries
     const uint8_t* words;     // readable for 512 bytes past words_end
     const uint8_t* words_end;
@@ -34,7 +34,7 @@ struct DenseLoop {
     unsigned first_special;         // special tokens lie from here
     unsigned last_special;          // to here, none when it is lower
     const int32_t* special_values;  // by token
-    uint64_t done;                  // elements, a multiple of 64
+    uint64_t done;                  // elements, a multiple of the lanes
 };
 
 // Finds the changed elements of a sparse coding: a countdown for each class
@@ -59,9 +59,9 @@ struct SparseLoop {
 using DenseFunction = void (*)(DenseLoop&);
 using SparseFunction = void (*)(SparseLoop&);
 
-// Null where the path leaves the type to the scalar code.
+// Null where the path leaves the type, or so few lanes, to the scalar code.
 struct PathFunctions {
-    DenseFunction (*dense)(Type);
+    DenseFunction (*dense)(Type, unsigned lanes);
     SparseFunction (*sparse)(Type);
 };
 
@@ -71,7 +71,7 @@ const PathFunctions& avx512_path();
 // What this processor runs.
 bool supported(Path path);
 Path best_path();
-DenseFunction dense_function(Path path, Type type);
+DenseFunction dense_function(Path path, Type type, unsigned lanes);
 SparseFunction sparse_function(Path path, Type type);
 
 }  // namespace sapwood

@@ -68,8 +68,8 @@ private:
     int table_;
     Context context_;
     int16_t level_ = 0;
-    unsigned lanes_;
     std::vector<uint16_t> symbols_;
+    size_t elements_from_ = 0;  // symbols before are rows
     BitWriter bits_;
 };
 

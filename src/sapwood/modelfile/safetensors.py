@@ -14,6 +14,7 @@ All else that breaks the format is refused, with its place.
 
 from __future__ import annotations
 
+import collections
 import itertools
 import json
 from typing import Any, NoReturn
@@ -97,7 +98,8 @@ def _parse_header(header: bytes) -> dict[str, Any]:
         )
     try:
         text = header.decode("utf-8")
-        parsed = json.loads(
+        # An object, for the text begins with its brace.
+        parsed: dict[str, Any] = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_int=_bounded_integer,
@@ -110,15 +112,13 @@ def _parse_header(header: bytes) -> dict[str, Any]:
         raise InvalidModelFile(f"the header is not JSON: {e.msg}", offset=place) from e
     except RecursionError as e:
         raise InvalidModelFile("the header is nested too deeply", offset=LENGTH_SIZE) from e
-    assert isinstance(parsed, dict)  # the text begins with "{"
     return parsed
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        name, _ = collections.Counter(key for key, _ in pairs).most_common(1)[0]
         raise InvalidModelFile(
             f"the header names {_shown(name)} twice; which one counts is anyone's guess",
             offset=LENGTH_SIZE,

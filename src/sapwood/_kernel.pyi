@@ -1,0 +1,204 @@
+"""The native kernel, typed: mirrors kernel/binding/module.cpp and the headers that it binds.
+
+Arrays are taken as they are, never copied or converted: 1-D and C-contiguous, of the dtype
+that is written here. Elements are little-endian bytes, aligned or not; `code` is that
+of their `DType`. Functions that take arrays of any size drop the GIL and may run in
+several threads at once. All raise ValueError where arguments do not fit each other, and
+keep nothing that they were given unless they say so.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+_Bytes: TypeAlias = npt.NDArray[np.uint8]
+_Levels: TypeAlias = npt.NDArray[np.int16]
+
+class CorruptPayload(ValueError):
+    """Bytes that no encoder wrote: damaged or hostile (element.hpp)."""
+
+class Tables:
+    """Frequencies of tokens by context, immutable (tables.hpp)."""
+
+    @staticmethod
+    def build(
+        coding: int,
+        counts: npt.NDArray[np.uint32],
+        specials: Sequence[tuple[int, int]],
+        class_starts: Sequence[int],
+        first_exponent: int,
+    ) -> Tables:
+        """Tables with frequencies in proportion to counts.
+
+        Args:
+            coding: 0 residual, 1 value, 2 sparse.
+            counts: (33, 256) by context and token; context 32 is that of row levels.
+            specials: (token, residual) for residuals with a token of their own; tokens
+                ascend by one. Coding 0 only.
+            class_starts: the lowest context of each class, ascending; 1 to 8 for coding 2,
+                else none.
+            first_exponent: the exponent field that token 0 stands for; 0 but for coding 1.
+
+        Raises:
+            ValueError: the parts contradict each other.
+        """
+
+    @staticmethod
+    def parse(data: _Bytes) -> Tables:
+        """Tables from their serialised form.
+
+        Raises:
+            CorruptPayload: no tables, or not in their one serialised form.
+        """
+
+    def serialised(self) -> bytes:
+        """The form that `parse` reads."""
+
+    @property
+    def coding(self) -> int:
+        """The coding that these tables serve: 0 residual, 1 value, 2 sparse."""
+
+    @property
+    def frequencies(self) -> npt.NDArray[np.uint16]:
+        """(33, 256) by context and token, in 4096ths; a new array. All 0 where unused."""
+
+def encode_residual(
+    code: int,
+    base: _Bytes,
+    target: _Bytes,
+    row_length: int,
+    context: int,
+    levels: _Levels,
+    tables: Tables,
+    table: int,
+) -> bytes:
+    """The payload of the residuals of all elements (codec.hpp).
+
+    Args:
+        code: of the type of the elements.
+        base: as long as `target`.
+        target: whole elements, fewer than 2^32.
+        row_length: elements a row, at least 1; the last row may be shorter.
+        context: what chooses an element's table: 0 nothing, 1 the base's exponent against
+            one level, 2 against the level of its row.
+        levels: none, one or one a row, as `context` says: -8191..8191, or -32768 where
+            nothing changes.
+        tables: of coding 0, with special tokens past the bins of the type.
+        table: their id among the patch's, or -1 to carry them in the payload.
+    """
+
+def encode_sparse(
+    code: int,
+    base: _Bytes,
+    target: _Bytes,
+    row_length: int,
+    context: int,
+    levels: _Levels,
+    tables: Tables,
+    table: int,
+) -> bytes:
+    """The payload of the changed elements alone; arguments as for `encode_residual`.
+
+    Raises:
+        ValueError: also where an element changed whose context belongs to no class.
+    """
+
+def encode_value(code: int, target: _Bytes, tables: Tables, table: int) -> bytes:
+    """The payload of floating-point elements by themselves; `tables` of coding 1."""
+
+def decode_residual(
+    code: int,
+    payload: _Bytes,
+    base: _Bytes,
+    out: _Bytes,
+    row_length: int,
+    shared: Sequence[Tables],
+    path: int,
+) -> None:
+    """Writes the elements of a payload of coding 0 to `out`.
+
+    Args:
+        code: of the type of the elements.
+        payload: any bytes.
+        base: the base that was encoded against, as long as `out`.
+        out: whole elements, fewer than 2^32. May be `base`; must not overlap it otherwise.
+        row_length: as it was encoded with.
+        shared: the patch's tables, by id.
+        path: one of `paths()`, or -1 for the best; all give the same bytes.
+
+    Raises:
+        CorruptPayload: nothing outside `out` was written, and what is in it is unspecified.
+    """
+
+def decode_sparse(
+    code: int,
+    payload: _Bytes,
+    base: _Bytes,
+    out: _Bytes,
+    row_length: int,
+    shared: Sequence[Tables],
+    path: int,
+) -> None:
+    """As `decode_residual`, for a payload of coding 2."""
+
+def decode_value(code: int, payload: _Bytes, out: _Bytes, shared: Sequence[Tables]) -> None:
+    """As `decode_residual`, for a payload of coding 1."""
+
+def row_levels(code: int, base: _Bytes, target: _Bytes, row_length: int) -> _Levels:
+    """(rows,) how large the update of each row is, in half octaves (measure.hpp).
+
+    -32768 where nothing changed. The level minus twice an element's exponent field is its
+    measured context.
+    """
+
+def residual_counts(
+    code: int,
+    base: _Bytes,
+    target: _Bytes,
+    row_length: int,
+    levels: _Levels,
+    specials: Sequence[tuple[int, int]],
+) -> npt.NDArray[np.uint32]:
+    """(128, 256) counts of residuals by measured context and token (measure.hpp).
+
+    Args:
+        code: of the type of the elements.
+        base: as long as `target`.
+        target: whole elements.
+        row_length: elements a row.
+        levels: from `row_levels`: one a row, or one for all.
+        specials: (token, residual) for residuals that are to have a token of their own.
+    """
+
+def exponent_counts(code: int, target: _Bytes) -> npt.NDArray[np.uint32]:
+    """(fields,) counts of exponent fields, by field; (1,) for integers (measure.hpp)."""
+
+def residuals(code: int, base: _Bytes, target: _Bytes) -> npt.NDArray[np.int64]:
+    """(elements,) the residual of each element (measure.hpp)."""
+
+class MatchIndex:
+    """Finds long copies of a byte string in others (match.hpp)."""
+
+    def __init__(self, base: _Bytes, block: int, max_bytes: int) -> None:
+        """Indexes `base`, which must not change as long as the index lives; it is kept.
+
+        Args:
+            base: of more than 1 TiB, only the first.
+            block: bytes, a power of two in 16..65536; doubled until the index fits.
+            max_bytes: for the index.
+        """
+
+    def find(self, target: _Bytes, begin: int, end: int) -> npt.NDArray[np.uint64]:
+        """(copies, 3) target offset, base offset and length of copies in [begin, end).
+
+        In order of the target offset, without overlap. Bytes.
+        """
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the index takes."""
+
+def paths() -> list[int]:
+    """What this processor runs: 0 scalar, 1 AVX2, 2 AVX-512 (paths.hpp)."""

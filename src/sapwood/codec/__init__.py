@@ -1,0 +1,30 @@
+"""The residual codec: chunks of elements to payloads and back.
+
+What is here knows elements, not files: `survey` measures a tensor, `planning`
+decides from surveys alone which coding and which tables each tensor gets, and
+`chunk` does what was decided with the native kernel.
+"""
+
+from sapwood.codec.chunk import (
+    Coding,
+    Recipe,
+    Tables,
+    decode_chunk,
+    encode_chunk,
+    parse_tables,
+)
+from sapwood.codec.planning import Plan, plan_tensors
+from sapwood.codec.survey import Survey, survey_tensor
+
+__all__ = [
+    "Coding",
+    "Plan",
+    "Recipe",
+    "Survey",
+    "Tables",
+    "decode_chunk",
+    "encode_chunk",
+    "parse_tables",
+    "plan_tensors",
+    "survey_tensor",
+]

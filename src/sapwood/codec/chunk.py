@@ -1,0 +1,171 @@
+"""One chunk: its codings, and the way through the kernel in both directions.
+
+A chunk is coded, hashed and decoded alone. Its bytes are little-endian elements
+of one type. The kernel's errors become ours here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood import _kernel
+from sapwood._kernel import Tables
+from sapwood.errors import InvalidPatch
+from sapwood.tensors import DType
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Levels: TypeAlias = npt.NDArray[np.int16]
+
+ANY_PATH = -1  # the best that this processor has
+INLINE = -1  # tables travel in the payload
+STILL = -32768  # the level of a row in which nothing changes
+NO_LEVELS: Levels = np.empty(0, np.int16)
+
+
+class Coding(enum.StrEnum):
+    """How a chunk is coded; the letters of the patch format."""
+
+    COPY = "c"  # equals the base
+    RESIDUAL = "u"  # ULP residuals of all elements
+    SPARSE = "s"  # positions and residuals of the changed elements
+    VALUE = "v"  # floating-point elements by themselves
+    SPLICE = "x"  # copies from anywhere in the base, and new bytes
+    COMPRESSED = "z"  # a zstd frame
+    RAW = "r"  # the bytes
+
+
+class Context(enum.IntEnum):
+    """What chooses the table of an element (spec/patch-v1.md, Contexts and levels)."""
+
+    NONE = 0
+    ONE = 1
+    ROW = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the chunks of a tensor are to be coded, if nothing smaller is found.
+
+    Attributes:
+        coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
+        context: for RESIDUAL and SPARSE.
+        shift: what is taken from every measured level, half octaves.
+        level: the one level of the tensor, for Context.ONE, measured (unshifted).
+        table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
+            when they travel in the payload.
+        bits: expected, an element.
+        unseen_changes: the samples showed no change, so whatever changed was not seen.
+    """
+
+    coding: Coding
+    context: Context = Context.NONE
+    shift: int = 0
+    level: int = 0
+    table: int = 0
+    bits: float = 0.0
+    unseen_changes: bool = False
+
+
+@contextlib.contextmanager
+def kernel_errors() -> Iterator[None]:
+    """Turns the kernel's verdict on a payload into ours."""
+    try:
+        yield
+    except _kernel.CorruptPayload as e:
+        raise InvalidPatch(f"damaged chunk: {e}; get the patch anew") from e
+
+
+def parse_tables(data: Bytes) -> Tables:
+    """One set of tables from its serialised form.
+
+    Raises:
+        InvalidPatch: the bytes are no tables.
+    """
+    with kernel_errors():
+        return _kernel.Tables.parse(data)
+
+
+def shifted(levels: Levels, shift: int) -> Levels:
+    """Measured levels as the format has them; still rows stay still."""
+    moved = np.clip(levels.astype(np.int32) - shift, -8191, 8191)
+    return np.where(levels == STILL, STILL, moved).astype(np.int16)
+
+
+def encode_chunk(
+    recipe: Recipe,
+    dtype: DType,
+    base: Bytes | None,
+    target: Bytes,
+    row_length: int,
+    tables: Tables,
+) -> bytes:
+    """The payload of a chunk by a recipe of the coding RESIDUAL, SPARSE or VALUE.
+
+    Args:
+        recipe: from `plan_tensors`.
+        dtype: of the elements.
+        base: as long as `target`; None only for VALUE.
+        target: little-endian elements, contiguous.
+        row_length: elements a row; the chunk starts with a row.
+        tables: those that the recipe names.
+    """
+    if recipe.coding is Coding.VALUE or base is None:
+        return _kernel.encode_value(dtype.code, target, tables, recipe.table)
+    match recipe.context:
+        case Context.NONE:
+            levels = NO_LEVELS
+        case Context.ONE:
+            levels = shifted(np.array([recipe.level], np.int16), recipe.shift)
+        case Context.ROW:
+            measured = _kernel.row_levels(dtype.code, base, target, row_length)
+            levels = shifted(measured, recipe.shift)
+    encode = (
+        _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
+    )
+    return encode(
+        dtype.code, base, target, row_length, int(recipe.context), levels, tables, recipe.table
+    )
+
+
+def decode_chunk(
+    coding: Coding,
+    dtype: DType,
+    payload: Bytes,
+    base: Bytes | None,
+    out: Bytes,
+    row_length: int,
+    tables: Sequence[Tables],
+    path: int = ANY_PATH,
+) -> None:
+    """Writes the elements of a chunk of the coding RESIDUAL, SPARSE or VALUE to `out`.
+
+    Args:
+        coding: of the chunk.
+        dtype: of the elements.
+        payload: of the chunk, whole.
+        base: as long as `out`, and `out` itself for an update in place; None for VALUE.
+        out: the caller's; its content is unspecified after an error.
+        row_length: elements a row.
+        tables: of the patch, by id.
+        path: of the kernel, for tests; all give the same bytes.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
+    """
+    with kernel_errors():
+        if coding is Coding.VALUE:
+            _kernel.decode_value(dtype.code, payload, out, list(tables))
+            return
+        if base is None:
+            raise InvalidPatch("damaged index: a residual without a base; get the patch anew")
+        decode = (
+            _kernel.decode_sparse if coding is Coding.SPARSE else _kernel.decode_residual
+        )
+        decode(dtype.code, payload, base, out, row_length, list(tables), path)

@@ -1,0 +1,171 @@
+"""JSON with one encoding per value, and typed access to its fields.
+
+Keys sorted, no spaces, UTF-8. What comes in is hostile: duplicate keys, numbers
+past 2^63, deep nesting and NaN are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sapwood.errors import InputError, InvalidPatch, UnsupportedPatch
+
+MOST = 2**63
+
+
+def serialise(value: object) -> bytes:
+    """The canonical bytes of a JSON value.
+
+    Raises:
+        InputError: the value holds something that JSON does not have.
+    """
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InputError(f"metadata must be plain JSON values: {e}") from e
+
+
+def parse(data: bytes, what: str) -> Any:
+    """The value of JSON text.
+
+    Raises:
+        InvalidPatch: it is not JSON, or not safe to use.
+    """
+    try:
+        return json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_bounded
+        )
+    except (ValueError, RecursionError) as e:
+        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+
+
+def parse_exact(data: bytes, what: str) -> Any:
+    """The value of JSON text in canonical form.
+
+    Raises:
+        InvalidPatch: it is not JSON, not safe to use, or not canonical.
+    """
+    value = parse(data, what)
+    if serialise(value) != data:
+        raise InvalidPatch(f"damaged {what}: not in canonical form; get the patch anew")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return fields
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _bounded(digits: str) -> int:
+    value = int(digits)
+    if not -MOST <= value < MOST:
+        raise ValueError("a number does not fit 64 bits")
+    return value
+
+
+class Fields:
+    """The fields of a JSON object, by type; errors name the path.
+
+    Every accessor raises InvalidPatch when its field is missing or of another type.
+    """
+
+    def __init__(self, value: Any, where: str, known: Collection[str] | None = None) -> None:
+        """Wraps a parsed value.
+
+        Args:
+            value: which must be an object.
+            where: its path, for errors.
+            known: when given, the only fields that there may be.
+        """
+        self.where = where
+        if not isinstance(value, dict):
+            raise InvalidPatch(f"{where}: expected an object, found {type(value).__name__}")
+        self._value = value
+        if known is not None:
+            self.only(known)
+
+    def only(self, known: Collection[str]) -> None:
+        """Refuses fields that are not among `known`."""
+        unknown = sorted(self._value.keys() - set(known))
+        if unknown:
+            raise UnsupportedPatch(f"{self.where}: unknown field {unknown[0]!r}; update sapwood")
+
+    def _get(self, name: str, kind: type) -> Any:
+        value = self._value.get(name)
+        # bool is an int to Python, but not to JSON.
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidPatch(
+                f"{self.where}.{name}: expected {kind.__name__}, found {type(value).__name__}"
+            )
+        return value
+
+    def text(self, name: str) -> str:
+        """A string."""
+        return str(self._get(name, str))
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or None where the field is absent."""
+        return self.text(name) if name in self._value else None
+
+    def size(self, name: str) -> int:
+        """A number that is not negative."""
+        return self._size(self._get(name, int), name)
+
+    def optional_size(self, name: str) -> int | None:
+        """A number that is not negative, or None where the field is absent."""
+        return self.size(name) if name in self._value else None
+
+    def _size(self, value: Any, name: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise InvalidPatch(f"{self.where}.{name}: expected a size, found {value!r:.40}")
+        return value
+
+    def sizes(self, name: str) -> list[int]:
+        """A list of numbers that are not negative."""
+        return [self._size(one, name) for one in self._get(name, list)]
+
+    def hex(self, name: str, size: int) -> bytes:
+        """`size` bytes in lower-case hexadecimal."""
+        text = self.text(name)
+        try:
+            value = bytes.fromhex(text)
+        except ValueError as e:
+            raise InvalidPatch(f"{self.where}.{name}: expected hexadecimal digits") from e
+        if len(value) != size or value.hex() != text:
+            raise InvalidPatch(f"{self.where}.{name}: expected {size} bytes in hexadecimal")
+        return value
+
+    def object(self, name: str) -> Fields:
+        """An object."""
+        return Fields(self._value.get(name), f"{self.where}.{name}")
+
+    def optional_object(self, name: str) -> Fields | None:
+        """An object, or None where the field is null."""
+        if name in self._value and self._value[name] is None:
+            return None
+        return self.object(name)
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of objects."""
+        return [
+            Fields(one, f"{self.where}.{name}[{i}]") for i, one in enumerate(self._get(name, list))
+        ]
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """An object whose fields are the user's."""
+        return dict(self._get(name, dict))
+
+    def counts(self, name: str) -> Mapping[str, int]:
+        """An object of numbers that are not negative."""
+        return {key: self._size(value, name) for key, value in self._get(name, dict).items()}

@@ -1,0 +1,201 @@
+"""A chunk of a patch in both directions, whatever its coding.
+
+Encoding tries what can pay, decodes the smallest again and compares it with the
+target before it is kept. Decoding dispatches on the coding and knows no policy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec import Coding, Plan, Recipe, Tables, decode_chunk, encode_chunk
+from sapwood.codec.chunk import Bytes
+from sapwood.codec.local import plan_locally
+from sapwood.errors import InvalidPatch
+from sapwood.patch.format import CHUNK_DIGEST, Chunk
+from sapwood.patch.matching import Copy
+from sapwood.patch.splice import decode_splice, encode_splice
+from sapwood.patch.zstd import compress, decompress
+from sapwood.tensors import DType
+
+SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
+SURPRISE = 2.0  # a payload larger than this times its estimate is planned anew
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChunkSource:
+    """What a chunk is made from.
+
+    Attributes:
+        dtype, row_length: of its segment.
+        target: its bytes.
+        base: as many bytes to predict it from, or None.
+        recipe: of its tensor.
+        offset: in the whole target.
+        whole_base: what copies refer to.
+        copies: found in the base for this chunk, offsets in the whole target.
+    """
+
+    dtype: DType
+    row_length: int
+    target: Bytes
+    base: Bytes | None
+    recipe: Recipe
+    offset: int
+    whole_base: Bytes
+    copies: tuple[Copy, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Encoded:
+    """A chunk's entry in the index, and its payload."""
+
+    chunk: Chunk
+    payload: bytes
+
+
+def chunk_digest(target: Bytes) -> bytes:
+    """What the index says of a chunk's target bytes."""
+    return blake3(target.data).digest(CHUNK_DIGEST)
+
+
+def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> Encoded:
+    """The smallest of the codings that a chunk can have.
+
+    Args:
+        source: the chunk.
+        plan: of the patch, for its tables.
+        level: of zstd.
+        compressing: False allows COPY and RAW only.
+    """
+    digest = chunk_digest(source.target)
+    if source.base is not None and np.array_equal(source.base, source.target):
+        return Encoded(Chunk(Coding.COPY, 0, digest), b"")
+    coding, payload = Coding.RAW, b""
+    if compressing:
+        for other, candidate in candidates(source, plan, level):
+            if len(candidate) < (len(payload) if payload else len(source.target)):
+                coding, payload = other, candidate
+    if coding is Coding.RAW:
+        payload = source.target.tobytes()
+    check_roundtrip(source, coding, payload, plan.tables)
+    return Encoded(Chunk(coding, len(payload), digest), payload)
+
+
+def candidates(source: ChunkSource, plan: Plan, level: int) -> list[tuple[Coding, bytes]]:
+    """Payloads that may be the smallest, the most likely first."""
+    found: list[tuple[Coding, bytes]] = []
+    recipe = source.recipe
+    if source.copies:
+        found.append(
+            (Coding.SPLICE, encode_splice(source.target, source.offset, source.copies, level))
+        )
+    if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
+        found.append((recipe.coding, coded(source, recipe, plan.tables[recipe.table])))
+    if surprising(source, found):
+        local, tables = plan_locally(source.dtype, source.base, source.target, source.row_length)
+        if tables is not None:
+            found.append((local.coding, coded(source, local, tables)))
+    smallest = min((len(payload) for _, payload in found), default=len(source.target))
+    if worth_compressing(source.target, smallest):
+        found.append((Coding.COMPRESSED, compress(source.target.data, level)))
+    return found
+
+
+def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
+    """The payload by a recipe."""
+    return encode_chunk(
+        recipe, source.dtype, source.base, source.target, source.row_length, tables
+    )
+
+
+def surprising(source: ChunkSource, found: Sequence[tuple[Coding, bytes]]) -> bool:
+    """Whether the tensor's samples did not show what this chunk holds."""
+    if source.base is None or source.dtype is DType.BYTES:
+        return False
+    if source.recipe.coding not in {Coding.RESIDUAL, Coding.SPARSE}:
+        return source.recipe.unseen_changes
+    expected = source.recipe.bits * len(source.target) / source.dtype.size / 8 + 256
+    return any(
+        coding is source.recipe.coding and len(payload) > SURPRISE * expected
+        for coding, payload in found
+    )
+
+
+def worth_compressing(target: Bytes, smallest: int) -> bool:
+    """Whether zstd could do better than what there is, judged by a sample from the middle."""
+    if smallest <= len(target) // 64:
+        return False
+    if len(target) <= SAMPLE:
+        return True
+    middle = (len(target) - SAMPLE) // 2
+    sample = compress(target[middle : middle + SAMPLE].data, 1)
+    return len(sample) / SAMPLE < 1.02 * smallest / len(target)
+
+
+def check_roundtrip(
+    source: ChunkSource, coding: Coding, payload: bytes, tables: Sequence[Tables]
+) -> None:
+    """Decodes what was encoded and compares: a patch that was made is a patch that works."""
+    out = np.empty_like(source.target)
+    decode(
+        coding,
+        source.dtype,
+        np.frombuffer(payload, np.uint8),
+        source.base,
+        out,
+        source.row_length,
+        source.whole_base,
+        tables,
+    )
+    if not np.array_equal(out, source.target):
+        raise AssertionError(
+            f"the {coding.name} coding did not reproduce its chunk at byte {source.offset}; "
+            "no patch was written; please report this"
+        )
+
+
+def decode(
+    coding: Coding,
+    dtype: DType,
+    payload: Bytes,
+    base: Bytes | None,
+    out: Bytes,
+    row_length: int,
+    whole_base: Bytes,
+    tables: Sequence[Tables],
+) -> None:
+    """Writes a chunk's target bytes to `out`, which the caller owns.
+
+    Args:
+        coding: of the chunk.
+        dtype: of its segment.
+        payload: whole.
+        base: the prediction, as long as `out`; may be `out` itself.
+        out: its content is unspecified after an error.
+        row_length: of its segment.
+        whole_base: what copies refer to.
+        tables: of the patch.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    match coding:
+        case Coding.COPY:
+            if base is None:
+                raise InvalidPatch("damaged index: a copy without a base; get the patch anew")
+            out[:] = base
+        case Coding.RAW:
+            out[:] = payload
+        case Coding.COMPRESSED:
+            out[:] = np.frombuffer(decompress(payload.data, len(out), "chunk"), np.uint8)
+        case Coding.SPLICE:
+            decode_splice(payload, whole_base, out)
+        case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
+            decode_chunk(coding, dtype, payload, base, out, row_length, tables)
+
+

@@ -1,0 +1,63 @@
+"""Finds what bytes of a target stand somewhere in a base.
+
+The native matcher works on content, so that a container that was written anew,
+with every offset moved, still matches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sapwood._kernel import MatchIndex
+from sapwood.codec.chunk import Bytes
+
+INDEX_MEMORY = 64 << 20  # bytes
+SMALLEST_BLOCK = 32
+STRIPE = 64 << 20  # bytes of the target looked at in one call
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """`length` bytes of the target, equal to as many of the base. Offsets in bytes."""
+
+    target: int
+    base: int
+    length: int
+
+    @property
+    def target_end(self) -> int:
+        """The first target offset after it."""
+        return self.target + self.length
+
+    @property
+    def base_end(self) -> int:
+        """The first base offset after it."""
+        return self.base + self.length
+
+    @property
+    def shift(self) -> int:
+        """How far the base's bytes lie behind the target's."""
+        return self.base - self.target
+
+
+def find_copies(base: Bytes, target: Bytes, begin: int, end: int) -> list[Copy]:
+    """Copies that make up target[begin:end], as far as there are any.
+
+    Args:
+        base: indexed whole, with a coarser grain the larger it is.
+        target: of which the range is looked at.
+        begin: of the range, bytes.
+        end: of the range, bytes.
+
+    Returns:
+        Copies in ascending order, without overlap, inside the range.
+    """
+    if end <= begin or len(base) == 0:
+        return []
+    index = MatchIndex(base, SMALLEST_BLOCK, INDEX_MEMORY)
+    found = [
+        index.find(target, at, min(at + STRIPE, end)) for at in range(begin, end, STRIPE)
+    ]
+    return [Copy(*map(int, row)) for row in np.concatenate(found)]

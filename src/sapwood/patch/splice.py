@@ -1,0 +1,120 @@
+"""The splice coding: a chunk as copies from anywhere in the base, and new bytes.
+
+A payload is one zstd frame behind the size of its content. The content is a list
+of operations and then the new bytes, in order (spec/patch-v1.md, Splice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import InvalidPatch
+from sapwood.patch.matching import Copy
+from sapwood.patch.zstd import compress, decompress
+
+
+def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int) -> bytes:
+    """The payload of a chunk.
+
+    Args:
+        target: bytes of the chunk.
+        offset: of the chunk in the whole target, which the copies refer to.
+        copies: ascending, inside the chunk.
+        level: of zstd, 1 to 19.
+    """
+    operations = bytearray()
+    literals = []
+    at = offset
+    expected = 0  # where the base would go on
+    for copy in copies:
+        literals.append(target[at - offset : copy.target - offset])
+        put_varint(operations, copy.target - at)
+        put_varint(operations, copy.length)
+        step = copy.base - expected
+        put_varint(operations, 2 * step if step >= 0 else -2 * step - 1)
+        at, expected = copy.target_end, copy.base_end
+    literals.append(target[at - offset :])
+    head = bytearray()
+    put_varint(head, len(copies))
+    content = bytes(head + operations) + b"".join(part.tobytes() for part in literals)
+    payload = bytearray()
+    put_varint(payload, len(content))
+    return bytes(payload) + compress(content, level)
+
+
+def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
+    """Writes the target bytes of a chunk to `out`.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
+    """
+    front = Varints(payload)
+    size = front.next()
+    # Operations take at least 3 bytes and make at least 1, new bytes make themselves.
+    if size > 4 * len(out) + 16:
+        raise InvalidPatch("damaged chunk: more operations than bytes; get the patch anew")
+    content = np.frombuffer(decompress(payload[front.at :].data, size, "chunk"), np.uint8)
+    operations = Varints(content)
+    count = operations.next()
+    if count > len(out):
+        raise InvalidPatch("damaged chunk: more copies than bytes; get the patch anew")
+    plan = [(operations.next(), operations.next(), operations.next()) for _ in range(count)]
+    literals = content[operations.at :]
+    at = literal = expected = 0
+    for new, length, zigzag in plan:
+        source = expected + (zigzag >> 1 if zigzag % 2 == 0 else -(zigzag + 1 >> 1))
+        if (
+            length == 0
+            or new > len(literals) - literal
+            or length > len(out) - at - new
+            or not 0 <= source <= len(base) - length
+        ):
+            raise InvalidPatch("damaged chunk: a copy out of range; get the patch anew")
+        out[at : at + new] = literals[literal : literal + new]
+        literal += new
+        at += new
+        out[at : at + length] = base[source : source + length]
+        at += length
+        expected = source + length
+    if len(literals) - literal != len(out) - at:
+        raise InvalidPatch("damaged chunk: lengths do not add up; get the patch anew")
+    out[at:] = literals[literal:]
+
+
+def put_varint(out: bytearray, value: int) -> None:
+    """LEB128, the shortest form."""
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+class Varints:
+    """Reads LEB128 numbers up to 64 bits, in their shortest form only."""
+
+    def __init__(self, data: Bytes) -> None:
+        """Reads from the first byte of `data` on."""
+        self._data = data
+        self.at = 0
+
+    def next(self) -> int:
+        """The next number.
+
+        Raises:
+            InvalidPatch: cut off, too long, or not the shortest form.
+        """
+        value = shift = 0
+        while True:
+            if self.at >= len(self._data) or shift > 63:
+                raise InvalidPatch("damaged chunk: a number is cut off; get the patch anew")
+            byte = int(self._data[self.at])
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if byte == 0 and shift != 0:
+                    raise InvalidPatch("damaged chunk: a padded number; get the patch anew")
+                return value
+            shift += 7

@@ -1,0 +1,362 @@
+"""Patches between two tensors: create, apply, inspect, serialise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import DtypeMismatch, InputError, ShapeMismatch, TruncatedPatch
+from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
+from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
+from sapwood.patch.format import (
+    DEFAULT_LIMITS,
+    PREAMBLE,
+    VERSION,
+    FileDigest,
+    Header,
+    Limits,
+    parse_header,
+    parse_preamble,
+)
+from sapwood.patch.matching import find_copies
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.version import WRITER
+from sapwood.tensors import (
+    DType,
+    TensorSpec,
+    TensorView,
+    converted,
+    copy_into,
+    restore,
+    view,
+    writable,
+)
+
+ALGORITHMS = ("delta",)
+
+
+class Patch:
+    """A patch between two tensors, as immutable bytes that were checked once.
+
+    Make one with `create_patch` or `Patch.from_bytes`.
+    """
+
+    __slots__ = ("_data", "_opened")
+
+    def __init__(self, data: Bytes, opened: OpenPatch) -> None:
+        """Takes a patch that `open_patch` has opened; use `from_bytes`."""
+        self._data = data
+        self._opened = opened
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
+        """Reads a patch and checks every digest in it.
+
+        Args:
+            data: the whole patch; `bytes` are kept as they are, other buffers copied.
+
+        Raises:
+            InvalidPatch: damaged; TruncatedPatch: cut off; UnsupportedPatch: of a later
+                version; LimitExceeded: header and index larger than the default limits.
+        """
+        array = np.frombuffer(bytes(data), np.uint8)
+        opened = open_patch(array)
+        opened.check_body()
+        return cls(array, opened)
+
+    def to_bytes(self) -> bytes:
+        """The patch file. `from_bytes` gives an equal patch back."""
+        return self._data.tobytes()
+
+    @property
+    def opened(self) -> OpenPatch:
+        """The parsed patch."""
+        return self._opened
+
+    @property
+    def version(self) -> str:
+        """The format: `ttpatch/v1`."""
+        return VERSION
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What `create_patch` was given, as JSON values. A copy."""
+        return dict(self._opened.front.header.metadata)
+
+    def inspect(self) -> dict[str, Any]:
+        """What `inspect_patch` tells of the same bytes."""
+        return inspect_patch(self.to_bytes())
+
+    def __len__(self) -> int:
+        """Bytes of the patch file."""
+        return len(self._data)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same bytes."""
+        return isinstance(other, Patch) and np.array_equal(self._data, other._data)
+
+    def __hash__(self) -> int:
+        """By the digest that names the patch."""
+        return hash(self._opened.front.digest)
+
+    def __repr__(self) -> str:
+        """Type, shape and size."""
+        header = self._opened.front.header
+        return f"<Patch {header.dtype}{list(header.shape)}, {len(self._data)} bytes>"
+
+
+def create_patch(
+    base: object,
+    target: object,
+    *,
+    algorithm: str = "delta",
+    compress: bool = True,
+    metadata: Mapping[str, Any] | None = None,
+    chunk_size: int = DEFAULT_CHUNK,
+    threads: int | None = None,
+    convert: bool = False,
+) -> Patch:
+    """Makes the patch that turns `base` into `target`, bit for bit.
+
+    Args:
+        base: a NumPy array of any layout and byte order, a PyTorch tensor on any device
+            (others than the CPU's are copied to host memory first), or anything with
+            DLPack or the buffer protocol. Only read; an array that is contiguous and
+            little-endian, memory-mapped ones too, is not copied.
+        target: another of the same dtype and shape; it may be of another kind.
+        algorithm: "delta", the only one.
+        compress: False stores changed chunks as they are: larger, and as fast as copying.
+        metadata: JSON values to keep in the header, where `inspect_patch` finds them.
+        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to
+            2^30. Smaller chunks can be spread over more threads and cost a little size.
+        threads: to use at once; by default one for each processor. The patch does not
+            depend on it.
+        convert: cast `target` to the dtype of `base` first, as its library does it
+            (rounding to nearest even, overflow to infinity); the patch then leads to the
+            cast tensor. Without it, another dtype is an error.
+
+    Returns:
+        The patch. It was decoded and compared with `target` chunk by chunk.
+
+    Raises:
+        DtypeMismatch, ShapeMismatch: of base and target.
+        UnsupportedType: an object that is no tensor, or a dtype without a name here.
+        InputError: another argument is out of range, or `metadata` is not JSON.
+    """
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"expected the algorithm {ALGORITHMS[0]!r}, found {algorithm!r}")
+    old = view(base)
+    new = view(target)
+    if convert and new.spec.dtype is not old.spec.dtype:
+        new = view(converted(target, old.spec.dtype))
+    check_specs(old.spec, new.spec, "target")
+    count = thread_count(threads)
+    options = Options(chunk_size=chunk_size, compressing=compress, threads=count)
+    out = io.BytesIO()
+    builder = Builder(old.data, [tensor_segment(old, new)], options)
+    with io.BytesIO() as spool:
+        builder.write(tensor_header(old, new, metadata or {}, count), spool, out)
+    data = np.frombuffer(out.getvalue(), np.uint8)
+    return Patch(data, open_patch(data))
+
+
+def tensor_segment(old: TensorView, new: TensorView) -> SegmentSource:
+    """The one segment of a patch between two tensors of the same spec."""
+    spec = new.spec
+    copies = ()
+    if spec.dtype is DType.BYTES:
+        copies = tuple(find_copies(old.data, new.data, 0, len(new.data)))
+    return SegmentSource("", spec.dtype, spec.shape, new.data, 0, copies)
+
+
+def tensor_header(
+    old: TensorView, new: TensorView, metadata: Mapping[str, Any], threads: int
+) -> Header:
+    """The header of a patch between two tensors of the same spec."""
+    return Header(
+        kind="tensor",
+        algorithm="delta",
+        bases=(digest_of(old.data, threads),),
+        target=digest_of(new.data, threads),
+        base_format="tensor",
+        target_format="tensor",
+        dtype=new.spec.dtype,
+        shape=new.spec.shape,
+        byte_order="little",
+        counts={},
+        writer=WRITER,
+        created_at=None,
+        metadata=metadata,
+    )
+
+
+def digest_of(data: Bytes, threads: int) -> FileDigest:
+    """Size and BLAKE3 of a tensor's elements."""
+    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest())
+
+
+def apply_patch(
+    base: object,
+    patch: Patch | bytes | bytearray | memoryview,
+    *,
+    out: object = None,
+    force: bool = False,
+    chunk_size: int | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Turns `base` into the tensor that the patch leads to.
+
+    Args:
+        base: the tensor that the patch was made from, of any kind that `create_patch`
+            takes; not necessarily the kind that it was then.
+        patch: a `Patch`, or the bytes of one, which are then checked whole.
+        out: where to write: an array or tensor of the same dtype and shape, in any
+            layout, on any device. It may be `base` itself.
+        force: go on with a base that the patch was not made from, and without checking
+            the result, which then means nothing unless the base differs from the right
+            one where the patch copies. Dtype and shape are still checked.
+        chunk_size: the largest chunk to accept, in bytes; by default 64 MiB. Two for each
+            thread are in memory beside base and result.
+        threads: to use at once; by default one for each processor.
+
+    Returns:
+        `out`, or a new tensor: of the kind, dtype, byte order and device of `base`.
+
+    Raises:
+        SourceHashMismatch: the base is another one. Nothing was written.
+        InvalidPatch: the patch is damaged. Nothing was written.
+        DtypeMismatch, ShapeMismatch: base or `out` do not fit the patch. Nothing was written.
+        TargetHashMismatch: the result is wrong although base and patch are intact, which
+            no damage can cause; `out` is then partly written.
+        LimitExceeded: a chunk larger than `chunk_size`.
+    """
+    opened = opened_patch(patch, chunk_size)
+    old = view(base)
+    spec = patch_spec(opened)
+    check_specs(spec, old.spec, "base")
+    count = thread_count(threads)
+    if not force:
+        check_base(opened, old.data, count)
+    if out is None:
+        data = np.empty(spec.nbytes, np.uint8)
+        decode_into(opened, old.data, data, count, checked=not force)
+        return restore(old, data)
+    direct = writable(out, spec)
+    if direct is not None and decodes_in_place(opened, old.data, direct):
+        decode_into(opened, old.data, direct, count, checked=not force)
+    else:
+        data = np.empty(spec.nbytes, np.uint8)
+        decode_into(opened, old.data, data, count, checked=not force)
+        copy_into(out, spec, data)
+    return out
+
+
+def opened_patch(
+    patch: Patch | bytes | bytearray | memoryview, chunk_size: int | None
+) -> OpenPatch:
+    """The parsed patch of either form, of a tensor, with chunks no larger than allowed."""
+    limits = DEFAULT_LIMITS if chunk_size is None else Limits(chunk=chunk_size)
+    if isinstance(patch, Patch):
+        opened = patch.opened
+        if chunk_size is not None:
+            opened = open_patch(np.frombuffer(patch.to_bytes(), np.uint8), limits)
+    else:
+        opened = open_patch(np.frombuffer(bytes(patch), np.uint8), limits)
+        opened.check_body()
+    if opened.front.header.kind != "tensor":
+        raise InputError(
+            "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
+        )
+    return opened
+
+
+def patch_spec(patch: OpenPatch) -> TensorSpec:
+    """Element type and shape of what a tensor patch takes and makes."""
+    (segment,) = patch.front.segments
+    return TensorSpec(segment.dtype, segment.shape)
+
+
+def check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
+    """Compares element type and shape.
+
+    Raises:
+        DtypeMismatch, ShapeMismatch: they differ.
+    """
+    if found.dtype is not expected.dtype:
+        raise DtypeMismatch(
+            f"expected a {what} of dtype {expected.dtype}, found {found.dtype}; nothing is cast "
+            "silently (create_patch takes convert=True)"
+        )
+    if found.shape != expected.shape:
+        raise ShapeMismatch(
+            f"expected a {what} of shape {expected.shape}, found {found.shape}; "
+            "to patch tensors of different shapes, put them in files and use sapwood.models"
+        )
+
+
+def decodes_in_place(patch: OpenPatch, base: Bytes, out: Bytes) -> bool:
+    """Whether decoding into `out` never overwrites bytes of the base that are still needed."""
+    if not np.may_share_memory(base, out):
+        return True
+    same = base.ctypes.data == out.ctypes.data
+    return same and all(segment.dtype is not DType.BYTES for segment in patch.front.segments)
+
+
+def decode_into(
+    patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, checked: bool
+) -> None:
+    """Decodes the whole target into one array."""
+    for _ in decode_chunks(
+        patch, base, lambda begin, end: out[begin:end], threads, checked=checked
+    ):
+        pass
+
+
+def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
+    """What the header of a patch says; reads no further, so the beginning of it is enough.
+
+    Args:
+        data: a patch, of a tensor or a model, from its first byte; at least up to the end
+            of its header (a few hundred bytes and the metadata).
+
+    Returns:
+        `version`, `kind`, `algorithm`, `dtype`, `shape`, `byte_order`, `base_checksum`,
+        `target_checksum` (BLAKE3, hexadecimal), `base_size`, `target_size`,
+        `estimated_payload_size`, `patch_size` (bytes), `counts`, `writer`, `created_at`
+        and `metadata`. Damage past the header is not noticed: `Patch.from_bytes` checks all.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `Patch.from_bytes`.
+    """
+    view = memoryview(data).cast("B")
+    preamble = parse_preamble(bytes(view[: PREAMBLE.size]))
+    end = PREAMBLE.size + preamble.header
+    if len(view) < end:
+        raise TruncatedPatch(
+            f"cut off: expected a header up to byte {end}, found {len(view)} bytes; "
+            "get the patch anew"
+        )
+    header = parse_header(bytes(view[PREAMBLE.size : end]))
+    return {
+        "version": VERSION,
+        "kind": header.kind,
+        "algorithm": header.algorithm,
+        "dtype": None if header.dtype is None else header.dtype.label,
+        "shape": list(header.shape),
+        "byte_order": header.byte_order,
+        "base_checksum": header.bases[0].blake3.hex(),
+        "target_checksum": header.target.blake3.hex(),
+        "base_size": header.bases[0].size,
+        "target_size": header.target.size,
+        "estimated_payload_size": preamble.body,
+        "patch_size": preamble.front_size + preamble.body,
+        "counts": dict(header.counts),
+        "writer": header.writer,
+        "created_at": header.created_at,
+        "metadata": dict(header.metadata),
+    }

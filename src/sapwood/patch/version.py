@@ -1,0 +1,8 @@
+"""What a patch says of the program that made it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RELEASE: Final = "0.1.0"
+WRITER: Final = f"sapwood {RELEASE}"

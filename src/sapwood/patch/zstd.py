@@ -1,0 +1,35 @@
+"""zstd frames with bounded output: the standard library's module, or its backport."""
+
+from __future__ import annotations
+
+import sys
+
+from sapwood.errors import InvalidPatch
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+def compress(data: bytes | memoryview, level: int) -> bytes:
+    """One frame, with the size of its content in its header."""
+    return zstd.compress(data, level=level)
+
+
+def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
+    """The content of one frame of exactly `size` bytes.
+
+    No more than `size` bytes and one are ever produced, whatever the frame claims.
+
+    Raises:
+        InvalidPatch: another size, bytes after the frame, or a damaged frame.
+    """
+    decompressor = zstd.ZstdDecompressor()
+    try:
+        out = decompressor.decompress(frame, max_length=size + 1)
+    except zstd.ZstdError as e:
+        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+    if len(out) != size or not decompressor.eof or decompressor.unused_data:
+        raise InvalidPatch(f"damaged {what}: expected {size} bytes unpacked; get the patch anew")
+    return out

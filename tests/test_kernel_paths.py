@@ -1,0 +1,189 @@
+"""Every path of the kernel decodes what the reference says, and encodes as it does."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payload_cases import (
+    CODINGS,
+    CONTEXTS,
+    FLOATS,
+    KINDS,
+    STARTS,
+    TYPES,
+    Case,
+    all_cases,
+    as_bytes,
+    element_of,
+    make_case,
+    random_words,
+    some_levels,
+    updated,
+)
+from reference_codec import LANES, NONE, ROW, STILL
+from reference_elements import gap_bins, residual_bins
+from reference_tables import RESIDUAL, SPARSE, VALUE
+from sapwood import _kernel
+from sapwood.tensors import DType
+from strategies import bit_patterns
+
+PATHS = _kernel.paths()
+
+
+def check(case: Case, *, offset: int = 0, in_place: bool = False) -> None:
+    """Reference and kernel write the same bytes, and every path gives the target."""
+    written = case.kernel_payload()
+    lanes = LANES[written[0] >> 3]
+    same_lanes = dataclasses.replace(case, layout=dataclasses.replace(case.layout, lanes=lanes))
+    assert written == same_lanes.payload
+    assert written == case.kernel_payload()  # encoding is deterministic
+    for payload in (written, case.payload):
+        assert case.reference_decode(payload) == case.target
+        for path in PATHS:
+            found = case.kernel_decode(payload, path, offset=offset, in_place=in_place)
+            assert found == case.target
+
+
+def test_the_scalar_path_is_always_there() -> None:
+    assert PATHS[0] == 0
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_all_codings_lanes_and_tables(dtype: DType, context: int) -> None:
+    for i, case in enumerate(all_cases(dtype, context)):
+        check(case, offset=i % 3, in_place=i % 2 == 1)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Anything that can be encoded."""
+    coding = draw(st.sampled_from(CODINGS))
+    dtype = draw(st.sampled_from(FLOATS if coding == VALUE else TYPES))
+    context = NONE if coding == VALUE else draw(st.sampled_from(CONTEXTS))
+    n = draw(st.integers(0, 150))
+    words = DType.U8 if dtype in (DType.BOOL, DType.BYTES) else dtype
+    base = draw(bit_patterns(words, n)).tolist()
+    if draw(st.booleans()):
+        target = draw(bit_patterns(words, n)).tolist()
+    else:
+        target = updated(dtype, base, draw(st.integers(0, 1000)), draw(st.sampled_from([0.1, 1])))
+    row_length = draw(st.sampled_from([1, 5, 63, 64, 65, 149, 2**40]))
+    return make_case(
+        dtype,
+        coding,
+        base,
+        target,
+        lanes=draw(st.sampled_from(LANES)),
+        context=context,
+        levels=some_levels(dtype, context, -(-n // row_length), draw(st.integers(0, 1000))),
+        row_length=row_length,
+        kind=draw(st.sampled_from(KINDS)),
+        table=draw(st.sampled_from([None, 0, 1, 300])),
+        specials=draw(st.lists(st.integers(8, 1 << (8 * dtype.size - 2)), max_size=10)),
+        starts=draw(st.sampled_from(STARTS)),
+        first_exponent=draw(st.sampled_from([0, 1, 100, 0xFFFF])),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=cases(), offset=st.integers(0, 3), in_place=st.booleans())
+def test_any_bit_pattern_comes_back(case: Case, offset: int, in_place: bool) -> None:
+    check(case, offset=offset, in_place=in_place)
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_every_size_of_residual(dtype: DType) -> None:
+    """Each bin at both of its ends, through rounds of 16 and of 64."""
+    element = element_of(dtype)
+    ends = [b.value(raw) for b in residual_bins(element.width) for raw in (0, (1 << b.bits) - 1)]
+    steps = [*ends, -element.sign] * 2
+    base = random_words(dtype, len(steps), 5)
+    target = [element.moved(word, step) for word, step in zip(base, steps, strict=True)]
+    for lanes, kind in itertools.product(LANES, KINDS):
+        check(make_case(dtype, RESIDUAL, base, target, lanes=lanes, kind=kind))
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_large_chunks(dtype: DType, context: int) -> None:
+    """As many elements as make the kernel itself take 16 or 64 lanes."""
+    n = 40_000
+    small = make_case(dtype, RESIDUAL, base := random_words(dtype, 500, 1), updated(dtype, base, 2))
+    words = np.tile(as_bytes(small.base, dtype), n // 500)
+    target = np.tile(as_bytes(small.target, dtype), n // 500)
+    for row_length in (37, 64, 4096):
+        levels = some_levels(dtype, context, -(-n // row_length), 3)
+        payload = _kernel.encode_residual(
+            dtype.code,
+            words,
+            target,
+            row_length,
+            context,
+            np.array(levels, np.int16),
+            small.shared[0],
+            0,
+        )
+        assert LANES[payload[0] >> 3] >= 16
+        for path in PATHS:
+            out = words.copy()
+            data = np.frombuffer(payload, np.uint8)
+            _kernel.decode_residual(dtype.code, data, out, out, row_length, small.shared, path)
+            assert np.array_equal(out, target)
+
+
+def test_gaps_of_every_size_between_changes() -> None:
+    """Gaps beyond a few thousand appear in chunks too long for the reference."""
+    gaps = [b.low + raw for b in gap_bins() if b.low < 1 << 16 for raw in (0, (1 << b.bits) - 1)]
+    places = np.cumsum(np.array(gaps) + 1) - 1
+    base = np.zeros(places[-1] + 50, np.uint8)
+    target = base.copy()
+    target[places] = 1 + np.arange(len(places)) % 255
+    counts = np.ones((33, 256), np.uint32)
+    no_levels = np.empty(0, np.int16)
+    for known in (counts, 0 * counts):  # 0: all by escapes
+        tables = _kernel.Tables.build(SPARSE, known, [], [0], 0)
+        payload = _kernel.encode_sparse(
+            DType.U8.code, base, target, 1000, NONE, no_levels, tables, 0
+        )
+        for path in PATHS:
+            out = np.empty_like(base)
+            data = np.frombuffer(payload, np.uint8)
+            _kernel.decode_sparse(DType.U8.code, data, base, out, 1000, [tables], path)
+            assert np.array_equal(out, target)
+
+
+def test_rows_that_stay_still_cost_no_raw_bits() -> None:
+    base = random_words(DType.BF16, 640, 1)
+    target = updated(DType.BF16, base[:64], 2) + base[64:]
+    levels = [200, *[STILL] * 9]
+    case = make_case(
+        DType.BF16, RESIDUAL, base, target, context=ROW, levels=levels, row_length=64, lanes=16
+    )
+    check(case)
+    bare = make_case(
+        DType.BF16, RESIDUAL, base, target, context=ROW, levels=levels, row_length=64, kind="bare"
+    )
+    check(bare)
+    assert len(case.payload) < len(bare.payload)
+
+
+def test_threads_share_tables() -> None:
+    case = make_case(DType.F16, RESIDUAL, base := random_words(DType.F16, 300, 1), base[::-1])
+    found: list[list[int]] = []
+    work = [
+        threading.Thread(target=lambda: found.append(case.kernel_decode(case.payload, -1)))
+        for _ in range(8)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert found == [case.target] * 8
