@@ -13,10 +13,11 @@ from sapwood.codec.chunk import (
     encode_chunk,
     parse_tables,
 )
-from sapwood.codec.planning import Plan, plan_tensors
+from sapwood.codec.planning import MOST_TABLES, Plan, plan_tensors
 from sapwood.codec.survey import Survey, survey_tensor
 
 __all__ = [
+    "MOST_TABLES",
     "Coding",
     "Plan",
     "Recipe",

@@ -31,7 +31,9 @@ from sapwood.tensors import DType
 WINDOW = 32  # contexts of the format
 MOST_CLASSES = 8
 WORTH_OWN_TABLES = 1 << 15  # bits; below, tables of one's own never pay
+MOST_TABLES = 256  # sets in a patch; each takes half a MiB unpacked
 PER_CLASS = 64.0  # bits, about what the tables of one more class take
+SHARED_TABLES = 3  # sets of an element type: dense, sparse, values
 RESIDUAL, VALUE, SPARSE = 0, 1, 2  # codings of tables
 MOST_COUNT = 2**31 - 1  # counts handed to the kernel are 32-bit
 
@@ -73,11 +75,12 @@ def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> P
         specials: those that the surveys were made with.
     """
     choices: list[Choice] = [Choice(Coding.RAW, 8.0 * s.elements * s.dtype.size) for s in surveys]
-    for dtype in sorted({s.dtype for s in surveys}, key=lambda d: d.code):
+    dtypes = sorted({s.dtype for s in surveys}, key=lambda d: d.code)
+    for dtype in dtypes:
         group = [i for i, s in enumerate(surveys) if s.dtype is dtype]
-        for i, choice in zip(
-            group, plan_group(dtype, [surveys[i] for i in group], specials), strict=True
-        ):
+        own = MOST_TABLES // len(dtypes) - SHARED_TABLES
+        planned = plan_group(dtype, [surveys[i] for i in group], specials, own)
+        for i, choice in zip(group, planned, strict=True):
             choices[i] = choice
     return numbered(surveys, choices)
 
@@ -111,8 +114,13 @@ def numbered(surveys: Sequence[Survey], choices: Sequence[Choice]) -> Plan:
     return Plan(tuple(recipes), tuple(tables))
 
 
-def plan_group(dtype: DType, surveys: list[Survey], specials: tuple[int, ...]) -> list[Choice]:
-    """Choices for the tensors of one type, which share tables."""
+def plan_group(
+    dtype: DType, surveys: list[Survey], specials: tuple[int, ...], most_own: int
+) -> list[Choice]:
+    """Choices for the tensors of one type, which share tables.
+
+    At most `most_own` tensors get tables of their own: those that save the most by it.
+    """
     shared_values = value_tables(surveys)
     alone = [standalone(survey, shared_values) for survey in surveys]
     changed = [s for s in surveys if s.by_row is not None and s.level != STILL]
@@ -130,12 +138,14 @@ def plan_group(dtype: DType, surveys: list[Survey], specials: tuple[int, ...]) -
     users = [(s, c.context) for s, c in zip(surveys, first, strict=True) if c.table_set is sparse]
     if users:
         sparse = sparse_tables(dtype, users, shift)
-    chosen = []
-    for survey, other in zip(surveys, alone, strict=True):
-        choice = cheapest(survey, other, [dense, sparse])
-        own = own_choice(survey, choice, specials)
-        chosen.append(min(choice, own, key=lambda c: c.bits))
-    return chosen
+    shared = [cheapest(s, a, [dense, sparse]) for s, a in zip(surveys, alone, strict=True)]
+    own = [own_choice(s, c, specials) for s, c in zip(surveys, shared, strict=True)]
+    savings = [c.bits - o.bits for c, o in zip(shared, own, strict=True)]
+    best = sorted(range(len(own)), key=lambda i: -savings[i])[:most_own]
+    for i in best:
+        if savings[i] > 0:
+            shared[i] = own[i]
+    return shared
 
 
 def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterator, Sequence
-from typing import IO, Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Protocol
 
-import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
@@ -50,6 +49,7 @@ class SegmentSource:
         target: its bytes, borrowed; lies at its place in the whole target.
         base_offset: where in the base its prediction lies, or None.
         copies: of bytes, found in the base; offsets in the whole files.
+        row: elements a row, where the shape does not tell.
     """
 
     name: str
@@ -58,6 +58,20 @@ class SegmentSource:
     target: Bytes
     base_offset: int | None
     copies: tuple[Copy, ...] = ()
+    row: int | None = None
+
+    @property
+    def row_length(self) -> int:
+        """Elements of the rows that share a level."""
+        return self.row or row_length(self.shape)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Written:
+    """What came of making a patch: its size in bytes, and the counts of its header."""
+
+    size: int
+    counts: Mapping[str, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,16 +137,19 @@ class Builder:
     options: Options
     progress: Progress = silent
 
-    def write(self, header: Header, spool: IO[bytes], out: IO[bytes]) -> int:
+    def write(
+        self, header: Callable[[], Header], spool: IO[bytes], out: IO[bytes]
+    ) -> Written:
         """Writes the whole patch file.
 
         Args:
-            header: its counts are replaced by what was found.
+            header: asked for when the chunks are done, since digests may take as long; its
+                counts are replaced by what was found.
             spool: an empty temporary file that can be read back; the caller closes it.
             out: positioned where the patch is to begin.
 
         Returns:
-            Bytes written to `out`.
+            What was written to `out`.
 
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
@@ -155,8 +172,10 @@ class Builder:
             self.finished(source, own) for source, own in zip(self.segments, chunks, strict=True)
         ]
         body = spool.tell()
+        finished = header()
+        counts = tensor_counts(finished, segments)
         front = serialise_front(
-            dataclasses.replace(header, counts=tensor_counts(header, segments)),
+            dataclasses.replace(finished, counts=counts),
             segments,
             [tables.serialised() for tables in plan.tables],
             body,
@@ -165,7 +184,7 @@ class Builder:
         out.write(front)
         spool.seek(0)
         shutil.copyfileobj(spool, out, 1 << 20)
-        return len(front) + body
+        return Written(len(front) + body, counts)
 
     def encoded(self, source: ChunkSource, plan: Plan) -> Encoded:
         """One chunk, checked."""
@@ -196,7 +215,7 @@ class Builder:
         base = self.prediction(source)
         if base is None:
             return {}
-        return heavy_residuals(source.dtype, base, source.target, row_length(source.shape))
+        return heavy_residuals(source.dtype, base, source.target, source.row_length)
 
     def survey(self, source: SegmentSource, specials: tuple[int, ...]) -> Survey:
         """Measurements of a tensor."""
@@ -204,7 +223,7 @@ class Builder:
             source.dtype,
             self.prediction(source),
             source.target,
-            row_length(source.shape),
+            source.row_length,
             specials,
         )
 
@@ -234,7 +253,7 @@ class Builder:
 
     def grid(self, source: SegmentSource) -> tuple[int, int]:
         """Elements a row and bytes a chunk."""
-        row = row_length(source.shape)
+        row = source.row_length
         elements = chunk_elements(source.dtype, row, self.options.chunk_size)
         return min(row, elements), elements * source.dtype.size
 
@@ -278,7 +297,7 @@ class CopyCursor:
         return tuple(found)
 
 
-def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, Any]:
+def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:
     """The header's counts, with what became of the tensors."""
     tensors = [s for s in segments if s.name or header.kind == "tensor"]
     unchanged = sum(1 for s in tensors if s.unchanged)
@@ -289,9 +308,3 @@ def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, Any]
         "tensors_modified": len(tensors) - unchanged,
     }
 
-
-def whole(data: Bytes) -> Bytes:
-    """A read-only view, so that nothing here can change what was borrowed."""
-    view = np.asarray(data).view()
-    view.flags.writeable = False
-    return view

@@ -7,12 +7,14 @@ past 2^63, deep nesting and NaN are refused.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from sapwood.errors import InputError, InvalidPatch, UnsupportedPatch
 
 MOST = 2**63
+DEEPEST = 64  # levels of nesting of the user's values
 
 
 def serialise(value: object) -> bytes:
@@ -38,10 +40,30 @@ def parse(data: bytes, what: str) -> Any:
     """
     try:
         return json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_bounded
+            data.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_int=_bounded,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError) as e:
         raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's values as a reader will see them: lists for tuples, copies throughout.
+
+    Raises:
+        InputError: they hold something that a patch cannot: no JSON, a key that is no
+            text, a number past 64 bits, NaN, or more than 64 levels.
+    """
+    if not isinstance(value, Mapping):
+        raise InputError(f"metadata must be a mapping, found {type(value).__name__}")
+    try:
+        fields = Fields({"metadata": parse(serialise(dict(value)), "metadata")}, "header")
+        return fields.mapping("metadata")
+    except InvalidPatch as e:
+        raise InputError(f"metadata does not fit a patch: {e}") from e
 
 
 def parse_exact(data: bytes, what: str) -> Any:
@@ -51,7 +73,11 @@ def parse_exact(data: bytes, what: str) -> Any:
         InvalidPatch: it is not JSON, not safe to use, or not canonical.
     """
     value = parse(data, what)
-    if serialise(value) != data:
+    try:
+        canonical = serialise(value) == data
+    except InputError:  # a lone surrogate
+        canonical = False
+    if not canonical:
         raise InvalidPatch(f"damaged {what}: not in canonical form; get the patch anew")
     return value
 
@@ -72,6 +98,37 @@ def _bounded(digits: str) -> int:
     if not -MOST <= value < MOST:
         raise ValueError("a number does not fit 64 bits")
     return value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number does not fit a double")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string is Unicode text; JSON's escapes can name half a surrogate pair."""
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+def _check_user_values(value: Any, where: str) -> None:
+    """Refuses what other readers could not take: deep nesting, strings that are no text."""
+    level = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += one.keys()
+                below += one.values()
+            elif isinstance(one, list):
+                below += one
+            elif isinstance(one, str) and not _is_text(one):
+                raise InvalidPatch(f"{where}: a string that is no Unicode text")
+        if not below:
+            return
+        level = below
+    raise InvalidPatch(f"{where}: more than {DEEPEST} levels of nesting")
 
 
 class Fields:
@@ -112,7 +169,10 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A string."""
-        return str(self._get(name, str))
+        value = str(self._get(name, str))
+        if not _is_text(value):
+            raise InvalidPatch(f"{self.where}.{name}: a string that is no Unicode text")
+        return value
 
     def optional_text(self, name: str) -> str | None:
         """A string, or None where the field is absent."""
@@ -128,7 +188,8 @@ class Fields:
 
     def _size(self, value: Any, name: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise InvalidPatch(f"{self.where}.{name}: expected a size, found {value!r:.40}")
+            found = value if isinstance(value, int) else type(value).__name__
+            raise InvalidPatch(f"{self.where}.{name}: expected a size, found {found}")
         return value
 
     def sizes(self, name: str) -> list[int]:
@@ -164,7 +225,9 @@ class Fields:
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         """An object whose fields are the user's."""
-        return dict(self._get(name, dict))
+        value = dict(self._get(name, dict))
+        _check_user_values(value, f"{self.where}.{name}")
+        return value
 
     def counts(self, name: str) -> Mapping[str, int]:
         """An object of numbers that are not negative."""

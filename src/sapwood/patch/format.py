@@ -17,7 +17,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from sapwood.codec import Coding
+from sapwood.codec import MOST_TABLES, Coding
 from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.patch import canonical_json
 from sapwood.patch.canonical_json import Fields
@@ -32,6 +32,7 @@ PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
 DIGEST = 32  # bytes, of files and of the front
 CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
 MOST_ELEMENTS = 1 << 30  # in a chunk
+MOST_DIMENSIONS = 64  # of a tensor
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
 
@@ -274,6 +275,8 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
     tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at)
     unpacked = decompress(index, preamble.index_unpacked, "index")
     segments = tuple(parse_index(unpacked, parsed, preamble.body, limits))
+    if parsed.kind == "tensor":
+        check_tensor(parsed, segments)
     return Front(
         parsed,
         segments,
@@ -315,6 +318,8 @@ def parse_header(data: bytes) -> Header:
     kind = fields.text("kind")
     if kind not in {"tensor", "model"}:
         raise UnsupportedPatch(f"expected a patch of a tensor or a model, found {kind!r}")
+    if fields.text("algorithm") != "delta":
+        raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
     bases = tuple(parse_digest(f) for f in fields.objects("bases"))
     if len(bases) != 1:
         raise UnsupportedPatch(f"expected one base, found {len(bases)}; update sapwood")
@@ -327,7 +332,7 @@ def parse_header(data: bytes) -> Header:
         base_format=fields.text("base_format"),
         target_format=fields.text("target_format"),
         dtype=None if label is None else parse_dtype(label),
-        shape=tuple(fields.sizes("shape")),
+        shape=parse_shape(fields),
         byte_order=fields.text("byte_order"),
         counts=fields.counts("counts"),
         writer=fields.text("writer"),
@@ -354,6 +359,30 @@ def parse_dtype(label: str) -> DType:
         raise UnsupportedPatch(f"unknown element type {label!r}; update sapwood") from e
 
 
+def parse_shape(fields: Fields) -> tuple[int, ...]:
+    """The sides of a tensor. Their number is bounded, since they are multiplied."""
+    shape = fields.sizes("shape")
+    if len(shape) > MOST_DIMENSIONS:
+        raise InvalidPatch(
+            f"{fields.where}.shape: expected at most {MOST_DIMENSIONS} dimensions, "
+            f"found {len(shape)}"
+        )
+    return tuple(shape)
+
+
+def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
+    """That header and index of a patch of a tensor tell the same: one segment, all of it."""
+    if len(segments) != 1:
+        raise InvalidPatch(f"index: expected one segment of a tensor, found {len(segments)}")
+    (segment,) = segments
+    if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
+        raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
+    if segment.prediction not in (None, BaseRange(0, 0)):
+        raise InvalidPatch("index: a tensor's prediction begins inside of its base")
+    if header.bases[0].size != header.target.size:
+        raise InvalidPatch("header: base and target of a tensor differ in size")
+
+
 def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
     """The serialised sets: each behind its length, a u32."""
     sets = []
@@ -361,6 +390,10 @@ def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
     while at < len(data):
         if len(data) - at < 4:
             raise InvalidPatch("damaged tables: cut off", offset=offset + at)
+        if len(sets) == MOST_TABLES:  # a set of a few bytes takes half a MiB unpacked
+            raise InvalidPatch(
+                f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at
+            )
         size = int.from_bytes(data[at : at + 4], "little")
         at += 4
         if size > len(data) - at:
@@ -400,7 +433,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
     """One segment of the index. A field that is not known may change its meaning: refused."""
     fields.only({"name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"})
     dtype = parse_dtype(fields.text("dtype"))
-    shape = tuple(fields.sizes("shape"))
+    shape = parse_shape(fields)
     elements = math.prod(shape)
     chunk_elements = fields.size("chunk")
     row_length = fields.size("row")

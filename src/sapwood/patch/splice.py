@@ -16,6 +16,9 @@ from sapwood.patch.matching import Copy
 from sapwood.patch.zstd import compress, decompress
 
 
+STRIPE = 1 << 16  # bytes of operations looked at together
+
+
 def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int) -> bytes:
     """The payload of a chunk.
 
@@ -61,10 +64,13 @@ def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
     count = operations.next()
     if count > len(out):
         raise InvalidPatch("damaged chunk: more copies than bytes; get the patch anew")
-    plan = [(operations.next(), operations.next(), operations.next()) for _ in range(count)]
-    literals = content[operations.at :]
+    # The new bytes stand behind the operations, of which there may be too many to keep.
+    end = Varints(content, operations.at)
+    end.skip(3 * count)
+    literals = content[end.at :]
     at = literal = expected = 0
-    for new, length, zigzag in plan:
+    for _ in range(count):
+        new, length, zigzag = operations.next(), operations.next(), operations.next()
         source = expected + (zigzag >> 1 if zigzag % 2 == 0 else -(zigzag + 1 >> 1))
         if (
             length == 0
@@ -95,10 +101,27 @@ def put_varint(out: bytearray, value: int) -> None:
 class Varints:
     """Reads LEB128 numbers up to 64 bits, in their shortest form only."""
 
-    def __init__(self, data: Bytes) -> None:
-        """Reads from the first byte of `data` on."""
+    def __init__(self, data: Bytes, at: int = 0) -> None:
+        """Reads `data` from the byte `at` on."""
         self._data = data
-        self.at = 0
+        self.at = at
+
+    def skip(self, count: int) -> None:
+        """Passes over so many numbers, which `next` alone would check.
+
+        Raises:
+            InvalidPatch: there are fewer.
+        """
+        while count:
+            stripe = self._data[self.at : self.at + STRIPE]
+            ends = np.flatnonzero(stripe < 0x80)
+            if len(stripe) == 0:
+                raise InvalidPatch("damaged chunk: a number is cut off; get the patch anew")
+            if len(ends) >= count:
+                self.at += int(ends[count - 1]) + 1
+                return
+            self.at += len(stripe)
+            count -= len(ends)
 
     def next(self) -> int:
         """The next number.

@@ -9,10 +9,12 @@ from typing import Any, Self
 import numpy as np
 from blake3 import blake3
 
+from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import DtypeMismatch, InputError, ShapeMismatch, TruncatedPatch
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
 from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
+from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     PREAMBLE,
@@ -86,7 +88,7 @@ class Patch:
     @property
     def metadata(self) -> dict[str, Any]:
         """What `create_patch` was given, as JSON values. A copy."""
-        return dict(self._opened.front.header.metadata)
+        return plain(self._opened.front.header.metadata)
 
     def inspect(self) -> dict[str, Any]:
         """What `inspect_patch` tells of the same bytes."""
@@ -160,7 +162,7 @@ def create_patch(
     out = io.BytesIO()
     builder = Builder(old.data, [tensor_segment(old, new)], options)
     with io.BytesIO() as spool:
-        builder.write(tensor_header(old, new, metadata or {}, count), spool, out)
+        builder.write(lambda: tensor_header(old, new, metadata or {}, count), spool, out)
     data = np.frombuffer(out.getvalue(), np.uint8)
     return Patch(data, open_patch(data))
 
@@ -191,7 +193,7 @@ def tensor_header(
         counts={},
         writer=WRITER,
         created_at=None,
-        metadata=metadata,
+        metadata=plain(metadata),
     )
 
 
@@ -303,8 +305,10 @@ def decodes_in_place(patch: OpenPatch, base: Bytes, out: Bytes) -> bool:
     """Whether decoding into `out` never overwrites bytes of the base that are still needed."""
     if not np.may_share_memory(base, out):
         return True
-    same = base.ctypes.data == out.ctypes.data
-    return same and all(segment.dtype is not DType.BYTES for segment in patch.front.segments)
+    copies_from_elsewhere = any(
+        chunk.coding is Coding.SPLICE for one in patch.front.segments for chunk in one.chunks
+    )
+    return base.ctypes.data == out.ctypes.data and not copies_from_elsewhere
 
 
 def decode_into(

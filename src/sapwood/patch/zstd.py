@@ -11,6 +11,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
+
 
 def compress(data: bytes | memoryview, level: int) -> bytes:
     """One frame, with the size of its content in its header."""
@@ -20,12 +22,17 @@ def compress(data: bytes | memoryview, level: int) -> bytes:
 def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     """The content of one frame of exactly `size` bytes.
 
-    No more than `size` bytes and one are ever produced, whatever the frame claims.
+    No more than `size` bytes and one are ever produced, whatever the frame claims, and
+    its window must not be larger than a frame of that size needs.
 
     Raises:
         InvalidPatch: another size, bytes after the frame, or a damaged frame.
     """
-    decompressor = zstd.ZstdDecompressor()
+    # A frame's window is memory too; no encoder that knows the size makes it larger.
+    window = min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
+    decompressor = zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: window}
+    )
     try:
         out = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as e:

@@ -1,0 +1,14 @@
+"""Patches between two model files: safetensors tensor by tensor, any other file as bytes."""
+
+from sapwood.models.patching import apply_patch, create_patch, patch_info, verify_patch
+from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
+
+__all__ = [
+    "PatchInfo",
+    "PatchStats",
+    "PatchVerification",
+    "apply_patch",
+    "create_patch",
+    "patch_info",
+    "verify_patch",
+]

@@ -1,0 +1,336 @@
+"""Patches between two model files: create, apply, verify, info."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter, deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec import Coding
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import (
+    InputError,
+    InvalidPatch,
+    SourceHashMismatch,
+    TargetHashMismatch,
+    VerificationError,
+)
+from sapwood.modelfile import open_model
+from sapwood.models.files import Output, Source, atomic_output, read_source
+from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
+from sapwood.models.segments import file_segments
+from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
+from sapwood.patch.building import (
+    DEFAULT_CHUNK,
+    Builder,
+    Options,
+    Progress,
+    silent,
+)
+from sapwood.patch.format import DEFAULT_LIMITS, MAJOR, FileDigest, Header, Limits
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.version import WRITER
+
+
+def create_patch(
+    source: Source,
+    target: Source,
+    output: Output,
+    compression_level: int = 3,
+    neural: bool = False,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    created_at: int | None = None,
+    chunk_size: int = DEFAULT_CHUNK,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> PatchStats:
+    """Makes the patch that turns one version of a model file into the next, byte for byte.
+
+    Safetensors files are patched tensor by tensor, matched by name or, where the name
+    changed, by content. Any other file is patched as bytes: what stands anywhere in
+    the source is copied, and stretches of changed weights are coded as such.
+
+    Args:
+        source: the version that the receiver has: a path, bytes or a binary file object.
+        target: the version to lead to.
+        output: where the patch goes: a path, replaced only when the patch is whole and
+            checked, or a binary file object.
+        compression_level: of zstd, 1 to 19, for what is not elements of tensors.
+        neural: accepted for other tools' sake. The residual codec is always tried and used
+            where it is smaller.
+        metadata: JSON values to keep in the header.
+        created_at: Unix time in seconds to note in the header. Without it the same files
+            give the same patch.
+        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
+        threads: to use at once; by default one for each processor. The patch does not
+            depend on it.
+        progress: is told how many bytes of the target are done.
+
+    Returns:
+        Sizes and counts. Every chunk was decoded again and compared with the target.
+
+    Raises:
+        IoError: a file cannot be read or written.
+        InputError: an argument is out of range, or `metadata` is not JSON.
+    """
+    del neural
+    count = thread_count(threads)
+    options = Options(chunk_size=chunk_size, level=compression_level, threads=count)
+    old = read_source(source)
+    new = read_source(target)
+    old_file, new_file = open_model(old), open_model(new)
+    with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
+        digests = [hashing.submit(file_digest, data, count) for data in (old, new)]
+        builder = Builder(old, file_segments(old, old_file, new, new_file), options, progress)
+
+        def header() -> Header:
+            return Header(
+                kind="model",
+                algorithm="delta",
+                bases=(digests[0].result(),),
+                target=digests[1].result(),
+                base_format=old_file.format,
+                target_format=new_file.format,
+                dtype=None,
+                shape=(),
+                byte_order="little",
+                counts={},
+                writer=WRITER,
+                created_at=created_at,
+                metadata=metadata or {},
+            )
+
+        with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
+            written = builder.write(header, spool, out)
+    return PatchStats(
+        source_size=len(old),
+        target_size=len(new),
+        patch_size=written.size,
+        tensors_modified=written.counts["tensors_modified"],
+        tensors_unchanged=written.counts["tensors_unchanged"],
+    )
+
+
+def file_digest(data: Bytes, threads: int) -> FileDigest:
+    """Size and digests of a whole file."""
+    sha256 = hashlib.sha256(data.data).digest()
+    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
+
+
+def open_model_patch(patch: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[OpenPatch, int]:
+    """A patch of model files, its body's digest not yet checked, and its size in bytes."""
+    data = read_source(patch)
+    opened = open_patch(data, limits)
+    if opened.front.header.kind != "model":
+        raise InputError(
+            "expected a patch of model files, found one of a tensor; use sapwood.apply_patch"
+        )
+    return opened, len(data)
+
+
+def apply_patch(
+    source: Source,
+    patch: Source,
+    output: Output,
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> PatchVerification:
+    """Makes the target of a patch from its source.
+
+    Everything is checked: the patch before anything is decoded, the source before
+    anything is written, each chunk of the target as it is made and the whole by its
+    SHA-256. The output takes its name only after that.
+
+    Args:
+        source: the file that the patch was made from: a path, bytes or a file object.
+        patch: a path, bytes or a file object.
+        output: a path, which may be that of `source`, or a binary file object.
+        threads: to use at once; by default one for each processor.
+        limits: memory that the patch may ask for.
+        progress: is told how many bytes of the target are done.
+
+    Returns:
+        A verification of which `is_valid()` is true.
+
+    Raises:
+        SourceHashMismatch: the source is another file.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
+        TargetHashMismatch: the result is wrong although source and patch are intact.
+        LimitExceeded: the patch asks for more memory than allowed.
+        IoError: a file cannot be read or written.
+        After any of these the output is as it was.
+    """
+    count = thread_count(threads)
+    opened, _ = open_model_patch(patch, limits)
+    opened.check_body(count)
+    base = read_source(source)
+    check_base(opened, base, count)
+    with atomic_output(output) as out:
+        actual = write_target(opened, base, count, out, progress)
+    return verification(opened, actual)
+
+
+def write_target(
+    opened: OpenPatch, base: Bytes, threads: int, out: IO[bytes] | None, progress: Progress
+) -> bytes:
+    """Decodes the target into a file, or into nothing, and returns its SHA-256.
+
+    Raises:
+        TargetHashMismatch: it is not the expected one.
+    """
+    buffers = Buffers()
+    hasher = hashlib.sha256()
+    for chunk in decode_chunks(opened, base, buffers.place, threads, progress=progress):
+        hasher.update(chunk.data)
+        if out is not None:
+            write_all(out, chunk.data.data)
+        buffers.give_back(chunk.data)
+    expected = opened.front.header.target.sha256
+    actual = hasher.digest()
+    if actual != expected:
+        raise TargetHashMismatch(
+            f"wrong result: expected SHA-256 {(expected or b'').hex()}, found {actual.hex()}; "
+            "the output was discarded"
+        )
+    return actual
+
+
+def write_all(out: IO[bytes], data: memoryview) -> None:
+    """Writes all of `data` to a file that may take less at once."""
+    while len(data):
+        data = data[out.write(data) :]
+
+
+class Buffers:
+    """Memory for chunks, used again and again: fresh pages cost as much as decoding."""
+
+    def __init__(self) -> None:
+        """Starts without any."""
+        self._free: deque[Bytes] = deque()
+
+    def place(self, begin: int, end: int) -> Bytes:
+        """Memory for the target bytes [begin, end); called from several threads."""
+        size = end - begin
+        try:
+            buffer = self._free.popleft()
+        except IndexError:
+            buffer = np.empty(size, np.uint8)
+        if len(buffer) < size:
+            buffer = np.empty(size, np.uint8)
+        return buffer[:size]
+
+    def give_back(self, place: Bytes) -> None:
+        """Takes memory back that `place` gave and nobody uses any more."""
+        whole = place.base if isinstance(place.base, np.ndarray) else place
+        self._free.append(whole)
+
+
+def verification(opened: OpenPatch, actual: bytes | None) -> PatchVerification:
+    """A verification in which everything was right."""
+    expected = opened.front.header.target.sha256 or b""
+    return PatchVerification(True, True, None, expected, actual)
+
+
+def verify_patch(
+    source: Source,
+    patch: Source,
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> PatchVerification:
+    """Checks that a patch would apply, by doing everything but writing the target.
+
+    Args:
+        source: as of `apply_patch`.
+        patch: as of `apply_patch`.
+        threads: to use at once; by default one for each processor.
+        limits: memory that the patch may ask for.
+        progress: is told how many bytes of the target are done.
+
+    Returns:
+        What was found. A wrong source or a damaged payload is told in it; `error` has the
+        words.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch: not even the front can be read, so
+            that there is nothing to tell of.
+        LimitExceeded, IoError: as `apply_patch`.
+    """
+    count = thread_count(threads)
+    opened, _ = open_model_patch(patch, limits)
+    expected = opened.front.header.target.sha256 or b""
+    errors: list[VerificationError | InvalidPatch] = []
+    source_valid = patch_valid = True
+    actual = None
+    base = read_source(source)
+    try:
+        opened.check_body(count)
+    except InvalidPatch as e:
+        patch_valid = False
+        errors.append(e)
+    try:
+        check_base(opened, base, count)
+    except SourceHashMismatch as e:
+        source_valid = False
+        errors.append(e)
+    if source_valid and patch_valid:
+        try:
+            actual = write_target(opened, base, count, None, progress)
+        except (InvalidPatch, TargetHashMismatch) as e:
+            patch_valid = False
+            errors.append(e)
+    return PatchVerification(
+        source_valid,
+        patch_valid,
+        None,
+        expected,
+        actual,
+        "; ".join(map(str, errors)) or None,
+    )
+
+
+def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
+    """What a patch says of itself; of its payloads nothing is read.
+
+    Args:
+        patch: of model files or of a tensor: a path, bytes or a file object.
+        limits: memory that the patch may ask for.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as
+            `apply_patch`.
+    """
+    data = read_source(patch)
+    front = open_patch(data, limits).front
+    header = front.header
+    covered: Counter[Coding] = Counter()
+    for segment in front.segments:
+        for chunk, begin, end in segment.spans():
+            covered[chunk.coding] += end - begin
+    elements = {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}
+    base = header.bases[0]
+    return PatchInfo(
+        format=header.target_format,
+        version=MAJOR,
+        source_hash=base.sha256 or base.blake3,
+        target_hash=header.target.sha256 or header.target.blake3,
+        source_size=base.size,
+        target_size=header.target.size,
+        patch_size=len(data),
+        compression="+".join(coding.name.lower() for coding, _ in covered.most_common()),
+        neural=not elements.isdisjoint(covered),
+        tensors_modified=header.counts.get("tensors_modified", 0),
+        tensors_unchanged=header.counts.get("tensors_unchanged", 0),
+        signed=False,
+        created_at=header.created_at,
+    )

@@ -1,0 +1,205 @@
+"""Segments of a file whose format is not known.
+
+What stands somewhere in the base is copied. What lies between the copies is often
+weights that a retraining changed, every one of them, inside a container that
+stayed: there the segment gets an element type and the base's bytes at the same
+distance from the last copy as its prediction. Types are guessed from how the bytes
+are distributed; a wrong guess costs bytes, never correctness.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood.codec import plan_tensors, survey_tensor
+from sapwood.codec.chunk import Bytes
+from sapwood.patch.building import SegmentSource
+from sapwood.patch.matching import Copy, find_copies
+from sapwood.patch.zstd import compress
+from sapwood.tensors import DType
+
+SMALLEST = 1024  # bytes; below, a segment of its own does not pay
+ABSORBED = 128  # bytes; shorter copies inside weights are chance
+WINDOW = 1 << 18  # bytes that are judged together where nothing matches
+SAMPLE = 1 << 15  # bytes that a judgement reads
+ROW = 512  # elements; stands in for rows that are not known
+MARGIN = 0.97  # of what zstd takes: less is not worth a segment
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Region:
+    """Target bytes [begin, end), elements of one type.
+
+    Attributes:
+        begin, end: offsets in the target; whole elements.
+        dtype: of the elements.
+        base: where in the base the prediction begins, or None.
+    """
+
+    begin: int
+    end: int
+    dtype: DType
+    base: int | None
+
+
+def plain_segments(base: Bytes, target: Bytes) -> list[SegmentSource]:
+    """The segments of a file of unknown format, in order, covering it."""
+    same = common_prefix(base, target)
+    if same == len(target):
+        return byte_segments(target, [], [Copy(0, 0, same)] if same else [])
+    copies = find_copies(base, target, same, len(target))
+    if same:
+        copies.insert(0, Copy(0, 0, same))
+    regions = list(find_regions(base, target, copies))
+    return byte_segments(target, regions, copies)
+
+
+def common_prefix(base: Bytes, target: Bytes) -> int:
+    """Bytes that both begin with."""
+    size = min(len(base), len(target))
+    step = 1 << 22
+    for at in range(0, size, step):
+        end = min(at + step, size)
+        differ = base[at:end] != target[at:end]
+        if differ.any():
+            return at + int(np.argmax(differ))
+    return size
+
+
+def byte_segments(
+    target: Bytes, regions: Sequence[Region], copies: Sequence[Copy]
+) -> list[SegmentSource]:
+    """Regions as typed segments, and all between them as bytes."""
+    segments: list[SegmentSource] = []
+    at = 0
+    for region in regions:
+        if region.begin > at:
+            segments.append(bytes_segment(target, at, region.begin, copies))
+        count = (region.end - region.begin) // region.dtype.size
+        segments.append(
+            SegmentSource(
+                "", region.dtype, (count,), target[region.begin : region.end], region.base, row=ROW
+            )
+        )
+        at = region.end
+    if len(target) > at or not segments:
+        segments.append(bytes_segment(target, at, len(target), copies))
+    return segments
+
+
+def bytes_segment(
+    target: Bytes, begin: int, end: int, copies: Sequence[Copy]
+) -> SegmentSource:
+    """A segment of bytes. One that is a single copy is predicted from it as a whole."""
+    inside = tuple(c for c in copies if c.target < end and c.target_end > begin)
+    offset = None
+    if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
+        offset = begin + inside[0].shift
+    return SegmentSource("", DType.BYTES, (end - begin,), target[begin:end], offset, inside)
+
+
+def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
+    """Regions of weights, ascending and without overlap."""
+    for begin, end, shifts in stretches(target, copies):
+        for at in range(begin, end, WINDOW):
+            # The last window takes a short rest along.
+            stop = end if end - at < 2 * WINDOW else at + WINDOW
+            region = judge(base, target, at, stop, shifts)
+            if region is not None:
+                yield region
+            if stop == end:
+                break
+
+
+def stretches(
+    target: Bytes, copies: Sequence[Copy]
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """What no copy covers: begin, end and the shifts of the copies around it.
+
+    Copies that are short and lie inside weights belong to the stretch.
+    """
+    kept = [c for c in copies if c.length >= ABSORBED]
+    shorter = [c for c in copies if c.length < ABSORBED]
+    at = 0
+    shift_before: int | None = None
+    for copy in [*kept, Copy(len(target), 0, 0)]:
+        if copy.target - at >= SMALLEST:
+            near = [c.shift for c in shorter if at <= c.target < copy.target]
+            around = [shift_before, copy.shift if copy.length else None, *most_common(near)]
+            yield at, copy.target, tuple(dict.fromkeys(s for s in around if s is not None))
+        at, shift_before = copy.target_end, copy.shift
+
+
+def most_common(shifts: Sequence[int]) -> list[int]:
+    """The shift that occurs most often, if any."""
+    return [max(set(shifts), key=lambda s: (shifts.count(s), -abs(s)))] if shifts else []
+
+
+def judge(
+    base: Bytes, target: Bytes, begin: int, end: int, shifts: Sequence[int]
+) -> Region | None:
+    """The region that a stretch is best coded as, or None to leave it to copies and zstd."""
+    if end - begin < SMALLEST:
+        return None
+    middle = begin + (end - begin - min(SAMPLE, end - begin)) // 2
+    sample = target[middle : middle + SAMPLE]
+    best_bits = MARGIN * 8 * len(compress(sample.tobytes(), 1)) / len(sample)  # a byte
+    best: Region | None = None
+    for dtype, phase in likely_types(sample):
+        first = (middle + phase) % dtype.size
+        # Elements begin where the offset leaves the same remainder as in the sample.
+        region_begin = begin + (first - begin) % dtype.size
+        count = (end - region_begin) // dtype.size
+        region_end = region_begin + count * dtype.size
+        for shift in (None, *shifts):
+            if shift is not None and not (
+                region_begin + shift >= 0 and region_end + shift <= len(base)
+            ):
+                continue
+            bits = estimate(base, target, middle + phase, min(middle + SAMPLE, end), dtype, shift)
+            if bits < best_bits:
+                best_bits = bits
+                start = None if shift is None else region_begin + shift
+                best = Region(region_begin, region_end, dtype, start)
+    return best
+
+
+def estimate(
+    base: Bytes, target: Bytes, begin: int, end: int, dtype: DType, shift: int | None
+) -> float:
+    """Bits a byte that the sample [begin, end) takes as elements of a type."""
+    end -= (end - begin) % dtype.size
+    prediction = None if shift is None else base[begin + shift : end + shift]
+    if prediction is not None and len(prediction) != end - begin:
+        return 8.0
+    survey = survey_tensor(dtype, prediction, target[begin:end], ROW)
+    return plan_tensors([survey]).recipes[0].bits / dtype.size
+
+
+def likely_types(sample: Bytes) -> list[tuple[DType, int]]:
+    """Element types that the bytes look like, each with the offset of its first element.
+
+    The byte that holds sign and exponent takes few values and the low mantissa bytes
+    take all: in a type of 4 bytes one column of 4 stands out, in one of 2 bytes two.
+    """
+    columns = sample[: len(sample) // 4 * 4].reshape(-1, 4)
+    entropy = np.array([byte_entropy(columns[:, i]) for i in range(4)])
+    high = int(np.argmin(entropy))
+    across = (high + 2) % 4
+    ordinary = float(np.delete(entropy, high).mean())
+    if entropy[high] > ordinary - 0.5:
+        return []
+    if entropy[across] < ordinary:
+        return [(DType.BF16, (high + 1) % 2), (DType.F16, (high + 1) % 2), (DType.F32, (high + 1) % 4)]
+    return [(DType.F32, (high + 1) % 4)]
+
+
+def byte_entropy(column: npt.NDArray[np.uint8]) -> float:
+    """Order-0 entropy in bits."""
+    counts = np.bincount(column, minlength=256)
+    shares = counts[counts > 0] / len(column)
+    return float(-(shares * np.log2(shares)).sum())

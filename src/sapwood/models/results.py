@@ -1,0 +1,89 @@
+"""What the functions on model files return."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PatchStats:
+    """What creating a patch came to.
+
+    Attributes:
+        source_size, target_size, patch_size: bytes.
+        tensors_modified: tensors that changed or are new.
+        tensors_unchanged: tensors that are copied.
+    """
+
+    source_size: int
+    target_size: int
+    patch_size: int
+    tensors_modified: int
+    tensors_unchanged: int
+
+    @property
+    def compression_ratio(self) -> float:
+        """How many times smaller the patch is than the target."""
+        return self.target_size / self.patch_size
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PatchVerification:
+    """What verifying or applying a patch found.
+
+    Attributes:
+        source_valid: the source is the one that the patch was made from.
+        patch_valid: every digest in the patch is right, and so is what it makes.
+        signature_valid: None, since the patch carries no signature.
+        expected_target: SHA-256 of the target that the patch leads to, 32 bytes.
+        actual_target: SHA-256 of what was made, or None where nothing was.
+        error: what is wrong, in words, or None.
+    """
+
+    source_valid: bool
+    patch_valid: bool
+    signature_valid: bool | None
+    expected_target: bytes
+    actual_target: bytes | None
+    error: str | None = None
+
+    def is_valid(self) -> bool:
+        """Whether every check passed that there was something to check for."""
+        return (
+            self.source_valid
+            and self.patch_valid
+            and self.signature_valid is not False
+            and self.actual_target in (None, self.expected_target)
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PatchInfo:
+    """What a patch says of itself.
+
+    Attributes:
+        format: of the target: "safetensors", or "bytes" for any other file; "tensor" for
+            a patch of one tensor.
+        version: of the patch format.
+        source_hash, target_hash: SHA-256, 32 bytes; BLAKE3 in a patch of one tensor.
+        source_size, target_size, patch_size: bytes.
+        compression: the codings of its chunks, by bytes of target, the most first.
+        neural: whether elements were coded as residuals or values.
+        tensors_modified, tensors_unchanged: how many.
+        signed: False; this version writes no signatures.
+        created_at: Unix time in seconds, or None.
+    """
+
+    format: str
+    version: int
+    source_hash: bytes
+    target_hash: bytes
+    source_size: int
+    target_size: int
+    patch_size: int
+    compression: str
+    neural: bool
+    tensors_modified: int
+    tensors_unchanged: int
+    signed: bool
+    created_at: int | None

@@ -1,0 +1,81 @@
+"""Cuts a target file into segments, each with what in the base predicts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sapwood.codec.chunk import Bytes
+from sapwood.modelfile import ModelFile, TensorEntry
+from sapwood.models.pairing import pair_tensors
+from sapwood.models.regions import plain_segments
+from sapwood.patch.building import SegmentSource
+from sapwood.patch.matching import find_copies
+from sapwood.tensors import DType
+
+MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched
+
+
+def file_segments(
+    base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
+) -> list[SegmentSource]:
+    """The segments of a target, in order, covering it.
+
+    Args:
+        base, target: whole files, borrowed.
+        base_file, target_file: their layouts.
+    """
+    if not target_file.tensors:
+        return plain_segments(base, target)
+    return sorted_segments(
+        [
+            *tensor_segments(base, base_file, target, target_file),
+            *skeleton_segments(base, base_file, target, target_file),
+        ]
+    )
+
+
+def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSource]:
+    """Segments in the order of their offsets; an empty tensor goes before what follows it."""
+    placed.sort(key=lambda one: (one[0], len(one[1].target)))
+    return [segment for _, segment in placed]
+
+
+def tensor_segments(
+    base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
+) -> Iterator[tuple[int, SegmentSource]]:
+    """A segment for each tensor, with its offset."""
+    pairs = pair_tensors(base, base_file.tensors, target, target_file.tensors)
+    for entry, pair in zip(target_file.tensors, pairs, strict=True):
+        yield entry.offset, tensor_segment(entry, pair, target)
+
+
+def tensor_segment(entry: TensorEntry, pair: TensorEntry | None, target: Bytes) -> SegmentSource:
+    """The segment of one tensor."""
+    return SegmentSource(
+        name=entry.name,
+        dtype=entry.spec.dtype,
+        shape=entry.spec.shape,
+        target=target[entry.offset : entry.end],
+        base_offset=None if pair is None else pair.offset,
+    )
+
+
+def skeleton_segments(
+    base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
+) -> Iterator[tuple[int, SegmentSource]]:
+    """A segment for each range that is no tensor's, matched against the base's header."""
+    header = base_file.skeleton[0] if base_file.skeleton else (0, 0)
+    searched = base[: min(sum(header), MOST_SKELETON)]
+    for offset, length in target_file.skeleton:
+        same = offset + length <= len(base)
+        yield (
+            offset,
+            SegmentSource(
+                name="",
+                dtype=DType.BYTES,
+                shape=(length,),
+                target=target[offset : offset + length],
+                base_offset=offset if same else None,
+                copies=tuple(find_copies(searched, target, offset, offset + length)),
+            ),
+        )
