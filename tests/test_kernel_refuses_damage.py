@@ -294,11 +294,14 @@ def reference_parse(data: bytes) -> bytes | None:
         return None
 
 
+UNUSED = (0,) * 256
 SETS_OF_TABLES = [
     *(small_case(coding, 1, kind=kind).serialised for coding in CODINGS for kind in KINDS),
-    serialised_tables(Tables(RESIDUAL, UNIFORM, specials=((252, -5), (253, 1 << 40)))),
-    *(serialised_tables(Tables(SPARSE, ((0,) * 256,) * 33, (), starts)) for starts in STARTS),
-    serialised_tables(Tables(VALUE, UNIFORM, first_exponent=0xFFFF)),
+    serialised_tables(
+        Tables(RESIDUAL, (UNIFORM[0], *(UNUSED,) * 32), specials=((252, -5), (253, 1 << 40)))
+    ),
+    *(serialised_tables(Tables(SPARSE, (UNUSED,) * 33, (), starts)) for starts in STARTS),
+    serialised_tables(Tables(VALUE, (UNUSED,) * 33, first_exponent=0xFFFF)),
 ]
 
 

@@ -128,7 +128,8 @@ auto to_array(std::vector<T> values, Shape... shape) {
 
 template <Coding Kind, auto Encode>
 nb::bytes encode(int code, Bytes base, Bytes target, uint64_t row_length, int context,
-                 LevelArray levels, const TablesPtr& tables, int table) {
+                 LevelArray levels, const TablesPtr& tables, int table, int path) {
+    const Path chosen = path_of(path);
     const Type type = type_of(code);
     const uint64_t elements = chunk_elements(type, target.size(), base.size());
     if (context < 0 || context > 2) throw nb::value_error("unknown context");
@@ -141,7 +142,7 @@ nb::bytes encode(int code, Bytes base, Bytes target, uint64_t row_length, int co
         nb::gil_scoped_release release;
         out = Encode(type, base.data(), target.data(), elements, row_length,
                      Levels{static_cast<Context>(context), {levels.data(), levels.size()}},
-                     *tables, table);
+                     *tables, table, chosen);
     }
     return to_bytes(out);
 }
@@ -187,24 +188,25 @@ NB_MODULE(_kernel, m) {
         }, nb::rv_policy::move);
 
     m.def("encode_residual", &encode<Coding::residual, encode_residual>, "code"_a, in("base"), in("target"),
-          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a);
+          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a, "path"_a = -1);
     m.def("encode_sparse", &encode<Coding::sparse, encode_sparse>, "code"_a, in("base"), in("target"),
-          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a);
+          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a, "path"_a = -1);
     m.def("decode_residual", &decode<decode_residual>, "code"_a, in("payload"), in("base"), in("out"),
           "row_length"_a, "shared"_a, "path"_a);
     m.def("decode_sparse", &decode<decode_sparse>, "code"_a, in("payload"), in("base"), in("out"),
           "row_length"_a, "shared"_a, "path"_a);
-    m.def("encode_value", [](int code, Bytes target, const TablesPtr& tables, int table) {
+    m.def("encode_value", [](int code, Bytes target, const TablesPtr& tables, int table, int path) {
+        const Path chosen = path_of(path);
         const Type type = type_of(code);
         const uint64_t elements = chunk_elements(type, target.size(), target.size());
         check_coding(*tables, Coding::value);
         std::vector<uint8_t> out;
         {
             nb::gil_scoped_release release;
-            out = encode_value(type, target.data(), elements, *tables, table);
+            out = encode_value(type, target.data(), elements, *tables, table, chosen);
         }
         return to_bytes(out);
-    }, "code"_a, in("target"), "tables"_a, "table"_a);
+    }, "code"_a, in("target"), "tables"_a, "table"_a, "path"_a = -1);
     m.def("decode_value", [](int code, Bytes payload, MutableBytes out,
                              const std::vector<TablesPtr>& shared) {
         const Type type = type_of(code);
@@ -214,21 +216,22 @@ NB_MODULE(_kernel, m) {
         decode_value(type, span(payload), out.data(), elements, shared);
     }, "code"_a, in("payload"), in("out"), "shared"_a);
 
-    m.def("row_levels", [](int code, Bytes base, Bytes target, uint64_t row_length) {
+    m.def("row_levels", [](int code, Bytes base, Bytes target, uint64_t row_length, int slack) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), base.size());
         if (row_length == 0) throw nb::value_error("rows of no elements");
         std::vector<int16_t> out;
         {
             nb::gil_scoped_release release;
-            out = row_levels(type, base.data(), target.data(), elements, row_length);
+            out = row_levels(type, base.data(), target.data(), elements, row_length, slack);
         }
         const size_t rows = out.size();
         return to_array(std::move(out), rows);
-    }, "code"_a, in("base"), in("target"), "row_length"_a);
+    }, "code"_a, in("base"), in("target"), "row_length"_a, "slack"_a = 0);
     m.def("residual_counts",
           [](int code, Bytes base, Bytes target, uint64_t row_length, LevelArray levels,
-             const SpecialList& specials) {
+             const SpecialList& specials, int path) {
+              const Path chosen = path_of(path);
               const Type type = type_of(code);
               const uint64_t elements = elements_of(type, target.size(), base.size());
               check_rows(elements, row_length,
@@ -238,11 +241,11 @@ NB_MODULE(_kernel, m) {
               {
                   nb::gil_scoped_release release;
                   out = residual_counts(type, base.data(), target.data(), elements, row_length,
-                                        {levels.data(), levels.size()}, values);
+                                        {levels.data(), levels.size()}, values, chosen);
               }
               return to_array(std::move(out), measured_contexts, 256);
           },
-          "code"_a, in("base"), in("target"), "row_length"_a, in("levels"), "specials"_a);
+          "code"_a, in("base"), in("target"), "row_length"_a, in("levels"), "specials"_a, "path"_a = -1);
     m.def("exponent_counts", [](int code, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), target.size());

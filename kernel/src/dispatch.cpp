@@ -48,4 +48,14 @@ SparseFunction sparse_function(Path path, Type type) {
     return path_functions == nullptr ? nullptr : path_functions->sparse(type);
 }
 
+SymbolFunction symbol_function(Path path, Type type) {
+    const PathFunctions* path_functions = functions(path);
+    return path_functions == nullptr ? nullptr : path_functions->symbols(type);
+}
+
+RansFunction rans_function(Path path) {
+    const PathFunctions* path_functions = functions(path);
+    return path_functions == nullptr ? nullptr : path_functions->rans;
+}
+
 }  // namespace sapwood

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cmath>
+#include <cstdlib>
+#include <memory>
 #include <type_traits>
 
 #include "sapwood/bins.hpp"
 #include "sapwood/payload.hpp"
 #include "sapwood/specials.hpp"
+#include "sapwood/symbols.hpp"
 
 namespace sapwood {
 namespace {
@@ -73,22 +77,30 @@ double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin
     return total;
 }
 
-template <class E>
-unsigned residual_token(typename E::sint residual, const SpecialLookup& specials) {
-    if (residual > -static_cast<int>(exact_residual) && residual < static_cast<int>(exact_residual)) {
-        const int small = static_cast<int>(residual);
-        return static_cast<unsigned>((small * 2) ^ (small >> 31));
+// Counts symbols in four tables in turn: adding to a count that was just written
+// waits for it.
+void count_symbols(const uint16_t* symbols, uint64_t elements, std::vector<uint32_t>& out) {
+    std::vector<uint32_t> tables(4 * out.size());
+    uint32_t* table = tables.data();
+    const size_t size = out.size();
+    uint64_t i = 0;
+    for (; i + 4 <= elements; i += 4) {
+        ++table[symbols[i]];
+        ++table[size + symbols[i + 1]];
+        ++table[2 * size + symbols[i + 2]];
+        ++table[3 * size + symbols[i + 3]];
     }
-    const int special = specials.find(residual);
-    return special >= 0 ? static_cast<unsigned>(special)
-                        : ResidualBins<E::width>::token(residual).token;
+    for (; i < elements; ++i) ++table[symbols[i]];
+    for (size_t n = 0; n < size; ++n)
+        out[n] += table[n] + table[size + n] + table[2 * size + n] + table[3 * size + n];
 }
 
 }  // namespace
 
 std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* target,
-                                uint64_t elements, uint64_t row_length) {
+                                uint64_t elements, uint64_t row_length, int slack) {
     std::vector<int16_t> out;
+    int previous = INT_MIN / 2;  // far from every level
     out.reserve(row_count(elements, row_length));
     with_element(type, [&](auto element) {
         using E = decltype(element);
@@ -101,7 +113,9 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
                 continue;
             }
             const int level = half_octaves(mean) - 2 * unit_exponent<E>() + measured_origin;
-            out.push_back(static_cast<int16_t>(std::clamp(level, -max_level, max_level)));
+            if (std::abs(level - previous) > slack)
+                previous = std::clamp(level, -max_level, max_level);
+            out.push_back(static_cast<int16_t>(previous));
         }
     });
     return out;
@@ -110,24 +124,27 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
 std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
                                       uint64_t elements, uint64_t row_length,
                                       std::span<const int16_t> levels,
-                                      const std::vector<Special>& specials) {
+                                      const std::vector<Special>& specials, Path path) {
     const SpecialLookup lookup(specials);
     std::vector<uint32_t> out(size_t{measured_contexts} * 256);
+    uint32_t present[measured_contexts];
+    std::fill(std::begin(present), std::end(present), (1u << first_bucket) - 1);
+    const auto symbols = std::make_unique_for_overwrite<uint16_t[]>(elements);
+    row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
+    const Levels by{levels.size() == 1 ? Context::one : Context::row, levels};
     with_element(type, [&](auto element) {
         using E = decltype(element);
-        uint64_t row = 0;
-        for (uint64_t start = 0; start < elements; start += row_length, ++row) {
-            const uint64_t end = std::min(elements, start + row_length);
-            const int level = levels.size() == 1 ? levels[0] : levels[row];
-            for (uint64_t i = start; i < end; ++i) {
-                const auto from = E::load(base, i);
-                const int context = std::clamp(level - 2 * E::exponent(from), 0,
-                                               static_cast<int>(measured_contexts) - 1);
-                const auto residual = E::residual(from, E::load(target, i));
-                ++out[static_cast<size_t>(context) * 256 + residual_token<E>(residual, lookup)];
-            }
-        }
+        find_symbols<E>(type, base, target, elements, row_length, by, measured_contexts - 1,
+                        present, symbols.get(), path,
+                        [&](uint64_t i, unsigned context, typename E::sint residual) {
+                            const int special = lookup.find(residual);
+                            const unsigned token =
+                                special >= 0 ? static_cast<unsigned>(special)
+                                             : ResidualBins<E::width>::token(residual).token;
+                            symbols[i] = static_cast<uint16_t>(context << 8 | token);
+                        });
     });
+    count_symbols(symbols.get(), elements, out);
     return out;
 }
 

@@ -61,6 +61,7 @@ struct V {
     static reg bit_xor(reg a, reg b) { return _mm256_xor_si256(a, b); }
     template <unsigned N> static reg shift_left(reg a) { return _mm256_slli_epi32(a, N); }
     template <unsigned N> static reg shift_right(reg a) { return _mm256_srli_epi32(a, N); }
+    template <unsigned N> static reg shift_right_signed(reg a) { return _mm256_srai_epi32(a, N); }
     static reg shift_left_each(reg a, reg by) { return _mm256_sllv_epi32(a, by); }
     static reg shift_right_each(reg a, reg by) { return _mm256_srlv_epi32(a, by); }
     static reg low_bits(reg a, reg count) {  // count < 32
@@ -120,7 +121,7 @@ struct V {
 }  // namespace
 
 const PathFunctions& avx2_path() {
-    static constexpr PathFunctions functions{dense, sparse};
+    static constexpr PathFunctions functions{dense, sparse, symbols, nullptr};
     return functions;
 }
 

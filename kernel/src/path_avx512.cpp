@@ -41,6 +41,7 @@ struct V {
     static reg bit_xor(reg a, reg b) { return _mm512_xor_si512(a, b); }
     template <unsigned N> static reg shift_left(reg a) { return _mm512_slli_epi32(a, N); }
     template <unsigned N> static reg shift_right(reg a) { return _mm512_srli_epi32(a, N); }
+    template <unsigned N> static reg shift_right_signed(reg a) { return _mm512_srai_epi32(a, N); }
     static reg shift_left_each(reg a, reg by) { return _mm512_sllv_epi32(a, by); }
     static reg shift_right_each(reg a, reg by) { return _mm512_srlv_epi32(a, by); }
     static reg low_bits(reg a, reg count) {  // count < 32
@@ -98,10 +99,48 @@ struct V {
 
 #include "path_simd.inl"
 
+// Sixteen lanes at once. The quotient of a state by a frequency lies below 2^20,
+// so a single-precision one is off by at most 1, which the remainder shows.
+void rans_loop(RansLoop& loop) {
+    V::reg x[4];
+    for (int v = 0; v < 4; ++v) x[v] = V::load(loop.states + 16 * v);
+    uint16_t* words = loop.words;
+    for (uint64_t p = loop.done; p > 0; p -= 64) {
+        for (int v = 3; v >= 0; --v) {
+            const __m512i symbol = _mm512_cvtepu16_epi32(_mm256_loadu_si256(
+                reinterpret_cast<const __m256i*>(loop.symbols + p - 64 + 16 * v)));
+            const __m512i entry = V::gather(loop.entries, symbol);
+            const __m512i frequency = V::bit_and(entry, V::set(0xFFFF));
+            const __m512i start = V::shift_right<16>(entry);
+            const __mmask16 emit =
+                _mm512_cmpge_epu32_mask(V::shift_right<20>(x[v]), frequency);
+            const unsigned count = static_cast<unsigned>(__builtin_popcount(emit));
+            words -= count;
+            _mm512_mask_cvtepi32_storeu_epi16(words, static_cast<__mmask16>((1u << count) - 1),
+                                              _mm512_maskz_compress_epi32(emit, x[v]));
+            const __m512i low = _mm512_mask_srli_epi32(x[v], emit, x[v], 16);
+            const __m512 ratio = _mm512_div_ps(_mm512_cvtepu32_ps(low),
+                                               _mm512_cvtepu32_ps(frequency));
+            __m512i quotient = _mm512_cvttps_epu32(ratio);
+            __m512i rest = V::sub(low, V::multiply(quotient, frequency));
+            const __mmask16 above = _mm512_cmplt_epi32_mask(rest, V::zero());
+            quotient = _mm512_mask_sub_epi32(quotient, above, quotient, V::set(1));
+            rest = _mm512_mask_add_epi32(rest, above, rest, frequency);
+            const __mmask16 below = _mm512_cmpge_epi32_mask(rest, frequency);
+            quotient = _mm512_mask_add_epi32(quotient, below, quotient, V::set(1));
+            rest = _mm512_mask_sub_epi32(rest, below, rest, frequency);
+            x[v] = V::add(V::add(V::shift_left<12>(quotient), rest), start);
+        }
+    }
+    for (int v = 0; v < 4; ++v) V::store(loop.states + 16 * v, x[v]);
+    loop.words = words;
+    loop.done = 0;
+}
+
 }  // namespace
 
 const PathFunctions& avx512_path() {
-    static constexpr PathFunctions functions{dense, sparse};
+    static constexpr PathFunctions functions{dense, sparse, symbols, rans_loop};
     return functions;
 }
 

@@ -28,13 +28,24 @@ struct Elements {
     static V::reg exponent(V::reg bits) {
         return V::template shift_right<Mantissa>(V::bit_and(bits, V::set(magnitude)));
     }
-    static V::reg context(V::reg bits, V::reg level) {
+    static V::reg context(V::reg bits, V::reg level, int last = 31) {
         V::reg c = level;
         if constexpr (is_float) {
             const V::reg e = exponent(bits);
             c = V::sub(c, V::add(e, e));
         }
-        return V::clamp(c, 0, 31);
+        return V::clamp(c, 0, last);
+    }
+    // The residual's zigzag number: below 15 it is the token.
+    static V::reg zigzag(V::reg from, V::reg to) {
+        const V::reg s = sign(from);
+        const V::reg step = V::sub(ordered(to, sign(to)), ordered(from, s));
+        V::reg residual = V::sub(V::bit_xor(step, s), s);
+        if constexpr (width < 32)
+            residual = V::template shift_right_signed<32 - width>(
+                V::template shift_left<32 - width>(residual));
+        return V::bit_xor(V::template shift_left<1>(residual),
+                          V::template shift_right_signed<31>(residual));
     }
     static V::reg apply(V::reg bits, V::reg residual) {
         const V::reg s = sign(bits);
@@ -221,6 +232,52 @@ void sparse_loop(SparseLoop& loop) {
     loop.done = i;
 }
 
+// Contexts and exact tokens; see SymbolLoop.
+template <unsigned Bytes, unsigned Mantissa>
+void symbol_loop(SymbolLoop& loop) {
+    constexpr int kVectors = static_cast<int>(kRound / V::lanes);
+    using E = Elements<Bytes, Mantissa>;
+    V::reg level = V::set(static_cast<uint32_t>(loop.by_exponent ? loop.level : 0));
+    uint64_t row_end = loop.levels == nullptr ? loop.elements : 0;
+    int32_t mixed[kRound];
+    uint64_t listed = loop.listed_count;
+    uint64_t i = loop.done;
+    for (; i + kRound <= loop.elements; i += kRound) {
+        bool one_level = true;
+        if (i + kRound > row_end && loop.levels != nullptr) {
+            const uint64_t row = i / loop.row_length;
+            row_end = (row + 1) * loop.row_length;
+            level = V::set(static_cast<uint32_t>(static_cast<int32_t>(loop.levels[row])));
+            if (i + kRound > row_end) {
+                one_level = false;
+                fill_levels(loop.levels, loop.row_length, i, kRound, mixed);
+            }
+        }
+        for (int v = 0; v < kVectors; ++v) {
+            const uint64_t at = i + static_cast<uint64_t>(v) * V::lanes;
+            const V::reg from = V::template load_elements<Bytes>(loop.base + at * Bytes);
+            const V::reg to = V::template load_elements<Bytes>(loop.target + at * Bytes);
+            V::reg context = V::zero();
+            if (loop.by_exponent)
+                context = E::context(from, one_level ? level : V::load(mixed + v * static_cast<int>(V::lanes)),
+                                     loop.last_context);
+            const V::reg zigzag = E::zigzag(from, to);
+            const V::reg present = V::gather(loop.present, context);
+            const V::reg known = V::bit_and(V::shift_right_each(present, zigzag), V::set(1));
+            // Shifts of 32 and more give zero: large tokens are never known.
+            const uint64_t odd = V::bits(V::above(V::set(1), known));
+            const V::reg token = V::keep(V::above(known, V::zero()), zigzag);
+            V::template store_elements<2>(reinterpret_cast<uint8_t*>(loop.symbols + at),
+                                          V::add(V::template shift_left<8>(context), token));
+            for (uint64_t left = odd; left != 0; left &= left - 1)
+                loop.listed[listed++] =
+                    static_cast<uint32_t>(at + static_cast<unsigned>(__builtin_ctzll(left)));
+        }
+    }
+    loop.listed_count = listed;
+    loop.done = i;
+}
+
 template <unsigned Round>
 DenseFunction dense_of(Type type) {
     switch (type) {
@@ -252,6 +309,21 @@ SparseFunction sparse(Type type) {
             return sparse_loop<1, 0>;
         case Type::i16: case Type::u16: return sparse_loop<2, 0>;
         case Type::i32: case Type::u32: return sparse_loop<4, 0>;
+        default: return nullptr;
+    }
+}
+
+SymbolFunction symbols(Type type) {
+    switch (type) {
+        case Type::bf16: return symbol_loop<2, 7>;
+        case Type::f16: return symbol_loop<2, 10>;
+        case Type::f32: return symbol_loop<4, 23>;
+        case Type::f8_e4m3: return symbol_loop<1, 3>;
+        case Type::f8_e5m2: return symbol_loop<1, 2>;
+        case Type::i8: case Type::u8: case Type::boolean: case Type::bytes:
+            return symbol_loop<1, 0>;
+        case Type::i16: case Type::u16: return symbol_loop<2, 0>;
+        case Type::i32: case Type::u32: return symbol_loop<4, 0>;
         default: return nullptr;
     }
 }

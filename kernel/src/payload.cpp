@@ -23,14 +23,15 @@ constexpr size_t stream_padding = 512;  // bytes; more than one round of all lan
 
 // Each lane takes 4 bytes, of which about 2 are lost: few bytes pay for few lanes.
 // 16 lanes or more decode in vectors.
-unsigned lanes_for(std::span<const uint16_t> symbols, const EncodeEntry* entries) {
+unsigned lanes_for(std::span<const uint16_t> symbols, const uint32_t* entries) {
     if (symbols.size() < 16384) return symbols.size() < 1024 ? 1 : 4;
     // A state grows by the factor scale / frequency with each symbol.
     uint64_t quarters = 0;  // of a bit
     constexpr size_t stride = 16;
     for (size_t i = 0; i < symbols.size(); i += stride) {
         if (symbols[i] == no_symbol) continue;
-        const uint32_t squared = entries[symbols[i]].frequency * entries[symbols[i]].frequency;
+        const uint32_t frequency = entries[symbols[i]] & 0xFFFF;
+        const uint32_t squared = frequency * frequency;
         const uint64_t fourth = uint64_t{squared} * squared;  // frequency^4, below 2^48
         quarters += (4 * scale_bits - 63u + static_cast<unsigned>(std::countl_zero(fourth)));
     }
@@ -105,14 +106,14 @@ PayloadWriter::PayloadWriter(const Tables& tables, int table, Context context,
     elements_from_ = symbols_.size();
 }
 
-std::vector<uint8_t> PayloadWriter::finish(std::span<const uint64_t> counts) {
+std::vector<uint8_t> PayloadWriter::finish(std::span<const uint64_t> counts, Path path) {
     const unsigned lanes = lanes_for(symbols_, entries_.data());
     // Elements start at lane 0.
     const size_t padding = (lanes - elements_from_ % lanes) % lanes;
     symbols_.insert(symbols_.begin() + static_cast<ptrdiff_t>(elements_from_), padding, no_symbol);
     uint32_t states[max_lanes];
-    std::vector<uint16_t> words;
-    rans_encode(symbols_, entries_, lanes, states, words);
+    const std::vector<uint16_t> words =
+        rans_encode(symbols_, entries_.data(), lanes, states, path);
     const std::vector<uint8_t> bits = bits_.take();
 
     unsigned flags = static_cast<unsigned>(context_);

@@ -6,42 +6,27 @@ namespace sapwood {
 namespace {
 
 template <class E>
-void put_residuals(PayloadWriter& writer, const uint8_t* base, const uint8_t* target,
+void put_residuals(PayloadWriter& writer, Type type, const uint8_t* base, const uint8_t* target,
                    uint64_t elements, uint64_t row_length, const Levels& levels,
-                   const Tables& tables) {
-    using Bins = ResidualBins<E::width>;
-    using Uint = typename E::uint;
+                   const Tables& tables, Path path) {
     const SpecialLookup specials(tables.specials());
-    const EncodeEntry* entries = writer.entries();
-    uint16_t* symbol = writer.extend(elements);
-    uint64_t row = 0;
-    for (uint64_t start = 0; start < elements; start += row_length, ++row) {
-        const uint64_t end = std::min(elements, start + row_length);
-        const int level = levels.context == Context::none  ? 0
-                          : levels.context == Context::row ? levels.values[row]
-                                                           : levels.values[0];
-        for (uint64_t i = start; i < end; ++i) {
-            const Uint from = E::load(base, i);
-            const auto residual = E::residual(from, E::load(target, i));
-            const unsigned context =
-                levels.context == Context::none ? 0 : element_context(level, E::exponent(from));
-            Token token;
-            const int64_t wide = residual;
-            if (wide > -int64_t{exact_residual} && wide < int64_t{exact_residual}) {
-                const auto zigzag = static_cast<unsigned>(
-                    (static_cast<int>(wide) * 2) ^ (static_cast<int>(wide) >> 31));
-                token = {zigzag, 0, 0};
-            } else {
-                const int special = specials.find(wide);
-                token = special >= 0 ? Token{static_cast<unsigned>(special), 0, 0}
-                                     : Bins::token(wide);
-            }
-            if (entries[context << 8 | token.token].frequency == 0)
-                token = {escape, E::width, static_cast<Uint>(residual)};
-            *symbol++ = static_cast<uint16_t>(context << 8 | token.token);
-            if (token.bits != 0) writer.raw(token.raw, token.bits);
-        }
-    }
+    uint32_t present[element_contexts] = {};
+    for (unsigned context = 0; context < element_contexts; ++context)
+        for (unsigned token = 0; token < first_bucket; ++token)
+            present[context] |= static_cast<uint32_t>(writer.has(context, token)) << token;
+    uint16_t* symbols = writer.extend(elements);
+    find_symbols<E>(type, base, target, elements, row_length, levels, element_contexts - 1,
+                    present, symbols, path,
+                    [&](uint64_t i, unsigned context, typename E::sint residual) {
+                        const int special = specials.find(residual);
+                        Token token = special >= 0
+                                          ? Token{static_cast<unsigned>(special), 0, 0}
+                                          : ResidualBins<E::width>::token(residual);
+                        if (!writer.has(context, token.token))
+                            token = {escape, E::width, static_cast<typename E::uint>(residual)};
+                        symbols[i] = static_cast<uint16_t>(context << 8 | token.token);
+                        writer.raw(token.raw, token.bits);
+                    });
 }
 
 template <class E>
@@ -121,14 +106,14 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, 
 
 std::vector<uint8_t> encode_residual(Type type, const uint8_t* base, const uint8_t* target,
                                      uint64_t elements, uint64_t row_length, const Levels& levels,
-                                     const Tables& tables, int table) {
+                                     const Tables& tables, int table, Path path) {
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     PayloadWriter writer(tables, table, levels.context, levels.values, elements);
     with_element(type, [&](auto element) {
-        put_residuals<decltype(element)>(writer, base, target, elements, row_length, levels,
-                                         tables);
+        put_residuals<decltype(element)>(writer, type, base, target, elements, row_length, levels,
+                                         tables, path);
     });
-    return writer.finish({});
+    return writer.finish({}, path);
 }
 
 void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t* base,
@@ -146,7 +131,7 @@ void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t*
 }
 
 std::vector<uint8_t> encode_value(Type type, const uint8_t* target, uint64_t elements,
-                                  const Tables& tables, int table) {
+                                  const Tables& tables, int table, Path path) {
     PayloadWriter writer(tables, table, Context::none, {}, elements);
     with_element(type, [&](auto element) {
         using E = decltype(element);
@@ -164,7 +149,7 @@ std::vector<uint8_t> encode_value(Type type, const uint8_t* target, uint64_t ele
                        bits, E::width);
         }
     });
-    return writer.finish({});
+    return writer.finish({}, path);
 }
 
 void decode_value(Type type, std::span<const uint8_t> payload, uint8_t* out, uint64_t elements,

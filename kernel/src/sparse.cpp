@@ -127,7 +127,7 @@ std::vector<std::vector<uint32_t>> find_changes(PayloadReader& reader, const uin
 
 std::vector<uint8_t> encode_sparse(Type type, const uint8_t* base, const uint8_t* target,
                                    uint64_t elements, uint64_t row_length, const Levels& levels,
-                                   const Tables& tables, int table) {
+                                   const Tables& tables, int table, Path path) {
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     return with_element(type, [&](auto element) {
         using E = decltype(element);
@@ -148,7 +148,7 @@ std::vector<uint8_t> encode_sparse(Type type, const uint8_t* base, const uint8_t
             for (const Change& change : changes[k])
                 writer.put(change_context + k, Bins::token(change.residual),
                            static_cast<typename E::uint>(change.residual), E::width);
-        return writer.finish(counts);
+        return writer.finish(counts, path);
     });
 }
 

@@ -154,23 +154,19 @@ void Tables::build_decode_entries() {
     }
 }
 
-std::vector<EncodeEntry> Tables::encode_entries() const {
-    std::vector<EncodeEntry> out(size_t{contexts} * 256);
-    for (unsigned context = 0; context < contexts; ++context) {
+std::vector<uint32_t> Tables::encode_entries() const {
+    std::vector<uint32_t> out(size_t{contexts} * 256);
+    for (size_t context = 0; context < contexts; ++context) {
+        const auto& frequencies = frequencies_[context];
+        if (frequencies[escape] == 0) {
+            out[context * 256 + escape] = scale;
+            continue;
+        }
         uint32_t start = 0;
-        const bool used = frequencies_[context][escape] != 0;
-        for (unsigned token = 0; token < 256; ++token) {
-            const uint32_t frequency =
-                used ? frequencies_[context][token] : (token == escape ? scale : 0);
-            if (frequency == 0) continue;
-            EncodeEntry& entry = out[context * 256 + token];
-            entry.frequency = static_cast<uint16_t>(frequency);
-            entry.complement = static_cast<uint16_t>(scale - frequency);
-            // x / frequency is (x * reciprocal) >> 64 for each 32-bit x; for
-            // frequency 1 that gives x - 1, which the bias makes good.
-            entry.reciprocal = frequency == 1 ? ~uint64_t{0} : ~uint64_t{0} / frequency + 1;
-            entry.bias = frequency == 1 ? start + scale - 1 : start;
-            start += frequency;
+        for (size_t token = 0; token < 256; ++token) {
+            if (frequencies[token] == 0) continue;
+            out[context * 256 + token] = start << 16 | frequencies[token];
+            start += frequencies[token];
         }
     }
     return out;

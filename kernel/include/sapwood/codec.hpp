@@ -13,36 +13,31 @@
 #include "sapwood/element.hpp"
 #include "sapwood/paths.hpp"
 #include "sapwood/payload.hpp"
+#include "sapwood/symbols.hpp"
 #include "sapwood/tables.hpp"
 
 namespace sapwood {
-
-// How an encoder sees the contexts: levels by row (Context::row), one (Context::one), or none.
-struct Levels {
-    Context context;
-    std::span<const int16_t> values;
-};
 
 using SharedTables = std::span<const std::shared_ptr<const Tables>>;
 
 // Residuals of all elements. `table`: the shared id of `tables`, or -1 to carry them inside.
 std::vector<uint8_t> encode_residual(Type type, const uint8_t* base, const uint8_t* target,
                                      uint64_t elements, uint64_t row_length, const Levels& levels,
-                                     const Tables& tables, int table);
+                                     const Tables& tables, int table, Path path);
 void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t* base,
                      uint8_t* out, uint64_t elements, uint64_t row_length, SharedTables shared,
                      Path path);
 
 // Elements by themselves: floating-point only, exponents as tokens, the rest raw.
 std::vector<uint8_t> encode_value(Type type, const uint8_t* target, uint64_t elements,
-                                  const Tables& tables, int table);
+                                  const Tables& tables, int table, Path path);
 void decode_value(Type type, std::span<const uint8_t> payload, uint8_t* out, uint64_t elements,
                   SharedTables shared);
 
 // Only the changed elements: how far apart they are, by class, and their residuals.
 std::vector<uint8_t> encode_sparse(Type type, const uint8_t* base, const uint8_t* target,
                                    uint64_t elements, uint64_t row_length, const Levels& levels,
-                                   const Tables& tables, int table);
+                                   const Tables& tables, int table, Path path);
 void decode_sparse(Type type, std::span<const uint8_t> payload, const uint8_t* base, uint8_t* out,
                    uint64_t elements, uint64_t row_length, SharedTables shared, Path path);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sapwood/element.hpp"
+#include "sapwood/paths.hpp"
 #include "sapwood/tables.hpp"
 
 namespace sapwood {
@@ -17,10 +18,11 @@ inline constexpr unsigned measured_contexts = 128;
 
 // The level of a row: half octaves of its mean |target - base| over the unit of
 // exponent field 0, so that level - 2 * exponent is the context of an element,
-// plus `measured_origin`. `still_level` where nothing changed.
+// plus `measured_origin`. `still_level` where nothing changed. A level within
+// `slack` of the one before takes its place: it then costs almost nothing to code.
 inline constexpr int measured_origin = 32;
 std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* target,
-                                uint64_t elements, uint64_t row_length);
+                                uint64_t elements, uint64_t row_length, int slack);
 
 // Counts by context (level - 2 * exponent, clamped to 0..127) and token of the
 // residual; `measured_contexts` rows of 256. `levels`: one a row, or one for all.
@@ -28,7 +30,7 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
 std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
                                       uint64_t elements, uint64_t row_length,
                                       std::span<const int16_t> levels,
-                                      const std::vector<Special>& specials);
+                                      const std::vector<Special>& specials, Path path);
 
 // Counts of exponent fields, by field. Floating-point types only.
 std::vector<uint32_t> exponent_counts(Type type, const uint8_t* target, uint64_t elements);

@@ -56,13 +56,45 @@ struct SparseLoop {
     uint64_t done;                // elements
 };
 
+// Finds context and token of each element on the encoder's side. Elements whose
+// token is not a small exact one, or is missing from the tables, are listed for
+// the scalar code to do.
+struct SymbolLoop {
+    const uint8_t* base;
+    const uint8_t* target;
+    uint64_t elements;
+    const int16_t* levels;
+    int level;
+    bool by_exponent;
+    uint64_t row_length;
+    int last_context;         // 31, or 127 when measuring
+    const uint32_t* present;  // by context: a bit for each exact token that has a frequency
+    uint16_t* symbols;        // context << 8 | token; token 0 in listed elements
+    uint32_t* listed;         // ascending; room for each element
+    uint64_t listed_count;
+    uint64_t done;  // elements
+};
+
+// Encodes the symbols [0, done) from the last to the first, in rounds of 64 lanes.
+struct RansLoop {
+    const uint16_t* symbols;   // none of them missing
+    uint64_t done;             // a multiple of 64; 0 at the end
+    const uint32_t* entries;   // by symbol: start << 16 | frequency
+    uint32_t* states;          // 64
+    uint16_t* words;           // written backwards, from here down
+};
+
 using DenseFunction = void (*)(DenseLoop&);
 using SparseFunction = void (*)(SparseLoop&);
+using SymbolFunction = void (*)(SymbolLoop&);
+using RansFunction = void (*)(RansLoop&);
 
 // Null where the path leaves the type, or so few lanes, to the scalar code.
 struct PathFunctions {
     DenseFunction (*dense)(Type, unsigned lanes);
     SparseFunction (*sparse)(Type);
+    SymbolFunction (*symbols)(Type);
+    RansFunction rans;
 };
 
 const PathFunctions& avx2_path();
@@ -73,5 +105,7 @@ bool supported(Path path);
 Path best_path();
 DenseFunction dense_function(Path path, Type type, unsigned lanes);
 SparseFunction sparse_function(Path path, Type type);
+SymbolFunction symbol_function(Path path, Type type);
+RansFunction rans_function(Path path);
 
 }  // namespace sapwood

@@ -43,12 +43,14 @@ public:
     PayloadWriter(const Tables& tables, int table, Context context,
                   std::span<const int16_t> levels, uint64_t symbols_expected);
 
-    // By context << 8 | token.
-    const EncodeEntry* entries() const { return entries_.data(); }
+    // Whether the tables have a token in a context.
+    bool has(unsigned context, unsigned token) const {
+        return (entries_[context << 8 | token] & 0xFFFF) != 0;
+    }
 
     // A symbol and its raw bits; the escape and `whole` where the tables lack the token.
     void put(unsigned context, Token token, uint64_t whole, unsigned width) {
-        if (entries_[context << 8 | token.token].frequency == 0) token = {escape, width, whole};
+        if (!has(context, token.token)) token = {escape, width, whole};
         symbols_.push_back(static_cast<uint16_t>(context << 8 | token.token));
         raw(token.raw, token.bits);
     }
@@ -60,11 +62,11 @@ public:
     void raw(uint64_t value, unsigned bits) { bits_.put(value, bits); }
 
     // `counts`: changes by class, of sparse codings; else empty.
-    std::vector<uint8_t> finish(std::span<const uint64_t> counts);
+    std::vector<uint8_t> finish(std::span<const uint64_t> counts, Path path);
 
 private:
     const Tables& tables_;
-    std::vector<EncodeEntry> entries_;
+    std::vector<uint32_t> entries_;
     int table_;
     Context context_;
     int16_t level_ = 0;

@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
+#include "sapwood/paths.hpp"
 #include "sapwood/tables.hpp"
 
 namespace sapwood {
@@ -21,32 +23,14 @@ namespace sapwood {
 inline constexpr uint32_t rans_low = 1u << 16;
 inline constexpr unsigned max_lanes = 64;
 
-__extension__ typedef unsigned __int128 uint128;
-
 // A place in the sequence of symbols without a symbol: its lane is left alone.
 inline constexpr uint16_t no_symbol = 0xFFFF;
 
-// Encodes `symbols` (context << 8 | token). Words and states are written as
-// decoding will read them.
-inline void rans_encode(const std::vector<uint16_t>& symbols, const std::vector<EncodeEntry>& table,
-                        unsigned lanes, uint32_t* states, std::vector<uint16_t>& words) {
-    std::fill(states, states + lanes, rans_low);
-    words.resize(symbols.size());  // a symbol emits at most one word
-    size_t at = words.size();
-    for (size_t p = symbols.size(); p-- > 0;) {
-        if (symbols[p] == no_symbol) continue;
-        const EncodeEntry& entry = table[symbols[p]];
-        uint32_t x = states[p & (lanes - 1)];
-        const uint32_t emit = (uint64_t{x} >> 20) >= entry.frequency;
-        at -= emit;
-        words[emit ? at : 0] = emit ? static_cast<uint16_t>(x) : words[0];
-        x = emit ? x >> 16 : x;
-        const uint32_t quotient =
-            static_cast<uint32_t>((static_cast<uint128>(x) * entry.reciprocal) >> 64);
-        states[p & (lanes - 1)] = x + entry.bias + quotient * entry.complement;
-    }
-    words.erase(words.begin(), words.begin() + static_cast<ptrdiff_t>(at));
-}
+// Encodes `symbols` (context << 8 | token) with `entries` (Tables::encode_entries).
+// Fills `states` and returns the words, in the order in which decoding takes them.
+// `path` does whole rounds of 64 lanes where it has a loop for that.
+std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, const uint32_t* entries,
+                                  unsigned lanes, uint32_t* states, Path path);
 
 // The decoder's state. The stream of words stays readable for 64 words past `end`.
 struct RansReader {

@@ -35,13 +35,6 @@ using Frequencies = std::array<std::array<uint16_t, 256>, contexts>;
 // and for `escape`. `counts` is contexts rows of 256.
 Frequencies normalised(std::span<const uint32_t> counts);
 
-struct EncodeEntry {
-    uint64_t reciprocal;
-    uint32_t bias;
-    uint16_t frequency;   // 0: this token cannot be coded here, use `escape`
-    uint16_t complement;  // scale - frequency
-};
-
 class Tables {
 public:
     // Throws std::invalid_argument when the parts contradict each other.
@@ -60,8 +53,8 @@ public:
 
     // (frequency - 1) << 20 | (slot - start) << 8 | token, by context << 12 | slot.
     const uint32_t* decode_entries() const { return decode_.get(); }
-    // By context << 8 | token.
-    std::vector<EncodeEntry> encode_entries() const;
+    // start << 16 | frequency, by context << 8 | token; frequency 0: use `escape`.
+    std::vector<uint32_t> encode_entries() const;
     // Of a value coding: the exponent field that token 0 stands for.
     unsigned first_exponent() const { return first_exponent_; }
     // The lowest special token, 256 when there is none.

@@ -10,6 +10,7 @@ from sapwood.codec.chunk import (
     Recipe,
     Tables,
     decode_chunk,
+    empty_tables,
     encode_chunk,
     parse_tables,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Survey",
     "Tables",
     "decode_chunk",
+    "empty_tables",
     "encode_chunk",
     "parse_tables",
     "plan_tensors",

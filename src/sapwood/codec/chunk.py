@@ -41,12 +41,21 @@ class Coding(enum.StrEnum):
     RAW = "r"  # the bytes
 
 
-class Context(enum.IntEnum):
-    """What chooses the table of an element (spec/patch-v1.md, Contexts and levels)."""
+class Levelling(enum.Enum):
+    """What a coding knows of an update's size before it sees the residuals.
 
-    NONE = 0
-    ONE = 1
-    ROW = 2
+    Each is (context of the format, slack): rows whose levels differ by no more than the
+    slack, in half octaves, share one. See spec/patch-v1.md, Contexts and levels.
+    """
+
+    NONE = (0, 0)  # nothing, the exponent neither
+    TENSOR = (1, 0)  # one level
+    RUNS = (2, 3)  # a level a row, smoothed: cheap enough for sparse updates
+    ROWS = (2, 0)  # a level a row
+
+    def __init__(self, context: int, slack: int) -> None:
+        self.context = context
+        self.slack = slack
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,9 +64,9 @@ class Recipe:
 
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
-        context: for RESIDUAL and SPARSE.
+        levelling: for RESIDUAL and SPARSE.
         shift: what is taken from every measured level, half octaves.
-        level: the one level of the tensor, for Context.ONE, measured (unshifted).
+        level: the one level of the tensor, for Levelling.TENSOR, measured (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
             when they travel in the payload.
         bits: expected, an element.
@@ -65,7 +74,7 @@ class Recipe:
     """
 
     coding: Coding
-    context: Context = Context.NONE
+    levelling: Levelling = Levelling.NONE
     shift: int = 0
     level: int = 0
     table: int = 0
@@ -90,6 +99,11 @@ def parse_tables(data: Bytes) -> Tables:
     """
     with kernel_errors():
         return _kernel.Tables.parse(data)
+
+
+def empty_tables() -> bytes:
+    """The shortest serialised set, which keeps the ids of those behind it."""
+    return Tables.build(0, np.zeros((33, 256), np.uint32), [], [], 0).serialised()
 
 
 def shifted(levels: Levels, shift: int) -> Levels:
@@ -118,19 +132,19 @@ def encode_chunk(
     """
     if recipe.coding is Coding.VALUE or base is None:
         return _kernel.encode_value(dtype.code, target, tables, recipe.table)
-    match recipe.context:
-        case Context.NONE:
+    match recipe.levelling:
+        case Levelling.NONE:
             levels = NO_LEVELS
-        case Context.ONE:
+        case Levelling.TENSOR:
             levels = shifted(np.array([recipe.level], np.int16), recipe.shift)
-        case Context.ROW:
-            measured = _kernel.row_levels(dtype.code, base, target, row_length)
+        case _:
+            slack = recipe.levelling.slack
+            measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
             levels = shifted(measured, recipe.shift)
-    encode = (
-        _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
-    )
+    encode = _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
+    context = recipe.levelling.context
     return encode(
-        dtype.code, base, target, row_length, int(recipe.context), levels, tables, recipe.table
+        dtype.code, base, target, row_length, context, levels, tables, recipe.table
     )
 
 

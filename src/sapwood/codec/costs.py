@@ -12,6 +12,7 @@ from sapwood.codec.survey import FIRST_SPECIAL
 
 SCALE_BITS = 12
 ESCAPE = 255
+STILL_ROW = 254
 ROWS = 32  # the context of row levels
 CHANGES = 8  # of a sparse coding: residuals of class k in context 8 + k
 GAP_TOKENS = 128
@@ -25,6 +26,14 @@ def residual_raw_bits(width: int, specials: int) -> npt.NDArray[np.float64]:
     bits = np.where(token < 15, 0, (((token - 15) // 2) >> split) + 3 - split).astype(np.float64)
     bits[FIRST_SPECIAL : FIRST_SPECIAL + specials] = 0
     bits[ESCAPE] = width
+    return bits
+
+
+@functools.cache
+def row_raw_bits() -> npt.NDArray[np.float64]:
+    """(256,) raw bits that follow each token of a row level."""
+    bits = residual_raw_bits(32, 0).copy()
+    bits[STILL_ROW] = 0
     return bits
 
 
@@ -61,15 +70,18 @@ def token_bits(tables: Tables, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     return np.where(frequencies > 0, bits + raw, escaped[:, None])
 
 
-def gap_distribution(changed: float, members: float) -> npt.NDArray[np.float64]:
-    """(256,) the share of each gap token when changes fall independently.
+def gap_distribution(
+    changed: npt.NDArray[np.float64], members: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(classes, 256) the share of each gap token when changes fall independently.
 
     Args:
-        changed: elements of the class that change, more than 0.
-        members: elements of the class.
+        changed: (classes,) elements that change.
+        members: (classes,) elements.
     """
-    stay = 1.0 - min(changed / members, 1 - 1e-9)
-    reach = np.power(stay, gap_starts())  # that a gap is at least so long
-    shares = np.zeros(256)
-    shares[:GAP_TOKENS] = reach[:-1] - reach[1:]
+    share = np.minimum(changed / np.maximum(members, 1), 1 - 1e-9)
+    # That a gap is at least so long.
+    reach = np.exp(np.log1p(-share)[:, None] * gap_starts())
+    shares = np.zeros((len(share), 256))
+    shares[:, :GAP_TOKENS] = reach[:, :-1] - reach[:, 1:]
     return shares

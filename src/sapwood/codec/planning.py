@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood._kernel import Tables
-from sapwood.codec.chunk import STILL, Coding, Context, Recipe
+from sapwood.codec.chunk import Coding, Levelling, Recipe
 from sapwood.codec.costs import (
     CHANGES,
     ESCAPE,
@@ -23,9 +24,10 @@ from sapwood.codec.costs import (
     gap_distribution,
     gap_raw_bits,
     residual_raw_bits,
+    row_raw_bits,
     token_bits,
 )
-from sapwood.codec.survey import CONTEXTS, Counts, Survey, special_tokens
+from sapwood.codec.survey import CONTEXTS, Counts, Levelled, Survey, special_tokens
 from sapwood.tensors import DType
 
 WINDOW = 32  # contexts of the format
@@ -36,6 +38,9 @@ PER_CLASS = 64.0  # bits, about what the tables of one more class take
 SHARED_TABLES = 3  # sets of an element type: dense, sparse, values
 RESIDUAL, VALUE, SPARSE = 0, 1, 2  # codings of tables
 MOST_COUNT = 2**31 - 1  # counts handed to the kernel are 32-bit
+REPRESENTATIVES = 48  # tensors, the largest, that tell how to level
+
+Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Choice:
 
     coding: Coding
     bits: float
-    context: Context = Context.NONE
+    levelling: Levelling = Levelling.NONE
     table_set: TableSet | None = None
 
 
@@ -93,7 +98,7 @@ def numbered(surveys: Sequence[Survey], choices: Sequence[Choice]) -> Plan:
     for survey, choice in zip(surveys, choices, strict=True):
         chosen = choice.table_set
         bits = choice.bits / max(1, survey.elements)
-        still = survey.by_row is not None and survey.level == STILL
+        still = bool(survey.levelled) and not survey.changed
         if chosen is None:
             recipes.append(Recipe(choice.coding, bits=bits, unseen_changes=still))
             continue
@@ -103,7 +108,7 @@ def numbered(surveys: Sequence[Survey], choices: Sequence[Choice]) -> Plan:
         recipes.append(
             Recipe(
                 choice.coding,
-                choice.context,
+                choice.levelling,
                 chosen.shift,
                 survey.level,
                 ids[id(chosen)],
@@ -119,88 +124,124 @@ def plan_group(
 ) -> list[Choice]:
     """Choices for the tensors of one type, which share tables.
 
-    At most `most_own` tensors get tables of their own: those that save the most by it.
+    Args:
+        dtype: of all surveys.
+        surveys: of the tensors.
+        specials: those that the surveys were made with.
+        most_own: tensors that may have tables of their own.
     """
     shared_values = value_tables(surveys)
     alone = [standalone(survey, shared_values) for survey in surveys]
-    changed = [s for s in surveys if s.by_row is not None and s.level != STILL]
+    changed = [s for s in surveys if s.changed]
     if not changed:
         return alone
     shift = window_shift(changed)
-    # Tables from all tensors tell which tensors to make the tables from.
-    everyone = [(s, Context.ROW) for s in changed]
-    dense = dense_tables(dtype, everyone, shift, specials)
-    sparse = sparse_tables(dtype, everyone, shift)
-    first = [cheapest(s, a, [dense, sparse]) for s, a in zip(surveys, alone, strict=True)]
-    users = [(s, c.context) for s, c in zip(surveys, first, strict=True) if c.table_set is dense]
-    if users:
-        dense = dense_tables(dtype, users, shift, specials)
-    users = [(s, c.context) for s, c in zip(surveys, first, strict=True) if c.table_set is sparse]
-    if users:
-        sparse = sparse_tables(dtype, users, shift)
+    # The largest tensors tell which levellings to make the tables for.
+    largest = sorted(changed, key=lambda s: -s.elements)[:REPRESENTATIVES]
+    tried = trials(dtype, largest, shift, specials)
+    users: dict[Coding, list[tuple[Survey, Levelling]]] = {c: [] for c in Coding}
+    for survey in largest:
+        choice = cheapest(survey, standalone(survey, shared_values), tried)
+        users[choice.coding].append((survey, choice.levelling))
+    everyone = [(s, finest(s)) for s in largest]
+    dense = dense_tables(dtype, users[Coding.RESIDUAL] or everyone, shift, specials)
+    sparse = sparse_tables(dtype, users[Coding.SPARSE] or everyone, shift)
     shared = [cheapest(s, a, [dense, sparse]) for s, a in zip(surveys, alone, strict=True)]
-    own = [own_choice(s, c, specials) for s, c in zip(surveys, shared, strict=True)]
-    savings = [c.bits - o.bits for c, o in zip(shared, own, strict=True)]
-    best = sorted(range(len(own)), key=lambda i: -savings[i])[:most_own]
-    for i in best:
-        if savings[i] > 0:
-            shared[i] = own[i]
+    best = [
+        min([choice, *own_choices(survey, choice, specials)], key=lambda c: c.bits)
+        for survey, choice in zip(surveys, shared, strict=True)
+    ]
+    savings = [c.bits - b.bits for c, b in zip(shared, best, strict=True)]
+    worthiest = sorted(range(len(best)), key=lambda i: -savings[i])[:most_own]
+    for i in worthiest:
+        shared[i] = best[i]
     return shared
+
+
+def trials(
+    dtype: DType, changed: list[Survey], shift: int, specials: tuple[int, ...]
+) -> list[TableSet]:
+    """Tables made from all tensors under each levelling, for both codings."""
+    sets = []
+    for levelling in (Levelling.TENSOR, Levelling.RUNS, Levelling.ROWS):
+        users = [(s, levelling if levelling in s.levelled else finest(s)) for s in changed]
+        sets.append(dense_tables(dtype, users, shift, specials))
+        sets.append(sparse_tables(dtype, users, shift))
+    return sets
+
+
+def finest(survey: Survey) -> Levelling:
+    """The levelling that knows most."""
+    return Levelling.ROWS if Levelling.ROWS in survey.levelled else Levelling.TENSOR
 
 
 def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
     """The best of coding a tensor alone and against its base."""
-    if survey.by_row is None or survey.level == STILL:
-        return alone
     choices = [alone]
-    for tables in shared:
-        for context in (Context.ONE, Context.ROW):
-            choices.append(
-                Choice(tables.coding, residual_bits(survey, tables, context), context, tables)
-            )
+    if survey.changed:
+        choices += [
+            Choice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
+            for tables in shared
+            for levelling in survey.levelled
+        ]
     return min(choices, key=lambda c: c.bits)
 
 
-def own_choice(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> Choice:
-    """The same coding with tables made for this tensor, which then have to be paid for."""
-    if shared.table_set is None or shared.bits < WORTH_OWN_TABLES:
-        return shared
-    user = [(survey, shared.context)]
-    if shared.coding is Coding.RESIDUAL:
-        own = dense_tables(survey.dtype, user, window_shift([survey]), specials)
-    elif shared.coding is Coding.SPARSE:
-        own = sparse_tables(survey.dtype, user, shared.table_set.shift)
+def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> list[Choice]:
+    """Codings with tables made for this tensor, which then have to be paid for."""
+    if shared.coding not in {Coding.RESIDUAL, Coding.SPARSE} or shared.bits < WORTH_OWN_TABLES:
+        return []
+    tables = []
+    user = [(survey, shared.levelling)]
+    if shared.coding is Coding.SPARSE:
+        tables.append((shared.levelling, sparse_tables(survey.dtype, user, window_shift([survey]))))
     else:
-        return shared
-    bits = residual_bits(survey, own, shared.context) + 8.0 * len(own.tables.serialised())
-    return Choice(shared.coding, bits, shared.context, own)
+        tables.append(
+            (shared.levelling, dense_tables(survey.dtype, user, window_shift([survey]), specials))
+        )
+        without = dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
+        tables.append((Levelling.NONE, without))
+    return [
+        Choice(
+            own.coding,
+            residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised()),
+            levelling,
+            own,
+        )
+        for levelling, own in tables
+    ]
 
 
-def counts_of(survey: Survey, context: Context) -> Counts:
-    """(128, 256) counts of a surveyed tensor that has a base."""
-    counts = survey.by_row if context is Context.ROW else survey.by_tensor
-    assert counts is not None
-    return counts
+def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Levelled, Indices]:
+    """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair."""
+    if levelling is Levelling.NONE:
+        counted = survey.levelled[Levelling.TENSOR]
+        return counted, np.zeros(len(counted.context), np.intp)
+    counted = survey.levelled[levelling]
+    return counted, np.clip(counted.context.astype(np.intp) - shift, 0, WINDOW - 1)
 
 
-def steps_of(survey: Survey, context: Context) -> Counts:
-    """(256,) counts of the row levels that a context brings with it."""
-    if context is not Context.ROW or survey.steps is None:
+def window_of(survey: Survey, levelling: Levelling, shift: int) -> Counts:
+    """(32, 256) counts of a surveyed tensor by the contexts of the format."""
+    counted, contexts = contexts_of(survey, levelling, shift)
+    flat = np.bincount(contexts * 256 + counted.token, counted.count, WINDOW * 256)
+    return flat.reshape(WINDOW, 256)
+
+
+def steps_of(survey: Survey, levelling: Levelling) -> Counts:
+    """(256,) counts of the row levels that a levelling brings with it."""
+    if levelling is Levelling.NONE:
         return np.zeros(256)
-    return survey.steps
-
-
-def windowed(counts: Counts, shift: int) -> Counts:
-    """(32, 256): the contexts of the format out of the measured ones."""
-    out = counts[shift : shift + WINDOW].copy()
-    out[0] += counts[:shift].sum(axis=0)
-    out[-1] += counts[shift + WINDOW :].sum(axis=0)
-    return out
+    return survey.levelled[levelling].steps
 
 
 def window_shift(surveys: Sequence[Survey]) -> int:
     """Where the 32 contexts begin: 20 below the median of the elements that change."""
-    changes = np.sum([counts_of(s, Context.ROW)[:, 1:].sum(axis=1) for s in surveys], axis=0)
+    changes = np.zeros(CONTEXTS)
+    for survey in surveys:
+        counted = survey.levelled[finest(survey)]
+        moved = counted.token != 0
+        changes += np.bincount(counted.context[moved], counted.count[moved], CONTEXTS)
     median = int(np.searchsorted(np.cumsum(changes), changes.sum() / 2))
     return min(max(median - 20, 0), CONTEXTS - WINDOW)
 
@@ -218,20 +259,34 @@ def built(
     return Tables.build(coding, whole, specials, list(starts), first_exponent)
 
 
-Users = Sequence[tuple[Survey, Context]]
+Users = Sequence[tuple[Survey, Levelling]]
 
 
 def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
     """Tables for the residuals of all elements."""
     counts = np.zeros((ROWS + 1, 256))
-    for survey, context in users:
-        counts[:WINDOW] += windowed(counts_of(survey, context), shift)
-        counts[ROWS] += steps_of(survey, context)
+    for survey, levelling in users:
+        counts[:WINDOW] += window_of(survey, levelling, shift)
+        counts[ROWS] += steps_of(survey, levelling)
+    counts = common(counts, 8 * dtype.size)
     named = special_tokens(dtype, specials)
     tables = built(RESIDUAL, counts, named)
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
-    raw[ROWS] = residual_raw_bits(32, 0)
+    raw[ROWS] = row_raw_bits()
     return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
+
+
+def common(counts: Counts, width: int) -> Counts:
+    """Without tokens so rare that a frequency costs more than escaping them.
+
+    A frequency of 1 in 4096 takes 1.44 / 4096 bits from every other symbol; an escape
+    puts `width` raw bits in the token's place.
+    """
+    kept = counts.copy()
+    rare = kept * width < kept.sum(axis=1, keepdims=True) * (1.44 / 4096)
+    kept[rare] = 0
+    kept[:, ESCAPE] += (counts * rare).sum(axis=1)
+    return kept
 
 
 def by_class(counts: Counts, starts: tuple[int, ...]) -> Counts:
@@ -241,23 +296,23 @@ def by_class(counts: Counts, starts: tuple[int, ...]) -> Counts:
 
 def sparse_tables(dtype: DType, users: Users, shift: int) -> TableSet:
     """Tables for the positions and residuals of changed elements."""
-    windows = [windowed(counts_of(survey, context), shift) for survey, context in users]
+    windows = [window_of(survey, levelling, shift) for survey, levelling in users]
     starts = class_starts(np.sum(windows, axis=0))
     counts = np.zeros((ROWS + 1, 256))
-    for window, (survey, context) in zip(windows, users, strict=True):
-        for k, row in enumerate(by_class(window, starts)):
-            changed = row[1:].sum()
-            if changed > 0:
-                counts[k] += changed * gap_distribution(changed, row.sum())
-                counts[CHANGES + k, 1:] += row[1:]
-        counts[ROWS] += steps_of(survey, context)
+    for window, (survey, levelling) in zip(windows, users, strict=True):
+        classes = by_class(window, starts)
+        changed = classes[:, 1:].sum(axis=1)
+        gaps = gap_distribution(changed, classes.sum(axis=1))
+        counts[: len(starts)] += changed[:, None] * gaps
+        counts[CHANGES : CHANGES + len(starts), 1:] += classes[:, 1:]
+        counts[ROWS] += steps_of(survey, levelling)
     # Gaps too rare for the counts to see go through the escape.
     counts[: len(starts)][counts[: len(starts)] < 0.5] = 0
     tables = built(SPARSE, counts, [], starts)
     raw = np.zeros((ROWS + 1, 256))
     raw[:CHANGES] = gap_raw_bits()
     raw[CHANGES:ROWS] = residual_raw_bits(8 * dtype.size, 0)
-    raw[ROWS] = residual_raw_bits(32, 0)
+    raw[ROWS] = row_raw_bits()
     return TableSet(tables, Coding.SPARSE, token_bits(tables, raw), shift, starts)
 
 
@@ -269,45 +324,41 @@ def class_starts(window: Counts) -> tuple[int, ...]:
     """
     members = np.concatenate([[0.0], np.cumsum(window.sum(axis=1))])
     changes = np.concatenate([[0.0], np.cumsum(window[:, 1:].sum(axis=1))])
+    n = members - members[:, None]  # from the row's context to the column's
+    k = changes - changes[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = k * np.log2(n / k) + (n - k) * np.log2(n / (n - k)) + PER_CLASS
+    bits = np.where((k > 0) & (k < n), bits, 0.0)
+    bits[np.tril_indices(WINDOW + 1)] = np.inf  # a class has a context at least
 
-    def bits(begin: int, end: int) -> float:
-        n = members[end] - members[begin]
-        k = changes[end] - changes[begin]
-        if k <= 0 or k >= n:
-            return 0.0
-        return float(k * np.log2(n / k) + (n - k) * np.log2(n / (n - k))) + PER_CLASS
-
-    best: list[tuple[float, tuple[int, ...]]] = [
-        (bits(0, end), (0,)) for end in range(WINDOW + 1)
-    ]
+    best = bits[0]
+    starts = [(0,) for _ in range(WINDOW + 1)]
     for _ in range(MOST_CLASSES - 1):
-        best = [
-            min(
-                [best[end]]
-                + [
-                    (best[middle][0] + bits(middle, end), (*best[middle][1], middle))
-                    for middle in range(1, end)
-                ]
-            )
-            for end in range(WINDOW + 1)
+        split = best[:, None] + bits
+        middle = np.argmin(split, axis=0)
+        joined = split[middle, np.arange(WINDOW + 1)]
+        better = joined < best
+        starts = [
+            (*starts[m], int(m)) if use else old
+            for old, use, m in zip(starts, better, middle, strict=True)
         ]
-    return best[WINDOW][1]
+        best = np.minimum(best, joined)
+    return starts[WINDOW]
 
 
-def residual_bits(survey: Survey, tables: TableSet, context: Context) -> float:
+def residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> float:
     """What a tensor takes under given tables."""
-    window = windowed(counts_of(survey, context), tables.shift)
-    rows = float((steps_of(survey, context) * tables.bits[ROWS]).sum())
+    counted, contexts = contexts_of(survey, levelling, tables.shift)
+    bits = float(steps_of(survey, levelling) @ tables.bits[ROWS])
     if tables.coding is Coding.RESIDUAL:
-        return rows + float((window * tables.bits[:WINDOW]).sum())
-    total = rows
-    for k, row in enumerate(by_class(window, tables.starts)):
-        changed = row[1:].sum()
-        if changed > 0:
-            gaps = gap_distribution(changed, row.sum()) * tables.bits[k]
-            total += changed * float(gaps.sum())
-            total += float((row[1:] * tables.bits[CHANGES + k, 1:]).sum())
-    return total
+        return bits + float(counted.count @ tables.bits[contexts, counted.token])
+    classes = np.searchsorted(tables.starts, contexts, side="right") - 1
+    moved = counted.token != 0
+    members = np.bincount(classes, counted.count, len(tables.starts))
+    changed = np.bincount(classes[moved], counted.count[moved], len(tables.starts))
+    gaps = gap_distribution(changed, members) * tables.bits[: len(members)]
+    changes = tables.bits[CHANGES + classes[moved], counted.token[moved]]
+    return bits + float(changed @ gaps.sum(axis=1)) + float(counted.count[moved] @ changes)
 
 
 def value_tables(surveys: Sequence[Survey]) -> TableSet | None:
@@ -341,4 +392,4 @@ def standalone(survey: Survey, values: TableSet | None) -> Choice:
     fields = survey.exponents[values.shift : values.shift + 255]
     bits = float((fields * values.bits[0, : len(fields)]).sum())
     bits += (survey.elements - float(fields.sum())) * values.bits[0, ESCAPE]
-    return min(compressed, Choice(Coding.VALUE, bits, Context.NONE, values), key=lambda c: c.bits)
+    return min(compressed, Choice(Coding.VALUE, bits, table_set=values), key=lambda c: c.bits)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import STILL, Bytes, Levels
+from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -34,29 +34,57 @@ Heavy: TypeAlias = dict[int, float]  # residual: how many elements have it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Levelled:
+    """What a tensor looks like under one levelling: counts of residual tokens by context.
+
+    Only what occurs is held, a few thousand pairs: a model has thousands of tensors.
+
+    Attributes:
+        context: of each pair, measured (0 to 127).
+        token: of each pair.
+        count: of each pair, scaled to the whole tensor.
+        steps: (256,) counts of the tokens of the row levels.
+    """
+
+    context: npt.NDArray[np.int16]
+    token: npt.NDArray[np.uint8]
+    count: npt.NDArray[np.float32]
+    steps: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, counts: Counts, steps: Counts) -> Levelled:
+        """From (128, 256) counts."""
+        context, token = np.nonzero(counts)
+        return cls(
+            context.astype(np.int16),
+            token.astype(np.uint8),
+            counts[context, token].astype(np.float32),
+            steps.astype(np.float32),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Survey:
     """Measurements of one tensor against its base.
 
     Attributes:
         dtype: of the elements.
         elements: of the whole tensor.
-        rows: of the whole tensor.
-        by_row: (128, 256) counts of residual tokens by context and token, contexts
-            against the level of each row; None without a base.
-        by_tensor: the same with one level for all.
-        level: that one level.
-        steps: (256,) counts of the tokens of the row levels.
+        levelled: by levelling; empty without a base.
+        level: the one of Levelling.TENSOR; STILL where nothing changed.
         exponents: counts of exponent fields of the target; None for integers.
     """
 
     dtype: DType
     elements: int
-    rows: int
-    by_row: Counts | None = None
-    by_tensor: Counts | None = None
+    levelled: Mapping[Levelling, Levelled] = dataclasses.field(default_factory=dict)
     level: int = STILL
-    steps: Counts | None = None
     exponents: Counts | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is a base and a sampled element differs from it."""
+        return bool(self.levelled) and self.level != STILL
 
 
 def sample_blocks(elements: int, size: int, row_length: int) -> list[tuple[int, int]]:
@@ -87,6 +115,8 @@ def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, i
 def step_tokens(levels: Levels) -> Counts:
     """Counts of the tokens that a chunk's row levels are coded with."""
     counts = np.zeros(256)
+    if len(levels) == 1:
+        return counts
     moving = levels[levels != STILL].astype(np.int64)
     counts[254] = len(levels) - len(moving)
     if len(moving):
@@ -150,7 +180,6 @@ def survey_tensor(
         sampled: False reads every element, however large the tensor.
     """
     elements = len(target) // dtype.size
-    rows = math.ceil(elements / row_length)
     whole = [(0, elements)]
     blocks = sample_blocks(elements, dtype.size, row_length) if sampled else whole
     spans = [slice(begin * dtype.size, end * dtype.size) for begin, end in blocks]
@@ -160,34 +189,36 @@ def survey_tensor(
         parts = [_kernel.exponent_counts(dtype.code, target[s]) for s in spans]
         exponents = np.sum(parts, axis=0, dtype=np.float64) * scale
     if base is None:
-        return Survey(dtype, elements, rows, exponents=exponents)
+        return Survey(dtype, elements, exponents=exponents)
 
     named = special_tokens(dtype, specials)
-    levels = [_kernel.row_levels(dtype.code, base[s], target[s], row_length) for s in spans]
-    level = one_level(np.concatenate(levels))
-    single = np.array([level], np.int16)
-
-    def counted(spans: list[slice], levels: list[Levels]) -> Counts:
-        total: Counts = np.zeros((CONTEXTS, 256))
+    def measured(spans: list[slice], levels: list[Levels]) -> Levelled:
+        counts: Counts = np.zeros((CONTEXTS, 256))
+        steps: Counts = np.zeros(256)
         read = 0
         for span, own in zip(spans, levels, strict=True):
             read += (span.stop - span.start) // dtype.size
-            total += _kernel.residual_counts(
+            counts += _kernel.residual_counts(
                 dtype.code, base[span], target[span], row_length, own, named
             )
-        return total * (elements / max(1, read))
+            steps += step_tokens(own)
+        scale = elements / max(1, read)
+        return Levelled.of(counts * scale, steps * scale)
 
-    half = spans[::2]  # enough for what needs no row
-    return Survey(
-        dtype,
-        elements,
-        rows,
-        by_row=counted(spans, levels),
-        by_tensor=counted(half, [single] * len(half)),
-        level=level,
-        steps=sum((step_tokens(own) for own in levels), np.zeros(256)) * scale,
-        exponents=exponents,
-    )
+    def rows(spans: list[slice], slack: int) -> list[Levels]:
+        return [
+            _kernel.row_levels(dtype.code, base[s], target[s], row_length, slack) for s in spans
+        ]
+
+    by_row = rows(spans, Levelling.ROWS.slack)
+    level = one_level(np.concatenate(by_row))
+    single = np.array([level], np.int16)
+    # All from the same rows, or differences between rows would decide.
+    levelled = {Levelling.TENSOR: measured(spans, [single] * len(spans))}
+    if elements > row_length and level != STILL:
+        levelled[Levelling.ROWS] = measured(spans, by_row)
+        levelled[Levelling.RUNS] = measured(spans, rows(spans, Levelling.RUNS.slack))
+    return Survey(dtype, elements, levelled, level, exponents)
 
 
 def one_level(levels: Levels) -> int:

@@ -22,7 +22,7 @@ from sapwood.errors import (
     VerificationError,
 )
 from sapwood.modelfile import open_model
-from sapwood.models.files import Output, Source, atomic_output, read_source
+from sapwood.models.files import Output, Source, atomic_output, read_source, write_all
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
@@ -33,6 +33,7 @@ from sapwood.patch.building import (
     Progress,
     silent,
 )
+from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import DEFAULT_LIMITS, MAJOR, FileDigest, Header, Limits
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
@@ -79,8 +80,11 @@ def create_patch(
     Raises:
         IoError: a file cannot be read or written.
         InputError: an argument is out of range, or `metadata` is not JSON.
+        After either the output is as it was.
     """
     del neural
+    notes = plain({} if metadata is None else metadata)
+    check_time(created_at)
     count = thread_count(threads)
     options = Options(chunk_size=chunk_size, level=compression_level, threads=count)
     old = read_source(source)
@@ -104,7 +108,7 @@ def create_patch(
                 counts={},
                 writer=WRITER,
                 created_at=created_at,
-                metadata=metadata or {},
+                metadata=notes,
             )
 
         with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
@@ -116,6 +120,16 @@ def create_patch(
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
     )
+
+
+def check_time(created_at: int | None) -> None:
+    """Refuses a time that a reader would refuse."""
+    if created_at is None:
+        return
+    if type(created_at) is not int or not 0 <= created_at < 2**63:
+        raise InputError(
+            f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
+        )
 
 
 def file_digest(data: Bytes, threads: int) -> FileDigest:
@@ -202,12 +216,6 @@ def write_target(
             "the output was discarded"
         )
     return actual
-
-
-def write_all(out: IO[bytes], data: memoryview) -> None:
-    """Writes all of `data` to a file that may take less at once."""
-    while len(data):
-        data = data[out.write(data) :]
 
 
 class Buffers:

@@ -9,7 +9,9 @@ are distributed; a wrong guess costs bytes, never correctness.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -91,11 +93,11 @@ def byte_segments(
     return segments
 
 
-def bytes_segment(
-    target: Bytes, begin: int, end: int, copies: Sequence[Copy]
-) -> SegmentSource:
+def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
     """A segment of bytes. One that is a single copy is predicted from it as a whole."""
-    inside = tuple(c for c in copies if c.target < end and c.target_end > begin)
+    first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
+    last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
+    inside = tuple(copies[first:last])
     offset = None
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
         offset = begin + inside[0].shift
@@ -115,9 +117,7 @@ def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator
                 break
 
 
-def stretches(
-    target: Bytes, copies: Sequence[Copy]
-) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+def stretches(target: Bytes, copies: Sequence[Copy]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """What no copy covers: begin, end and the shifts of the copies around it.
 
     Copies that are short and lie inside weights belong to the stretch.
@@ -128,7 +128,9 @@ def stretches(
     shift_before: int | None = None
     for copy in [*kept, Copy(len(target), 0, 0)]:
         if copy.target - at >= SMALLEST:
-            near = [c.shift for c in shorter if at <= c.target < copy.target]
+            first = bisect.bisect_left(shorter, at, key=lambda c: c.target)
+            last = bisect.bisect_left(shorter, copy.target, lo=first, key=lambda c: c.target)
+            near = [c.shift for c in shorter[first:last]]
             around = [shift_before, copy.shift if copy.length else None, *most_common(near)]
             yield at, copy.target, tuple(dict.fromkeys(s for s in around if s is not None))
         at, shift_before = copy.target_end, copy.shift
@@ -136,12 +138,11 @@ def stretches(
 
 def most_common(shifts: Sequence[int]) -> list[int]:
     """The shift that occurs most often, if any."""
-    return [max(set(shifts), key=lambda s: (shifts.count(s), -abs(s)))] if shifts else []
+    counts = Counter(shifts)
+    return [max(counts, key=lambda shift: (counts[shift], -abs(shift)))] if counts else []
 
 
-def judge(
-    base: Bytes, target: Bytes, begin: int, end: int, shifts: Sequence[int]
-) -> Region | None:
+def judge(base: Bytes, target: Bytes, begin: int, end: int, shifts: Sequence[int]) -> Region | None:
     """The region that a stretch is best coded as, or None to leave it to copies and zstd."""
     if end - begin < SMALLEST:
         return None
@@ -194,7 +195,11 @@ def likely_types(sample: Bytes) -> list[tuple[DType, int]]:
     if entropy[high] > ordinary - 0.5:
         return []
     if entropy[across] < ordinary:
-        return [(DType.BF16, (high + 1) % 2), (DType.F16, (high + 1) % 2), (DType.F32, (high + 1) % 4)]
+        return [
+            (DType.BF16, (high + 1) % 2),
+            (DType.F16, (high + 1) % 2),
+            (DType.F32, (high + 1) % 4),
+        ]
     return [(DType.F32, (high + 1) % 4)]
 
 

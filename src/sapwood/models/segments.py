@@ -9,6 +9,7 @@ from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import plain_segments
 from sapwood.patch.building import SegmentSource
+from sapwood.patch.format import MOST_DIMENSIONS
 from sapwood.patch.matching import find_copies
 from sapwood.tensors import DType
 
@@ -50,11 +51,12 @@ def tensor_segments(
 
 
 def tensor_segment(entry: TensorEntry, pair: TensorEntry | None, target: Bytes) -> SegmentSource:
-    """The segment of one tensor."""
+    """The segment of one tensor. More sides than the patch format has become one."""
+    shape = entry.spec.shape
     return SegmentSource(
         name=entry.name,
         dtype=entry.spec.dtype,
-        shape=entry.spec.shape,
+        shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
         target=target[entry.offset : entry.end],
         base_offset=None if pair is None else pair.offset,
     )

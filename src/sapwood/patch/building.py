@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from blake3 import blake3
 
-from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
+from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes, Coding
 from sapwood.codec.survey import Heavy, heavy_residuals, special_values
 from sapwood.errors import InputError
@@ -177,7 +177,7 @@ class Builder:
         front = serialise_front(
             dataclasses.replace(finished, counts=counts),
             segments,
-            [tables.serialised() for tables in plan.tables],
+            needed_tables(plan, chunks),
             body,
             hasher.digest(),
         )
@@ -270,6 +270,15 @@ class Builder:
             chunk_elements=step // source.dtype.size,
             chunks=tuple(one.chunk for one in encoded),
         )
+
+
+def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
+    """The serialised sets of a plan; next to nothing where no chunk came to use one."""
+    used = {one.table for own in encoded for one in own if one.table is not None}
+    return [
+        tables.serialised() if i in used else empty_tables()
+        for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
+    ]
 
 
 class CopyCursor:

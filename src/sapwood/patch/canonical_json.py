@@ -61,7 +61,7 @@ def plain(value: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"metadata must be a mapping, found {type(value).__name__}")
     try:
         fields = Fields({"metadata": parse(serialise(dict(value)), "metadata")}, "header")
-        return fields.mapping("metadata")
+        return dict(fields.mapping("metadata"))
     except InvalidPatch as e:
         raise InputError(f"metadata does not fit a patch: {e}") from e
 

@@ -52,10 +52,20 @@ class ChunkSource:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Encoded:
-    """A chunk's entry in the index, and its payload."""
+    """A chunk's entry in the index, its payload, and which of the patch's tables that names."""
 
     chunk: Chunk
     payload: bytes
+    table: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A payload that may become a chunk's."""
+
+    coding: Coding
+    payload: bytes
+    table: int | None = None
 
 
 def chunk_digest(target: Bytes) -> bytes:
@@ -75,34 +85,31 @@ def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> En
     digest = chunk_digest(source.target)
     if source.base is not None and np.array_equal(source.base, source.target):
         return Encoded(Chunk(Coding.COPY, 0, digest), b"")
-    coding, payload = Coding.RAW, b""
-    if compressing:
-        for other, candidate in candidates(source, plan, level):
-            if len(candidate) < (len(payload) if payload else len(source.target)):
-                coding, payload = other, candidate
-    if coding is Coding.RAW:
-        payload = source.target.tobytes()
-    check_roundtrip(source, coding, payload, plan.tables)
-    return Encoded(Chunk(coding, len(payload), digest), payload)
+    found = candidates(source, plan, level) if compressing else []
+    best = min(found, key=lambda one: len(one.payload), default=None)
+    if best is None or len(best.payload) >= len(source.target):
+        best = Candidate(Coding.RAW, source.target.tobytes())
+    check_roundtrip(source, best.coding, best.payload, plan.tables)
+    return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.table)
 
 
-def candidates(source: ChunkSource, plan: Plan, level: int) -> list[tuple[Coding, bytes]]:
+def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
     """Payloads that may be the smallest, the most likely first."""
-    found: list[tuple[Coding, bytes]] = []
+    found: list[Candidate] = []
     recipe = source.recipe
     if source.copies:
-        found.append(
-            (Coding.SPLICE, encode_splice(source.target, source.offset, source.copies, level))
-        )
+        spliced = encode_splice(source.target, source.offset, source.copies, level)
+        found.append(Candidate(Coding.SPLICE, spliced))
     if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
-        found.append((recipe.coding, coded(source, recipe, plan.tables[recipe.table])))
+        payload = coded(source, recipe, plan.tables[recipe.table])
+        found.append(Candidate(recipe.coding, payload, recipe.table))
     if surprising(source, found):
         local, tables = plan_locally(source.dtype, source.base, source.target, source.row_length)
         if tables is not None:
-            found.append((local.coding, coded(source, local, tables)))
-    smallest = min((len(payload) for _, payload in found), default=len(source.target))
+            found.append(Candidate(local.coding, coded(source, local, tables)))
+    smallest = min((len(one.payload) for one in found), default=len(source.target))
     if worth_compressing(source.target, smallest):
-        found.append((Coding.COMPRESSED, compress(source.target.data, level)))
+        found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
     return found
 
 
@@ -113,7 +120,7 @@ def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
     )
 
 
-def surprising(source: ChunkSource, found: Sequence[tuple[Coding, bytes]]) -> bool:
+def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
     """Whether the tensor's samples did not show what this chunk holds."""
     if source.base is None or source.dtype is DType.BYTES:
         return False
@@ -121,8 +128,8 @@ def surprising(source: ChunkSource, found: Sequence[tuple[Coding, bytes]]) -> bo
         return source.recipe.unseen_changes
     expected = source.recipe.bits * len(source.target) / source.dtype.size / 8 + 256
     return any(
-        coding is source.recipe.coding and len(payload) > SURPRISE * expected
-        for coding, payload in found
+        one.coding is source.recipe.coding and len(one.payload) > SURPRISE * expected
+        for one in found
     )
 
 

@@ -385,7 +385,7 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
 
 def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
     """The serialised sets: each behind its length, a u32."""
-    sets = []
+    sets: list[bytes] = []
     at = 0
     while at < len(data):
         if len(data) - at < 4:

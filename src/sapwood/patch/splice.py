@@ -15,7 +15,6 @@ from sapwood.errors import InvalidPatch
 from sapwood.patch.matching import Copy
 from sapwood.patch.zstd import compress, decompress
 
-
 STRIPE = 1 << 16  # bytes of operations looked at together
 
 

@@ -11,7 +11,13 @@ from blake3 import blake3
 
 from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
-from sapwood.errors import DtypeMismatch, InputError, ShapeMismatch, TruncatedPatch
+from sapwood.errors import (
+    DtypeMismatch,
+    InputError,
+    InvalidPatch,
+    ShapeMismatch,
+    TruncatedPatch,
+)
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
 from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
 from sapwood.patch.canonical_json import plain
@@ -56,18 +62,22 @@ class Patch:
         self._opened = opened
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
+    def from_bytes(
+        cls, data: bytes | bytearray | memoryview, *, limits: Limits = DEFAULT_LIMITS
+    ) -> Self:
         """Reads a patch and checks every digest in it.
 
         Args:
             data: the whole patch; `bytes` are kept as they are, other buffers copied.
+            limits: how much memory it may take, whatever it claims.
 
         Raises:
             InvalidPatch: damaged; TruncatedPatch: cut off; UnsupportedPatch: of a later
-                version; LimitExceeded: header and index larger than the default limits.
+                version; LimitExceeded: header, index or chunks larger than the limits.
+            InputError: `data` is no buffer.
         """
-        array = np.frombuffer(bytes(data), np.uint8)
-        opened = open_patch(array)
+        array = patch_array(data)
+        opened = open_patch(array, limits)
         opened.check_body()
         return cls(array, opened)
 
@@ -152,6 +162,7 @@ def create_patch(
     """
     if algorithm not in ALGORITHMS:
         raise InputError(f"expected the algorithm {ALGORITHMS[0]!r}, found {algorithm!r}")
+    notes = plain({} if metadata is None else metadata)
     old = view(base)
     new = view(target)
     if convert and new.spec.dtype is not old.spec.dtype:
@@ -161,10 +172,17 @@ def create_patch(
     options = Options(chunk_size=chunk_size, compressing=compress, threads=count)
     out = io.BytesIO()
     builder = Builder(old.data, [tensor_segment(old, new)], options)
+
+    def header() -> Header:
+        return tensor_header(
+            new.spec, digest_of(old.data, count), digest_of(new.data, count), notes
+        )
+
     with io.BytesIO() as spool:
-        builder.write(lambda: tensor_header(old, new, metadata or {}, count), spool, out)
+        builder.write(header, spool, out)
     data = np.frombuffer(out.getvalue(), np.uint8)
-    return Patch(data, open_patch(data))
+    limits = Limits(chunk=max(chunk_size, DEFAULT_LIMITS.chunk))
+    return Patch(data, open_patch(data, limits))
 
 
 def tensor_segment(old: TensorView, new: TensorView) -> SegmentSource:
@@ -177,23 +195,23 @@ def tensor_segment(old: TensorView, new: TensorView) -> SegmentSource:
 
 
 def tensor_header(
-    old: TensorView, new: TensorView, metadata: Mapping[str, Any], threads: int
+    spec: TensorSpec, base: FileDigest, target: FileDigest, metadata: Mapping[str, Any]
 ) -> Header:
     """The header of a patch between two tensors of the same spec."""
     return Header(
         kind="tensor",
         algorithm="delta",
-        bases=(digest_of(old.data, threads),),
-        target=digest_of(new.data, threads),
+        bases=(base,),
+        target=target,
         base_format="tensor",
         target_format="tensor",
-        dtype=new.spec.dtype,
-        shape=new.spec.shape,
+        dtype=spec.dtype,
+        shape=spec.shape,
         byte_order="little",
         counts={},
         writer=WRITER,
         created_at=None,
-        metadata=plain(metadata),
+        metadata=metadata,
     )
 
 
@@ -221,7 +239,9 @@ def apply_patch(
             layout, on any device. It may be `base` itself.
         force: go on with a base that the patch was not made from, and without checking
             the result, which then means nothing unless the base differs from the right
-            one where the patch copies. Dtype and shape are still checked.
+            one where the patch copies. Dtype and shape are still checked. Residuals may
+            not decode at all against another base: SourceHashMismatch is raised then,
+            and `out` partly written.
         chunk_size: the largest chunk to accept, in bytes; by default 64 MiB. Two for each
             thread are in memory beside base and result.
         threads: to use at once; by default one for each processor.
@@ -258,6 +278,26 @@ def apply_patch(
     return out
 
 
+def patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
+    """The bytes of a patch where they are.
+
+    Raises:
+        InputError: not a contiguous buffer.
+    """
+    try:
+        return memoryview(data).cast("B")
+    except TypeError as e:
+        raise InputError(
+            f"expected a Patch or the bytes of one, found {type(data).__name__}"
+        ) from e
+
+
+def patch_array(data: bytes | bytearray | memoryview) -> Bytes:
+    """The bytes of a patch as an array that nobody changes; `bytes` are not copied."""
+    kept = data if isinstance(data, bytes) else bytes(patch_buffer(data))
+    return np.frombuffer(kept, np.uint8)
+
+
 def opened_patch(
     patch: Patch | bytes | bytearray | memoryview, chunk_size: int | None
 ) -> OpenPatch:
@@ -268,7 +308,7 @@ def opened_patch(
         if chunk_size is not None:
             opened = open_patch(np.frombuffer(patch.to_bytes(), np.uint8), limits)
     else:
-        opened = open_patch(np.frombuffer(bytes(patch), np.uint8), limits)
+        opened = open_patch(patch_array(patch), limits)
         opened.check_body()
     if opened.front.header.kind != "tensor":
         raise InputError(
@@ -315,10 +355,16 @@ def decode_into(
     patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, checked: bool
 ) -> None:
     """Decodes the whole target into one array."""
-    for _ in decode_chunks(
+    chunks = decode_chunks(
         patch, base, lambda begin, end: out[begin:end], threads, checked=checked
-    ):
-        pass
+    )
+    try:
+        for _ in chunks:
+            pass
+    except InvalidPatch:
+        if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
+            check_base(patch, base, threads)
+        raise
 
 
 def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
@@ -337,7 +383,7 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `Patch.from_bytes`.
     """
-    view = memoryview(data).cast("B")
+    view = patch_buffer(data)
     preamble = parse_preamble(bytes(view[: PREAMBLE.size]))
     end = PREAMBLE.size + preamble.header
     if len(view) < end:

@@ -1,0 +1,71 @@
+#include "sapwood/rans.hpp"
+
+#include <array>
+#include <memory>
+
+namespace sapwood {
+namespace {
+
+__extension__ typedef unsigned __int128 uint128;
+
+// x / f is (x * reciprocals[f]) >> 64 for each 32-bit x and each f from 2 to scale.
+constexpr std::array<uint64_t, scale + 1> reciprocals = [] {
+    std::array<uint64_t, scale + 1> out{};
+    for (uint64_t f = 2; f <= scale; ++f) out[f] = ~uint64_t{0} / f + 1;
+    return out;
+}();
+
+// One symbol into a state; writes a word below `words` and moves it down if it must.
+uint32_t encode_symbol(uint32_t x, uint32_t entry, uint16_t*& words) {
+    const uint32_t frequency = entry & 0xFFFF;
+    const uint32_t start = entry >> 16;
+    const bool emit = (x >> 20) >= frequency;
+    words[-1] = static_cast<uint16_t>(x);
+    words -= emit;
+    x = emit ? x >> 16 : x;
+    const uint32_t quotient =
+        frequency == 1 ? x
+                       : static_cast<uint32_t>((uint128{x} * reciprocals[frequency]) >> 64);
+    return (quotient << scale_bits) + (x - quotient * frequency) + start;
+}
+
+}  // namespace
+
+std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, const uint32_t* entries,
+                                  unsigned lanes, uint32_t* states, Path path) {
+    std::fill(states, states + lanes, rans_low);
+    // A symbol emits at most one word; one more is written to and not kept.
+    const size_t room = symbols.size() + 1;
+    const auto buffer = std::make_unique_for_overwrite<uint16_t[]>(room);
+    uint16_t* words = buffer.get() + room;
+    const RansFunction loop = lanes == max_lanes ? rans_function(path) : nullptr;
+    // Rows come first and may leave lanes out: the loop takes what lies behind them.
+    size_t rows_end = 0;
+    if (loop != nullptr) {
+        size_t last = symbols.size();
+        while (last > 0 && symbols[last - 1] != no_symbol) --last;
+        rows_end = (last + lanes - 1) / lanes * lanes;
+    }
+    size_t p = symbols.size();
+    while (p > 0) {
+        if (loop != nullptr && p % lanes == 0 && p > rows_end) {
+            RansLoop state{.symbols = symbols.data() + rows_end,
+                           .done = p - rows_end,
+                           .entries = entries,
+                           .states = states,
+                           .words = words};
+            loop(state);
+            words = state.words;
+            p = rows_end;
+            continue;
+        }
+        --p;
+        if (symbols[p] != no_symbol) {
+            uint32_t& x = states[p & (lanes - 1)];
+            x = encode_symbol(x, entries[symbols[p]], words);
+        }
+    }
+    return {words, buffer.get() + room};
+}
+
+}  // namespace sapwood

@@ -1,0 +1,93 @@
+"""`sapwood apply`: makes the target of a patch."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command, add_threads
+from sapwood.cli.reports import human_size, tell
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+DESCRIPTION = """\
+Makes the target of a patch from its base. The patch, the base and the result are checked, and
+the output takes its name only then: it may be the base itself."""
+
+EXAMPLES = (
+    "sapwood apply --base v1.safetensors --patch v1-v2.patch --out v2.safetensors",
+    "sapwood apply --base model.bin --patch update.patch --out model.bin",
+    "ssh HOST cat v1-v2.patch | sapwood apply --base v1.npy --patch - --out v2.npy",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands, "apply", run, "make the target from its base", DESCRIPTION, EXAMPLES
+    )
+    parser.add_argument(
+        "--base",
+        required=True,
+        metavar="FILE",
+        help="the file that the patch was made from; - for stdin",
+    )
+    parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="where the target goes; - for stdout"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="patch of a .npy: take any base of its dtype and shape, check no result",
+    )
+    add_threads(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood import models
+    from sapwood.cli import npy_patching
+    from sapwood.cli.progress import progress_bar
+    from sapwood.cli.streams import output, read_inputs
+    from sapwood.patch.applying import open_patch
+
+    started = time.monotonic()
+    out = output(arguments.out, arguments.patch)
+    patch, base = read_inputs(arguments.patch, arguments.base)
+    opened = open_patch(patch)
+    header = opened.front.header
+    with progress_bar(arguments, "applying") as progress:
+        if header.kind == "tensor":
+            size = npy_patching.apply_patch(
+                base, patch, opened, out, force=arguments.force, threads=arguments.threads
+            )
+        elif arguments.force:
+            raise InputError(
+                f"{arguments.patch}: a patch of whole files cannot be forced; "
+                "apply it to the base that it was made from"
+            )
+        else:
+            models.apply_patch(
+                base.data, patch.data, out, threads=arguments.threads, progress=progress
+            )
+            size = header.target.size
+    checked = not arguments.force
+    facts = {
+        "command": "apply",
+        "kind": header.kind,
+        "base": arguments.base,
+        "patch": arguments.patch,
+        "out": arguments.out,
+        "target_size": size,
+        "target_blake3": header.target.blake3.hex() if checked else None,
+        "target_sha256": header.target.sha256.hex() if header.target.sha256 else None,
+        "checked": checked,
+        "seconds": time.monotonic() - started,
+    }
+    state = "checked" if checked else "not checked"
+    tell(arguments, facts, f"{arguments.out}: {human_size(size)}, {state}")
+    return 0

@@ -1,0 +1,121 @@
+"""The parts that the command lines of all commands are made of."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    # argparse gives it no public name.
+    Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001
+
+STDIO = "-"  # the name of stdin, and of stdout
+
+UNITS = {
+    "": 1,
+    "K": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "KI": 2**10,
+    "MI": 2**20,
+    "GI": 2**30,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours, and whose epilog keeps its lines."""
+
+    def __init__(self, **options: Any) -> None:
+        """Takes what `argparse.ArgumentParser` takes."""
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what is wrong with the arguments.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{message}; see '{self.prog} --help'")
+
+
+class Version(argparse.Action):
+    """Prints the version, which is not imported before it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        """Takes no value."""
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Prints it and exits."""
+        from sapwood.patch.version import RELEASE
+
+        print(f"{parser.prog} {RELEASE}")
+        parser.exit()
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+    examples: Sequence[str],
+) -> Parser:
+    """A command's parser, with the options that all of them have."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog="\n".join(["examples:", *(f"  {example}" for example in examples)]),
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, errors included"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def add_threads(parser: Parser) -> None:
+    """The option `--threads`."""
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1, 1 << 16),
+        metavar="N",
+        help="threads to use at once (default: one for each processor)",
+    )
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option whose value is a number in a range, ends included."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected {least} to {most}, found {text!r}")
+        return int(text)
+
+    return parse
+
+
+def chunk_size(text: str) -> int:
+    """A size such as 4194304, 4MiB or 4MB, in bytes, within what a patch may have."""
+    match = re.fullmatch(r"([0-9]{1,18}) ?([KMG]I?)?B?", text.upper())
+    size = int(match[1]) * UNITS[match[2] or ""] if match else 0
+    if not 1 << 10 <= size <= 1 << 30:
+        raise argparse.ArgumentTypeError(
+            f"expected a size of 1KiB to 1GiB, such as 4MiB, found {text!r}"
+        )
+    return size
+
+
+def key_and_value(text: str) -> tuple[str, str]:
+    """An item of metadata."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found {text!r}")
+    return key, value

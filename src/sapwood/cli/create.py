@@ -1,0 +1,157 @@
+"""`sapwood create`: makes a patch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from sapwood.cli.arguments import (
+    add_command,
+    add_threads,
+    chunk_size,
+    key_and_value,
+    whole_number,
+)
+from sapwood.cli.reports import count, human_size, note, percentage, tell
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+    from sapwood.models import PatchStats
+
+DESCRIPTION = """\
+Makes the patch that turns one file into another, byte for byte, and decodes it again to make
+sure. Two .npy files of one dtype and shape get a patch of a tensor, which Python applies to
+arrays too. Safetensors files are patched tensor by tensor, all others as bytes. The kind of a
+file is told from its content."""
+
+EXAMPLES = (
+    "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.patch",
+    "sapwood create --base old.npy --target new.npy --out new.patch --metadata run=17 step=900",
+    "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "create", run, "make a patch", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "--base", required=True, metavar="FILE", help="the version one has; - for stdin"
+    )
+    parser.add_argument(
+        "--target", required=True, metavar="FILE", help="the version one wants; - for stdin"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FILE", help="where the patch goes; - for stdout"
+    )
+    parser.add_argument(
+        "--level",
+        type=whole_number(1, 19),
+        default=3,
+        metavar="N",
+        help="of zstd, 1 to 19, for what is no tensor (default: 3)",
+    )
+    parser.add_argument(
+        "--chunk-size",
+        type=chunk_size,
+        default=4 << 20,
+        metavar="SIZE",
+        help="target bytes that are coded alone, 1KiB to 1GiB (default: 4MiB)",
+    )
+    add_threads(parser)
+    notes = parser.add_mutually_exclusive_group()
+    notes.add_argument(
+        "--metadata",
+        type=key_and_value,
+        action="extend",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="text to keep in the patch, for 'inspect'",
+    )
+    notes.add_argument("--metadata-json", metavar="FILE", help="a JSON object to keep in the patch")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood import models
+    from sapwood.cli import npy_patching
+    from sapwood.cli.progress import progress_bar
+    from sapwood.cli.streams import output, read_inputs
+
+    started = time.monotonic()
+    out = output(arguments.out, arguments.base, arguments.target)
+    metadata = read_metadata(arguments)
+    base, target = read_inputs(arguments.base, arguments.target)
+    pair = npy_patching.pair_of(base, target)
+    options: dict[str, Any] = {
+        "metadata": metadata,
+        "chunk_size": arguments.chunk_size,
+        "threads": arguments.threads,
+    }
+    with progress_bar(arguments, "creating") as progress:
+        if isinstance(pair, npy_patching.Pair):
+            stats = npy_patching.create_patch(pair, out, **options)
+        else:
+            stats = models.create_patch(
+                base.data, target.data, out, arguments.level, progress=progress, **options
+            )
+    notes = [pair] if isinstance(pair, str) else []
+    for one in notes:
+        note(arguments, one)
+    facts = {
+        "command": "create",
+        "kind": "tensor" if isinstance(pair, npy_patching.Pair) else "model",
+        "base": arguments.base,
+        "target": arguments.target,
+        "out": arguments.out,
+        "source_size": stats.source_size,
+        "target_size": stats.target_size,
+        "patch_size": stats.patch_size,
+        "compression_ratio": stats.compression_ratio,
+        "tensors_modified": stats.tensors_modified,
+        "tensors_unchanged": stats.tensors_unchanged,
+        "seconds": time.monotonic() - started,
+        "notes": notes,
+    }
+    tell(arguments, facts, summary(arguments, stats))
+    return 0
+
+
+def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
+    """The result in a line."""
+    tensors = ""
+    if stats.tensors_modified + stats.tensors_unchanged:
+        modified = count(stats.tensors_modified, "tensor")
+        tensors = f"; {modified} changed, {stats.tensors_unchanged} unchanged"
+    return (
+        f"{arguments.out}: {human_size(stats.patch_size)}, "
+        f"{percentage(stats.patch_size, stats.target_size)} of {arguments.target} "
+        f"({human_size(stats.target_size)}){tensors}"
+    )
+
+
+def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The metadata, of either option, as a patch will hold it.
+
+    Raises:
+        InputError: it is not an object of JSON values.
+        IoError: the file cannot be read.
+    """
+    from sapwood.models.files import read_source
+    from sapwood.patch.canonical_json import plain
+
+    if arguments.metadata_json is None:
+        pairs = arguments.metadata or []
+        if len(dict(pairs)) != len(pairs):
+            raise InputError("--metadata: a key occurs twice; give each one value")
+        return plain(dict(pairs))
+    name = arguments.metadata_json
+    try:
+        value = json.loads(read_source(name).tobytes())
+    except (ValueError, RecursionError) as e:
+        raise InputError(f"{name}: expected a JSON object: {e}; correct the file") from e
+    if not isinstance(value, dict):
+        raise InputError(f"{name}: expected a JSON object, found {type(value).__name__}")
+    return plain(value)

@@ -1,0 +1,133 @@
+"""Errors as the user sees them: one line or one JSON object, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sapwood import errors
+from sapwood.cli.arguments import STDIO
+from sapwood.cli.reports import printable, tell_json
+from sapwood.errors import (
+    DtypeMismatch,
+    InvalidModelFile,
+    InvalidPatch,
+    IoError,
+    LimitExceeded,
+    SapwoodError,
+    ShapeMismatch,
+    SourceHashMismatch,
+    TargetHashMismatch,
+    UnsupportedType,
+)
+
+INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
+
+# The argument that names the file at fault. Other errors name it themselves.
+BLAMED: Mapping[type[SapwoodError], str] = {
+    DtypeMismatch: "base",
+    InvalidModelFile: "base",
+    InvalidPatch: "patch",
+    LimitExceeded: "patch",
+    ShapeMismatch: "base",
+    SourceHashMismatch: "base",
+    TargetHashMismatch: "patch",
+    UnsupportedType: "base",
+}
+
+REMEDIES = {
+    errno.EACCES: "check the permissions",
+    errno.EDQUOT: "free some space or write elsewhere",
+    errno.EFBIG: "raise the limit (ulimit -f) or write elsewhere",
+    errno.EISDIR: "name a file",
+    errno.ENOENT: "check the path",
+    errno.ENOSPC: "free some space or write elsewhere",
+    errno.ENOTDIR: "check the path",
+    errno.EPERM: "check the permissions",
+    errno.EPIPE: "keep what reads it running",
+    errno.EROFS: "write elsewhere",
+}
+
+
+def report(
+    error: SapwoodError, arguments: argparse.Namespace, facts: Mapping[str, Any] | None = None
+) -> int:
+    """Prints an error.
+
+    Args:
+        error: what went wrong.
+        arguments: of the command.
+        facts: to print beside it with --json.
+
+    Returns:
+        The exit code.
+    """
+    message = printable(located(error, arguments) + remedy(error))
+    tell_failure(arguments, type(error).__name__, message, error.exit_code, facts or {})
+    return error.exit_code
+
+
+def report_interrupt(number: int, arguments: argparse.Namespace) -> int:
+    """Prints that a signal ended the command, and returns the exit code."""
+    code = 128 + number
+    tell_failure(arguments, "Interrupted", f"interrupted by signal {number}", code, {})
+    return code
+
+
+def tell_failure(
+    arguments: argparse.Namespace, kind: str, message: str, code: int, facts: Mapping[str, Any]
+) -> None:
+    """Prints one line, or one JSON object."""
+    if arguments.json:
+        failure = {"kind": kind, "message": message, "exit_code": code}
+        tell_json(arguments, {**facts, "error": failure})
+    else:
+        print(f"sapwood: error: {message}", file=sys.stderr)
+
+
+def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
+    """The message, behind the name of the file at fault."""
+    for kind in type(error).__mro__:
+        name = getattr(arguments, BLAMED.get(kind, ""), None)
+        if name is not None:
+            return f"{'<stdin>' if name == STDIO else name}: {error}"
+    return str(error)
+
+
+def remedy(error: SapwoodError) -> str:
+    """What to do where the operating system refused; our other errors say it themselves."""
+    cause = error.__cause__
+    if isinstance(error, IoError) and isinstance(cause, OSError) and cause.errno in REMEDIES:
+        return f"; {REMEDIES[cause.errno]}"
+    return ""
+
+
+def from_os_error(error: OSError) -> IoError:
+    """Ours, for what the operating system refused outside of the library: printing, mostly."""
+    ours = IoError(f"{error.filename or '<stdout>'}: {error.strerror or error}")
+    ours.__cause__ = error
+    return ours
+
+
+def exit_codes() -> str:
+    """The list of exit codes, a line each, from the tree of errors."""
+    lines = ["  0    done"]
+    for kind in sorted(code_owners(SapwoodError), key=lambda one: one.exit_code):
+        summary = (kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".")
+        if kind is SapwoodError:
+            summary = "Any other error"
+        if kind is errors.InputError:
+            summary += ", or usage"
+        lines.append(f"  {kind.exit_code:<5}{summary[0].lower()}{summary[1:]}")
+    return "\n".join(lines)
+
+
+def code_owners(kind: type[SapwoodError]) -> Iterator[type[SapwoodError]]:
+    """The classes that set an exit code of their own."""
+    if "exit_code" in vars(kind):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from code_owners(below)

@@ -1,0 +1,196 @@
+"""What `sapwood inspect` shows: facts of the header, and a row for each segment."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sapwood.cli.reports import count, human_size, percentage, printable
+from sapwood.codec import Coding
+from sapwood.patch.format import VERSION, FileDigest, Front, Segment
+from sapwood.tensors import DType
+
+MOST_ROWS = 20
+LONGEST_NAME = 60  # letters
+COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
+ON_THE_RIGHT = frozenset({"payload", "bits/weight"})
+WORDS = {
+    Coding.COPY: "copied",
+    Coding.RESIDUAL: "residual",
+    Coding.SPARSE: "sparse",
+    Coding.VALUE: "value",
+    Coding.SPLICE: "spliced",
+    Coding.COMPRESSED: "compressed",
+    Coding.RAW: "raw",
+}
+
+
+def facts(front: Front) -> dict[str, Any]:
+    """Everything that the front of a patch tells, as JSON values."""
+    header = front.header
+    return {
+        "command": "inspect",
+        "version": VERSION,
+        "kind": header.kind,
+        "algorithm": header.algorithm,
+        "base_format": header.base_format,
+        "target_format": header.target_format,
+        "dtype": None if header.dtype is None else header.dtype.label,
+        "shape": list(header.shape),
+        "byte_order": header.byte_order,
+        "base": digest_facts(header.bases[0]),
+        "target": digest_facts(header.target),
+        "patch_size": front.size + front.body_size,
+        "payload_size": front.body_size,
+        "counts": dict(header.counts),
+        "writer": header.writer,
+        "created_at": header.created_at,
+        "metadata": dict(header.metadata),
+        "segments": [segment_facts(segment) for segment in front.segments],
+    }
+
+
+def digest_facts(digest: FileDigest) -> dict[str, Any]:
+    """A file, by its content."""
+    sha256 = None if digest.sha256 is None else digest.sha256.hex()
+    return {"size": digest.size, "blake3": digest.blake3.hex(), "sha256": sha256}
+
+
+def segment_facts(segment: Segment) -> dict[str, Any]:
+    """A segment; `name` is null for what is no tensor's, `codings` in bytes of target."""
+    return {
+        "name": segment.name or None,
+        "dtype": segment.dtype.label,
+        "shape": list(segment.shape),
+        "target_offset": segment.target_offset,
+        "target_size": segment.nbytes,
+        "payload_size": segment.payload_size,
+        "bits_per_weight": bits_per_weight(segment),
+        "predicted": segment.prediction is not None,
+        "codings": {WORDS[coding]: size for coding, size in codings(segment)},
+    }
+
+
+def codings(segment: Segment) -> list[tuple[Coding, int]]:
+    """The codings of a segment's chunks with the target bytes of each, the most first."""
+    covered: Counter[Coding] = Counter()
+    for chunk, begin, end in segment.spans():
+        covered[chunk.coding] += end - begin
+    return covered.most_common()
+
+
+def bits_per_weight(segment: Segment) -> float | None:
+    """Bits of payload for each element; None where there are none, or they are bytes."""
+    if segment.dtype is DType.BYTES or segment.elements == 0:
+        return None
+    return 8 * segment.payload_size / segment.elements
+
+
+def show(front: Front, most: int | None, *, terminal: bool) -> None:
+    """Prints facts and rows.
+
+    Args:
+        front: of the patch.
+        most: rows to show, or None for all.
+        terminal: whether to draw a table, or to align plain text.
+    """
+    for name, value in headline(front):
+        print(f"{name + ':':<10} {printable(value)}")
+    ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
+    rows = [row_of(front, segment) for segment in ordered[:most]]
+    print()
+    if terminal:
+        show_table(rows)
+    else:
+        show_text(rows)
+    if len(ordered) > len(rows):
+        print(f"and {len(ordered) - len(rows)} more, with smaller payloads; --all shows them")
+
+
+def headline(front: Front) -> Iterator[tuple[str, str]]:
+    """The facts of the header for people."""
+    header = front.header
+    size = front.size + front.body_size
+    yield "patch", f"{VERSION}, {header.kind}, {header.algorithm}, by {header.writer}"
+    yield "size", f"{human_size(size)}, {percentage(size, header.target.size)} of the target"
+    yield "base", digest_text(header.bases[0], header.base_format)
+    yield "target", digest_text(header.target, header.target_format)
+    tensors = header.counts.get("tensors", 0)
+    if tensors:
+        unchanged = header.counts.get("tensors_unchanged", 0)
+        yield "tensors", f"{tensors}, {unchanged} of them unchanged"
+    if header.created_at is not None:
+        yield "created", time_text(header.created_at)
+    if header.metadata:
+        yield "metadata", json.dumps(dict(header.metadata), ensure_ascii=False)
+
+
+def digest_text(digest: FileDigest, file_format: str) -> str:
+    """A file in a line."""
+    name, value = ("BLAKE3", digest.blake3)
+    if digest.sha256 is not None:
+        name, value = ("SHA-256", digest.sha256)
+    return f"{file_format}, {human_size(digest.size)}, {name} {value.hex()}"
+
+
+def time_text(seconds: int) -> str:
+    """A time in UTC, or the number where no calendar has it."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(" ")
+    except (OverflowError, ValueError, OSError):
+        return count(seconds, "second") + " after 1970"
+
+
+def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
+    """The cells of a segment, by `COLUMNS`."""
+    name = printable(segment.name)
+    if not name:
+        name = (
+            "(the tensor)"
+            if front.header.kind == "tensor"
+            else f"(bytes at {segment.target_offset})"
+        )
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME // 2 - 1]}…{name[-LONGEST_NAME // 2 :]}"
+    words = "+".join(WORDS[coding] for coding, _ in codings(segment)) or "empty"
+    if segment.name and segment.prediction is None and segment.elements:
+        words += " (new)"
+    bits = bits_per_weight(segment)
+    return (
+        name,
+        segment.dtype.label,
+        "x".join(map(str, segment.shape)) or "scalar",
+        words,
+        human_size(segment.payload_size),
+        "" if bits is None else f"{bits:.3f}",
+    )
+
+
+def show_text(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows as aligned text."""
+    table = [COLUMNS, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(COLUMNS))]
+    for row in table:
+        cells = [
+            cell.rjust(width) if column in ON_THE_RIGHT else cell.ljust(width)
+            for cell, width, column in zip(row, widths, COLUMNS, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def show_table(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows as a table that fits the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*(), box=None, header_style="bold", pad_edge=False)
+    for column in COLUMNS:
+        right = column in ON_THE_RIGHT
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # names are no markup
+    Console().print(table)

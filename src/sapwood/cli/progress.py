@@ -1,0 +1,90 @@
+"""A progress bar on stderr, for work that takes long, for somebody who watches."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sapwood.patch.building import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
+
+PATIENCE = 0.5  # seconds until a bar appears
+
+
+@contextlib.contextmanager
+def progress_bar(arguments: argparse.Namespace, what: str) -> Iterator[Progress]:
+    """Shows how far the work of the block is, and removes what it showed.
+
+    Nothing is shown with --json or --quiet, or where stderr is no terminal that can
+    move its cursor.
+    """
+    watched = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if arguments.json or arguments.quiet or not watched:
+        yield silent
+        return
+    bar = Bar(what)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+class Bar:
+    """A bar that appears when the work has taken a while.
+
+    A timer shows it, since work may go on for long before the first progress is known.
+    """
+
+    def __init__(self, what: str) -> None:
+        """Starts to wait."""
+        self._what = what
+        self._lock = threading.Lock()
+        self._closed = False
+        self._shown: tuple[Display, TaskID] | None = None
+        self._timer = threading.Timer(PATIENCE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        with self._lock:
+            if self._shown is not None:
+                display, task = self._shown
+                display.update(task, completed=done, total=total)
+
+    def close(self) -> None:
+        """Removes the bar, or sees to it that none appears."""
+        self._timer.cancel()
+        with self._lock:
+            self._closed = True
+            if self._shown is not None:
+                self._shown[0].stop()
+
+    def _show(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        with self._lock:
+            if self._closed:
+                return
+            display = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.DownloadColumn(),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,  # bytes may go there
+                redirect_stderr=False,
+            )
+            display.start()
+            self._shown = display, display.add_task(self._what, total=None)

@@ -1,0 +1,84 @@
+"""What commands print: sizes for people, JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+from sapwood.cli.arguments import STDIO
+
+UNITS = ("kB", "MB", "GB", "TB", "PB")
+
+
+def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> None:
+    """Prints a result: the facts with --json, else the text, nothing with --quiet."""
+    if arguments.json:
+        tell_json(arguments, facts)
+    elif not arguments.quiet:
+        print(text, file=result_stream(arguments))
+
+
+def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
+    """Prints one JSON object."""
+    print(json.dumps(facts, indent=2), file=result_stream(arguments))
+
+
+def note(arguments: argparse.Namespace, text: str) -> None:
+    """Says what the user may want to know, beside the result."""
+    if not (arguments.json or arguments.quiet):
+        print(f"sapwood: note: {printable(text)}", file=sys.stderr)
+
+
+def result_stream(arguments: argparse.Namespace) -> IO[str]:
+    """Where results go: not where the bytes go."""
+    return sys.stderr if getattr(arguments, "out", None) == STDIO else sys.stdout
+
+
+def human_size(size: int) -> str:
+    """A number of bytes in decimal units, as '4.5 MB'."""
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in UNITS:
+        value /= 1000
+        # Rounded first: 999.96 kB is 1.0 MB.
+        if round(value, 1) < 1000 or unit == UNITS[-1]:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def percentage(part: int, whole: int) -> str:
+    """A share, with three figures where it is small."""
+    share = 100 * part / whole if whole else 0.0
+    return f"{share:.1f} %" if share >= 10 else f"{share:.3g} %"
+
+
+def count(number: int, thing: str) -> str:
+    """As '1 tensor' and '2 tensors'."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """Text on one line, with what would steer a terminal made visible."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
+        for one in text
+    )
+
+
+def tolerant_output() -> None:
+    """Lets stdout and stderr escape what their encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def discard_stdout() -> None:
+    """After stdout failed: keeps Python from trying again, and complaining, when it exits."""
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, sys.stdout.fileno())
+    os.close(handle)

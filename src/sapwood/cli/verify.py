@@ -1,0 +1,79 @@
+"""`sapwood verify`: tells whether a patch would apply."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command, add_threads
+from sapwood.cli.failures import report
+from sapwood.cli.reports import tell
+from sapwood.errors import InvalidPatch, SapwoodError, SourceHashMismatch
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+    from sapwood.models import PatchVerification
+
+DESCRIPTION = """\
+Checks that a patch would apply to a base, by doing everything but writing the target."""
+
+EXAMPLES = (
+    "sapwood verify --base v1.safetensors --patch v1-v2.patch",
+    "sapwood verify --base v1.npy --patch v2.patch --quiet && echo fine",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands, "verify", run, "tell whether a patch would apply", DESCRIPTION, EXAMPLES
+    )
+    parser.add_argument(
+        "--base", required=True, metavar="FILE", help="the file to apply it to; - for stdin"
+    )
+    parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
+    add_threads(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood import models
+    from sapwood.cli import npy_patching
+    from sapwood.cli.progress import progress_bar
+    from sapwood.cli.streams import read_inputs
+    from sapwood.patch.applying import open_patch
+
+    started = time.monotonic()
+    patch, base = read_inputs(arguments.patch, arguments.base)
+    opened = open_patch(patch)
+    with progress_bar(arguments, "verifying") as progress:
+        if opened.front.header.kind == "tensor":
+            found = npy_patching.verify_patch(base, patch, opened, threads=arguments.threads)
+        else:
+            found = models.verify_patch(
+                base.data, patch.data, threads=arguments.threads, progress=progress
+            )
+    facts = {
+        "command": "verify",
+        "kind": opened.front.header.kind,
+        "base": arguments.base,
+        "patch": arguments.patch,
+        "valid": found.is_valid(),
+        "source_valid": found.source_valid,
+        "patch_valid": found.patch_valid,
+        "signature_valid": found.signature_valid,
+        "expected_target": found.expected_target.hex(),
+        "actual_target": found.actual_target and found.actual_target.hex(),
+        "seconds": time.monotonic() - started,
+    }
+    if not found.is_valid():
+        return report(failure(found), arguments, facts)
+    tell(arguments, facts, f"{arguments.patch}: intact, and made for {arguments.base}")
+    return 0
+
+
+def failure(found: PatchVerification) -> SapwoodError:
+    """The error that applying the patch would raise."""
+    kind = SourceHashMismatch if found.patch_valid else InvalidPatch
+    return kind(found.error or "wrong; get the patch anew")

@@ -1,0 +1,359 @@
+"""Patches of tensors larger than memory: both ways over iterators of buffers.
+
+Each chunk is planned, coded and decoded by itself, with its tables in its payload, so
+that one pass over base and target is enough and only a few chunks are ever in memory.
+What comes out is a tensor patch as any other: `apply_patch` takes it too. It is a
+little larger than what `create_patch` makes, which sees the whole tensor first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec import Coding, Plan, Recipe
+from sapwood.codec.chunk import Bytes
+from sapwood.codec.local import plan_locally
+from sapwood.errors import (
+    InputError,
+    InvalidPatch,
+    IoError,
+    SourceHashMismatch,
+    TargetHashMismatch,
+)
+from sapwood.patch.applying import OpenPatch, chunk_jobs, open_patch
+from sapwood.patch.building import (
+    DEFAULT_CHUNK,
+    Options,
+    chunk_elements,
+    row_length,
+    tensor_counts,
+)
+from sapwood.patch.canonical_json import plain
+from sapwood.patch.chunks import ChunkSource, Encoded, chunk_digest, decode, encode
+from sapwood.patch.format import (
+    DEFAULT_LIMITS,
+    MOST_DIMENSIONS,
+    BaseRange,
+    Chunk,
+    FileDigest,
+    Limits,
+    Segment,
+    serialise_front,
+)
+from sapwood.patch.pipeline import ordered, thread_count
+from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
+from sapwood.patch.tensor import Patch, patch_array, tensor_header
+from sapwood.tensors import DType, TensorSpec
+
+PatchSource: TypeAlias = Patch | bytes | bytearray | memoryview | str | os.PathLike[str]
+
+
+def create_patch_from_chunks(
+    base_chunks: Iterable[Buffer],
+    target_chunks: Iterable[Buffer],
+    out: IO[bytes],
+    *,
+    dtype: DType | str,
+    shape: Sequence[int],
+    compress: bool = True,
+    metadata: Mapping[str, Any] | None = None,
+    chunk_size: int = DEFAULT_CHUNK,
+    threads: int | None = None,
+) -> int:
+    """Makes the patch between two tensors that are read once, from front to back.
+
+    Args:
+        base_chunks: buffers that, one after another, are the base's elements in C order,
+            little-endian. Of any lengths, whole elements or not; a buffer may be used
+            again by the iterator when the next one is asked for.
+        target_chunks: as much of the target.
+        out: a binary file, positioned where the patch is to begin. Written to only when
+            both iterators were read to their ends.
+        dtype: of the elements, by its name in the format, such as "bf16", or a `DType`.
+        shape: of both tensors.
+        compress: as for `create_patch`.
+        metadata: as for `create_patch`.
+        chunk_size: as for `create_patch`. A few times as much is in memory for each
+            thread; payloads wait in a temporary file.
+        threads: as for `create_patch`. The patch does not depend on it.
+
+    Returns:
+        Bytes written to `out`.
+
+    Raises:
+        InputError: an iterator ends early or goes on after the last element, or an
+            argument is out of range. Nothing was written.
+        IoError: `out` or the temporary file cannot be written; `out` may hold a part.
+    """
+    notes = plain({} if metadata is None else metadata)
+    spec = TensorSpec(element_type(dtype), checked_shape(shape))
+    count = thread_count(threads)
+    options = Options(chunk_size=chunk_size, compressing=compress, threads=count)
+    stream = PairStream(
+        spec,
+        options,
+        Regrouped(base_chunks, spec.nbytes, "base"),
+        Regrouped(target_chunks, spec.nbytes, "target"),
+    )
+    chunks: list[Chunk] = []
+    body = blake3()
+    with spool_file() as spool:
+        for one in ordered(stream.encoded, stream.jobs(), count):
+            chunks.append(one.chunk)
+            body.update(one.payload)
+            with writing("a temporary file"):
+                spool.write(one.payload)
+        base, target = stream.base.finish(), stream.target.finish()
+        segment = stream.segment(chunks)
+        header = tensor_header(spec, base, target, notes)
+        header = dataclasses.replace(header, counts=tensor_counts(header, [segment]))
+        payloads = spool.tell()
+        front = serialise_front(header, [segment], [], payloads, body.digest())
+        with writing("the patch"):
+            out.write(front)
+            spool.seek(0)
+            shutil.copyfileobj(spool, out, 1 << 20)
+    return len(front) + payloads
+
+
+def apply_patch_to_chunks(
+    base_chunks: Iterable[Buffer],
+    patch: PatchSource,
+    *,
+    force: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    threads: int | None = None,
+) -> Iterator[memoryview]:
+    """Turns a base that is read once into the target, chunk by chunk.
+
+    Args:
+        base_chunks: buffers that, one after another, are the base's elements in C order,
+            little-endian, as for `create_patch_from_chunks`.
+        patch: of a tensor: a path, which is memory-mapped, or as for `apply_patch`.
+            Its dtype and shape say what the bytes are (`inspect_patch`).
+        force: go on with a wrong base as long as it can be decoded against, and do not
+            check the result, as for `apply_patch`.
+        limits: memory that the patch may ask for. A few chunks are in memory for each
+            thread.
+        threads: to use at once; by default one for each processor.
+
+    Returns:
+        An iterator over the target's bytes in order, the caller's to keep. Each is checked
+        before it is handed out. But whether the whole base is right is known at its end
+        only: keep what comes out aside until the iterator has ended without an error.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the patch is damaged
+            or asks for too much. Raised by the call, before the base is read.
+        InputError: the patch is of a model, or copies from anywhere in the base (patches
+            of opaque bytes may): use `apply_patch`. From the iterator: the base ends
+            early, or goes on after its last element.
+        SourceHashMismatch: from the iterator: the base is another one.
+        TargetHashMismatch: from the iterator: the result is wrong although base and patch
+            are intact.
+        IoError: the patch cannot be read.
+    """
+    count = thread_count(threads)
+    opened = opened_source(patch, limits)
+    opened.check_body(count)
+    header = opened.front.header
+    if header.kind != "tensor":
+        raise InputError(
+            "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
+        )
+    (segment,) = opened.front.segments
+    if any(chunk.coding is Coding.SPLICE for chunk in segment.chunks):
+        raise InputError("this patch copies from anywhere in its base; use sapwood.apply_patch")
+    base = Regrouped(base_chunks, header.bases[0].size, "base")
+    return decoded(opened, segment, base, count, checked=not force)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class PairStream:
+    """A base and a target that are read chunk by chunk.
+
+    Attributes:
+        spec: of both.
+        options: how to code them.
+        base, target: their bytes.
+    """
+
+    spec: TensorSpec
+    options: Options
+    base: Regrouped
+    target: Regrouped
+
+    def grid(self) -> tuple[int, int]:
+        """Elements a row and a chunk."""
+        row = row_length(self.spec.shape)
+        elements = chunk_elements(self.spec.dtype, row, self.options.chunk_size)
+        return min(row, elements), elements
+
+    def jobs(self) -> Iterator[tuple[int, Bytes, Bytes]]:
+        """The chunks: their offset, base and target bytes."""
+        step = self.grid()[1] * self.spec.dtype.size
+        for begin in range(0, self.spec.nbytes, step):
+            size = min(step, self.spec.nbytes - begin)
+            yield begin, self.base.take(size), self.target.take(size)
+
+    def encoded(self, job: tuple[int, Bytes, Bytes]) -> Encoded:
+        """One chunk, planned by itself and checked."""
+        begin, base, target = job
+        row, _ = self.grid()
+        recipe, own = Recipe(Coding.RAW), None
+        if self.options.compressing and not np.array_equal(base, target):
+            recipe, own = plan_locally(self.spec.dtype, base, target, row)
+        source = ChunkSource(
+            dtype=self.spec.dtype,
+            row_length=row,
+            target=target,
+            base=base,
+            recipe=recipe,
+            offset=begin,
+            whole_base=NOTHING,
+        )
+        # The recipe names its tables INLINE, -1: the last and only ones of this plan.
+        plan = Plan((recipe,), () if own is None else (own,))
+        return encode(source, plan, self.options.level, self.options.compressing)
+
+    def segment(self, chunks: Sequence[Chunk]) -> Segment:
+        """The index entry of the whole tensor."""
+        row, elements = self.grid()
+        return Segment(
+            name="",
+            dtype=self.spec.dtype,
+            shape=self.spec.shape,
+            prediction=BaseRange(0, 0),
+            row_length=row,
+            chunk_elements=elements,
+            chunks=tuple(chunks),
+        )
+
+
+def decoded(
+    opened: OpenPatch, segment: Segment, base: Regrouped, threads: int, *, checked: bool
+) -> Iterator[memoryview]:
+    """The target's chunks; the last one waits until the base was read and compared."""
+
+    def jobs() -> Iterator[tuple[Chunk, int, Bytes, Bytes]]:
+        for _, chunk, begin, end, payload_at in chunk_jobs((segment,)):
+            payload = opened.payload(segment, payload_at, chunk)
+            yield chunk, begin, payload, base.take(end - begin)
+
+    def one(job: tuple[Chunk, int, Bytes, Bytes]) -> Bytes:
+        chunk, begin, payload, out = job
+        decode(  # in place: the base's bytes are a copy of ours
+            chunk.coding,
+            segment.dtype,
+            payload,
+            out if segment.prediction is not None else None,
+            out,
+            segment.row_length,
+            NOTHING,
+            opened.tables,
+        )
+        if checked and chunk_digest(out) != chunk.digest:
+            raise TargetHashMismatch(f"the target's digest differs in the chunk at byte {begin}")
+        return out
+
+    last = None
+    try:
+        for data in ordered(one, jobs(), threads):
+            if last is not None:
+                yield last.data
+            last = data
+    except (InvalidPatch, TargetHashMismatch) as e:
+        # The patch is as it was made: a wrong base explains what came out, if it is one.
+        base.skip()
+        check_digest(opened, base.finish(), e)
+        raise
+    found = base.finish()
+    if checked:
+        check_digest(opened, found, None)
+    if last is not None:
+        yield last.data
+
+
+def check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None) -> None:
+    """Compares the digest of a base that was read whole.
+
+    Raises:
+        SourceHashMismatch: it is another one.
+    """
+    expected = opened.front.header.bases[0]
+    if found.blake3 != expected.blake3:
+        raise SourceHashMismatch(
+            f"wrong base: expected BLAKE3 {expected.blake3.hex()}, found {found.blake3.hex()}; "
+            "discard what came out and apply the patch to the base that it was made from"
+        ) from cause
+
+
+def opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
+    """The parsed patch, memory-mapped where it is a file."""
+    if isinstance(patch, Patch):
+        return open_patch(patch_array(patch.to_bytes()), limits)
+    if not isinstance(patch, str | os.PathLike):
+        return open_patch(patch_array(patch), limits)
+    try:
+        with Path(patch).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:  # which mmap refuses
+                return open_patch(NOTHING, limits)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as e:
+        raise IoError(f"cannot read {os.fspath(patch)}: {e.strerror or e}") from e
+    return open_patch(np.frombuffer(mapped, np.uint8), limits)
+
+
+def element_type(dtype: DType | str) -> DType:
+    """The element type, by its name too.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if isinstance(dtype, DType):
+        return dtype
+    try:
+        return DType.named(dtype)
+    except (KeyError, TypeError) as e:
+        names = ", ".join(one.label for one in DType)
+        raise InputError(f"expected a dtype among {names}; found {dtype!r}") from e
+
+
+def checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
+    """The shape, if tensors can have it.
+
+    Raises:
+        InputError: too many sides, or one is no size.
+    """
+    sides = tuple(shape)
+    if len(sides) > MOST_DIMENSIONS or any(not isinstance(n, int) or n < 0 for n in sides):
+        raise InputError(
+            f"expected a shape of at most {MOST_DIMENSIONS} sizes, found {sides!r:.80}"
+        )
+    return sides
+
+
+def spool_file() -> IO[bytes]:
+    """A temporary file without a name."""
+    with writing("a temporary file"):
+        return tempfile.TemporaryFile()
+
+
+@contextlib.contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turns what the operating system refuses into our error."""
+    try:
+        yield
+    except OSError as e:
+        raise IoError(f"cannot write {what}: {e.strerror or e}; free some space") from e

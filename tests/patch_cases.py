@@ -1,0 +1,94 @@
+"""Pairs of tensors with every kind of change between them, for the tests of patches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from sapwood.tensors import DType
+from strategies import (
+    LAYOUTS,
+    bit_patterns,
+    laid_out,
+    numpy_type,
+    orders,
+    shapes,
+    word_type,
+)
+
+Array = npt.NDArray[Any]
+
+CHANGES = ("equal", "sparse", "dense", "unrelated", "large steps")
+MAX_SIDE_OF_LONG = 3000
+
+
+def long_shapes() -> st.SearchStrategy[tuple[int, ...]]:
+    """Shapes of several rows and of several chunks, when chunks are small."""
+    return st.one_of(
+        st.tuples(st.integers(1000, MAX_SIDE_OF_LONG)),
+        st.tuples(st.integers(2, 40), st.sampled_from([64, 70, 128])),
+        st.tuples(st.integers(2, 5), st.integers(2, 8), st.sampled_from([3, 40])),
+        st.tuples(st.just(2), st.integers(1, 3), st.integers(2, 8), st.sampled_from([5, 30])),
+    )
+
+
+def changed(words: Array, change: str, seed: int) -> Array:
+    """Words with that kind of change, as many as there were."""
+    rng = np.random.default_rng(seed)
+    if change == "equal":
+        return words.copy()
+    if change == "unrelated":
+        raw = rng.integers(0, 256, words.nbytes, dtype=np.uint8)
+        return raw.view(words.dtype).reshape(words.shape)
+    if change == "large steps":
+        others = rng.permutation(words.reshape(-1)).reshape(words.shape)
+        return np.asarray(words ^ others)
+    steps = np.asarray(rng.integers(-3, 4, words.shape)).astype(np.uint64)
+    if change == "sparse":
+        steps[rng.random(words.shape) < 0.98] = 0
+    moved = words.astype(np.uint64) + steps  # modulo the width; a scalar where 0-d
+    return np.asarray(moved).astype(words.dtype)
+
+
+@st.composite
+def pairs(draw: st.DrawFn, dtype: DType, shape: tuple[int, ...] | None = None) -> tuple[Array, Array]:
+    """A base and a target of one dtype and shape, each in its own layout and byte order."""
+    sides = draw(st.one_of(shapes(), long_shapes())) if shape is None else shape
+    words = draw(bit_patterns(dtype, math.prod(sides))).reshape(sides)
+    other = changed(words, draw(st.sampled_from(CHANGES)), draw(st.integers(0, 2**32 - 1)))
+    return draw(placed(words, dtype)), draw(placed(other, dtype))
+
+
+@st.composite
+def placed(draw: st.DrawFn, words: Array, dtype: DType) -> Array:
+    """Little-endian words as elements of a type, in any layout and byte order."""
+    order = draw(orders())
+    # 'broadcast' gives the elements other values; a pair's are fixed by its change.
+    layout = draw(st.sampled_from([one for one in LAYOUTS if one != "broadcast"]))
+    ordered = words.astype(words.dtype.newbyteorder(order))
+    return laid_out(ordered, layout).view(numpy_type(dtype, order))
+
+
+def bits(tensor: Array) -> bytes:
+    """The elements as little-endian words in C order."""
+    native = tensor.view(np.dtype(f"u{tensor.itemsize}").newbyteorder(tensor.dtype.byteorder))
+    return native.astype(f"<u{tensor.itemsize}").tobytes()
+
+
+def words_of_normals(dtype: DType, n: int, seed: int) -> Array:
+    """`n` words of a floating-point type with the exponents of trained weights."""
+    rng = np.random.default_rng(seed)
+    exponent_bits = 8 * dtype.size - 1 - dtype.mantissa
+    middle = (1 << (exponent_bits - 1)) - 1
+    spread = max(1, middle // 8)
+    exponents = np.clip(middle - rng.poisson(spread, n), 0, 2 * middle).astype(np.uint64)
+    mantissas = rng.integers(0, 1 << dtype.mantissa, n, dtype=np.uint64)
+    signs = rng.integers(0, 2, n, dtype=np.uint64)
+    words = (
+        signs << np.uint64(8 * dtype.size - 1) | exponents << np.uint64(dtype.mantissa) | mantissas
+    )
+    return words.astype(word_type(dtype))
