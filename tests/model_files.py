@@ -65,10 +65,10 @@ def with_header(header: Mapping[str, Any], data: bytes, padding: int = 0) -> byt
 
 def weights(seed: int, shape: tuple[int, ...], dtype: DType = DType.BF16) -> Array:
     """Values that are distributed as a model's."""
-    drawn = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    drawn = np.asarray(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
     if dtype.family == "float":
-        return (drawn * 0.02).astype(NUMPY_TYPES[dtype])
-    return (drawn * 20).astype(np.int64).astype(NUMPY_TYPES[dtype])
+        return np.asarray(drawn * 0.02).astype(NUMPY_TYPES[dtype])
+    return np.asarray(drawn * 20).astype(np.int64).astype(NUMPY_TYPES[dtype])
 
 
 def tuned(array: Array, seed: int, size: float = 2e-4) -> Array:

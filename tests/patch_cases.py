@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import math
 from typing import Any
 
@@ -9,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from sapwood import Patch, create_patch, create_patch_from_chunks
+from sapwood.codec import Coding
 from sapwood.tensors import DType
 from strategies import (
     LAYOUTS,
@@ -55,7 +59,9 @@ def changed(words: Array, change: str, seed: int) -> Array:
 
 
 @st.composite
-def pairs(draw: st.DrawFn, dtype: DType, shape: tuple[int, ...] | None = None) -> tuple[Array, Array]:
+def pairs(
+    draw: st.DrawFn, dtype: DType, shape: tuple[int, ...] | None = None
+) -> tuple[Array, Array]:
     """A base and a target of one dtype and shape, each in its own layout and byte order."""
     sides = draw(st.one_of(shapes(), long_shapes())) if shape is None else shape
     words = draw(bit_patterns(dtype, math.prod(sides))).reshape(sides)
@@ -92,3 +98,62 @@ def words_of_normals(dtype: DType, n: int, seed: int) -> Array:
         signs << np.uint64(8 * dtype.size - 1) | exponents << np.uint64(dtype.mantissa) | mantissas
     )
     return words.astype(word_type(dtype))
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A small patch in which a coding occurs.
+
+    Attributes:
+        base, target: as `create_patch` took them.
+        patch: the file.
+    """
+
+    base: Any
+    target: Any
+    patch: bytes
+
+    @property
+    def codings(self) -> set[Coding]:
+        (segment,) = Patch.from_bytes(self.patch).opened.front.segments
+        return {chunk.coding for chunk in segment.chunks}
+
+
+def example(coding: Coding) -> Example:
+    """A patch of a few hundred bytes beyond its header, with that coding in it."""
+    options: dict[str, Any] = {}
+    base: Any = words_of_normals(DType.F16, 400, 3).view(np.float16)
+    target: Any
+    match coding:
+        case Coding.COPY:
+            target = base.copy()
+        case Coding.RESIDUAL:
+            target = changed(base.view(np.uint16), "dense", 1).view(np.float16)
+        case Coding.SPARSE:
+            base = words_of_normals(DType.F16, 100_000, 4).view(np.float16)
+            target = base.copy()
+            places = np.random.default_rng(1).choice(100_000, 250, replace=False)
+            target.view(np.uint16)[places] += 1
+        case Coding.VALUE:
+            base = words_of_normals(DType.F16, 900, 5).view(np.float16)
+            target = words_of_normals(DType.F16, 900, 6).view(np.float16)
+        case Coding.SPLICE:
+            base = np.random.default_rng(1).bytes(3000)
+            target = base[2000:] + b"something new" + base[:1987]
+        case Coding.COMPRESSED:
+            base = np.random.default_rng(1).integers(0, 1 << 60, 200)
+            target = np.arange(200) // 50 << 40
+        case Coding.RAW:
+            target = -base
+            options["compress"] = False
+    return Example(base, target, create_patch(base, target, threads=1, **options).to_bytes())
+
+
+def inline_example() -> Example:
+    """A patch of several chunks that carry their tables in their payloads."""
+    words = words_of_normals(DType.BF16, 1100, 8)
+    target = changed(words, "dense", 2)
+    out = io.BytesIO()
+    create_patch_from_chunks([words], [target], out, dtype="bf16", shape=(1100,), chunk_size=1024)
+    bf16 = numpy_type(DType.BF16)
+    return Example(words.view(bf16), target.view(bf16), out.getvalue())

@@ -99,12 +99,15 @@ class Case:
         own = kernel_tables(self.layout.tables, self.serialised)
         return [own] * (1 if self.layout.table is None else self.layout.table + 1)
 
-    def kernel_payload(self) -> bytes:
+    def kernel_payload(self, path: int) -> bytes:
+        """As a path of the kernel encodes it, with lanes of the kernel's choice."""
         layout = self.layout
         table = -1 if layout.table is None else layout.table
         code, tables = self.dtype.code, self.shared[0]
         if self.coding == VALUE:
-            return _kernel.encode_value(code, as_bytes(self.target, self.dtype), tables, table)
+            return _kernel.encode_value(
+                code, as_bytes(self.target, self.dtype), tables, table, path
+            )
         encode = _kernel.encode_sparse if self.coding == SPARSE else _kernel.encode_residual
         return encode(
             code,
@@ -115,6 +118,7 @@ class Case:
             np.array(layout.levels, np.int16),
             tables,
             table,
+            path,
         )
 
     def kernel_decode(
@@ -254,7 +258,7 @@ def all_cases(dtype: DType, context: int, seed: int = 0) -> list[Case]:
     rng = np.random.default_rng(seed + 16 * context + dtype.code)
     lengths = itertools.cycle((7, 63, 64, 65, 100, 1, 128, 1000))
     starts = itertools.cycle(STARTS)
-    out = []
+    out: list[Case] = []
     for coding, lanes, kind in itertools.product(CODINGS, LANES, KINDS):
         if coding == VALUE and (context != NONE or dtype not in FLOATS):
             continue

@@ -18,6 +18,7 @@ from payload_cases import (
     KINDS,
     STARTS,
     TYPES,
+    UNIFORM,
     Case,
     all_cases,
     as_bytes,
@@ -39,11 +40,11 @@ PATHS = _kernel.paths()
 
 def check(case: Case, *, offset: int = 0, in_place: bool = False) -> None:
     """Reference and kernel write the same bytes, and every path gives the target."""
-    written = case.kernel_payload()
+    written = case.kernel_payload(PATHS[0])
     lanes = LANES[written[0] >> 3]
     same_lanes = dataclasses.replace(case, layout=dataclasses.replace(case.layout, lanes=lanes))
     assert written == same_lanes.payload
-    assert written == case.kernel_payload()  # encoding is deterministic
+    assert all(written == case.kernel_payload(path) for path in PATHS)
     for payload in (written, case.payload):
         assert case.reference_decode(payload) == case.target
         for path in PATHS:
@@ -121,16 +122,21 @@ def test_large_chunks(dtype: DType, context: int) -> None:
     target = np.tile(as_bytes(small.target, dtype), n // 500)
     for row_length in (37, 64, 4096):
         levels = some_levels(dtype, context, -(-n // row_length), 3)
-        payload = _kernel.encode_residual(
-            dtype.code,
-            words,
-            target,
-            row_length,
-            context,
-            np.array(levels, np.int16),
-            small.shared[0],
-            0,
+        payload, *others = (
+            _kernel.encode_residual(
+                dtype.code,
+                words,
+                target,
+                row_length,
+                context,
+                np.array(levels, np.int16),
+                small.shared[0],
+                0,
+                path,
+            )
+            for path in [*PATHS, -1]
         )
+        assert all(other == payload for other in others)
         assert LANES[payload[0] >> 3] >= 16
         for path in PATHS:
             out = words.copy()
@@ -187,3 +193,29 @@ def test_threads_share_tables() -> None:
     for thread in work:
         thread.join()
     assert found == [case.target] * 8
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_counts_are_those_of_the_tokens(dtype: DType) -> None:
+    base = random_words(dtype, 150, 1)
+    target = updated(dtype, base, 2)
+    first = len(residual_bins(8 * dtype.size))
+    specials = [(first + i, 8 + i) for i in range(min(10, 254 - first))]
+    levels = some_levels(dtype, ROW, 3, 4)
+    arrays = as_bytes(base, dtype), as_bytes(target, dtype)
+    found = [
+        _kernel.residual_counts(
+            dtype.code, *arrays, 64, np.array(levels, np.int16), specials, path
+        ).tolist()
+        for path in PATHS
+    ]
+    expected = np.zeros((128, 256), np.uint32)
+    case = make_case(dtype, RESIDUAL, base, target, specials=[value for _, value in specials])
+    element = element_of(dtype)
+    uniform = dataclasses.replace(case.layout.tables, frequencies=UNIFORM)
+    layout = dataclasses.replace(case.layout, tables=uniform)
+    for i, symbol in enumerate(dataclasses.replace(case, layout=layout).written().symbols):
+        assert symbol is not None
+        context = levels[i // 64] - 2 * element.exponent(base[i])
+        expected[min(max(context, 0), 127), symbol[1]] += 1
+    assert found == [expected.tolist()] * len(PATHS)

@@ -171,13 +171,13 @@ def test_tokens_without_a_meaning(dtype: DType, tokens: int, lanes: int) -> None
     case = uniform_case(dtype, RESIDUAL, 130, lanes=lanes)
     for token in (tokens, 253, 254):
         writer = forged(case)
-        writer.symbols = [(0, 0)] * 70 + [(0, token)] + [(0, 0)] * 59
+        writer.symbols[:] = [(0, 0)] * 70 + [(0, token)] + [(0, 0)] * 59
         check_refused(case, writer.payload())
     sparse = uniform_case(dtype, SPARSE, 130, lanes=lanes)
     for gap, residual in ((128, 1), (254, 1), (0, tokens), (0, 254), (0, 0)):
         writer = forged(sparse)
         writer.counts = [1]
-        writer.symbols = [(0, gap), (8, residual)]
+        writer.symbols[:] = [(0, gap), (8, residual)]
         check_refused(sparse, writer.payload())
 
 
@@ -185,8 +185,8 @@ def test_tokens_without_a_meaning(dtype: DType, tokens: int, lanes: int) -> None
 def test_row_tokens_without_a_meaning(token: int) -> None:
     case = uniform_case(DType.BF16, RESIDUAL, 16, ROW, lanes=1)
     writer = forged(case)
-    writer.symbols = [(32, 0), (32, token)] + [(0, 0)] * 16
-    writer.raw = [(0, 29)]
+    writer.symbols[:] = [(32, 0), (32, token)] + [(0, 0)] * 16
+    writer.raw[:] = [(0, 29)]
     check_refused(case, writer.payload())
 
 
@@ -226,8 +226,8 @@ def test_exponents_out_of_range() -> None:
         layout = dataclasses.replace(case.layout, tables=tables)
         case = dataclasses.replace(case, layout=layout, serialised=serialised_tables(tables))
         writer = forged(case)
-        writer.symbols = [(0, 255), (0, token), (0, 255)]
-        writer.raw = [(0, 8 * dtype.size), (0, dtype.mantissa + 1), (0, 8 * dtype.size)]
+        writer.symbols[:] = [(0, 255), (0, token), (0, 255)]
+        writer.raw[:] = [(0, 8 * dtype.size), (0, dtype.mantissa + 1), (0, 8 * dtype.size)]
         check_refused(case, writer.payload())
 
 
@@ -253,7 +253,7 @@ def test_special_values_in_place_of_bins() -> None:
         layout = dataclasses.replace(case.layout, tables=tables)
         case = dataclasses.replace(case, layout=layout, serialised=serialised_tables(tables))
         writer = forged(case)
-        writer.symbols = [(0, 0)] * 64
+        writer.symbols[:] = [(0, 0)] * 64
         found = verdicts(case, writer.payload())
         assert found == [[0] * 64 if allowed else None] * (len(PATHS) + 1)
 

@@ -80,10 +80,14 @@ double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin
 // Counts symbols in four tables in turn: adding to a count that was just written
 // waits for it.
 void count_symbols(const uint16_t* symbols, uint64_t elements, std::vector<uint32_t>& out) {
+    uint64_t i = 0;
+    if (elements < 16 * out.size()) {  // too few to pay for more tables
+        for (; i < elements; ++i) ++out[symbols[i]];
+        return;
+    }
     std::vector<uint32_t> tables(4 * out.size());
     uint32_t* table = tables.data();
     const size_t size = out.size();
-    uint64_t i = 0;
     for (; i + 4 <= elements; i += 4) {
         ++table[symbols[i]];
         ++table[size + symbols[i + 1]];
@@ -127,15 +131,13 @@ std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint
                                       const std::vector<Special>& specials, Path path) {
     const SpecialLookup lookup(specials);
     std::vector<uint32_t> out(size_t{measured_contexts} * 256);
-    uint32_t present[measured_contexts];
-    std::fill(std::begin(present), std::end(present), (1u << first_bucket) - 1);
     const auto symbols = std::make_unique_for_overwrite<uint16_t[]>(elements);
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     const Levels by{levels.size() == 1 ? Context::one : Context::row, levels};
     with_element(type, [&](auto element) {
         using E = decltype(element);
         find_symbols<E>(type, base, target, elements, row_length, by, measured_contexts - 1,
-                        present, symbols.get(), path,
+                        nullptr, symbols.get(), path,
                         [&](uint64_t i, unsigned context, typename E::sint residual) {
                             const int special = lookup.find(residual);
                             const unsigned token =

@@ -93,6 +93,13 @@ struct V {
         return _mm256_i32gather_epi32(reinterpret_cast<const int*>(from), offset, 1);
     }
 
+    // A table of 32 entries; null is never looked at.
+    struct Table32 {
+        explicit Table32(const uint32_t* table) : entries(table) {}
+        reg at(reg index) const { return gather(entries, index); }
+        const uint32_t* entries;
+    };
+
     // Lanes below 2^16 take the next words, in lane order.
     static reg renormalise(reg x, const uint8_t*& words) {
         const mask low = _mm256_cmpeq_epi32(shift_right<16>(x), zero());

@@ -71,6 +71,15 @@ struct V {
         return _mm512_i32gather_epi32(offset, from, 1);
     }
 
+    // A table of 32 entries; null is all zeros.
+    struct Table32 {
+        explicit Table32(const uint32_t* entries)
+            : low(entries == nullptr ? zero() : load(entries)),
+              high(entries == nullptr ? zero() : load(entries + 16)) {}
+        reg at(reg index) const { return _mm512_permutex2var_epi32(low, index, high); }
+        reg low, high;
+    };
+
     // Lanes below 2^16 take the next words, in lane order.
     static reg renormalise(reg x, const uint8_t*& words) {
         const mask low = _mm512_cmplt_epu32_mask(x, set(1u << 16));

@@ -241,6 +241,7 @@ void symbol_loop(SymbolLoop& loop) {
     uint64_t row_end = loop.levels == nullptr ? loop.elements : 0;
     int32_t mixed[kRound];
     uint64_t listed = loop.listed_count;
+    const V::Table32 known_tokens(loop.present);
     uint64_t i = loop.done;
     for (; i + kRound <= loop.elements; i += kRound) {
         bool one_level = true;
@@ -262,7 +263,8 @@ void symbol_loop(SymbolLoop& loop) {
                 context = E::context(from, one_level ? level : V::load(mixed + v * static_cast<int>(V::lanes)),
                                      loop.last_context);
             const V::reg zigzag = E::zigzag(from, to);
-            const V::reg present = V::gather(loop.present, context);
+            const V::reg present =
+                loop.present == nullptr ? V::set((1u << kFirstBucket) - 1) : known_tokens.at(context);
             const V::reg known = V::bit_and(V::shift_right_each(present, zigzag), V::set(1));
             // Shifts of 32 and more give zero: large tokens are never known.
             const uint64_t odd = V::bits(V::above(V::set(1), known));

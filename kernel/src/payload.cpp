@@ -113,7 +113,7 @@ std::vector<uint8_t> PayloadWriter::finish(std::span<const uint64_t> counts, Pat
     symbols_.insert(symbols_.begin() + static_cast<ptrdiff_t>(elements_from_), padding, no_symbol);
     uint32_t states[max_lanes];
     const std::vector<uint16_t> words =
-        rans_encode(symbols_, entries_.data(), lanes, states, path);
+        rans_encode(symbols_, elements_from_ + padding, entries_.data(), lanes, states, path);
     const std::vector<uint8_t> bits = bits_.take();
 
     unsigned flags = static_cast<unsigned>(context_);

@@ -31,32 +31,26 @@ uint32_t encode_symbol(uint32_t x, uint32_t entry, uint16_t*& words) {
 
 }  // namespace
 
-std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, const uint32_t* entries,
-                                  unsigned lanes, uint32_t* states, Path path) {
+std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, size_t dense_from,
+                                  const uint32_t* entries, unsigned lanes, uint32_t* states,
+                                  Path path) {
     std::fill(states, states + lanes, rans_low);
     // A symbol emits at most one word; one more is written to and not kept.
     const size_t room = symbols.size() + 1;
     const auto buffer = std::make_unique_for_overwrite<uint16_t[]>(room);
     uint16_t* words = buffer.get() + room;
     const RansFunction loop = lanes == max_lanes ? rans_function(path) : nullptr;
-    // Rows come first and may leave lanes out: the loop takes what lies behind them.
-    size_t rows_end = 0;
-    if (loop != nullptr) {
-        size_t last = symbols.size();
-        while (last > 0 && symbols[last - 1] != no_symbol) --last;
-        rows_end = (last + lanes - 1) / lanes * lanes;
-    }
     size_t p = symbols.size();
     while (p > 0) {
-        if (loop != nullptr && p % lanes == 0 && p > rows_end) {
-            RansLoop state{.symbols = symbols.data() + rows_end,
-                           .done = p - rows_end,
+        if (loop != nullptr && p % lanes == 0 && p > dense_from) {
+            RansLoop state{.symbols = symbols.data() + dense_from,
+                           .done = p - dense_from,
                            .entries = entries,
                            .states = states,
                            .words = words};
             loop(state);
             words = state.words;
-            p = rows_end;
+            p = dense_from;
             continue;
         }
         --p;

@@ -73,6 +73,7 @@ def encode_residual(
     levels: _Levels,
     tables: Tables,
     table: int,
+    path: int = -1,
 ) -> bytes:
     """The payload of the residuals of all elements (codec.hpp).
 
@@ -87,6 +88,7 @@ def encode_residual(
             nothing changes.
         tables: of coding 0, with special tokens past the bins of the type.
         table: their id among the patch's, or -1 to carry them in the payload.
+        path: one of `paths()`, or -1 for the best; all give the same bytes.
     """
 
 def encode_sparse(
@@ -98,6 +100,7 @@ def encode_sparse(
     levels: _Levels,
     tables: Tables,
     table: int,
+    path: int = -1,
 ) -> bytes:
     """The payload of the changed elements alone; arguments as for `encode_residual`.
 
@@ -105,7 +108,7 @@ def encode_sparse(
         ValueError: also where an element changed whose context belongs to no class.
     """
 
-def encode_value(code: int, target: _Bytes, tables: Tables, table: int) -> bytes:
+def encode_value(code: int, target: _Bytes, tables: Tables, table: int, path: int = -1) -> bytes:
     """The payload of floating-point elements by themselves; `tables` of coding 1."""
 
 def decode_residual(
@@ -146,11 +149,11 @@ def decode_sparse(
 def decode_value(code: int, payload: _Bytes, out: _Bytes, shared: Sequence[Tables]) -> None:
     """As `decode_residual`, for a payload of coding 1."""
 
-def row_levels(code: int, base: _Bytes, target: _Bytes, row_length: int) -> _Levels:
+def row_levels(code: int, base: _Bytes, target: _Bytes, row_length: int, slack: int = 0) -> _Levels:
     """(rows,) how large the update of each row is, in half octaves (measure.hpp).
 
     -32768 where nothing changed. The level minus twice an element's exponent field is its
-    measured context.
+    measured context. A level within `slack` of the one before takes its place.
     """
 
 def residual_counts(
@@ -160,6 +163,7 @@ def residual_counts(
     row_length: int,
     levels: _Levels,
     specials: Sequence[tuple[int, int]],
+    path: int = -1,
 ) -> npt.NDArray[np.uint32]:
     """(128, 256) counts of residuals by measured context and token (measure.hpp).
 
@@ -170,6 +174,7 @@ def residual_counts(
         row_length: elements a row.
         levels: from `row_levels`: one a row, or one for all.
         specials: (token, residual) for residuals that are to have a token of their own.
+        path: one of `paths()`, or -1 for the best; all give the same counts.
     """
 
 def exponent_counts(code: int, target: _Bytes) -> npt.NDArray[np.uint32]:

@@ -28,9 +28,11 @@ inline constexpr uint16_t no_symbol = 0xFFFF;
 
 // Encodes `symbols` (context << 8 | token) with `entries` (Tables::encode_entries).
 // Fills `states` and returns the words, in the order in which decoding takes them.
-// `path` does whole rounds of 64 lanes where it has a loop for that.
-std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, const uint32_t* entries,
-                                  unsigned lanes, uint32_t* states, Path path);
+// From `dense_from` on, a multiple of `lanes`, no symbol is missing: `path` does whole
+// rounds of 64 lanes there where it has a loop for that.
+std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, size_t dense_from,
+                                  const uint32_t* entries, unsigned lanes, uint32_t* states,
+                                  Path path);
 
 // The decoder's state. The stream of words stays readable for 64 words past `end`.
 struct RansReader {

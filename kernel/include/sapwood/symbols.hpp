@@ -25,7 +25,8 @@ struct Levels {
 
 // Writes context << 8 | token of each element to `out`, and calls
 // `large(index, context, residual)` in ascending order for those whose token is
-// not an exact one of `present` (by context, a bit for each token below 15);
+// not an exact one of `present` (by 32 contexts, a bit for each token below 15;
+// null: all of them);
 // their symbols are the callee's to write. Contexts go up to `last_context`.
 template <class E, class Large>
 void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_t elements,
@@ -69,7 +70,8 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
             const auto context = static_cast<unsigned>(context_of(row, from));
             const uint64_t zigzag = static_cast<uint64_t>(residual) << 1 ^
                                     static_cast<uint64_t>(int64_t{residual} >> 63);
-            if (zigzag < first_bucket && ((present[context] >> zigzag) & 1) != 0)
+            if (zigzag < first_bucket &&
+                (present == nullptr || ((present[context] >> zigzag) & 1) != 0))
                 out[i] = static_cast<uint16_t>(context << 8 | zigzag);
             else
                 large(i, context, residual);

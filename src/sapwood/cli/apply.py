@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import output, read_inputs
+    from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
@@ -63,7 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(arguments, "applying") as progress:
         if header.kind == "tensor":
             size = npy_patching.apply_patch(
-                base, patch, opened, out, force=arguments.force, threads=arguments.threads
+                base,
+                Patch(patch, opened),
+                out,
+                force=arguments.force,
+                threads=arguments.threads,
+                progress=progress,
             )
         elif arguments.force:
             raise InputError(

@@ -85,18 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     metadata = read_metadata(arguments)
     base, target = read_inputs(arguments.base, arguments.target)
     pair = npy_patching.pair_of(base, target)
-    options: dict[str, Any] = {
-        "metadata": metadata,
-        "chunk_size": arguments.chunk_size,
-        "threads": arguments.threads,
-    }
     with progress_bar(arguments, "creating") as progress:
+        options: dict[str, Any] = {
+            "metadata": metadata,
+            "chunk_size": arguments.chunk_size,
+            "threads": arguments.threads,
+            "progress": progress,
+        }
         if isinstance(pair, npy_patching.Pair):
-            stats = npy_patching.create_patch(pair, out, **options)
+            stats = npy_patching.create_patch(pair, out, arguments.level, **options)
         else:
-            stats = models.create_patch(
-                base.data, target.data, out, arguments.level, progress=progress, **options
-            )
+            stats = models.create_patch(base.data, target.data, out, arguments.level, **options)
     notes = [pair] if isinstance(pair, str) else []
     for one in notes:
         note(arguments, one)
@@ -154,4 +153,7 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{name}: expected a JSON object: {e}; correct the file") from e
     if not isinstance(value, dict):
         raise InputError(f"{name}: expected a JSON object, found {type(value).__name__}")
-    return plain(value)
+    try:
+        return plain(value)
+    except InputError as e:
+        raise InputError(f"{name}: {e}") from e

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -24,6 +23,8 @@ def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> 
 
 def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     """Prints one JSON object."""
+    import json
+
     print(json.dumps(facts, indent=2), file=result_stream(arguments))
 
 

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import read_inputs
+    from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
@@ -49,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     opened = open_patch(patch)
     with progress_bar(arguments, "verifying") as progress:
         if opened.front.header.kind == "tensor":
-            found = npy_patching.verify_patch(base, patch, opened, threads=arguments.threads)
+            found = npy_patching.verify_patch(
+                base, Patch(patch, opened), threads=arguments.threads, progress=progress
+            )
         else:
             found = models.verify_patch(
                 base.data, patch.data, threads=arguments.threads, progress=progress

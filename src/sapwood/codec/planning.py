@@ -268,12 +268,24 @@ def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ..
     for survey, levelling in users:
         counts[:WINDOW] += window_of(survey, levelling, shift)
         counts[ROWS] += steps_of(survey, levelling)
+    counts[:WINDOW] = bridged(counts[:WINDOW])
     counts = common(counts, 8 * dtype.size)
     named = special_tokens(dtype, specials)
     tables = built(RESIDUAL, counts, named)
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
     raw[ROWS] = row_raw_bits()
     return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
+
+
+def bridged(counts: Counts) -> Counts:
+    """(32, 256) counts in which no context beside one that occurs is empty.
+
+    Under a single level every second context stays empty, and which ones hangs on one
+    half octave that a sample may miss.
+    """
+    empty = counts.sum(axis=1) == 0
+    padded = np.pad(counts, ((1, 1), (0, 0)))
+    return np.where(empty[:, None], (padded[:-2] + padded[2:]) / 2, counts)
 
 
 def common(counts: Counts, width: int) -> Counts:

@@ -9,7 +9,6 @@ the target.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
@@ -22,10 +21,9 @@ from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
-WHOLE = 1 << 20  # bytes; smaller tensors are read whole
+WHOLE = 1 << 18  # bytes; smaller tensors are read whole
 SAMPLED = 4  # of larger ones, one block in so many
-BLOCK = 1 << 17  # bytes
-
+BLOCK = 1 << 14  # bytes; small, since rows differ more the further they are apart
 MOST_SPECIALS = 14
 FIRST_SPECIAL = 240  # above the tokens of all 32-bit buckets
 
@@ -87,22 +85,24 @@ class Survey:
         return bool(self.levelled) and self.level != STILL
 
 
-def sample_blocks(elements: int, size: int, row_length: int) -> list[tuple[int, int]]:
-    """Ranges of elements to read: begin and end, whole rows where rows are short.
+def sample(data: Bytes, size: int, row_length: int) -> Bytes:
+    """Part of a tensor: evenly spread blocks of neighbouring rows, put together.
 
     Args:
-        elements: of the tensor.
+        data: little-endian elements of the tensor.
         size: bytes an element.
         row_length: elements a row.
     """
-    if elements * size <= WHOLE:
-        return [(0, elements)]
-    rows_a_block = max(1, BLOCK // (row_length * size))
-    block = min(rows_a_block * row_length, elements)
-    blocks = math.ceil(elements / block)
-    return [
-        (i * block, min((i + 1) * block, elements)) for i in range(SAMPLED // 2, blocks, SAMPLED)
-    ] or [(0, block)]
+    if len(data) <= WHOLE:
+        return data
+    row = row_length * size
+    block = max(1, BLOCK // row) * row
+    blocks = len(data) // block
+    if blocks < 2 * SAMPLED:  # rows too long to choose among: parts of rows
+        block = BLOCK
+        blocks = len(data) // block
+    grid = data[: blocks * block].reshape(blocks, block)
+    return grid[SAMPLED // 2 :: SAMPLED].reshape(-1)
 
 
 def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -141,16 +141,12 @@ def heavy_residuals(dtype: DType, base: Bytes, target: Bytes, row_length: int) -
     if dtype.size != 4:
         return {}
     elements = len(target) // dtype.size
-    found: Counter[int] = Counter()
-    read = 0
-    for begin, end in sample_blocks(elements, dtype.size, row_length)[::2]:
-        span = slice(begin * dtype.size, end * dtype.size)
-        residuals = _kernel.residuals(dtype.code, base[span], target[span])
-        values, counts = np.unique(residuals, return_counts=True)
-        often = (np.abs(values) >= 8) & (counts > max(32, len(residuals) // 500))
-        found.update(dict(zip(values[often].tolist(), counts[often].tolist(), strict=True)))
-        read += end - begin
-    return {value: count * elements / read for value, count in found.items()}
+    target = sample(target, dtype.size, row_length)
+    residuals = _kernel.residuals(dtype.code, sample(base, dtype.size, row_length), target)
+    values, counts = np.unique(residuals, return_counts=True)
+    often = (np.abs(values) >= 8) & (counts > max(32, len(residuals) // 500))
+    scale = elements / max(1, len(residuals))
+    return {int(v): n * scale for v, n in zip(values[often], counts[often].tolist(), strict=True)}
 
 
 def special_values(heavy: Iterable[Heavy]) -> tuple[int, ...]:
@@ -180,44 +176,29 @@ def survey_tensor(
         sampled: False reads every element, however large the tensor.
     """
     elements = len(target) // dtype.size
-    whole = [(0, elements)]
-    blocks = sample_blocks(elements, dtype.size, row_length) if sampled else whole
-    spans = [slice(begin * dtype.size, end * dtype.size) for begin, end in blocks]
-    scale = elements / max(1, sum(end - begin for begin, end in blocks))
+    if sampled:
+        target = sample(target, dtype.size, row_length)
+        base = None if base is None else sample(base, dtype.size, row_length)
+    scale = elements * dtype.size / max(1, len(target))
     exponents = None
     if dtype.family == "float":
-        parts = [_kernel.exponent_counts(dtype.code, target[s]) for s in spans]
-        exponents = np.sum(parts, axis=0, dtype=np.float64) * scale
+        exponents = _kernel.exponent_counts(dtype.code, target).astype(np.float64) * scale
     if base is None:
         return Survey(dtype, elements, exponents=exponents)
 
     named = special_tokens(dtype, specials)
-    def measured(spans: list[slice], levels: list[Levels]) -> Levelled:
-        counts: Counts = np.zeros((CONTEXTS, 256))
-        steps: Counts = np.zeros(256)
-        read = 0
-        for span, own in zip(spans, levels, strict=True):
-            read += (span.stop - span.start) // dtype.size
-            counts += _kernel.residual_counts(
-                dtype.code, base[span], target[span], row_length, own, named
-            )
-            steps += step_tokens(own)
-        scale = elements / max(1, read)
-        return Levelled.of(counts * scale, steps * scale)
 
-    def rows(spans: list[slice], slack: int) -> list[Levels]:
-        return [
-            _kernel.row_levels(dtype.code, base[s], target[s], row_length, slack) for s in spans
-        ]
+    def measured(levels: Levels) -> Levelled:
+        counts = _kernel.residual_counts(dtype.code, base, target, row_length, levels, named)
+        return Levelled.of(counts * scale, step_tokens(levels) * scale)
 
-    by_row = rows(spans, Levelling.ROWS.slack)
-    level = one_level(np.concatenate(by_row))
-    single = np.array([level], np.int16)
-    # All from the same rows, or differences between rows would decide.
-    levelled = {Levelling.TENSOR: measured(spans, [single] * len(spans))}
-    if elements > row_length and level != STILL:
-        levelled[Levelling.ROWS] = measured(spans, by_row)
-        levelled[Levelling.RUNS] = measured(spans, rows(spans, Levelling.RUNS.slack))
+    by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
+    level = one_level(by_row)
+    levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
+    if len(by_row) > 1 and level != STILL:
+        runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
+        levelled[Levelling.ROWS] = measured(by_row)
+        levelled[Levelling.RUNS] = measured(runs)
     return Survey(dtype, elements, levelled, level, exponents)
 
 

@@ -1,7 +1,8 @@
 """Which tensor of the base predicts which tensor of the target: pure.
 
-By name first. Where the name changed, by content: a tensor of the same element
-type and count whose values agree in their high bytes far more often than chance.
+Candidates have the same element type and count. Of these, one that is the same,
+as far as samples tell; else the one whose values agree best, by the high bytes that
+training hardly changes. The namesake wins a tie, and when nothing is alike.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import TensorEntry
@@ -18,6 +21,9 @@ from sapwood.tensors import DType
 SAMPLES = 2048  # elements that are compared
 MOST_CANDIDATES = 256  # tensors of one type and size that are compared with one
 LIKELY = 0.8  # share of equal high bytes; unrelated weights agree in about 0.3
+MARGIN = 0.02  # by which another tensor's score must be above the namesake's
+
+Tops = npt.NDArray[np.uint16]  # the two most significant bytes of sampled elements
 
 
 def pair_tensors(
@@ -28,20 +34,18 @@ def pair_tensors(
     The tensors of a pair have the same element type and as many elements; shapes may
     differ. A base tensor may predict several.
     """
-    by_name = {entry.name: entry for entry in base_tensors}
     alike: dict[tuple[DType, int], list[TensorEntry]] = defaultdict(list)
     for entry in base_tensors:
-        if len(alike[key_of(entry)]) < MOST_CANDIDATES:
-            alike[key_of(entry)].append(entry)
-    pairs: list[TensorEntry | None] = []
-    for entry in tensors:
-        namesake = by_name.get(entry.name)
-        if namesake is not None and key_of(namesake) != key_of(entry):
-            namesake = None
-        if namesake is None or likeness(base, namesake, target, entry) < LIKELY:
-            # Renamed, or every name moved on by one: a layer was put in.
-            namesake = most_alike(base, alike[key_of(entry)], target, entry) or namesake
-        pairs.append(namesake)
+        alike[key_of(entry)].append(entry)
+    wanted: dict[tuple[DType, int], list[int]] = defaultdict(list)
+    for i, entry in enumerate(tensors):
+        wanted[key_of(entry)].append(i)
+    pairs: list[TensorEntry | None] = [None] * len(tensors)
+    for key, places in wanted.items():
+        if key in alike:
+            candidates = Candidates(base, alike[key])
+            for i in places:
+                pairs[i] = candidates.nearest(target, tensors[i])
     return pairs
 
 
@@ -50,24 +54,86 @@ def key_of(entry: TensorEntry) -> tuple[DType, int]:
     return entry.spec.dtype, entry.spec.elements
 
 
-def most_alike(
-    base: Bytes, candidates: Sequence[TensorEntry], target: Bytes, entry: TensorEntry
-) -> TensorEntry | None:
-    """The candidate whose sampled high bytes agree most often, if that is no chance."""
-    shares = [(likeness(base, candidate, target, entry), candidate) for candidate in candidates]
-    best = max(shares, key=lambda one: one[0], default=None)
-    return best[1] if best is not None and best[0] >= LIKELY else None
+def sample(data: Bytes, entry: TensorEntry) -> Bytes:
+    """Evenly spread elements of a tensor, [n, bytes an element]."""
+    elements = data[entry.offset : entry.end].reshape(-1, entry.spec.dtype.size)
+    # An odd step, lest it fall into one column of a matrix.
+    return np.ascontiguousarray(elements[:: len(elements) // SAMPLES | 1])
 
 
-def likeness(base: Bytes, old: TensorEntry, target: Bytes, new: TensorEntry) -> float:
-    """The share of sampled elements whose high bytes agree; 1 where there are none."""
-    if new.spec.elements == 0:
-        return 1.0
-    return float(np.mean(high_bytes(base, old) == high_bytes(target, new)))
+def tops(elements: Bytes) -> Tops:
+    """The most significant 16 bits of each element; of single bytes, the byte twice."""
+    high = elements[:, -1].astype(np.uint16)
+    return high << 8 | elements[:, max(0, elements.shape[1] - 2)]
 
 
-def high_bytes(data: Bytes, entry: TensorEntry) -> Bytes:
-    """The most significant bytes of evenly spread elements."""
-    size = entry.spec.dtype.size
-    elements = data[entry.offset : entry.end].reshape(-1, size)
-    return elements[:: max(1, len(elements) // SAMPLES), size - 1]
+class Candidates:
+    """The tensors of a base of one element type and count."""
+
+    def __init__(self, base: Bytes, entries: Sequence[TensorEntry]) -> None:
+        """Borrows the base; reads of it only when there is something to compare."""
+        self._base = base
+        self._entries = entries
+        self._places = {entry.name: i for i, entry in enumerate(entries)}
+        self._sampled: tuple[dict[bytes, int], Tops] | None = None
+
+    def samples(self) -> tuple[dict[bytes, int], Tops]:
+        """The first tensor of each content, and the tops of the tensors that are compared."""
+        if self._sampled is None:
+            contents: dict[bytes, int] = {}
+            rows = []
+            for i, entry in enumerate(self._entries):
+                elements = sample(self._base, entry)
+                contents.setdefault(content_key(elements), i)
+                if i < MOST_CANDIDATES:
+                    rows.append(tops(elements))
+            self._sampled = contents, np.stack(rows)
+        return self._sampled
+
+    def nearest(self, target: Bytes, entry: TensorEntry) -> TensorEntry | None:
+        """The tensor that predicts one of the target best, or None."""
+        place = self._places.get(entry.name)
+        if entry.spec.elements == 0 or (place is not None and len(self._entries) == 1):
+            return self._entries[place or 0]
+        elements = sample(target, entry)
+        namesake = None if place is None else sample(self._base, self._entries[place])
+        if namesake is None or not np.array_equal(namesake, elements):
+            place = self._most_alike(elements, namesake, place)
+        return None if place is None else self._entries[place]
+
+    def _most_alike(self, elements: Bytes, namesake: Bytes | None, place: int | None) -> int | None:
+        """The place of the tensor whose samples agree best with those of the target's.
+
+        Args:
+            elements: of the target.
+            namesake: those of the tensor of the same name, if there is one.
+            place: of that tensor, or None.
+        """
+        contents, rows = self.samples()
+        same = contents.get(content_key(elements))
+        if same is not None:
+            return same
+        wanted = tops(elements)
+        likely, scores = agreement(rows, wanted)
+        scores = np.where(likely >= LIKELY, scores, 0.0)
+        best = int(np.argmax(scores))
+        rival = MARGIN
+        if namesake is not None:
+            rival += float(agreement(tops(namesake)[None], wanted)[1][0])
+        return best if scores[best] > rival else place
+
+
+def content_key(elements: Bytes) -> bytes:
+    """What equal samples have in common, short."""
+    return blake3(elements.data).digest(16)
+
+
+def agreement(rows: Tops, wanted: Tops) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How far the elements of each row agree with the wanted ones.
+
+    Returns:
+        The share of equal high bytes, and that plus the share of equal tops.
+    """
+    differ = rows ^ wanted
+    high = np.mean(differ < 256, axis=1)
+    return high, high + np.mean(differ == 0, axis=1)

@@ -106,7 +106,7 @@ def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -
 
 def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
     """Regions of weights, ascending and without overlap."""
-    for begin, end, shifts in stretches(target, copies):
+    for begin, end, shifts in stretches(base, target, copies):
         for at in range(begin, end, WINDOW):
             # The last window takes a short rest along.
             stop = end if end - at < 2 * WINDOW else at + WINDOW
@@ -117,23 +117,24 @@ def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator
                 break
 
 
-def stretches(target: Bytes, copies: Sequence[Copy]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+def stretches(
+    base: Bytes, target: Bytes, copies: Sequence[Copy]
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """What no copy covers: begin, end and the shifts of the copies around it.
 
-    Copies that are short and lie inside weights belong to the stretch.
+    Copies that are short and lie inside weights belong to the stretch. The beginnings
+    and the ends of both files count as copies of nothing.
     """
     kept = [c for c in copies if c.length >= ABSORBED]
     shorter = [c for c in copies if c.length < ABSORBED]
-    at = 0
-    shift_before: int | None = None
-    for copy in [*kept, Copy(len(target), 0, 0)]:
+    at = shift = 0
+    for copy in [*kept, Copy(len(target), len(base), 0)]:
         if copy.target - at >= SMALLEST:
             first = bisect.bisect_left(shorter, at, key=lambda c: c.target)
             last = bisect.bisect_left(shorter, copy.target, lo=first, key=lambda c: c.target)
-            near = [c.shift for c in shorter[first:last]]
-            around = [shift_before, copy.shift if copy.length else None, *most_common(near)]
-            yield at, copy.target, tuple(dict.fromkeys(s for s in around if s is not None))
-        at, shift_before = copy.target_end, copy.shift
+            near = most_common([c.shift for c in shorter[first:last]])
+            yield at, copy.target, tuple(dict.fromkeys([shift, copy.shift, *near]))
+        at, shift = copy.target_end, copy.shift
 
 
 def most_common(shifts: Sequence[int]) -> list[int]:

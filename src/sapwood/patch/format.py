@@ -270,7 +270,7 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
             whatever the bytes.
     """
     header, index, preamble = checked_parts(data, limits)
-    parsed = parse_header(header)
+    parsed = parse_header(header, limits)
     tables_at = preamble.front_size - preamble.tables
     tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at)
     unpacked = decompress(index, preamble.index_unpacked, "index")
@@ -310,8 +310,18 @@ def front_digest(front: bytes) -> bytes:
     return hasher.digest()
 
 
-def parse_header(data: bytes) -> Header:
+def check_weight(data: bytes, what: str, limits: Limits) -> None:
+    """That JSON text does not take more memory than allowed once it is parsed."""
+    if canonical_json.weight(data) > limits.front:
+        raise LimitExceeded(
+            f"the patch's {what} takes about {canonical_json.weight(data)} bytes parsed, "
+            f"{limits.front} are allowed; raise Limits.front if you trust it"
+        )
+
+
+def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     """The header from its JSON. Fields that this version does not know are passed over."""
+    check_weight(data, "header", limits)
     fields = Fields(canonical_json.parse(data, "header"), "header")
     if fields.text("format") != VERSION:
         raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
@@ -405,6 +415,7 @@ def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
 
 def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Iterator[Segment]:
     """The segments, each checked against its neighbours, the base, target and body."""
+    check_weight(data, "index", limits)
     parsed = canonical_json.parse_exact(data, "index")
     fields = Fields(parsed, "index", known={"segments"})
     target_offset = body_offset = 0
