@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from strategies import NUMPY_TYPES
 
 from sapwood import models
 from sapwood.models import PatchStats
 from sapwood.tensors.dtypes import DType
+from strategies import NUMPY_TYPES
 
 Array = npt.NDArray[Any]
 Tensors = Mapping[str, Array]

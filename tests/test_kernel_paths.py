@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from payload_cases import (
 )
 from reference_codec import LANES, NONE, ROW, STILL
 from reference_elements import gap_bins, residual_bins
-from reference_tables import RESIDUAL, SPARSE, VALUE
+from reference_tables import RESIDUAL, SPARSE, VALUE, parse_tables
 from sapwood import _kernel
 from sapwood.tensors import DType
 from strategies import bit_patterns
@@ -219,3 +220,18 @@ def test_counts_are_those_of_the_tokens(dtype: DType) -> None:
         context = levels[i // 64] - 2 * element.exponent(base[i])
         expected[min(max(context, 0), 127), symbol[1]] += 1
     assert found == [expected.tolist()] * len(PATHS)
+
+
+def test_the_example_of_the_specification() -> None:
+    spec = (Path(__file__).parents[1] / "spec" / "patch-v1.md").read_text()
+    example = spec[spec.index("### An example") :].split("```")[0]
+    lines = [line.strip() for line in example.splitlines() if line.startswith("    ")]
+    tables, *fields = [bytes.fromhex(line.split("  ")[0]) for line in lines]
+    payload = b"".join(fields)
+    base = [0x3F80, 0xBF80, 0x0000, 0x4000]
+    target = [0x3F81, 0xBF80, 0x8000, 0x7FC1]
+    case = make_case(DType.BF16, RESIDUAL, base, target, table=0)
+    layout = dataclasses.replace(case.layout, tables=parse_tables(tables))
+    case = dataclasses.replace(case, layout=layout, serialised=tables)
+    assert case.payload == case.kernel_payload(PATHS[0]) == payload
+    assert case.reference_decode(payload) == case.kernel_decode(payload, PATHS[0]) == target

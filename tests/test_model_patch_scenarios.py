@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 import pytest
 import safetensors.numpy
+
 from model_files import (
     FRONT,
     Tensors,
@@ -27,11 +28,10 @@ from model_files import (
     weights,
     with_header,
 )
-from strategies import NUMPY_TYPES, nasty_words
-
 from sapwood import models
 from sapwood.errors import InputError, SourceHashMismatch
 from sapwood.tensors.dtypes import DType
+from strategies import NUMPY_TYPES, nasty_words
 
 LAYERS = [layer(seed) for seed in range(1, 5)]
 MODEL = stacked(LAYERS)
@@ -214,7 +214,7 @@ def test_names_of_any_kind(name: str) -> None:
 
 def test_a_tied_tensor_that_changed_is_no_worse_than_two() -> None:
     old = {"embedding": MODEL["embedding"], "head": MODEL["embedding"]}
-    new = {name: TUNED["embedding"] for name in old}
+    new = dict.fromkeys(old, TUNED["embedding"])
     single, _ = patched(
         safetensors_file({"head": old["head"]}), safetensors_file({"head": new["head"]})
     )

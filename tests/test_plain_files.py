@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from model_files import (
     FRONT,
     Array,
@@ -21,7 +22,6 @@ from model_files import (
     weights,
     with_header,
 )
-
 from sapwood import models
 from sapwood.patch.format import parse_preamble
 from sapwood.patch.zstd import compress

@@ -134,9 +134,7 @@ def test_a_base_is_updated_in_place(
 
 @FEW
 @given(st.data(), dtypes())
-def test_an_out_that_overlaps_the_base_takes_the_target(
-    data: st.DataObject, dtype: DType
-) -> None:
+def test_an_out_that_overlaps_the_base_takes_the_target(data: st.DataObject, dtype: DType) -> None:
     base, target = data.draw(pairs(dtype, (3000,)))
     shift = data.draw(st.integers(1, 2000))
     memory = np.zeros(base.size + shift, numpy_type(dtype))
@@ -154,9 +152,7 @@ def test_an_out_that_overlaps_the_base_takes_the_target(
     st.randoms(use_true_random=False),
     chunk_sizes(),
 )
-def test_opaque_bytes_that_moved_come_back(
-    parts: list[bytes], rng: Any, chunk_size: int
-) -> None:
+def test_opaque_bytes_that_moved_come_back(parts: list[bytes], rng: Any, chunk_size: int) -> None:
     noise = [np.random.default_rng(i).bytes(700) for i in range(3)]
     base = b"".join([*parts, *noise])
     pieces = [*parts, *noise]
@@ -171,9 +167,7 @@ def test_opaque_bytes_that_moved_come_back(
 
 @FEW
 @given(st.data(), dtypes(), st.booleans())
-def test_bytes_and_back_is_the_identity(
-    data: st.DataObject, dtype: DType, compress: bool
-) -> None:
+def test_bytes_and_back_is_the_identity(data: st.DataObject, dtype: DType, compress: bool) -> None:
     base, target = data.draw(pairs(dtype))
     patch = create_patch(base, target, compress=compress, threads=1)
     raw = patch.to_bytes()

@@ -7,6 +7,7 @@ constexpr unsigned kScaleBits = 12;
 constexpr unsigned kExact = 8;
 constexpr unsigned kFirstBucket = 15;
 constexpr unsigned kRound = 64;  // elements of a sparse round, and of the largest dense one
+constexpr int kVectorLanes = static_cast<int>(V::lanes);
 
 // Bits <= 25 reach into 4 bytes from any bit of the first.
 constexpr int kMostRawBits = 25;
@@ -100,7 +101,7 @@ void dense_loop(DenseLoop& loop) {
     constexpr int kVectors = static_cast<int>(Round / V::lanes);
     using E = Elements<Bytes, Mantissa>;
     V::reg x[kVectors];
-    for (int v = 0; v < kVectors; ++v) x[v] = V::load(loop.states + v * V::lanes);
+    for (int v = 0; v < kVectors; ++v) x[v] = V::load(loop.states + v * kVectorLanes);
     const uint8_t* words = loop.words;
     uint64_t bit_position = loop.bit_position;
     uint64_t i = loop.done;
@@ -130,7 +131,7 @@ void dense_loop(DenseLoop& loop) {
         for (int v = 0; v < kVectors; ++v) {
             const uint64_t at = i + static_cast<uint64_t>(v) * V::lanes;
             const V::reg bits = V::template load_elements<Bytes>(loop.base + at * Bytes);
-            const V::reg own = one_level ? level : V::load(mixed + v * V::lanes);
+            const V::reg own = one_level ? level : V::load(mixed + v * kVectorLanes);
             V::reg index = V::bit_and(x[v], V::set((1u << kScaleBits) - 1));
             if (loop.by_exponent)
                 index = V::add(index, V::template shift_left<kScaleBits>(E::context(bits, own)));
@@ -171,7 +172,7 @@ void dense_loop(DenseLoop& loop) {
         words = next_words;
         bit_position = next_bits;
     }
-    for (int v = 0; v < kVectors; ++v) V::store(loop.states + v * V::lanes, x[v]);
+    for (int v = 0; v < kVectors; ++v) V::store(loop.states + v * kVectorLanes, x[v]);
     loop.words = words;
     loop.bit_position = bit_position;
     loop.done = i;
@@ -205,12 +206,12 @@ void sparse_loop(SparseLoop& loop) {
             V::reg context = V::zero();
             if (loop.by_exponent) {
                 const V::reg bits = V::template load_elements<Bytes>(loop.base + at * Bytes);
-                context = E::context(bits, one_level ? level : V::load(mixed + v * V::lanes));
+                context = E::context(bits, one_level ? level : V::load(mixed + v * kVectorLanes));
             }
             for (unsigned k = 0; k < loop.classes; ++k) {
                 const V::mask reached =
                     V::above(context, V::set(static_cast<uint32_t>(loop.class_starts[k]) - 1));
-                at_least[k] |= V::bits(reached) << (v * static_cast<int>(V::lanes));
+                at_least[k] |= V::bits(reached) << (v * kVectorLanes);
             }
         }
         for (unsigned k = 0; k < loop.classes; ++k) {
@@ -260,7 +261,7 @@ void symbol_loop(SymbolLoop& loop) {
             const V::reg to = V::template load_elements<Bytes>(loop.target + at * Bytes);
             V::reg context = V::zero();
             if (loop.by_exponent)
-                context = E::context(from, one_level ? level : V::load(mixed + v * static_cast<int>(V::lanes)),
+                context = E::context(from, one_level ? level : V::load(mixed + v * kVectorLanes),
                                      loop.last_context);
             const V::reg zigzag = E::zigzag(from, to);
             const V::reg present =

@@ -48,7 +48,7 @@ std::array<uint16_t, 256> normalised_context(std::span<const uint32_t> counts) {
             *top = static_cast<uint16_t>(*top + (scale - sum));
             sum = scale;
         } else {
-            const uint32_t cut = std::min<uint32_t>(sum - scale, std::max(1, *top / 8));
+            const uint32_t cut = std::min(sum - scale, std::max(1u, *top / 8u));
             *top = static_cast<uint16_t>(*top - cut);
             sum -= cut;
         }

@@ -5,10 +5,10 @@ decides from surveys alone which coding and which tables each tensor gets, and
 `chunk` does what was decided with the native kernel.
 """
 
+from sapwood._kernel import Tables
 from sapwood.codec.chunk import (
     Coding,
     Recipe,
-    Tables,
     decode_chunk,
     empty_tables,
     encode_chunk,

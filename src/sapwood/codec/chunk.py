@@ -143,9 +143,7 @@ def encode_chunk(
             levels = shifted(measured, recipe.shift)
     encode = _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
     context = recipe.levelling.context
-    return encode(
-        dtype.code, base, target, row_length, context, levels, tables, recipe.table
-    )
+    return encode(dtype.code, base, target, row_length, context, levels, tables, recipe.table)
 
 
 def decode_chunk(
@@ -179,7 +177,5 @@ def decode_chunk(
             return
         if base is None:
             raise InvalidPatch("damaged index: a residual without a base; get the patch anew")
-        decode = (
-            _kernel.decode_sparse if coding is Coding.SPARSE else _kernel.decode_residual
-        )
+        decode = _kernel.decode_sparse if coding is Coding.SPARSE else _kernel.decode_residual
         decode(dtype.code, payload, base, out, row_length, list(tables), path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.codec.chunk import INLINE, Bytes, Recipe, Tables
+from sapwood._kernel import Tables
+from sapwood.codec.chunk import INLINE, Bytes, Recipe
 from sapwood.codec.planning import plan_tensors
 from sapwood.codec.survey import survey_tensor
 from sapwood.tensors import DType

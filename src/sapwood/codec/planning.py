@@ -221,11 +221,15 @@ def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Level
     return counted, np.clip(counted.context.astype(np.intp) - shift, 0, WINDOW - 1)
 
 
+def summed(indices: npt.NDArray[np.integer], counts: Counts, size: int) -> Counts:
+    """(size,) sums of the counts at each index."""
+    return np.bincount(indices, weights=counts, minlength=size).astype(np.float64, copy=False)
+
+
 def window_of(survey: Survey, levelling: Levelling, shift: int) -> Counts:
     """(32, 256) counts of a surveyed tensor by the contexts of the format."""
     counted, contexts = contexts_of(survey, levelling, shift)
-    flat = np.bincount(contexts * 256 + counted.token, counted.count, WINDOW * 256)
-    return flat.reshape(WINDOW, 256)
+    return summed(contexts * 256 + counted.token, counted.count, WINDOW * 256).reshape(WINDOW, 256)
 
 
 def steps_of(survey: Survey, levelling: Levelling) -> Counts:
@@ -241,7 +245,7 @@ def window_shift(surveys: Sequence[Survey]) -> int:
     for survey in surveys:
         counted = survey.levelled[finest(survey)]
         moved = counted.token != 0
-        changes += np.bincount(counted.context[moved], counted.count[moved], CONTEXTS)
+        changes += summed(counted.context[moved], counted.count[moved], CONTEXTS)
     median = int(np.searchsorted(np.cumsum(changes), changes.sum() / 2))
     return min(max(median - 20, 0), CONTEXTS - WINDOW)
 
@@ -366,8 +370,8 @@ def residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> flo
         return bits + float(counted.count @ tables.bits[contexts, counted.token])
     classes = np.searchsorted(tables.starts, contexts, side="right") - 1
     moved = counted.token != 0
-    members = np.bincount(classes, counted.count, len(tables.starts))
-    changed = np.bincount(classes[moved], counted.count[moved], len(tables.starts))
+    members = summed(classes, counted.count, len(tables.starts))
+    changed = summed(classes[moved], counted.count[moved], len(tables.starts))
     gaps = gap_distribution(changed, members) * tables.bits[: len(members)]
     changes = tables.bits[CHANGES + classes[moved], counted.token[moved]]
     return bits + float(changed @ gaps.sum(axis=1)) + float(counted.count[moved] @ changes)

@@ -46,8 +46,8 @@ class Levelled:
 
     context: npt.NDArray[np.int16]
     token: npt.NDArray[np.uint8]
-    count: npt.NDArray[np.float32]
-    steps: npt.NDArray[np.float32]
+    count: Counts
+    steps: Counts
 
     @classmethod
     def of(cls, counts: Counts, steps: Counts) -> Levelled:
@@ -56,8 +56,8 @@ class Levelled:
         return cls(
             context.astype(np.int16),
             token.astype(np.uint8),
-            counts[context, token].astype(np.float32),
-            steps.astype(np.float32),
+            counts[context, token],
+            steps,
         )
 
 
@@ -189,8 +189,9 @@ def survey_tensor(
     named = special_tokens(dtype, specials)
 
     def measured(levels: Levels) -> Levelled:
-        counts = _kernel.residual_counts(dtype.code, base, target, row_length, levels, named)
-        return Levelled.of(counts * scale, step_tokens(levels) * scale)
+        found = _kernel.residual_counts(dtype.code, base, target, row_length, levels, named)
+        counts: Counts = found.astype(np.float64) * scale
+        return Levelled.of(counts, step_tokens(levels) * scale)
 
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
     level = one_level(by_row)

@@ -204,7 +204,7 @@ def write_target(
     buffers = Buffers()
     hasher = hashlib.sha256()
     for chunk in decode_chunks(opened, base, buffers.place, threads, progress=progress):
-        hasher.update(chunk.data)
+        hasher.update(chunk.data.data)
         if out is not None:
             write_all(out, chunk.data.data)
         buffers.give_back(chunk.data)

@@ -97,7 +97,9 @@ class Options:
             InputError: one is out of range.
         """
         if not 1024 <= self.chunk_size <= MOST_ELEMENTS:
-            raise InputError(f"expected a chunk_size of 1024 to 2^30 bytes, found {self.chunk_size}")
+            raise InputError(
+                f"expected a chunk_size of 1024 to 2^30 bytes, found {self.chunk_size}"
+            )
         if not 1 <= self.level <= 19:
             raise InputError(f"expected a compression_level of 1 to 19, found {self.level}")
 
@@ -137,9 +139,7 @@ class Builder:
     options: Options
     progress: Progress = silent
 
-    def write(
-        self, header: Callable[[], Header], spool: IO[bytes], out: IO[bytes]
-    ) -> Written:
+    def write(self, header: Callable[[], Header], spool: IO[bytes], out: IO[bytes]) -> Written:
         """Writes the whole patch file.
 
         Args:
@@ -316,4 +316,3 @@ def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]
         "tensors_unchanged": unchanged,
         "tensors_modified": len(tensors) - unchanged,
     }
-

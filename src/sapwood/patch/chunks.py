@@ -115,9 +115,7 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
 
 def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
     """The payload by a recipe."""
-    return encode_chunk(
-        recipe, source.dtype, source.base, source.target, source.row_length, tables
-    )
+    return encode_chunk(recipe, source.dtype, source.base, source.target, source.row_length, tables)
 
 
 def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
@@ -204,5 +202,3 @@ def decode(
             decode_splice(payload, whole_base, out)
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
             decode_chunk(coding, dtype, payload, base, out, row_length, tables)
-
-

@@ -401,9 +401,7 @@ def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
         if len(data) - at < 4:
             raise InvalidPatch("damaged tables: cut off", offset=offset + at)
         if len(sets) == MOST_TABLES:  # a set of a few bytes takes half a MiB unpacked
-            raise InvalidPatch(
-                f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at
-            )
+            raise InvalidPatch(f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at)
         size = int.from_bytes(data[at : at + 4], "little")
         at += 4
         if size > len(data) - at:
@@ -442,7 +440,9 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
 
 def parse_segment(fields: Fields, limits: Limits) -> Segment:
     """One segment of the index. A field that is not known may change its meaning: refused."""
-    fields.only({"name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"})
+    fields.only(
+        {"name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"}
+    )
     dtype = parse_dtype(fields.text("dtype"))
     shape = parse_shape(fields)
     elements = math.prod(shape)

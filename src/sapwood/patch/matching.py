@@ -57,7 +57,5 @@ def find_copies(base: Bytes, target: Bytes, begin: int, end: int) -> list[Copy]:
     if end <= begin or len(base) == 0:
         return []
     index = MatchIndex(base, SMALLEST_BLOCK, INDEX_MEMORY)
-    found = [
-        index.find(target, at, min(at + STRIPE, end)) for at in range(begin, end, STRIPE)
-    ]
+    found = [index.find(target, at, min(at + STRIPE, end)) for at in range(begin, end, STRIPE)]
     return [Copy(*map(int, row)) for row in np.concatenate(found)]

@@ -31,7 +31,7 @@ from sapwood.patch.format import (
     parse_header,
     parse_preamble,
 )
-from sapwood.patch.matching import find_copies
+from sapwood.patch.matching import Copy, find_copies
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
 from sapwood.tensors import (
@@ -188,7 +188,7 @@ def create_patch(
 def tensor_segment(old: TensorView, new: TensorView) -> SegmentSource:
     """The one segment of a patch between two tensors of the same spec."""
     spec = new.spec
-    copies = ()
+    copies: tuple[Copy, ...] = ()
     if spec.dtype is DType.BYTES:
         copies = tuple(find_copies(old.data, new.data, 0, len(new.data)))
     return SegmentSource("", spec.dtype, spec.shape, new.data, 0, copies)
@@ -351,13 +351,9 @@ def decodes_in_place(patch: OpenPatch, base: Bytes, out: Bytes) -> bool:
     return base.ctypes.data == out.ctypes.data and not copies_from_elsewhere
 
 
-def decode_into(
-    patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, checked: bool
-) -> None:
+def decode_into(patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, checked: bool) -> None:
     """Decodes the whole target into one array."""
-    chunks = decode_chunks(
-        patch, base, lambda begin, end: out[begin:end], threads, checked=checked
-    )
+    chunks = decode_chunks(patch, base, lambda begin, end: out[begin:end], threads, checked=checked)
     try:
         for _ in chunks:
             pass

@@ -16,7 +16,8 @@ SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
 
 def compress(data: bytes | memoryview, level: int) -> bytes:
     """One frame, with the size of its content in its header."""
-    return zstd.compress(data, level=level)
+    frame: bytes = zstd.compress(data, level=level)
+    return frame
 
 
 def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
@@ -34,7 +35,7 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
         options={zstd.DecompressionParameter.window_log_max: window}
     )
     try:
-        out = decompressor.decompress(frame, max_length=size + 1)
+        out: bytes = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as e:
         raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
     if len(out) != size or not decompressor.eof or decompressor.unused_data:

@@ -20,10 +20,12 @@ class TensorSpec:
 
     @property
     def elements(self) -> int:
+        """How many elements."""
         return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the elements."""
         return self.elements * self.dtype.size
 
     def __str__(self) -> str:

@@ -1,0 +1,135 @@
+"""Fuzzes the reader of patches with atheris.
+
+    python fuzz/fuzz_patch.py -max_total_time=60 CORPUS_FOLDER
+
+Whatever the bytes: only errors of sapwood.errors come out, also where every digest is
+right, and a patch that applies gives the target that its own digests name.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import sys
+from collections.abc import Callable
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood import Patch, apply_patch, create_patch, inspect_patch
+from sapwood.errors import SapwoodError
+from sapwood.patch import zstd
+
+PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
+ELEMENTS = 300
+WORDS = np.random.default_rng(1).integers(0x2000, 0x3C00, ELEMENTS, dtype=np.uint16)
+
+
+def one_input(data: bytes) -> None:
+    """One run: `data` as a patch, and as a change to a good one whose digests are then right."""
+    attempt(data)
+    if data:
+        for patch in changed_patches(data[0], data[1:]):
+            attempt(patch)
+
+
+def attempt(patch: bytes) -> None:
+    """Reads a patch in every way; anything but our errors is a finding."""
+    for read in (inspect_patch, Patch.from_bytes):
+        refused(read, patch)
+    raw = WORDS.view(np.uint8)
+    for one in (WORDS.view(np.float16), WORDS, raw, raw.tobytes()):
+        refused(lambda data, one=one: apply_patch(one, data, threads=1), patch)
+
+
+def refused(read: Callable[[bytes], object], patch: bytes) -> None:
+    """Runs a reader that may raise our errors."""
+    try:
+        read(patch)
+    except SapwoodError as e:
+        if len(str(e)) > 2000:
+            raise AssertionError("an error that pours out the patch") from e
+
+
+def changed_patches(choice: int, data: bytes) -> list[bytes]:
+    """Good patches with a part replaced by `data`, or with `data` inside of it."""
+    patches = good_patches()
+    base, target, patch = patches[choice % len(patches)]
+    parts = taken_apart(patch)
+    part = (choice // len(patches)) % len(parts)
+    whole = [*parts[:part], data, *parts[part + 1 :]]
+    at = int.from_bytes(data[:2], "little") % (len(parts[part]) + 1)
+    patched = parts[part][:at] + data[2:] + parts[part][at + len(data) - 2 :]
+    if part == len(parts) - 1:
+        check_result(base, target, written([*parts[:part], patched[: len(parts[part])]]))
+    return [written(whole), written([*parts[:part], patched, *parts[part + 1 :]])]
+
+
+def check_result(base: object, target: bytes, patch: bytes) -> None:
+    """With another body, and the index as it was, only the target may come out."""
+    try:
+        found = apply_patch(base, patch, threads=1)
+    except SapwoodError:
+        return
+    if found.tobytes() != target:
+        raise AssertionError("wrong data")
+
+
+@functools.cache
+def good_patches() -> tuple[tuple[object, bytes, bytes], ...]:
+    """(base, target's bytes, patch) with different codings."""
+    rng = np.random.default_rng(2)
+    dense = (WORDS + rng.integers(-2, 3, ELEMENTS)).astype(np.uint16)
+    sparse = WORDS.copy()
+    sparse[7] += 1
+    turned = np.roll(WORDS, 100)
+    old, new = (rng.normal(0, 0.02, 900).astype(np.float16) for _ in range(2))
+    pairs: list[tuple[object, object]] = [
+        (WORDS.view(np.float16), one.view(np.float16)) for one in (dense, sparse, turned)
+    ]
+    pairs += [(old, new), (WORDS, np.repeat(WORDS[:3], 100)), (WORDS.tobytes(), turned.tobytes())]
+    return tuple(
+        (base, bytes(memoryview(target).cast("B")), made(base, target)) for base, target in pairs
+    )
+
+
+def made(base: object, target: object) -> bytes:
+    """The patch between two tensors."""
+    return create_patch(base, target, threads=1).to_bytes()
+
+
+def taken_apart(patch: bytes) -> list[bytes]:
+    """Header, index (unpacked), tables and body."""
+    _, _, _, header, index, unpacked, tables, _, body, _, _ = PREAMBLE.unpack_from(patch)
+    parts = []
+    at = PREAMBLE.size
+    for size in (header, index, tables, body):
+        parts.append(patch[at : at + size])
+        at += size
+    parts[1] = zstd.decompress(parts[1], unpacked, "index")
+    return parts
+
+
+def written(parts: list[bytes]) -> bytes:
+    """A patch of these parts, with digests that are right."""
+    header, index, tables, body = parts
+    packed = zstd.compress(index, 1)
+    sizes = (len(header), len(packed), len(index), len(tables), 0, len(body))
+    digest = blake3(body).digest()
+    magic = b"\x89TTP\r\n\x1a\n"
+    front = PREAMBLE.pack(magic, 1, 0xFEFF, *sizes, digest, bytes(32)) + header + packed + tables
+    name = blake3(front[: PREAMBLE.size - 32] + front[PREAMBLE.size :]).digest()
+    return front[: PREAMBLE.size - 32] + name + front[PREAMBLE.size :] + body
+
+
+def main() -> None:
+    # Here, for the target itself needs none of it.
+    import atheris  # type: ignore[import-untyped]
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
