@@ -39,8 +39,9 @@ format: $(VENV)/dependencies ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors ## measure against peers
+bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors demo ## measure against peers
 	$(BENCH_VENV)/bin/python benchmarks/run.py --pairs build/checkpoints \
+	  --published .cache/demo/models \
 	  --out docs/benchmarks.json $(BENCH_ARGS)
 	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 

@@ -282,7 +282,7 @@ for _ in range(30):
             continue
         same = [name for name, content in contents.items() if content == path.read_bytes()]
         found.add(" ".join([path.name, *same]))
-print(*found, sep="\n")
+print("\\n".join(found))
 """
 
 

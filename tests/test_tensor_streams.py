@@ -202,7 +202,9 @@ def test_an_iterator_that_is_cut_off_or_goes_on_is_refused(size: int, threads: i
             threads=threads,
         )
 
-    with pytest.raises(errors.InputError, match="the base ends"):
+    with pytest.raises(
+        errors.InputError, match=f"the base ends after {size} bytes, expected 20000"
+    ):
         create(base[:size], target)
     with pytest.raises(errors.InputError, match="the target ends"):
         create(base, target[:size])

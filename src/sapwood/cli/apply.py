@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.monotonic()
     out = output(arguments.out, arguments.patch)
-    patch, base = read_inputs(arguments.patch, arguments.base)
-    opened = open_patch(patch)
-    header = opened.front.header
     with progress_bar(arguments, "applying") as progress:
+        patch, base = read_inputs(arguments.patch, arguments.base)
+        opened = open_patch(patch)
+        header = opened.front.header
         if header.kind == "tensor":
             size = npy_patching.apply_patch(
                 base,

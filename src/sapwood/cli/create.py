@@ -83,9 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     out = output(arguments.out, arguments.base, arguments.target)
     metadata = read_metadata(arguments)
-    base, target = read_inputs(arguments.base, arguments.target)
-    pair = npy_patching.pair_of(base, target)
     with progress_bar(arguments, "creating") as progress:
+        base, target = read_inputs(arguments.base, arguments.target)
+        pair = npy_patching.pair_of(base, target)
         options: dict[str, Any] = {
             "metadata": metadata,
             "chunk_size": arguments.chunk_size,

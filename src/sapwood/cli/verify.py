@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
-    patch, base = read_inputs(arguments.patch, arguments.base)
-    opened = open_patch(patch)
     with progress_bar(arguments, "verifying") as progress:
+        patch, base = read_inputs(arguments.patch, arguments.base)
+        opened = open_patch(patch)
         if opened.front.header.kind == "tensor":
             found = npy_patching.verify_patch(
                 base, Patch(patch, opened), threads=arguments.threads, progress=progress

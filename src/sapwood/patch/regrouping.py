@@ -45,7 +45,7 @@ class Regrouped:
         at = 0
         while at < size:
             if not len(self._left):
-                self._left = self._next()
+                self._left = self._next(self._taken + at)
             part = self._left[: size - at]
             out[at : at + len(part)] = part
             at += len(part)
@@ -54,14 +54,14 @@ class Regrouped:
         self._taken += size
         return out
 
-    def _next(self) -> Bytes:
+    def _next(self, begin: int) -> Bytes:
         for buffer in self._buffers:
             found = buffer_bytes(buffer, self._what)
             if len(found):
                 return found
         raise InputError(
-            f"the {self._what} ends after byte {self._taken} or soon after it; expected "
-            f"{self._size} bytes: check dtype and shape, or get the {self._what} anew"
+            f"the {self._what} ends after {begin} bytes, expected {self._size}; "
+            f"check dtype and shape, or get the {self._what} anew"
         )
 
     def skip(self) -> None:

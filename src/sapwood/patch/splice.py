@@ -17,6 +17,9 @@ from sapwood.patch.zstd import compress, decompress
 
 STRIPE = 1 << 16  # bytes of operations looked at together
 
+SMALL = 1 << 18  # bytes of content that the best level takes no noticeable time for
+BEST_LEVEL = 19
+
 
 def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int) -> bytes:
     """The payload of a chunk.
@@ -44,7 +47,7 @@ def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int
     content = bytes(head + operations) + b"".join(part.tobytes() for part in literals)
     payload = bytearray()
     put_varint(payload, len(content))
-    return bytes(payload) + compress(content, level)
+    return bytes(payload) + compress(content, level if len(content) > SMALL else BEST_LEVEL)
 
 
 def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
@@ -138,5 +141,7 @@ class Varints:
             if byte < 0x80:
                 if byte == 0 and shift != 0:
                     raise InvalidPatch("damaged chunk: a padded number; get the patch anew")
+                if value >> 64:
+                    raise InvalidPatch("damaged chunk: a number too large; get the patch anew")
                 return value
             shift += 7

@@ -1,0 +1,74 @@
+"""Help is quick, complete, and generated from what it describes."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+import sapwood
+from cli_session import PROGRAM
+from sapwood import errors
+from sapwood.cli import main
+from sapwood.cli.failures import code_owners
+from sapwood.cli.program import COMMANDS
+
+HEAVY = {"numpy", "blake3", "rich", "sapwood.patch", "sapwood.codec", "sapwood.tensors", "torch"}
+
+
+def test_help_imports_nothing_that_is_heavy() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "sapwood", "--help"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & HEAVY
+
+
+def test_help_is_there_before_one_looks() -> None:
+    def seconds(command: list[str]) -> float:
+        begin = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        return time.perf_counter() - begin
+
+    # 0.1 s on a quiet machine; on a busy one, what a bare Python takes tells how busy.
+    taken = statistics.median(seconds([*PROGRAM, "--help"]) for _ in range(5))
+    bare = statistics.median(seconds([sys.executable, "-c", "pass"]) for _ in range(5))
+    assert taken < max(0.1, 8 * bare)
+
+
+def test_the_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["--help"])
+    assert leaving.value.code == 0
+    _, _, listed = capsys.readouterr().out.partition("exit codes:\n")
+    codes = [int(line.split()[0]) for line in listed.partition("\n\n")[0].splitlines()]
+    owned = sorted(kind.exit_code for kind in code_owners(errors.SapwoodError))
+    assert codes == [0, *owned, 130]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.__name__))
+def test_the_help_of_each_command_has_examples(
+    command: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    printed = capsys.readouterr().out
+    assert "\nexamples:\n" in printed
+    assert f"sapwood {name} " in printed.partition("\nexamples:\n")[2]
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"sapwood {sapwood.__version__}\n"
+
+
+def test_the_package_exports_what_it_lists() -> None:
+    assert set(sapwood.__all__) <= set(dir(sapwood))
+    assert all(getattr(sapwood, name) is not None for name in sapwood.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'create_patches'"):
+        sapwood.create_patches  # type: ignore[attr-defined]  # noqa: B018

@@ -1,0 +1,70 @@
+"""The examples of the README, run as a newcomer would copy them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    run = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "True\n", "")
+
+
+def test_the_commands_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    base = rng.standard_normal((256, 256)).astype(np.float32)
+    save_file({"w": base}, tmp_path / "v1.safetensors")
+    save_file({"w": base * np.float32(1.0001)}, tmp_path / "v2.safetensors")
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("sapwood ")]
+    assert [line.split()[1] for line in commands] == ["create", "verify", "apply", "inspect"]
+    for command in commands:
+        run = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    assert (tmp_path / "restored.safetensors").read_bytes() == (
+        tmp_path / "v2.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    root = README.parent
+    text = (root / page).read_text()
+    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    missing = [t for t in targets if not os.path.exists((root / page).parent / t)]
+    assert missing == []
+
+
+def test_the_make_targets_exist() -> None:
+    makefile = (README.parent / "Makefile").read_text()
+    named = re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE)
+    assert named == ["demo", "test"]
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
