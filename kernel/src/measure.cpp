@@ -77,27 +77,37 @@ double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin
     return total;
 }
 
-// Counts symbols in four tables in turn: adding to a count that was just written
-// waits for it.
-void count_symbols(const uint16_t* symbols, uint64_t elements, std::vector<uint32_t>& out) {
-    uint64_t i = 0;
-    if (elements < 16 * out.size()) {  // too few to pay for more tables
-        for (; i < elements; ++i) ++out[symbols[i]];
-        return;
+constexpr uint64_t count_step = 1 << 15;  // elements
+
+// Counts symbols in four tables in turn, since adding to a count that was just
+// written waits for it; in one where there are too few to pay for that.
+class SymbolCounter {
+public:
+    SymbolCounter(std::vector<uint32_t>& out, uint64_t elements)
+        : out_(out), tables_(elements < 16 * out.size() ? 0 : 3 * out.size()) {}
+
+    void add(const uint16_t* symbols, uint64_t count) {
+        uint64_t i = 0;
+        if (!tables_.empty()) {
+            uint32_t* const more = tables_.data();
+            const size_t size = out_.size();
+            for (; i + 4 <= count; i += 4) {
+                ++out_[symbols[i]];
+                ++more[symbols[i + 1]];
+                ++more[size + symbols[i + 2]];
+                ++more[2 * size + symbols[i + 3]];
+            }
+        }
+        for (; i < count; ++i) ++out_[symbols[i]];
     }
-    std::vector<uint32_t> tables(4 * out.size());
-    uint32_t* table = tables.data();
-    const size_t size = out.size();
-    for (; i + 4 <= elements; i += 4) {
-        ++table[symbols[i]];
-        ++table[size + symbols[i + 1]];
-        ++table[2 * size + symbols[i + 2]];
-        ++table[3 * size + symbols[i + 3]];
+    void finish() {
+        for (size_t n = 0; n < tables_.size(); ++n) out_[n % out_.size()] += tables_[n];
     }
-    for (; i < elements; ++i) ++table[symbols[i]];
-    for (size_t n = 0; n < size; ++n)
-        out[n] += table[n] + table[size + n] + table[2 * size + n] + table[3 * size + n];
-}
+
+private:
+    std::vector<uint32_t>& out_;
+    std::vector<uint32_t> tables_;
+};
 
 }  // namespace
 
@@ -131,22 +141,32 @@ std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint
                                       const std::vector<Special>& specials, Path path) {
     const SpecialLookup lookup(specials);
     std::vector<uint32_t> out(size_t{measured_contexts} * 256);
-    const auto symbols = std::make_unique_for_overwrite<uint16_t[]>(elements);
-    row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
-    const Levels by{levels.size() == 1 ? Context::one : Context::row, levels};
+    const bool one = levels.size() == 1;
+    // Whole rows, so that each block has its levels; about what the cache holds.
+    const uint64_t rows = one ? 1 : std::max<uint64_t>(1, count_step / row_length);
+    const uint64_t step = one ? count_step : rows * row_length;
+    uint16_t* const symbols = scratch<uint16_t, struct CountedSymbols>(std::min(step, elements));
+    SymbolCounter counter(out, elements);
     with_element(type, [&](auto element) {
         using E = decltype(element);
-        find_symbols<E>(type, base, target, elements, row_length, by, measured_contexts - 1,
-                        nullptr, symbols.get(), path,
-                        [&](uint64_t i, unsigned context, typename E::sint residual) {
-                            const int special = lookup.find(residual);
-                            const unsigned token =
-                                special >= 0 ? static_cast<unsigned>(special)
-                                             : ResidualBins<E::width>::token(residual).token;
-                            symbols[i] = static_cast<uint16_t>(context << 8 | token);
-                        });
+        constexpr size_t size = sizeof(typename E::uint);
+        for (uint64_t at = 0; at < elements; at += step) {
+            const uint64_t count = std::min(step, elements - at);
+            const Levels own{one ? Context::one : Context::row,
+                             one ? levels : levels.subspan(at / row_length)};
+            find_symbols<E>(type, base + at * size, target + at * size, count,
+                            one ? count : row_length, own, measured_contexts - 1, nullptr, symbols,
+                            path, [&](uint64_t i, unsigned context, typename E::sint residual) {
+                                const int special = lookup.find(residual);
+                                const unsigned token =
+                                    special >= 0 ? static_cast<unsigned>(special)
+                                                 : ResidualBins<E::width>::token(residual).token;
+                                symbols[i] = static_cast<uint16_t>(context << 8 | token);
+                            });
+            counter.add(symbols, count);
+        }
     });
-    count_symbols(symbols.get(), elements, out);
+    counter.finish();
     return out;
 }
 

@@ -114,6 +114,8 @@ void rans_loop(RansLoop& loop) {
     V::reg x[4];
     for (int v = 0; v < 4; ++v) x[v] = V::load(loop.states + 16 * v);
     uint16_t* words = loop.words;
+    const __m512i lane =
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     for (uint64_t p = loop.done; p > 0; p -= 64) {
         for (int v = 3; v >= 0; --v) {
             const __m512i symbol = _mm512_cvtepu16_epi32(_mm256_loadu_si256(
@@ -124,9 +126,13 @@ void rans_loop(RansLoop& loop) {
             const __mmask16 emit =
                 _mm512_cmpge_epu32_mask(V::shift_right<20>(x[v]), frequency);
             const unsigned count = static_cast<unsigned>(__builtin_popcount(emit));
+            // The words go to the end of a whole vector: what it writes below them is
+            // written over later. Masked stores take many times as long.
+            const __m512i packed = _mm512_permutexvar_epi32(
+                V::add(lane, V::set(count)), _mm512_maskz_compress_epi32(emit, x[v]));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(words - 16),
+                                _mm512_cvtepi32_epi16(packed));
             words -= count;
-            _mm512_mask_cvtepi32_storeu_epi16(words, static_cast<__mmask16>((1u << count) - 1),
-                                              _mm512_maskz_compress_epi32(emit, x[v]));
             const __m512i low = _mm512_mask_srli_epi32(x[v], emit, x[v], 16);
             const __m512 ratio = _mm512_div_ps(_mm512_cvtepu32_ps(low),
                                                _mm512_cvtepu32_ps(frequency));

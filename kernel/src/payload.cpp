@@ -38,6 +38,9 @@ unsigned lanes_for(std::span<const uint16_t> symbols, const uint32_t* entries) {
     return quarters * stride / 32 < 16384 ? 16 : 64;
 }
 
+// Memory of the last writer on this thread, for the next one: see scratch.hpp.
+thread_local std::vector<uint16_t> spare_symbols;
+
 void put_varint(std::vector<uint8_t>& out, uint64_t value) {
     for (; value >= 0x80; value >>= 7) out.push_back(static_cast<uint8_t>(value | 0x80));
     out.push_back(static_cast<uint8_t>(value));
@@ -78,12 +81,16 @@ private:
 
 }  // namespace
 
+PayloadWriter::~PayloadWriter() { symbols_.swap(spare_symbols); }
+
 PayloadWriter::PayloadWriter(const Tables& tables, int table, Context context,
                              std::span<const int16_t> levels, uint64_t symbols_expected)
     : tables_(tables),
       entries_(tables.encode_entries()),
       table_(table),
       context_(context) {
+    symbols_.swap(spare_symbols);
+    symbols_.clear();
     symbols_.reserve(symbols_expected + levels.size() + max_lanes);
     if (context_ == Context::one) level_ = levels[0];
     if (context_ != Context::row) return;

@@ -1,7 +1,8 @@
 #include "sapwood/rans.hpp"
 
 #include <array>
-#include <memory>
+
+#include "sapwood/scratch.hpp"
 
 namespace sapwood {
 namespace {
@@ -35,10 +36,10 @@ std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, size_t dens
                                   const uint32_t* entries, unsigned lanes, uint32_t* states,
                                   Path path) {
     std::fill(states, states + lanes, rans_low);
-    // A symbol emits at most one word; one more is written to and not kept.
-    const size_t room = symbols.size() + 1;
-    const auto buffer = std::make_unique_for_overwrite<uint16_t[]>(room);
-    uint16_t* words = buffer.get() + room;
+    // A symbol emits at most one word; up to 16 more are written to and not kept.
+    const size_t room = symbols.size() + 16;
+    uint16_t* const end = scratch<uint16_t, struct RansWords>(room) + room;
+    uint16_t* words = end;
     const RansFunction loop = lanes == max_lanes ? rans_function(path) : nullptr;
     size_t p = symbols.size();
     while (p > 0) {
@@ -59,7 +60,7 @@ std::vector<uint16_t> rans_encode(std::span<const uint16_t> symbols, size_t dens
             x = encode_symbol(x, entries[symbols[p]], words);
         }
     }
-    return {words, buffer.get() + room};
+    return {words, end};
 }
 
 }  // namespace sapwood

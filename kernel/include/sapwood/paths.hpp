@@ -81,8 +81,11 @@ struct RansLoop {
     uint64_t done;             // a multiple of 64; 0 at the end
     const uint32_t* entries;   // by symbol: start << 16 | frequency
     uint32_t* states;          // 64
-    uint16_t* words;           // written backwards, from here down
+    uint16_t* words;           // written backwards, from here down, up to 16 too far
 };
+
+// Elements of a round of the symbol loop; fewer are left to the scalar code.
+inline constexpr uint64_t symbol_round = 64;
 
 using DenseFunction = void (*)(DenseLoop&);
 using SparseFunction = void (*)(SparseLoop&);

@@ -42,6 +42,9 @@ public:
     // `table`: the id of a shared set, or negative to carry `tables` inside.
     PayloadWriter(const Tables& tables, int table, Context context,
                   std::span<const int16_t> levels, uint64_t symbols_expected);
+    PayloadWriter(const PayloadWriter&) = delete;
+    PayloadWriter& operator=(const PayloadWriter&) = delete;
+    ~PayloadWriter();
 
     // Whether the tables have a token in a context.
     bool has(unsigned context, unsigned token) const {

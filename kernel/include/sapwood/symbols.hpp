@@ -1,14 +1,15 @@
 // Context and token of every element, for encoders and for measuring.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "sapwood/bins.hpp"
 #include "sapwood/element.hpp"
 #include "sapwood/paths.hpp"
 #include "sapwood/payload.hpp"
+#include "sapwood/scratch.hpp"
 #include "sapwood/specials.hpp"
 
 namespace sapwood {
@@ -22,6 +23,9 @@ struct Levels {
         return context == Context::none ? 0 : values[context == Context::row ? row : 0];
     }
 };
+
+// Elements between which listed ones are done with: what they take stays in the cache.
+inline constexpr uint64_t symbol_step = 1 << 14;
 
 // Writes context << 8 | token of each element to `out`, and calls
 // `large(index, context, residual)` in ascending order for those whose token is
@@ -52,13 +56,17 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
                     .listed_count = 0,
                     .done = 0};
     if (const SymbolFunction function = symbol_function(path, type); function != nullptr) {
-        const auto listed = std::make_unique_for_overwrite<uint32_t[]>(elements);
-        loop.listed = listed.get();
-        function(loop);
-        for (uint64_t n = 0; n < loop.listed_count; ++n) {
-            const uint64_t i = listed[n];
-            const auto from = E::load(base, i);
-            large(i, static_cast<unsigned>(out[i] >> 8), E::residual(from, E::load(target, i)));
+        loop.listed = scratch<uint32_t, struct ListedElements>(symbol_step);
+        while (elements - loop.done >= symbol_round) {
+            loop.elements = std::min(elements, loop.done + symbol_step);
+            loop.listed_count = 0;
+            function(loop);
+            for (uint64_t n = 0; n < loop.listed_count; ++n) {
+                const uint64_t i = loop.listed[n];
+                const auto from = E::load(base, i);
+                large(i, static_cast<unsigned>(out[i] >> 8),
+                      E::residual(from, E::load(target, i)));
+            }
         }
     }
     uint64_t row = loop.done / row_length;
