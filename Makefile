@@ -135,7 +135,7 @@ FUZZ_CXX ?= $(firstword $(wildcard $(foreach dir,$(subst :, ,$(PATH)), \
   $(dir)/clang++ $(dir)/clang++-1[4-9] $(dir)/clang++-2[0-9])))
 # One for each compiler: CMake forgets the options when it finds another one.
 FUZZ_BUILD = build/fuzz-$(notdir $(FUZZ_CXX))
-FUZZ_TARGETS = $(shell grep -l '^import atheris' fuzz/*.py 2>/dev/null)
+FUZZ_TARGETS = $(shell grep -l 'import atheris' fuzz/*.py 2>/dev/null)
 
 # Files in build/fuzz that a crash leaves behind are its input.
 FUZZ_ARGS = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
@@ -148,7 +148,7 @@ fuzz-kernel: $(VENV)/dependencies
 	  -DCMAKE_CXX_COMPILER=$(FUZZ_CXX)
 	$(CMAKE) --build $(FUZZ_BUILD)
 	@mkdir -p build/fuzz/kernel
-	$(FUZZ_BUILD)/fuzz_decode $(FUZZ_ARGS) build/fuzz/kernel
+	$(FUZZ_BUILD)/fuzz_decode $(FUZZ_ARGS) -len_control=0 -max_len=1500 build/fuzz/kernel
 
 # atheris has wheels for some versions of Python only; without it this part says so and ends.
 fuzz-python: $(VENV)/installed $(VENV)/fuzz-requirements.txt

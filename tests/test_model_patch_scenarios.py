@@ -224,7 +224,9 @@ def test_a_tied_tensor_that_changed_is_no_worse_than_two() -> None:
 
 def test_many_small_tensors() -> None:
     old = {f"t{i}": weights(i, (4, 4)) for i in range(500)}
-    new = {name: array if i % 10 else tuned(array, i) for i, (name, array) in enumerate(old.items())}
+    new = {
+        name: array if i % 10 else tuned(array, i) for i, (name, array) in enumerate(old.items())
+    }
     patch, stats = patched(safetensors_file(old), safetensors_file(new))
     assert stats.tensors_modified == 50
     # 16 bytes of digest a chunk, and its part of the index.

@@ -23,7 +23,7 @@ from model_files import (
     with_header,
 )
 from sapwood import models
-from sapwood.patch.format import parse_preamble
+from sapwood.patch.parsing import parse_preamble
 from sapwood.patch.zstd import compress
 from sapwood.tensors.dtypes import DType
 
@@ -105,13 +105,19 @@ UNRELATED = {
     "noise": (NOISE, OTHER_NOISE),
     "text": (PROSE, text(2)),
     "zeros": (NOISE, bytes(500_000)),
-    "f32": (weights(1, (1 << 17,), DType.F32).tobytes(), weights(2, (1 << 17,), DType.F32).tobytes()),
+    "f32": (
+        weights(1, (1 << 17,), DType.F32).tobytes(),
+        weights(2, (1 << 17,), DType.F32).tobytes(),
+    ),
     "bf16": (weights(1, (1 << 18,)).tobytes(), weights(2, (1 << 18,)).tobytes()),
     "f16": (
         weights(1, (1 << 18,), DType.F16).tobytes(),
         weights(2, (1 << 18,), DType.F16).tobytes(),
     ),
-    "int8": (weights(1, (1 << 19,), DType.I8).tobytes(), weights(2, (1 << 19,), DType.I8).tobytes()),
+    "int8": (
+        weights(1, (1 << 19,), DType.I8).tobytes(),
+        weights(2, (1 << 19,), DType.I8).tobytes(),
+    ),
     "mixed": (PROSE, NOISE[:9999] + text(3) + bytes(100_000) + weights(5, (50_000,)).tobytes()),
 }
 
@@ -126,7 +132,9 @@ def test_never_larger_than_the_target_compressed_alone(kind: str, chunk_size: in
     pieces = [target[i : i + chunk_size] for i in range(0, len(target), chunk_size)]
     alone = sum(min(len(compress(piece, 3)), len(piece)) for piece in pieces)
     assert len(patch) <= alone + front
-    assert len(patch) <= len(target) + 1536 + len(target) // 1000 * (1 if chunk_size > 1 << 16 else 2)
+    assert len(patch) <= len(target) + 1536 + len(target) // 1000 * (
+        1 if chunk_size > 1 << 16 else 2
+    )
 
 
 def test_the_front_of_a_file_of_bytes_is_small() -> None:
@@ -188,7 +196,10 @@ def test_a_model_file_and_a_plain_file() -> None:
         (2**31).to_bytes(8, "little") + b'{"a": 1}',
         (10).to_bytes(8, "little") + b'{"a": nul}' + NOISE[:999],
         with_header(
-            {n: {"dtype": "U8", "shape": [5], "data_offsets": [i, i + 5]} for i, n in enumerate("ab")},
+            {
+                n: {"dtype": "U8", "shape": [5], "data_offsets": [i, i + 5]}
+                for i, n in enumerate("ab")
+            },
             NOISE[:6],
         ),
     ],

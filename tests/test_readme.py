@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -58,7 +57,7 @@ def test_links_lead_somewhere(page: str) -> None:
     root = README.parent
     text = (root / page).read_text()
     targets = re.findall(r"\]\(([^)#:]+)\)", text)
-    missing = [t for t in targets if not os.path.exists((root / page).parent / t)]
+    missing = [t for t in targets if not ((root / page).parent / t).exists()]
     assert missing == []
 
 

@@ -365,16 +365,20 @@ def class_starts(window: Counts) -> tuple[int, ...]:
 def residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> float:
     """What a tensor takes under given tables."""
     counted, contexts = contexts_of(survey, levelling, tables.shift)
-    bits = float(steps_of(survey, levelling) @ tables.bits[ROWS])
+    bits = float((steps_of(survey, levelling) * tables.bits[ROWS]).sum())
     if tables.coding is Coding.RESIDUAL:
-        return bits + float(counted.count @ tables.bits[contexts, counted.token])
+        return bits + float((counted.count * tables.bits[contexts, counted.token]).sum())
     classes = np.searchsorted(tables.starts, contexts, side="right") - 1
     moved = counted.token != 0
     members = summed(classes, counted.count, len(tables.starts))
     changed = summed(classes[moved], counted.count[moved], len(tables.starts))
     gaps = gap_distribution(changed, members) * tables.bits[: len(members)]
     changes = tables.bits[CHANGES + classes[moved], counted.token[moved]]
-    return bits + float(changed @ gaps.sum(axis=1)) + float(counted.count[moved] @ changes)
+    return (
+        bits
+        + float((gaps.sum(axis=1) * changed).sum())
+        + float((counted.count[moved] * changes).sum())
+    )
 
 
 def value_tables(surveys: Sequence[Survey]) -> TableSet | None:

@@ -24,6 +24,8 @@ CONTEXTS = 128  # that a measurement tells apart
 WHOLE = 1 << 18  # bytes; smaller tensors are read whole
 SAMPLED = 4  # of larger ones, one block in so many
 BLOCK = 1 << 14  # bytes; small, since rows differ more the further they are apart
+MOST_SAMPLED = 16 << 20  # bytes of a tensor that are read, however large it is
+MOST_LOOKED_THROUGH = 2 << 20  # bytes that are searched for heavy residuals
 MOST_SPECIALS = 14
 FIRST_SPECIAL = 240  # above the tokens of all 32-bit buckets
 
@@ -85,13 +87,14 @@ class Survey:
         return bool(self.levelled) and self.level != STILL
 
 
-def sample(data: Bytes, size: int, row_length: int) -> Bytes:
+def sample(data: Bytes, size: int, row_length: int, most: int = MOST_SAMPLED) -> Bytes:
     """Part of a tensor: evenly spread blocks of neighbouring rows, put together.
 
     Args:
         data: little-endian elements of the tensor.
         size: bytes an element.
         row_length: elements a row.
+        most: bytes, about.
     """
     if len(data) <= WHOLE:
         return data
@@ -102,7 +105,8 @@ def sample(data: Bytes, size: int, row_length: int) -> Bytes:
         block = BLOCK
         blocks = len(data) // block
     grid = data[: blocks * block].reshape(blocks, block)
-    return grid[SAMPLED // 2 :: SAMPLED].reshape(-1)
+    step = max(SAMPLED, len(data) // most)
+    return grid[SAMPLED // 2 :: step].reshape(-1)
 
 
 def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -141,8 +145,9 @@ def heavy_residuals(dtype: DType, base: Bytes, target: Bytes, row_length: int) -
     if dtype.size != 4:
         return {}
     elements = len(target) // dtype.size
-    target = sample(target, dtype.size, row_length)
-    residuals = _kernel.residuals(dtype.code, sample(base, dtype.size, row_length), target)
+    base = sample(base, dtype.size, row_length, MOST_LOOKED_THROUGH)
+    target = sample(target, dtype.size, row_length, MOST_LOOKED_THROUGH)
+    residuals = _kernel.residuals(dtype.code, base, target)
     values, counts = np.unique(residuals, return_counts=True)
     often = (np.abs(values) >= 8) & (counts > max(32, len(residuals) // 500))
     scale = elements / max(1, len(residuals))

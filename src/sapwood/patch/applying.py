@@ -24,16 +24,8 @@ from sapwood.errors import (
 )
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.chunks import chunk_digest, decode
-from sapwood.patch.format import (
-    DEFAULT_LIMITS,
-    PREAMBLE,
-    Chunk,
-    Front,
-    Limits,
-    Segment,
-    parse_front,
-    parse_preamble,
-)
+from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, Chunk, Front, Limits, Segment
+from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
 
 Place = Callable[[int, int], Bytes]
@@ -102,8 +94,8 @@ def check_base(patch: OpenPatch, base: Bytes, threads: int) -> None:
     expected = patch.front.header.bases[0]
     if len(base) != expected.size:
         raise SourceHashMismatch(
-            f"wrong base: expected {expected.size} bytes, found {len(base)}; "
-            f"the patch was made from the base with BLAKE3 {expected.blake3.hex()}"
+            f"wrong base: expected {expected.size} bytes with BLAKE3 {expected.blake3.hex()}, "
+            f"found {len(base)} bytes; apply the patch to the base that it was made from"
         )
     found = blake3(base.data, max_threads=threads).digest()
     if found != expected.blake3:

@@ -20,9 +20,10 @@ from sapwood.codec.chunk import Bytes, Coding
 from sapwood.codec.survey import Heavy, heavy_residuals, special_values
 from sapwood.errors import InputError
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.format import MOST_ELEMENTS, BaseRange, Header, Segment, serialise_front
+from sapwood.patch.format import MOST_ELEMENTS, BaseRange, Header, Segment
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import ordered
+from sapwood.patch.serialising import serialise_front
 from sapwood.tensors import DType
 
 DEFAULT_CHUNK = 4 << 20  # bytes of target a chunk

@@ -23,6 +23,7 @@ from sapwood.patch.zstd import compress, decompress
 from sapwood.tensors import DType
 
 SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
+LUCK = 1.1  # how much better the whole may compress than the sample
 SURPRISE = 2.0  # a payload larger than this times its estimate is planned anew
 
 
@@ -108,7 +109,7 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
         if tables is not None:
             found.append(Candidate(local.coding, coded(source, local, tables)))
     smallest = min((len(one.payload) for one in found), default=len(source.target))
-    if worth_compressing(source.target, smallest):
+    if source.dtype is DType.BYTES or worth_compressing(source.target, smallest):
         found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
     return found
 
@@ -139,7 +140,7 @@ def worth_compressing(target: Bytes, smallest: int) -> bool:
         return True
     middle = (len(target) - SAMPLE) // 2
     sample = compress(target[middle : middle + SAMPLE].data, 1)
-    return len(sample) / SAMPLE < 1.02 * smallest / len(target)
+    return len(sample) / SAMPLE < LUCK * smallest / len(target)
 
 
 def check_roundtrip(

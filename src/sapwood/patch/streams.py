@@ -49,10 +49,10 @@ from sapwood.patch.format import (
     FileDigest,
     Limits,
     Segment,
-    serialise_front,
 )
 from sapwood.patch.pipeline import ordered, thread_count
 from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
+from sapwood.patch.serialising import serialise_front
 from sapwood.patch.tensor import Patch, patch_array, tensor_header
 from sapwood.tensors import DType, TensorSpec
 

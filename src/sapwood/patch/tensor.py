@@ -16,22 +16,15 @@ from sapwood.errors import (
     InputError,
     InvalidPatch,
     ShapeMismatch,
+    TargetHashMismatch,
     TruncatedPatch,
 )
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
 from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
 from sapwood.patch.canonical_json import plain
-from sapwood.patch.format import (
-    DEFAULT_LIMITS,
-    PREAMBLE,
-    VERSION,
-    FileDigest,
-    Header,
-    Limits,
-    parse_header,
-    parse_preamble,
-)
+from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, VERSION, FileDigest, Header, Limits
 from sapwood.patch.matching import Copy, find_copies
+from sapwood.patch.parsing import parse_header, parse_preamble
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
 from sapwood.tensors import (
@@ -254,7 +247,7 @@ def apply_patch(
         InvalidPatch: the patch is damaged. Nothing was written.
         DtypeMismatch, ShapeMismatch: base or `out` do not fit the patch. Nothing was written.
         TargetHashMismatch: the result is wrong although base and patch are intact, which
-            no damage can cause; `out` is then partly written.
+            no damage can cause; `out` is then overwritten.
         LimitExceeded: a chunk larger than `chunk_size`.
     """
     opened = opened_patch(patch, chunk_size)
@@ -361,6 +354,12 @@ def decode_into(patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, chec
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
             check_base(patch, base, threads)
         raise
+    expected = patch.front.header.target.blake3
+    if checked and blake3(out.data, max_threads=threads).digest() != expected:
+        raise TargetHashMismatch(
+            f"wrong result: expected BLAKE3 {expected.hex()}; the patch contradicts itself, "
+            "get it anew from who made it"
+        )
 
 
 def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:

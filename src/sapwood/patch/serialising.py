@@ -1,0 +1,98 @@
+"""The front of a patch as bytes; parsing them gives the same parts back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sapwood.patch import canonical_json
+from sapwood.patch.format import (
+    BYTE_ORDER,
+    DIGEST,
+    MAGIC,
+    MAJOR,
+    PREAMBLE,
+    VERSION,
+    FileDigest,
+    Header,
+    Segment,
+    front_digest,
+)
+from sapwood.patch.zstd import compress
+
+
+def serialise_front(
+    header: Header,
+    segments: Sequence[Segment],
+    tables: Sequence[bytes],
+    body_size: int,
+    body_digest: bytes,
+) -> bytes:
+    """The front of a patch; parsing it gives the same parts back."""
+    header_bytes = canonical_json.serialise(header_fields(header))
+    index = canonical_json.serialise({"segments": [segment_fields(s) for s in segments]})
+    packed = compress(index, 19 if len(index) < (1 << 20) else 9)
+    sets = b"".join(len(one).to_bytes(4, "little") + one for one in tables)
+    preamble = PREAMBLE.pack(
+        MAGIC,
+        MAJOR,
+        BYTE_ORDER,
+        len(header_bytes),
+        len(packed),
+        len(index),
+        len(sets),
+        0,
+        body_size,
+        body_digest,
+        bytes(DIGEST),
+    )
+    front = preamble + header_bytes + packed + sets
+    digest = front_digest(front)
+    return front[: PREAMBLE.size - DIGEST] + digest + front[PREAMBLE.size :]
+
+
+def header_fields(header: Header) -> dict[str, Any]:
+    """The header as JSON values."""
+
+    def digest(one: FileDigest) -> dict[str, Any]:
+        fields: dict[str, Any] = {"size": one.size, "blake3": one.blake3.hex()}
+        if one.sha256 is not None:
+            fields["sha256"] = one.sha256.hex()
+        return fields
+
+    fields: dict[str, Any] = {
+        "format": VERSION,
+        "kind": header.kind,
+        "algorithm": header.algorithm,
+        "bases": [digest(one) for one in header.bases],
+        "target": digest(header.target),
+        "base_format": header.base_format,
+        "target_format": header.target_format,
+        "byte_order": header.byte_order,
+        "counts": dict(header.counts),
+        "writer": header.writer,
+        "metadata": dict(header.metadata),
+        "shape": list(header.shape),
+    }
+    if header.dtype is not None:
+        fields["dtype"] = header.dtype.label
+    if header.created_at is not None:
+        fields["created_at"] = header.created_at
+    return fields
+
+
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    """A segment as JSON values."""
+    prediction = segment.prediction
+    return {
+        "name": segment.name,
+        "dtype": segment.dtype.label,
+        "shape": list(segment.shape),
+        "prediction": prediction
+        and {"kind": "base", "base": prediction.base, "offset": prediction.offset},
+        "row": segment.row_length,
+        "chunk": segment.chunk_elements,
+        "codings": "".join(chunk.coding.value for chunk in segment.chunks),
+        "sizes": [chunk.size for chunk in segment.chunks],
+        "digests": b"".join(chunk.digest for chunk in segment.chunks).hex(),
+    }

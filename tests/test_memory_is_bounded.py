@@ -1,0 +1,133 @@
+"""Memory depends on chunks and threads, not on the size of the files or on what a patch claims."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_files import patched
+
+from sapwood import models
+from sapwood.errors import SapwoodError
+from sapwood.patch.format import parse_front, serialise_front
+
+SIZE = 256 << 20  # bytes of the model
+TENSORS = 16
+LIMIT = 256  # MiB of anonymous memory, as the design promises for any size
+EXPECTED = 100  # MiB; about 40 are measured
+
+MEASURE = """
+import sys, threading, time
+from sapwood import models
+def anonymous():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) / 1024
+def peak(call):
+    before = highest = anonymous()
+    thread = threading.Thread(target=call)
+    thread.start()
+    while thread.is_alive():
+        highest = max(highest, anonymous())
+        time.sleep(0.002)
+    thread.join()
+    print(highest - before)
+peak(lambda: models.create_patch("base", "target", "patch", threads=2))
+peak(lambda: models.apply_patch("base", "patch", "made", threads=2))
+"""
+
+
+def measured(folder: Path) -> list[float]:
+    """MiB of anonymous memory at the peak of creating and of applying, over what was before."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return [float(line) for line in done.stdout.split()]
+
+
+def header() -> bytes:
+    """Of a safetensors file of square bf16 matrices."""
+    each = SIZE // TENSORS
+    side = int((each // 2) ** 0.5)
+    tensors = {
+        f"layers.{i}.weight": {
+            "dtype": "BF16",
+            "shape": [side, each // 2 // side],
+            "data_offsets": [i * each, (i + 1) * each],
+        }
+        for i in range(TENSORS)
+    }
+    text = json.dumps(tensors).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def test_a_large_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal(SIZE // TENSORS // 2, dtype=np.float32) * np.float32(0.02)
+    steps = rng.standard_normal(len(values), dtype=np.float32) * np.float32(1e-4)
+    for name, floats in (("base", values), ("target", values + steps)):
+        words = (floats.view(np.uint32) >> 16).astype(np.uint16)  # bf16, cut off
+        with (tmp_path / name).open("wb") as file:
+            file.write(header())
+            for i in range(TENSORS):
+                file.write(np.roll(words, 4099 * i).data)
+    peaks = measured(tmp_path)
+    assert (tmp_path / "made").stat().st_size == (tmp_path / "target").stat().st_size
+    assert (tmp_path / "patch").stat().st_size < SIZE // 4
+    assert max(peaks) < LIMIT, peaks
+    assert max(peaks) < EXPECTED, peaks
+
+
+@pytest.mark.parametrize("size", [1 << 20, 1 << 50, 2**63 - 1])
+def test_a_patch_that_claims_a_huge_target_is_refused_at_once(size: int) -> None:
+    patch, _ = patched(b"base" * 100, b"target" * 100)
+    front = parse_front(patch)
+    huge = dataclasses.replace(front.header.target, size=size)
+    claims = dataclasses.replace(front.header, target=huge)
+    (segment,) = front.segments
+    larger = dataclasses.replace(segment, shape=(size,))
+    chunked = dataclasses.replace(larger, chunk_elements=1 << 26)
+    body = patch[front.size :]
+    for segments in ([segment], [larger], [chunked], [segment] * 3, []):
+        hostile = (
+            serialise_front(claims, segments, front.tables, front.body_size, front.body_digest)
+            + body
+        )
+        assert_refused_cheaply(hostile)
+
+
+def test_a_preamble_that_claims_a_huge_front_is_refused_at_once() -> None:
+    patch, _ = patched(b"base" * 100, b"target" * 100)
+    for at in (12, 16, 20, 24):  # sizes of header, index, unpacked index and tables
+        assert_refused_cheaply(patch[:at] + b"\xff\xff\xff\x7f" + patch[at + 4 :])
+        assert_refused_cheaply(patch[:at] + b"\xff\xff\xff\x0f" + patch[at + 4 :])
+    assert_refused_cheaply(patch[:32] + b"\xff" * 8 + patch[40:])  # and of the body
+
+
+def assert_refused_cheaply(hostile: bytes) -> None:
+    """With one of our errors, within a second, and without a MiB of memory."""
+    tracemalloc.start()
+    begin = time.monotonic()
+    with pytest.raises(SapwoodError):
+        models.verify_patch(b"base" * 100, hostile)
+    with pytest.raises(SapwoodError):
+        models.patch_info(hostile)
+    seconds = time.monotonic() - begin
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20
+    assert seconds < 1
