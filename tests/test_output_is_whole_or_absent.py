@@ -54,7 +54,6 @@ def run_child(script: str, *arguments: object, folder: Path) -> str:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert list((folder / "tmp").iterdir()) == []
     return done.stdout
 
 
@@ -181,6 +180,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     (tmp_path / "out").mkdir()
     printed = run_child(FULL_DISK, "base", "target", "patch", FRONT.size, folder=tmp_path)
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert set(printed.splitlines()) == {"True True 0"}
     assert len(printed.splitlines()) >= 2 * 8
 

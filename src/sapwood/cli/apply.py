@@ -18,9 +18,9 @@ Makes the target of a patch from its base. The patch, the base and the result ar
 the output takes its name only then: it may be the base itself."""
 
 EXAMPLES = (
-    "sapwood apply --base v1.safetensors --patch v1-v2.patch --out v2.safetensors",
-    "sapwood apply --base model.bin --patch update.patch --out model.bin",
-    "ssh HOST cat v1-v2.patch | sapwood apply --base v1.npy --patch - --out v2.npy",
+    "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
+    "sapwood apply --base model.bin --patch update.ttp --out model.bin",
+    "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
 )
 
 

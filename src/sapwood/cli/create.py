@@ -28,8 +28,8 @@ arrays too. Safetensors files are patched tensor by tensor, all others as bytes.
 file is told from its content."""
 
 EXAMPLES = (
-    "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.patch",
-    "sapwood create --base old.npy --target new.npy --out new.patch --metadata run=17 step=900",
+    "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
+    "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
 )
 

@@ -17,9 +17,9 @@ Shows the header of a patch and what became of each tensor, the largest in the p
 payloads are not read: 'sapwood verify' checks them."""
 
 EXAMPLES = (
-    "sapwood inspect v1-v2.patch",
-    "sapwood inspect v1-v2.patch --all | grep attention",
-    "sapwood inspect v1-v2.patch --json | jq .metadata",
+    "sapwood inspect v1-v2.ttp",
+    "sapwood inspect v1-v2.ttp --all | grep attention",
+    "sapwood inspect v1-v2.ttp --json | jq .metadata",
 )
 
 

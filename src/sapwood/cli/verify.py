@@ -19,8 +19,8 @@ DESCRIPTION = """\
 Checks that a patch would apply to a base, by doing everything but writing the target."""
 
 EXAMPLES = (
-    "sapwood verify --base v1.safetensors --patch v1-v2.patch",
-    "sapwood verify --base v1.npy --patch v2.patch --quiet && echo fine",
+    "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
+    "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
 )
 
 

@@ -1,0 +1,86 @@
+"""What the package promises by name. A change here is a change of what users rely on."""
+
+from __future__ import annotations
+
+import inspect
+
+import sapwood
+from sapwood import errors, models
+from sapwood.errors import SapwoodError
+
+# Every error, with its parent and the exit code of the command line.
+ERRORS = {
+    "SapwoodError": ("Exception", 1),
+    "InputError": ("SapwoodError", 2),
+    "DtypeMismatch": ("InputError", 2),
+    "ShapeMismatch": ("InputError", 2),
+    "UnsupportedType": ("InputError", 2),
+    "InvalidPatch": ("SapwoodError", 3),
+    "TruncatedPatch": ("InvalidPatch", 3),
+    "UnsupportedPatch": ("InvalidPatch", 3),
+    "VerificationError": ("SapwoodError", 4),
+    "SourceHashMismatch": ("VerificationError", 4),
+    "TargetHashMismatch": ("VerificationError", 4),
+    "InvalidModelFile": ("SapwoodError", 5),
+    "LimitExceeded": ("SapwoodError", 6),
+    "IoError": ("SapwoodError", 7),
+}
+
+SIGNATURES = {
+    "create_patch": [
+        "source", "target", "output", "compression_level", "neural",
+        "metadata", "created_at", "chunk_size", "threads", "progress",
+    ],
+    "apply_patch": ["source", "patch", "output", "threads", "limits", "progress"],
+    "verify_patch": ["source", "patch", "threads", "limits", "progress"],
+    "patch_info": ["patch", "limits"],
+}  # fmt: skip
+
+
+def test_the_top_level() -> None:
+    assert set(sapwood.__all__) == {
+        "Patch",
+        "__version__",
+        "apply_patch",
+        "apply_patch_to_chunks",
+        "create_patch",
+        "create_patch_from_chunks",
+        "errors",
+        "inspect_patch",
+        "models",
+    }
+    assert all(hasattr(sapwood, name) for name in sapwood.__all__)
+
+
+def test_models() -> None:
+    assert set(models.__all__) == {
+        "PatchInfo",
+        "PatchStats",
+        "PatchVerification",
+        "apply_patch",
+        "create_patch",
+        "patch_info",
+        "verify_patch",
+    }
+    assert all(hasattr(models, name) for name in models.__all__)
+
+
+def test_the_arguments_of_models() -> None:
+    for name, arguments in SIGNATURES.items():
+        assert list(inspect.signature(getattr(models, name)).parameters) == arguments
+
+
+def test_the_tree_of_errors() -> None:
+    found = {
+        name: (error.__base__.__name__, error.exit_code)
+        for name, error in vars(errors).items()
+        if isinstance(error, type) and issubclass(error, SapwoodError) and error.__base__
+    }
+    assert found == ERRORS
+
+
+def test_every_public_name_is_documented() -> None:
+    for module in (sapwood, models, errors):
+        for name, value in vars(module).items():
+            if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+                assert inspect.getdoc(value), name

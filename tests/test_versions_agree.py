@@ -1,0 +1,43 @@
+"""The version of the package and the name of the format are the same wherever they are written."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import sapwood
+from model_files import patched
+from sapwood.patch.format import MAGIC, MAJOR, VERSION
+from sapwood.patch.version import RELEASE, WRITER
+
+ROOT = Path(__file__).parent.parent
+SPEC = (ROOT / "spec" / "patch-v1.md").read_text()
+
+
+def test_the_release() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == RELEASE == sapwood.__version__
+    assert f"{project['name']} {project['version']}" == WRITER
+    assert WRITER.encode() in patched(b"a", b"b")[0]
+
+
+def test_the_changelog_knows_the_release() -> None:
+    headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings
+    assert RELEASE in headings or headings[0].lower() == "unreleased"
+
+
+def test_the_format() -> None:
+    assert f"ttpatch/v{MAJOR}" == VERSION
+    assert VERSION in SPEC
+    assert (ROOT / "spec" / f"patch-v{MAJOR}.md").is_file()
+    assert MAGIC.hex(" ").upper() in SPEC.upper()
+
+
+def test_python_versions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert f"Programming Language :: Python :: {oldest}" in project["project"]["classifiers"]
