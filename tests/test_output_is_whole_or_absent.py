@@ -187,9 +187,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_full_device_is_told() -> None:
     with Path("/dev/full").open("wb", buffering=0) as device:
-        with pytest.raises(IoError, match="/dev/full.*No space left"):
+        with pytest.raises(IoError, match=r"/dev/full.*No space left"):
             models.create_patch(BASE, TARGET, device)
-        with pytest.raises(IoError, match="/dev/full.*No space left"):
+        with pytest.raises(IoError, match=r"/dev/full.*No space left"):
             models.apply_patch(BASE, PATCH, device)
 
 
@@ -392,7 +392,7 @@ def test_an_output_that_refuses_is_told_and_the_input_kept(tmp_path: Path) -> No
         def write(self, data: object) -> NoReturn:
             raise ConnectionResetError(104, "Connection reset by peer")
 
-    with pytest.raises(IoError, match="the far end.*Connection reset"):
+    with pytest.raises(IoError, match=r"the far end.*Connection reset"):
         models.apply_patch(BASE, PATCH, Refusing())  # type: ignore[arg-type]  # a binary file
 
 
@@ -409,8 +409,8 @@ def test_memory_of_the_caller_is_only_read() -> None:
     base = np.frombuffer(BASE, np.uint8).copy()
     base.flags.writeable = False
     out = io.BytesIO()
-    models.create_patch(memoryview(base), memoryview(bytearray(TARGET)), out)
+    models.create_patch(base.data, memoryview(bytearray(TARGET)), out)
     made = io.BytesIO()
-    models.apply_patch(memoryview(base), bytearray(out.getvalue()), made)
+    models.apply_patch(base.data, bytearray(out.getvalue()), made)
     assert made.getvalue() == TARGET
     assert base.tobytes() == BASE

@@ -68,7 +68,7 @@ def read_source(source: Source) -> Bytes:
 
 def path_name(path: str | os.PathLike[str]) -> str:
     """A path as text that the operating system can take."""
-    name = os.fspath(path)
+    name: str | bytes = os.fspath(path)  # bytes, from some
     if not isinstance(name, str) or "\0" in name:
         raise InputError(f"expected a path, found {name!r}")
     return name

@@ -64,7 +64,8 @@ def sample(data: Bytes, entry: TensorEntry) -> Bytes:
 def tops(elements: Bytes) -> Tops:
     """The most significant 16 bits of each element; of single bytes, the byte twice."""
     high = elements[:, -1].astype(np.uint16)
-    return high << 8 | elements[:, max(0, elements.shape[1] - 2)]
+    below = elements[:, max(0, elements.shape[1] - 2)].astype(np.uint16)
+    return np.bitwise_or(np.left_shift(high, 8), below, dtype=np.uint16)
 
 
 class Candidates:
