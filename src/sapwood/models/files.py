@@ -18,6 +18,7 @@ import numpy as np
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InputError, IoError
+from sapwood.patch.writing import write_all
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path, the bytes themselves, or a binary file object (read from its position to its end)."""
@@ -124,16 +125,6 @@ def copy_rest(source: IO[bytes], out: IO[bytes]) -> None:
         if len(data) == 0:
             return
         write_all(out, memoryview(data))
-
-
-def write_all(out: IO[bytes], data: memoryview) -> None:
-    """Writes all of `data` to a file object that may take less at once."""
-    while len(data):
-        # Only raw files take less, and only they mean "nothing" by None.
-        written: int | None = out.write(data)
-        if written is None and isinstance(out, io.RawIOBase):
-            raise BlockingIOError(errno.EAGAIN, "cannot write yet; make the file blocking")
-        data = data[len(data) if written is None else written :]
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from sapwood.errors import (
     VerificationError,
 )
 from sapwood.modelfile import open_model
-from sapwood.models.files import Output, Source, atomic_output, read_source, write_all
+from sapwood.models.files import Output, Source, atomic_output, read_source
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
@@ -37,6 +37,7 @@ from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import DEFAULT_LIMITS, MAJOR, FileDigest, Header, Limits
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
+from sapwood.patch.writing import write_all
 
 
 def create_patch(

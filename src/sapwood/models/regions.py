@@ -29,6 +29,7 @@ ABSORBED = 128  # bytes; shorter copies inside weights are chance
 WINDOW = 1 << 18  # bytes that are judged together where nothing matches
 SAMPLE = 1 << 15  # bytes that a judgement reads
 ROW = 512  # elements; stands in for rows that are not known
+STEADY = 1.05  # a window as cheap as the one before, nearly, is of the same kind
 MARGIN = 0.97  # of what zstd takes: less is not worth a segment
 
 
@@ -46,6 +47,29 @@ class Region:
     end: int
     dtype: DType
     base: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Guess:
+    """What bytes may be.
+
+    Attributes:
+        dtype: of the elements.
+        remainder: of the offsets of elements in the target, modulo their size.
+        shift: where the prediction lies, less where the elements lie; None without one.
+    """
+
+    dtype: DType
+    remainder: int
+    shift: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged:
+    """A guess, and the bits a byte that it comes to."""
+
+    guess: Guess
+    bits: float
 
 
 def plain_segments(base: Bytes, target: Bytes) -> list[SegmentSource]:
@@ -107,14 +131,37 @@ def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -
 def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
     """Regions of weights, ascending and without overlap."""
     for begin, end, shifts in stretches(base, target, copies):
-        for at in range(begin, end, WINDOW):
-            # The last window takes a short rest along.
-            stop = end if end - at < 2 * WINDOW else at + WINDOW
-            region = judge(base, target, at, stop, shifts)
-            if region is not None:
-                yield region
-            if stop == end:
-                break
+        held: Region | None = None
+        last: Judged | None = None
+        for window in windows(begin, end):
+            judged = judge(base, target, *window, shifts, last)
+            region = None if judged is None else place(judged.guess, *window, len(base))
+            if held is not None and region is not None and follows(held, region):
+                held = dataclasses.replace(held, end=region.end)
+            else:
+                if held is not None:
+                    yield held
+                held = region
+            last = judged
+        if held is not None:
+            yield held
+
+
+def windows(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """A stretch in parts; the last takes a short rest along."""
+    while end - begin >= 2 * WINDOW:
+        yield begin, begin + WINDOW
+        begin += WINDOW
+    yield begin, end
+
+
+def follows(before: Region, region: Region) -> bool:
+    """Whether two regions are one: nothing between them, and predicted alike."""
+    if before.end != region.begin or before.dtype is not region.dtype:
+        return False
+    if before.base is None or region.base is None:
+        return before.base is region.base
+    return region.base - before.base == region.begin - before.begin
 
 
 def stretches(
@@ -143,43 +190,66 @@ def most_common(shifts: Sequence[int]) -> list[int]:
     return [max(counts, key=lambda shift: (counts[shift], -abs(shift)))] if counts else []
 
 
-def judge(base: Bytes, target: Bytes, begin: int, end: int, shifts: Sequence[int]) -> Region | None:
-    """The region that a stretch is best coded as, or None to leave it to copies and zstd."""
+def judge(
+    base: Bytes,
+    target: Bytes,
+    begin: int,
+    end: int,
+    shifts: Sequence[int],
+    last: Judged | None,
+) -> Judged | None:
+    """How a window is best coded, or None to leave it to copies and zstd.
+
+    Args:
+        base, target: whole files.
+        begin, end: of the window in the target.
+        shifts: where its prediction may lie, less where it lies itself.
+        last: what was right for the window before, and is taken if it still is.
+    """
     if end - begin < SMALLEST:
         return None
     middle = begin + (end - begin - min(SAMPLE, end - begin)) // 2
-    sample = target[middle : middle + SAMPLE]
+    stop = min(middle + SAMPLE, end)
+    if last is not None:
+        bits = estimate(base, target, middle, stop, last.guess)
+        if bits <= STEADY * last.bits:
+            return Judged(last.guess, bits)
+    sample = target[middle:stop]
     best_bits = MARGIN * 8 * len(compress(sample.tobytes(), 1)) / len(sample)  # a byte
-    best: Region | None = None
+    best: Judged | None = None
     for dtype, phase in likely_types(sample):
-        first = (middle + phase) % dtype.size
-        # Elements begin where the offset leaves the same remainder as in the sample.
-        region_begin = begin + (first - begin) % dtype.size
-        count = (end - region_begin) // dtype.size
-        region_end = region_begin + count * dtype.size
         for shift in (None, *shifts):
-            if shift is not None and not (
-                region_begin + shift >= 0 and region_end + shift <= len(base)
-            ):
+            guess = Guess(dtype, (middle + phase) % dtype.size, shift)
+            if place(guess, begin, end, len(base)) is None:
                 continue
-            bits = estimate(base, target, middle + phase, min(middle + SAMPLE, end), dtype, shift)
+            bits = estimate(base, target, middle, stop, guess)
             if bits < best_bits:
                 best_bits = bits
-                start = None if shift is None else region_begin + shift
-                best = Region(region_begin, region_end, dtype, start)
+                best = Judged(guess, bits)
     return best
 
 
-def estimate(
-    base: Bytes, target: Bytes, begin: int, end: int, dtype: DType, shift: int | None
-) -> float:
-    """Bits a byte that the sample [begin, end) takes as elements of a type."""
-    end -= (end - begin) % dtype.size
-    prediction = None if shift is None else base[begin + shift : end + shift]
-    if prediction is not None and len(prediction) != end - begin:
+def place(guess: Guess, begin: int, end: int, base_size: int) -> Region | None:
+    """The whole elements of a window; None where the base does not reach so far."""
+    size = guess.dtype.size
+    begin += (guess.remainder - begin) % size
+    end -= (end - begin) % size
+    if guess.shift is None:
+        return Region(begin, end, guess.dtype, None)
+    if begin + guess.shift < 0 or end + guess.shift > base_size:
+        return None
+    return Region(begin, end, guess.dtype, begin + guess.shift)
+
+
+def estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: Guess) -> float:
+    """Bits a byte that the sample [begin, end) takes."""
+    region = place(guess, begin, end, len(base))
+    if region is None or region.end <= region.begin:
         return 8.0
-    survey = survey_tensor(dtype, prediction, target[begin:end], ROW)
-    return plan_tensors([survey]).recipes[0].bits / dtype.size
+    length = region.end - region.begin
+    prediction = None if region.base is None else base[region.base : region.base + length]
+    survey = survey_tensor(guess.dtype, prediction, target[region.begin : region.end], ROW)
+    return plan_tensors([survey]).recipes[0].bits / guess.dtype.size
 
 
 def likely_types(sample: Bytes) -> list[tuple[DType, int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol
 
@@ -24,6 +23,7 @@ from sapwood.patch.format import MOST_ELEMENTS, BaseRange, Header, Segment
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import ordered
 from sapwood.patch.serialising import serialise_front
+from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType
 
 DEFAULT_CHUNK = 4 << 20  # bytes of target a chunk
@@ -166,7 +166,7 @@ class Builder:
         ):
             chunks[i].append(dataclasses.replace(encoded, payload=b""))
             hasher.update(encoded.payload)
-            spool.write(encoded.payload)
+            write_all(spool, memoryview(encoded.payload))
             done += len(source.target)
             self.progress(done, total)
         segments = [
@@ -182,10 +182,7 @@ class Builder:
             body,
             hasher.digest(),
         )
-        out.write(front)
-        spool.seek(0)
-        shutil.copyfileobj(spool, out, 1 << 20)
-        return Written(len(front) + body, counts)
+        return Written(write_patch(front, spool, out), counts)
 
     def encoded(self, source: ChunkSource, plan: Plan) -> Encoded:
         """One chunk, checked."""

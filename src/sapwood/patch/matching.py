@@ -9,12 +9,15 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
 from sapwood._kernel import MatchIndex
 from sapwood.codec.chunk import Bytes
 
 INDEX_MEMORY = 64 << 20  # bytes
 SMALLEST_BLOCK = 32
+MOST_COPIES = 1 << 18  # held at once, about 100 bytes each
+FEWEST = 1 << 12  # that a stripe may have, however many stripes there are
 STRIPE = 64 << 20  # bytes of the target looked at in one call
 
 
@@ -52,10 +55,23 @@ def find_copies(base: Bytes, target: Bytes, begin: int, end: int) -> list[Copy]:
         end: of the range, bytes.
 
     Returns:
-        Copies in ascending order, without overlap, inside the range.
+        Copies in ascending order, without overlap, inside the range; where there are too
+        many to hold, the longest.
     """
     if end <= begin or len(base) == 0:
         return []
     index = MatchIndex(base, SMALLEST_BLOCK, INDEX_MEMORY)
-    found = [index.find(target, at, min(at + STRIPE, end)) for at in range(begin, end, STRIPE)]
+    most = max(FEWEST, MOST_COPIES // (1 + (end - begin) // STRIPE))
+    found = [
+        longest(index.find(target, at, min(at + STRIPE, end)), most)
+        for at in range(begin, end, STRIPE)
+    ]
     return [Copy(*map(int, row)) for row in np.concatenate(found)]
+
+
+def longest(copies: npt.NDArray[np.uint64], most: int) -> npt.NDArray[np.uint64]:
+    """The longest so many rows (target, base, length), in their order."""
+    if len(copies) <= most:
+        return copies
+    kept = np.argpartition(copies[:, 2], len(copies) - most)[-most:]
+    return copies[np.sort(kept)]

@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import mmap
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +53,7 @@ from sapwood.patch.pipeline import ordered, thread_count
 from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
 from sapwood.patch.serialising import serialise_front
 from sapwood.patch.tensor import Patch, patch_array, tensor_header
+from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType, TensorSpec
 
 PatchSource: TypeAlias = Patch | bytes | bytearray | memoryview | str | os.PathLike[str]
@@ -113,7 +113,7 @@ def create_patch_from_chunks(
             chunks.append(one.chunk)
             body.update(one.payload)
             with writing("a temporary file"):
-                spool.write(one.payload)
+                write_all(spool, memoryview(one.payload))
         base, target = stream.base.finish(), stream.target.finish()
         segment = stream.segment(chunks)
         header = tensor_header(spec, base, target, notes)
@@ -121,10 +121,7 @@ def create_patch_from_chunks(
         payloads = spool.tell()
         front = serialise_front(header, [segment], [], payloads, body.digest())
         with writing("the patch"):
-            out.write(front)
-            spool.seek(0)
-            shutil.copyfileobj(spool, out, 1 << 20)
-    return len(front) + payloads
+            return write_patch(front, spool, out)
 
 
 def apply_patch_to_chunks(

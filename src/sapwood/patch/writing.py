@@ -1,0 +1,58 @@
+"""Writes a finished patch: what comes last is known first, and stands first."""
+
+from __future__ import annotations
+
+import errno
+import io
+from typing import IO
+
+from sapwood.errors import InputError, LimitExceeded
+from sapwood.patch.parsing import parse_front
+
+STRIPE = 1 << 20  # bytes read back from the spool at once
+
+
+def write_patch(front: bytes, spool: IO[bytes], out: IO[bytes]) -> int:
+    """Writes the front and then the payloads that wait in the spool file.
+
+    The front is parsed once more: what was made can be opened, with the limits that
+    every reader has by default.
+
+    Args:
+        front: of `serialise_front`.
+        spool: all payloads, read from its beginning.
+        out: positioned where the patch is to begin; may take less than it is given.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        InputError: the front is larger than readers allow. Nothing was written.
+        OSError: from either file.
+    """
+    try:
+        parse_front(front)
+    except LimitExceeded as e:
+        raise InputError(f"{e}: nobody could open the patch; use a larger chunk_size") from e
+    write_all(out, memoryview(front))
+    written = len(front)
+    spool.seek(0)
+    while stripe := spool.read(STRIPE):
+        write_all(out, memoryview(stripe))
+        written += len(stripe)
+    return written
+
+
+def write_all(out: IO[bytes], data: memoryview) -> None:
+    """Writes all of `data` to a file object that may take less at once.
+
+    Raises:
+        OSError: from the file; BlockingIOError where it would have to wait although it
+            is not to.
+    """
+    while len(data):
+        # Only raw files take less, and only they mean "nothing" by None.
+        written: int | None = out.write(data)
+        if written is None and isinstance(out, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "cannot write yet; make the file blocking")
+        data = data[len(data) if written is None else written :]
