@@ -11,6 +11,7 @@ FINE_TUNES_BF16 = ("bf16-sft", "bf16-sft-200", "bf16-lora")
 STEPS = ("bf16-sft-step", "bf16-rl-step")
 FULL_F32 = ("f32-sft", "f32-sft-step")
 MIB = 1 << 20
+SPOKEN = {"decode": "decode and apply", "create": "create"}
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def speed_bars(results: Results) -> Iterator[Bar]:
     for row in results.data["codec_speed"]:
         if row["threads"] != 1:
             continue
-        for verb, limit in (("apply", asked[row["label"]]), ("create", 0.4)):
-            what = f"{verb} in memory, one core, {row['label']} bf16: {row['pair']}"
+        for verb, limit in (("decode", asked[row["label"]]), ("create", 0.4)):
+            what = f"{SPOKEN[verb]} in memory, one core, {row['label']} bf16: {row['pair']}"
             if "reason" in row:
                 yield Bar(what, f"{limit} GB/s", row["reason"], None)
                 continue

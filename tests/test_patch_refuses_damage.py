@@ -312,7 +312,7 @@ def test_a_splice_of_many_operations_takes_no_memory_for_them() -> None:
     parts.header["bases"][0]["size"] = parts.header["target"]["size"] = n
     parts.header["shape"] = parts.segment["shape"] = [n]
     parts.segment["chunk"] = n
-    parts.body = splice([n - 1, *[0, 1, 0] * (n - 1)], b"!")
+    parts.body = splice([n // 8 - 1, *[0, 8, 0] * (n // 8 - 1)], b"!" * 8)
     parts.segment["sizes"] = [len(parts.body)]
     patch = parts.write()
     tracemalloc.start()
@@ -321,9 +321,14 @@ def test_a_splice_of_many_operations_takes_no_memory_for_them() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found.tobytes() == base[:-1] + b"!"
+    assert found.tobytes() == base[:-8] + b"!" * 8
     # Base, target and 3 bytes for each operation, and what one stripe of them takes.
     assert peak < 12 * n + (1 << 20)
+
+    parts.body = splice([n // 8 + 65, *[0, 1, 0] * (n // 8 + 65)], b"")
+    parts.segment["sizes"] = [len(parts.body)]
+    with pytest.raises(errors.InvalidPatch, match="more copies than bytes"):
+        apply_patch(base, parts.write(), threads=1)
 
 
 def test_an_error_leaves_out_alone_before_the_patch_is_known_to_be_whole() -> None:

@@ -456,3 +456,13 @@ def test_torch_is_never_imported_for_numpy_tensors() -> None:
         "assert (a == b).all()"
     )
     assert "torch" not in found
+
+
+def test_a_nan_does_not_hide_the_changes_around_it() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.standard_normal(1 << 16).astype(np.float32)
+    target = base * np.float32(1.0001)
+    plain = len(create_patch(base, target).to_bytes())
+    for array in (base, target):
+        array[[5, 777, 40_000]] = np.nan, np.inf, -np.inf
+    assert len(create_patch(base, target).to_bytes()) < 1.05 * plain

@@ -249,14 +249,23 @@ NB_MODULE(_kernel, m) {
     m.def("exponent_counts", [](int code, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), target.size());
-        std::vector<uint32_t> out = exponent_counts(type, target.data(), elements);
+        std::vector<uint32_t> out;
+        {
+            nb::gil_scoped_release release;
+            out = exponent_counts(type, target.data(), elements);
+        }
         const size_t fields = out.size();
         return to_array(std::move(out), fields);
     }, "code"_a, in("target"));
     m.def("residuals", [](int code, Bytes base, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), base.size());
-        return to_array(residuals(type, base.data(), target.data(), elements), elements);
+        std::vector<int64_t> out;
+        {
+            nb::gil_scoped_release release;
+            out = residuals(type, base.data(), target.data(), elements);
+        }
+        return to_array(std::move(out), elements);
     }, "code"_a, in("base"), in("target"));
 
     nb::class_<MatchIndex>(m, "MatchIndex")

@@ -5,6 +5,7 @@
 #include <climits>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <type_traits>
 
@@ -59,6 +60,14 @@ int half_octaves(double size) {
     return 2 * exponent - (fraction < low ? 2 : fraction < high ? 1 : 0);
 }
 
+// |target - base|; 0 where that is no number, so that a NaN says nothing of its row.
+template <class E>
+Real<E> change(const uint8_t* base, const uint8_t* target, uint64_t i) {
+    const Real<E> size =
+        std::abs(scaled_value<E>(E::load(target, i)) - scaled_value<E>(E::load(base, i)));
+    return size <= std::numeric_limits<Real<E>>::max() ? size : Real<E>{0};
+}
+
 // Sixteen partial sums in a fixed order: the same on every path and compiler,
 // and wide enough to vectorise.
 template <class E>
@@ -67,11 +76,8 @@ double summed_changes(const uint8_t* base, const uint8_t* target, uint64_t begin
     uint64_t i = begin;
     for (; i + 16 <= end; i += 16)
         for (unsigned j = 0; j < 16; ++j)
-            sums[j] += std::abs(scaled_value<E>(E::load(target, i + j)) -
-                                scaled_value<E>(E::load(base, i + j)));
-    for (; i < end; ++i)
-        sums[i % 16] += std::abs(scaled_value<E>(E::load(target, i)) -
-                                 scaled_value<E>(E::load(base, i)));
+            sums[j] += change<E>(base, target, i + j);
+    for (; i < end; ++i) sums[i % 16] += change<E>(base, target, i);
     double total = 0;
     for (Real<E> sum : sums) total += static_cast<double>(sum);
     return total;

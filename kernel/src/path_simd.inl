@@ -4,7 +4,6 @@
 // same reason nothing here calls an inline function of the standard library.
 
 constexpr unsigned kScaleBits = 12;
-constexpr unsigned kExact = 8;
 constexpr unsigned kFirstBucket = 15;
 constexpr unsigned kRound = 64;  // elements of a sparse round, and of the largest dense one
 constexpr int kVectorLanes = static_cast<int>(V::lanes);

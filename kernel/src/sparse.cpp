@@ -35,9 +35,7 @@ std::vector<std::vector<Change>> changes_by_class(const uint8_t* base, const uin
     uint64_t row = 0;
     for (uint64_t start = 0; start < elements; start += row_length, ++row) {
         const uint64_t end = std::min(elements, start + row_length);
-        const int level = levels.context == Context::none  ? 0
-                          : levels.context == Context::row ? levels.values[row]
-                                                           : levels.values[0];
+        const int level = levels.of(row);
         for (uint64_t i = start; i < end; ++i) {
             const auto from = E::load(base, i);
             const auto to = E::load(target, i);
@@ -82,23 +80,22 @@ std::vector<std::vector<uint32_t>> find_changes(PayloadReader& reader, const uin
                                                 uint64_t elements, uint64_t row_length,
                                                 SparseFunction function) {
     const size_t classes = reader.counts.size();
-    std::vector<std::vector<uint32_t>> gaps(classes);
+    // A position takes the place of its gap, which is not needed any more.
     std::vector<std::vector<uint32_t>> positions(classes);
     uint64_t next[max_classes] = {};
     uint64_t countdown[max_classes];
     const uint32_t* gap_data[max_classes];
     uint32_t* position_data[max_classes];
     for (unsigned k = 0; k < classes; ++k) {
-        gaps[k].resize(reader.counts[k]);
         positions[k].resize(reader.counts[k]);
-        for (uint32_t& gap : gaps[k]) {
+        for (uint32_t& gap : positions[k]) {
             const unsigned token = reader.next_token(k);
             if (token != escape && token >= GapBins::tokens)
                 throw CorruptPayload("sparse: unknown token");
             gap = GapBins::value(token, reader.bits.get(GapBins::bits(token)));
         }
-        countdown[k] = gaps[k].empty() ? ~uint64_t{0} : gaps[k][0];
-        gap_data[k] = gaps[k].data();
+        countdown[k] = positions[k].empty() ? ~uint64_t{0} : positions[k][0];
+        gap_data[k] = positions[k].data();
         position_data[k] = positions[k].data();
     }
     SparseLoop loop{.base = base,

@@ -48,7 +48,7 @@ struct SparseLoop {
     uint64_t row_length;
     const uint8_t* class_starts;  // ascending contexts
     unsigned classes;
-    const uint32_t* const* gaps;  // by class
+    const uint32_t* const* gaps;  // by class; `positions` may be the same memory
     const uint64_t* counts;       // by class
     uint64_t* next;               // by class: index of the next gap
     uint64_t* countdown;          // by class

@@ -101,7 +101,7 @@ def sample(data: Bytes, size: int, row_length: int, most: int = MOST_SAMPLED) ->
     row = row_length * size
     block = max(1, BLOCK // row) * row
     blocks = len(data) // block
-    if blocks < 2 * SAMPLED:  # rows too long to choose among: parts of rows
+    if blocks < 2 * SAMPLED or block > most // 64:  # rows too long to choose among: parts of rows
         block = BLOCK
         blocks = len(data) // block
     grid = data[: blocks * block].reshape(blocks, block)

@@ -21,9 +21,11 @@ from typing import Any, NoReturn
 
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.patch.canonical_json import weight
 from sapwood.tensors import DType, TensorSpec
 
 LENGTH_SIZE = 8  # bytes of the length in front of the header
+MOST_PARSED = 512 << 20  # bytes; a header of 100,000 tensors takes about 100 MB
 MAX_HEADER = 100_000_000  # bytes, as upstream
 MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 MAX_DIGITS = 20  # of a JSON integer; more is no size of anything
@@ -95,6 +97,11 @@ def _parse_header(header: bytes) -> dict[str, Any]:
     if header[:1] != b"{":
         raise InvalidModelFile(
             f"expected a header that begins with '{{', found {header[:1]!r}", offset=LENGTH_SIZE
+        )
+    if weight(header) > MOST_PARSED:
+        raise InvalidModelFile(
+            f"the header takes more than {MOST_PARSED} bytes of memory once it is parsed",
+            offset=LENGTH_SIZE,
         )
     try:
         text = header.decode("utf-8")

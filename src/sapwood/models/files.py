@@ -195,6 +195,8 @@ def renamed_output(path: Path, name: object, mode: int | None) -> Iterator[IO[by
             os.fsync(file.fileno())
         with os_errors(name):
             sibling.replace(path)
+        # Too late to fail: the output is there, if perhaps not yet after a power cut.
+        with contextlib.suppress(OSError):
             sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

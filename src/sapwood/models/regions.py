@@ -135,7 +135,13 @@ def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator
         last: Judged | None = None
         for window in windows(begin, end):
             judged = judge(base, target, *window, shifts, last)
-            region = None if judged is None else place(judged.guess, *window, len(base))
+            # Elements that reach over the border between two windows belong to both.
+            begin_at = window[0]
+            if held is not None and 0 < begin_at - held.end < held.dtype.size:
+                begin_at = held.end
+            region = None
+            if judged is not None:
+                region = place(judged.guess, begin_at, window[1], len(base))
             if held is not None and region is not None and follows(held, region):
                 held = dataclasses.replace(held, end=region.end)
             else:

@@ -10,7 +10,7 @@ from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import plain_segments
 from sapwood.patch.building import SegmentSource
 from sapwood.patch.format import MOST_DIMENSIONS
-from sapwood.patch.matching import find_copies
+from sapwood.patch.matching import CopyFinder
 from sapwood.tensors import DType
 
 MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched
@@ -67,7 +67,7 @@ def skeleton_segments(
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each range that is no tensor's, matched against the base's header."""
     header = base_file.skeleton[0] if base_file.skeleton else (0, 0)
-    searched = base[: min(sum(header), MOST_SKELETON)]
+    finder = CopyFinder(base[: min(sum(header), MOST_SKELETON)])
     for offset, length in target_file.skeleton:
         same = offset + length <= len(base)
         yield (
@@ -78,6 +78,6 @@ def skeleton_segments(
                 shape=(length,),
                 target=target[offset : offset + length],
                 base_offset=offset if same else None,
-                copies=tuple(find_copies(searched, target, offset, offset + length)),
+                copies=tuple(finder.find(target, offset, offset + length)),
             ),
         )

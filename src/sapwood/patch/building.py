@@ -182,7 +182,7 @@ class Builder:
             body,
             hasher.digest(),
         )
-        return Written(write_patch(front, spool, out), counts)
+        return Written(write_patch(front, spool, out, self.options.chunk_size), counts)
 
     def encoded(self, source: ChunkSource, plan: Plan) -> Encoded:
         """One chunk, checked."""

@@ -15,7 +15,7 @@ from blake3 import blake3
 from sapwood.codec import Coding, Plan, Recipe, Tables, decode_chunk, encode_chunk
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_locally
-from sapwood.errors import InvalidPatch
+from sapwood.errors import InvalidPatch, SapwoodError
 from sapwood.patch.format import CHUNK_DIGEST, Chunk
 from sapwood.patch.matching import Copy
 from sapwood.patch.splice import decode_splice, encode_splice
@@ -159,7 +159,7 @@ def check_roundtrip(
         tables,
     )
     if not np.array_equal(out, source.target):
-        raise AssertionError(
+        raise SapwoodError(
             f"the {coding.name} coding did not reproduce its chunk at byte {source.offset}; "
             "no patch was written; please report this"
         )

@@ -38,7 +38,7 @@ class Limits:
     Attributes:
         front: bytes of header, index and tables together, unpacked.
         chunk: bytes of one chunk of the target; several are in memory at once, at
-            most two for each thread.
+            most two for each thread, each with up to four times as much for its decoding.
     """
 
     front: int = 256 << 20

@@ -46,27 +46,39 @@ class Copy:
 
 
 def find_copies(base: Bytes, target: Bytes, begin: int, end: int) -> list[Copy]:
-    """Copies that make up target[begin:end], as far as there are any.
-
-    Args:
-        base: indexed whole, with a coarser grain the larger it is.
-        target: of which the range is looked at.
-        begin: of the range, bytes.
-        end: of the range, bytes.
-
-    Returns:
-        Copies in ascending order, without overlap, inside the range; where there are too
-        many to hold, the longest.
-    """
-    if end <= begin or len(base) == 0:
+    """Copies that make up target[begin:end], as far as there are any: see `CopyFinder`."""
+    if end <= begin:
         return []
-    index = MatchIndex(base, SMALLEST_BLOCK, INDEX_MEMORY)
-    most = max(FEWEST, MOST_COPIES // (1 + (end - begin) // STRIPE))
-    found = [
-        longest(index.find(target, at, min(at + STRIPE, end)), most)
-        for at in range(begin, end, STRIPE)
-    ]
-    return [Copy(*map(int, row)) for row in np.concatenate(found)]
+    return CopyFinder(base).find(target, begin, end)
+
+
+class CopyFinder:
+    """A base, indexed once for any number of ranges of targets."""
+
+    def __init__(self, base: Bytes) -> None:
+        """Indexes and borrows the base, with a coarser grain the larger it is."""
+        self._index = MatchIndex(base, SMALLEST_BLOCK, INDEX_MEMORY) if len(base) else None
+
+    def find(self, target: Bytes, begin: int, end: int) -> list[Copy]:
+        """Copies that make up target[begin:end], as far as there are any.
+
+        Args:
+            target: of which the range is looked at.
+            begin: of the range, bytes.
+            end: of the range, bytes.
+
+        Returns:
+            Copies in ascending order, without overlap, inside the range; where there are
+            too many to hold, the longest.
+        """
+        if end <= begin or self._index is None:
+            return []
+        most = max(FEWEST, MOST_COPIES // (1 + (end - begin) // STRIPE))
+        found = [
+            longest(self._index.find(target, at, min(at + STRIPE, end)), most)
+            for at in range(begin, end, STRIPE)
+        ]
+        return [Copy(*map(int, row)) for row in np.concatenate(found)]
 
 
 def longest(copies: npt.NDArray[np.uint64], most: int) -> npt.NDArray[np.uint64]:

@@ -40,6 +40,8 @@ from sapwood.patch.format import (
 from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
+TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
+
 
 def parse_preamble(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Preamble:
     """Reads the first bytes of a patch.
@@ -96,7 +98,7 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
     header, index, preamble = checked_parts(data, limits)
     parsed = parse_header(header, limits)
     tables_at = preamble.front_size - preamble.tables
-    tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at)
+    tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at, limits)
     unpacked = decompress(index, preamble.index_unpacked, "index")
     segments = tuple(parse_index(unpacked, parsed, preamble.body, limits))
     if parsed.kind == "tensor":
@@ -213,7 +215,7 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
         raise InvalidPatch("header: base and target of a tensor differ in size")
 
 
-def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
+def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
     """The serialised sets: each behind its length, a u32."""
     sets: list[bytes] = []
     at = 0
@@ -222,6 +224,11 @@ def parse_table_sets(data: bytes, offset: int) -> tuple[bytes, ...]:
             raise InvalidPatch("damaged tables: cut off", offset=offset + at)
         if len(sets) == MOST_TABLES:  # a set of a few bytes takes half a MiB unpacked
             raise InvalidPatch(f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at)
+        if (len(sets) + 1) * TABLES_UNPACKED > limits.front:
+            raise LimitExceeded(
+                f"the patch's tables take more than {limits.front} bytes unpacked; "
+                "raise Limits.front if you trust it"
+            )
         size = int.from_bytes(data[at : at + 4], "little")
         at += 4
         if size > len(data) - at:

@@ -64,7 +64,7 @@ def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
     content = np.frombuffer(decompress(payload[front.at :].data, size, "chunk"), np.uint8)
     operations = Varints(content)
     count = operations.next()
-    if count > len(out):
+    if count > len(out) // 8 + 64:
         raise InvalidPatch("damaged chunk: more copies than bytes; get the patch anew")
     # The new bytes stand behind the operations, of which there may be too many to keep.
     end = Varints(content, operations.at)

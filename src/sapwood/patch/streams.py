@@ -121,7 +121,7 @@ def create_patch_from_chunks(
         payloads = spool.tell()
         front = serialise_front(header, [segment], [], payloads, body.digest())
         with writing("the patch"):
-            return write_patch(front, spool, out)
+            return write_patch(front, spool, out, chunk_size)
 
 
 def apply_patch_to_chunks(

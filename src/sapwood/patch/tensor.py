@@ -24,7 +24,7 @@ from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSourc
 from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, VERSION, FileDigest, Header, Limits
 from sapwood.patch.matching import Copy, find_copies
-from sapwood.patch.parsing import parse_header, parse_preamble
+from sapwood.patch.parsing import parse_front, parse_header, parse_preamble
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
 from sapwood.tensors import (
@@ -244,7 +244,8 @@ def apply_patch(
 
     Raises:
         SourceHashMismatch: the base is another one. Nothing was written.
-        InvalidPatch: the patch is damaged. Nothing was written.
+        InvalidPatch: the patch is damaged, and nothing was written; or a payload is, under
+            digests made for it, and `out` is partly written.
         DtypeMismatch, ShapeMismatch: base or `out` do not fit the patch. Nothing was written.
         TargetHashMismatch: the result is wrong although base and patch are intact, which
             no damage can cause; `out` is then overwritten.
@@ -373,7 +374,8 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         `version`, `kind`, `algorithm`, `dtype`, `shape`, `byte_order`, `base_checksum`,
         `target_checksum` (BLAKE3, hexadecimal), `base_size`, `target_size`,
         `estimated_payload_size`, `patch_size` (bytes), `counts`, `writer`, `created_at`
-        and `metadata`. Damage past the header is not noticed: `Patch.from_bytes` checks all.
+        and `metadata`. The digest of header, index and tables is compared if they are all
+        there; otherwise damage goes unnoticed. `Patch.from_bytes` checks everything.
 
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `Patch.from_bytes`.
@@ -386,6 +388,8 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
             f"cut off: expected a header up to byte {end}, found {len(view)} bytes; "
             "get the patch anew"
         )
+    if len(view) >= preamble.front_size:
+        parse_front(bytes(view[: preamble.front_size]))
     header = parse_header(bytes(view[PREAMBLE.size : end]))
     return {
         "version": VERSION,

@@ -7,21 +7,23 @@ import io
 from typing import IO
 
 from sapwood.errors import InputError, LimitExceeded
+from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.patch.parsing import parse_front
 
 STRIPE = 1 << 20  # bytes read back from the spool at once
 
 
-def write_patch(front: bytes, spool: IO[bytes], out: IO[bytes]) -> int:
+def write_patch(front: bytes, spool: IO[bytes], out: IO[bytes], chunk_size: int) -> int:
     """Writes the front and then the payloads that wait in the spool file.
 
     The front is parsed once more: what was made can be opened, with the limits that
-    every reader has by default.
+    every reader has by default, or with chunks as large as they were asked for.
 
     Args:
         front: of `serialise_front`.
         spool: all payloads, read from its beginning.
         out: positioned where the patch is to begin; may take less than it is given.
+        chunk_size: bytes of target a chunk, as asked for.
 
     Returns:
         Bytes written.
@@ -31,7 +33,7 @@ def write_patch(front: bytes, spool: IO[bytes], out: IO[bytes]) -> int:
         OSError: from either file.
     """
     try:
-        parse_front(front)
+        parse_front(front, Limits(chunk=max(chunk_size, DEFAULT_LIMITS.chunk)))
     except LimitExceeded as e:
         raise InputError(f"{e}: nobody could open the patch; use a larger chunk_size") from e
     write_all(out, memoryview(front))
