@@ -22,6 +22,7 @@ from sapwood.codec import Coding
 from sapwood.patch import zstd
 from sapwood.patch.applying import open_patch
 from sapwood.patch.format import Limits
+from sapwood.patch.splice import decode_splice
 
 INLINE = "inline tables"
 KINDS = [*(coding.name for coding in Coding), INLINE]
@@ -325,10 +326,10 @@ def test_a_splice_of_many_operations_takes_no_memory_for_them() -> None:
     # Base, target and 3 bytes for each operation, and what one stripe of them takes.
     assert peak < 12 * n + (1 << 20)
 
-    parts.body = splice([n // 8 + 65, *[0, 1, 0] * (n // 8 + 65)], b"")
-    parts.segment["sizes"] = [len(parts.body)]
+    too_many = splice([n // 8 + 65, *[0, 1, 0] * (n // 8 + 65)], b"")
+    out = np.zeros(n, np.uint8)
     with pytest.raises(errors.InvalidPatch, match="more copies than bytes"):
-        apply_patch(base, parts.write(), threads=1)
+        decode_splice(np.frombuffer(too_many, np.uint8), np.frombuffer(base, np.uint8), out)
 
 
 def test_an_error_leaves_out_alone_before_the_patch_is_known_to_be_whole() -> None:

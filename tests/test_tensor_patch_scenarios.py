@@ -463,6 +463,6 @@ def test_a_nan_does_not_hide_the_changes_around_it() -> None:
     base = rng.standard_normal(1 << 16).astype(np.float32)
     target = base * np.float32(1.0001)
     plain = len(create_patch(base, target).to_bytes())
-    for array in (base, target):
-        array[[5, 777, 40_000]] = np.nan, np.inf, -np.inf
+    for one in (base, target):
+        one[[5, 777, 40_000]] = np.nan, np.inf, -np.inf
     assert len(create_patch(base, target).to_bytes()) < 1.05 * plain
