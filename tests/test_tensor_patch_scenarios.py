@@ -16,6 +16,7 @@ import torch
 
 from patch_cases import changed, words_of_normals
 from sapwood import Patch, apply_patch, create_patch, errors, inspect_patch
+from sapwood.patch.pipeline import MOST_THREADS, thread_count
 from sapwood.tensors import DType
 
 TORCH_TYPES = {
@@ -466,3 +467,9 @@ def test_a_nan_does_not_hide_the_changes_around_it() -> None:
     for one in (base, target):
         one[[5, 777, 40_000]] = np.nan, np.inf, -np.inf
     assert len(create_patch(base, target).to_bytes()) < 1.05 * plain
+
+
+def test_more_threads_than_could_help_are_not_started() -> None:
+    assert thread_count(1 << 20) == MOST_THREADS
+    with pytest.raises(errors.InputError, match="at least 1 thread"):
+        thread_count(0)

@@ -10,12 +10,17 @@ from typing import TypeVar
 
 from sapwood.errors import InputError
 
+MOST_THREADS = 256
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def thread_count(threads: int | None) -> int:
     """The number of threads to use: as asked, or one for each processor we may run on.
+
+    No more than `MOST_THREADS`, whatever was asked for: each takes memory for a chunk,
+    and beyond the processors none of them helps.
 
     Raises:
         InputError: fewer than one asked for.
@@ -25,7 +30,7 @@ def thread_count(threads: int | None) -> int:
         return len(available(0)) if available else os.cpu_count() or 1
     if threads < 1:
         raise InputError(f"expected at least 1 thread, found {threads}")
-    return threads
+    return min(threads, MOST_THREADS)
 
 
 def ordered(
