@@ -24,7 +24,7 @@ from sapwood.tensors import DType
 
 SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
 LUCK = 1.1  # how much better the whole may compress than the sample
-SURPRISE = 2.0  # a payload larger than this times its estimate is planned anew
+SURPRISE = 4.0  # a payload larger than this times its estimate is planned anew
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
