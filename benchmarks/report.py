@@ -207,6 +207,7 @@ def memory_table(results: Results) -> str:
 def page(results: Results, picture: str) -> str:
     parts = [
         INTRODUCTION,
+        "".join(f"- {remark}\n" for remark in results.data.get("remarks", [])),
         machine(results),
         peer_table(results),
         bar_table(results),

@@ -414,3 +414,21 @@ def test_memory_of_the_caller_is_only_read() -> None:
     models.apply_patch(base.data, bytearray(out.getvalue()), made)
     assert made.getvalue() == TARGET
     assert base.tobytes() == BASE
+
+
+@pytest.mark.parametrize("changed", ["base", "target"])
+def test_an_input_that_changes_meanwhile_is_noticed(tmp_path: Path, changed: str) -> None:
+    (tmp_path / "base").write_bytes(BASE)
+    (tmp_path / "target").write_bytes(TARGET)
+
+    def change(done: int, total: int) -> None:
+        path = tmp_path / changed
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        os.utime(path, ns=(1, 1))  # whatever the clock's grain is
+
+    with pytest.raises(IoError, match="changed while it was read"):
+        models.create_patch(
+            tmp_path / "base", tmp_path / "target", tmp_path / "out", threads=1, progress=change
+        )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["base", "target"]

@@ -41,6 +41,38 @@ def os_errors(what: object) -> Iterator[None]:
         raise IoError(f"{what}: {e.strerror or e}") from e
 
 
+@contextlib.contextmanager
+def unchanged(*sources: Source) -> Iterator[None]:
+    """Notices files that change while they are read through memory maps.
+
+    Told by size, time of change and inode. A file that is cut off meanwhile ends the
+    process by SIGBUS, as memory maps do; nothing is left under the output's name then.
+
+    Raises:
+        IoError: one of the files is not what it was when the block began.
+    """
+    before = [stamp(source) for source in sources]
+    yield
+    for source, then in zip(sources, before, strict=True):
+        if then is not None and stamp(source) != then:
+            raise IoError(
+                f"{source!s}: changed while it was read, nothing was written; "
+                "try again when nobody writes to it"
+            )
+
+
+def stamp(source: Source) -> tuple[int, ...] | None:
+    """What changes when a file does; None for sources that are no regular files."""
+    if not isinstance(source, str | os.PathLike):
+        return None
+    name = path_name(source)
+    with os_errors(name):
+        status = Path(name).stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def read_source(source: Source) -> Bytes:
     """The content of a source as an array that is not copied where it need not be.
 

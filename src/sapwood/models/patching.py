@@ -22,7 +22,7 @@ from sapwood.errors import (
     VerificationError,
 )
 from sapwood.modelfile import open_model
-from sapwood.models.files import Output, Source, atomic_output, read_source
+from sapwood.models.files import Output, Source, atomic_output, read_source, unchanged
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
 from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
@@ -79,7 +79,7 @@ def create_patch(
         Sizes and counts. Every chunk was decoded again and compared with the target.
 
     Raises:
-        IoError: a file cannot be read or written.
+        IoError: a file cannot be read or written, or source or target changed meanwhile.
         InputError: an argument is out of range, or `metadata` is not JSON.
         After either the output is as it was.
     """
@@ -88,31 +88,34 @@ def create_patch(
     check_time(created_at)
     count = thread_count(threads)
     options = Options(chunk_size=chunk_size, level=compression_level, threads=count)
-    old = read_source(source)
-    new = read_source(target)
-    old_file, new_file = open_model(old), open_model(new)
-    with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
-        digests = [hashing.submit(file_digest, data, count) for data in (old, new)]
-        builder = Builder(old, file_segments(old, old_file, new, new_file), options, progress)
+    with (
+        atomic_output(output) as out,
+        unchanged(source, target),
+        tempfile.TemporaryFile() as spool,
+    ):
+        old, new = read_source(source), read_source(target)
+        old_file, new_file = open_model(old), open_model(new)
+        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
+            digests = [hashing.submit(file_digest, data, count) for data in (old, new)]
+            builder = Builder(old, file_segments(old, old_file, new, new_file), options, progress)
 
-        def header() -> Header:
-            return Header(
-                kind="model",
-                algorithm="delta",
-                bases=(digests[0].result(),),
-                target=digests[1].result(),
-                base_format=old_file.format,
-                target_format=new_file.format,
-                dtype=None,
-                shape=(),
-                byte_order="little",
-                counts={},
-                writer=WRITER,
-                created_at=created_at,
-                metadata=notes,
-            )
+            def header() -> Header:
+                return Header(
+                    kind="model",
+                    algorithm="delta",
+                    bases=(digests[0].result(),),
+                    target=digests[1].result(),
+                    base_format=old_file.format,
+                    target_format=new_file.format,
+                    dtype=None,
+                    shape=(),
+                    byte_order="little",
+                    counts={},
+                    writer=WRITER,
+                    created_at=created_at,
+                    metadata=notes,
+                )
 
-        with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
             written = builder.write(header, spool, out)
     return PatchStats(
         source_size=len(old),

@@ -17,11 +17,10 @@ from blake3 import blake3
 from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes, Coding
 from sapwood.codec.survey import Heavy, heavy_residuals, special_values
-from sapwood.errors import InputError
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
 from sapwood.patch.format import MOST_ELEMENTS, BaseRange, Header, Segment
 from sapwood.patch.matching import Copy
-from sapwood.patch.pipeline import ordered
+from sapwood.patch.pipeline import check_range, ordered
 from sapwood.patch.serialising import serialise_front
 from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType
@@ -97,12 +96,8 @@ class Options:
         Raises:
             InputError: one is out of range.
         """
-        if not 1024 <= self.chunk_size <= MOST_ELEMENTS:
-            raise InputError(
-                f"expected a chunk_size of 1024 to 2^30 bytes, found {self.chunk_size}"
-            )
-        if not 1 <= self.level <= 19:
-            raise InputError(f"expected a compression_level of 1 to 19, found {self.level}")
+        check_range(self.chunk_size, 1024, MOST_ELEMENTS, "a chunk_size in bytes")
+        check_range(self.level, 1, 19, "a compression_level")
 
 
 def row_length(shape: tuple[int, ...]) -> int:

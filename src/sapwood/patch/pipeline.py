@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,16 @@ MOST_THREADS = 256
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def check_range(value: object, least: int, most: int, what: str) -> None:
+    """Refuses what a caller gave in place of a whole number between two others.
+
+    Raises:
+        InputError: it is no whole number, or out of range.
+    """
+    if not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"expected {what} from {least} to {most}, found {value!r}")
 
 
 def thread_count(threads: int | None) -> int:
@@ -28,8 +39,7 @@ def thread_count(threads: int | None) -> int:
     if threads is None:
         available = getattr(os, "sched_getaffinity", None)
         return len(available(0)) if available else os.cpu_count() or 1
-    if threads < 1:
-        raise InputError(f"expected at least 1 thread, found {threads}")
+    check_range(threads, 1, sys.maxsize, "threads")
     return min(threads, MOST_THREADS)
 
 
