@@ -186,6 +186,8 @@ def test_a_signal_in_the_middle_leaves_nothing(number: signal.Signals, tmp_path:
     options = write_long_pair(here.folder)
     before = here.snapshot()
     command = [*PROGRAM, *f"create {options} --out p".split()]
+    # A shell's background jobs, and what they start, ignore ^C unless told otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=here.folder, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 30
         while not any(here.folder.glob(".p.*.part")):
