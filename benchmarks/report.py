@@ -19,8 +19,9 @@ MIB = 1 << 20
 
 INTRODUCTION = """# Benchmarks
 
-Made by `make bench`. All figures come from one run on one machine, each peer in turn on the
-same files and then again; times are medians, sizes are exact. Good and bad stand side by side.
+Made with the programs that `make bench` runs, on one machine. On each pair every peer has its
+turn on the same files, and then again; times are medians, sizes are exact. Good and bad stand
+side by side.
 """
 
 NOTES = """## How to read this
