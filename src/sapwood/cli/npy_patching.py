@@ -29,7 +29,7 @@ from sapwood.models import PatchStats, PatchVerification
 from sapwood.models.files import Output, atomic_output
 from sapwood.models.patching import Buffers
 from sapwood.patch import Patch
-from sapwood.patch.applying import OpenPatch, check_base, decode_chunks
+from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases
 from sapwood.patch.building import Builder, Options, Progress, silent
 from sapwood.patch.format import Header
 from sapwood.patch.pipeline import thread_count
@@ -100,11 +100,11 @@ def create_patch(
     count = thread_count(threads)
     old, new = view(pair.base.array), view(pair.target.array)
     options = Options(chunk_size=chunk_size, level=level, threads=count)
-    builder = Builder(old.data, [tensor_segment(old, new)], options, progress)
+    builder = Builder([old.data], [tensor_segment([old], new)], options, progress)
 
     def header() -> Header:
         base, target = digest_of(old.data, count), digest_of(new.data, count)
-        return tensor_header(new.spec, base, target, metadata)
+        return tensor_header(new.spec, [base], target, metadata)
 
     with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
         written = builder.write(header, spool, out)
@@ -188,9 +188,9 @@ def decoded(
         InvalidPatch, TargetHashMismatch: as `decode_chunks`.
     """
     old = view(base.array)
-    check_base(opened, old.data, threads)
+    bases = matched_bases(opened, [old.data], threads)
     buffers = Buffers()
-    for chunk in decode_chunks(opened, old.data, buffers.place, threads, progress=progress):
+    for chunk in decode_chunks(opened, bases, buffers.place, threads, progress=progress):
         yield chunk.data.data
         buffers.give_back(chunk.data)
 

@@ -91,6 +91,14 @@ def kernel_errors() -> Iterator[None]:
         raise InvalidPatch(f"damaged chunk: {e}; get the patch anew") from e
 
 
+EDGE_CONTEXTS = 3  # in the two low bits of a payload's flags
+
+
+def uses_edges(coding: Coding, payload: Bytes) -> bool:
+    """Whether decoding a payload takes the prediction's edges."""
+    return coding is Coding.RESIDUAL and len(payload) > 0 and payload[0] & 3 == EDGE_CONTEXTS
+
+
 def parse_tables(data: Bytes) -> Tables:
     """One set of tables from its serialised form.
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from sapwood._kernel import Tables
 from sapwood.codec.chunk import INLINE, Bytes, Recipe
-from sapwood.codec.planning import plan_tensors
+from sapwood.codec.planning import numbered, plan_tensors, residual_choice
 from sapwood.codec.survey import survey_tensor
 from sapwood.tensors import DType
 
@@ -25,8 +25,17 @@ def plan_locally(
     Returns:
         The recipe, and None in place of tables where none are needed.
     """
-    plan = plan_tensors([survey_tensor(dtype, base, target, row_length, sampled=False)])
+    plan = plan_tensors([survey_tensor(dtype, base, target, row_length)])
     recipe = plan.recipes[0]
     if not plan.tables:
         return recipe, None
     return dataclasses.replace(recipe, table=INLINE), plan.tables[0]
+
+
+def plan_residual(
+    dtype: DType, base: Bytes, target: Bytes, row_length: int
+) -> tuple[Recipe, Tables]:
+    """As `plan_locally`, of the coding RESIDUAL whatever else might be smaller."""
+    survey = survey_tensor(dtype, base, target, row_length)
+    plan = numbered([survey], [residual_choice(survey)])
+    return dataclasses.replace(plan.recipes[0], table=INLINE), plan.tables[0]

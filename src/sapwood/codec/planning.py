@@ -212,6 +212,19 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
     ]
 
 
+def residual_choice(survey: Survey) -> Choice:
+    """The residual coding with tables of the tensor's own, paid for."""
+    shift = window_shift([survey])
+    choices = []
+    for levelling in (Levelling.NONE, *survey.levelled):
+        own = dense_tables(
+            survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
+        )
+        bits = residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
+        choices.append(Choice(own.coding, bits, levelling, own))
+    return min(choices, key=lambda c: c.bits)
+
+
 def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Levelled, Indices]:
     """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair."""
     if levelling is Levelling.NONE:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -28,6 +28,7 @@ MOST_SAMPLED = 16 << 20  # bytes of a tensor that are read, however large it is
 MOST_LOOKED_THROUGH = 2 << 20  # bytes that are searched for heavy residuals
 MOST_SPECIALS = 14
 FIRST_SPECIAL = 240  # above the tokens of all 32-bit buckets
+SPECIAL_SIZE = 4  # bytes of the elements whose residuals may have tokens of their own
 
 Counts: TypeAlias = npt.NDArray[np.float64]
 Heavy: TypeAlias = dict[int, float]  # residual: how many elements have it
@@ -87,31 +88,43 @@ class Survey:
         return bool(self.levelled) and self.level != STILL
 
 
-def sample(data: Bytes, size: int, row_length: int, most: int = MOST_SAMPLED) -> Bytes:
-    """Part of a tensor: evenly spread blocks of neighbouring rows, put together.
+def sample_ranges(
+    length: int, size: int, row_length: int, most: int = MOST_SAMPLED
+) -> list[tuple[int, int]]:
+    """Which bytes of a tensor to read: evenly spread blocks of neighbouring rows.
 
     Args:
-        data: little-endian elements of the tensor.
+        length: of the tensor, bytes.
         size: bytes an element.
         row_length: elements a row.
-        most: bytes, about.
+        most: bytes to read, about.
+
+    Returns:
+        Begin and end of each block, ascending.
     """
-    if len(data) <= WHOLE:
-        return data
+    if length <= WHOLE:
+        return [(0, length)]
     row = row_length * size
     block = max(1, BLOCK // row) * row
-    blocks = len(data) // block
+    blocks = length // block
     if blocks < 2 * SAMPLED or block > most // 64:  # rows too long to choose among: parts of rows
         block = BLOCK
-        blocks = len(data) // block
-    grid = data[: blocks * block].reshape(blocks, block)
-    step = max(SAMPLED, len(data) // most)
-    return grid[SAMPLED // 2 :: step].reshape(-1)
+        blocks = length // block
+    step = max(SAMPLED, length // most)
+    return [(i * block, (i + 1) * block) for i in range(SAMPLED // 2, blocks, step)]
+
+
+def joined(data: Bytes, ranges: Sequence[tuple[int, int]]) -> Bytes:
+    """Ranges of bytes put together; `data` itself where that is one range of all."""
+    if len(ranges) == 1:
+        ((begin, end),) = ranges
+        return data[begin:end]
+    return np.concatenate([data[begin:end] for begin, end in ranges])
 
 
 def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, int]]:
     """(token, value) of the special residuals of a type."""
-    if dtype.size != 4:
+    if dtype.size != SPECIAL_SIZE:
         return []
     return [(FIRST_SPECIAL + i, value) for i, value in enumerate(specials)]
 
@@ -135,18 +148,21 @@ def step_tokens(levels: Levels) -> Counts:
     return counts
 
 
-def heavy_residuals(dtype: DType, base: Bytes, target: Bytes, row_length: int) -> Heavy:
+def heavy_residuals(dtype: DType, base: Bytes | None, target: Bytes, elements: int) -> Heavy:
     """Residuals of 8 ULPs and more that come again and again, and how often.
 
     Rows without a gradient move by weight decay alone and take a few exact values;
     buckets would spend raw bits on them. Only 32-bit types have buckets wide enough
-    for it to matter. Counts are scaled to the whole tensor.
+    for it to matter.
+
+    Args:
+        dtype: of the elements.
+        base: little-endian elements of a sample, as long as `target`; None gives nothing.
+        target: the same elements of the target.
+        elements: of the whole tensor, to which counts are scaled.
     """
-    if dtype.size != 4:
+    if dtype.size != SPECIAL_SIZE or base is None:
         return {}
-    elements = len(target) // dtype.size
-    base = sample(base, dtype.size, row_length, MOST_LOOKED_THROUGH)
-    target = sample(target, dtype.size, row_length, MOST_LOOKED_THROUGH)
     residuals = _kernel.residuals(dtype.code, base, target)
     values, counts = np.unique(residuals, return_counts=True)
     often = (np.abs(values) >= 8) & (counts > max(32, len(residuals) // 500))
@@ -168,22 +184,21 @@ def survey_tensor(
     target: Bytes,
     row_length: int,
     specials: tuple[int, ...] = (),
-    sampled: bool = True,
+    elements: int | None = None,
 ) -> Survey:
     """Measures a tensor against its base, or alone.
 
     Args:
         dtype: of the elements.
         base: little-endian elements, as long as `target`, or None.
-        target: little-endian elements, contiguous; neither is kept.
+        target: little-endian elements, contiguous, of the tensor or of a sample of it
+            (`sample_ranges`); neither is kept.
         row_length: elements a row.
         specials: of `special_values`, for 32-bit types.
-        sampled: False reads every element, however large the tensor.
+        elements: of the whole tensor, where `target` is a sample.
     """
-    elements = len(target) // dtype.size
-    if sampled:
-        target = sample(target, dtype.size, row_length)
-        base = None if base is None else sample(base, dtype.size, row_length)
+    if elements is None:
+        elements = len(target) // dtype.size
     scale = elements * dtype.size / max(1, len(target))
     exponents = None
     if dtype.family == "float":

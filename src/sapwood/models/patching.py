@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -22,10 +25,17 @@ from sapwood.errors import (
     VerificationError,
 )
 from sapwood.modelfile import open_model
-from sapwood.models.files import Output, Source, atomic_output, read_source, unchanged
+from sapwood.models.files import (
+    Output,
+    Source,
+    atomic_output,
+    path_name,
+    read_source,
+    unchanged,
+)
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
-from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
+from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
@@ -34,14 +44,21 @@ from sapwood.patch.building import (
     silent,
 )
 from sapwood.patch.canonical_json import plain
-from sapwood.patch.format import DEFAULT_LIMITS, MAJOR, FileDigest, Header, Limits
+from sapwood.patch.format import (
+    DEFAULT_LIMITS,
+    MAJOR,
+    MOST_BASES,
+    FileDigest,
+    Header,
+    Limits,
+)
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
 from sapwood.patch.writing import write_all
 
 
 def create_patch(
-    source: Source,
+    source: Source | Sequence[Source],
     target: Source,
     output: Output,
     compression_level: int = 3,
@@ -50,6 +67,7 @@ def create_patch(
     metadata: Mapping[str, Any] | None = None,
     created_at: int | None = None,
     chunk_size: int = DEFAULT_CHUNK,
+    low_rank: bool = True,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
@@ -61,6 +79,8 @@ def create_patch(
 
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object.
+            Or a list of several, for a target that was merged from them: whoever applies
+            the patch needs them all.
         target: the version to lead to.
         output: where the patch goes: a path, replaced only when the patch is whole and
             checked, or a binary file object.
@@ -71,6 +91,8 @@ def create_patch(
         created_at: Unix time in seconds to note in the header. Without it the same files
             give the same patch.
         chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
+        low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
+            f32. A full fine-tune costs some percent more time for it.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
         progress: is told how many bytes of the target are done.
@@ -87,25 +109,29 @@ def create_patch(
     notes = plain({} if metadata is None else metadata)
     check_time(created_at)
     count = thread_count(threads)
-    options = Options(chunk_size=chunk_size, level=compression_level, threads=count)
+    options = Options(
+        chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
+    )
+    sources = source_list(source)
     with (
         atomic_output(output) as out,
-        unchanged(source, target),
+        unchanged(*sources, target),
         tempfile.TemporaryFile() as spool,
     ):
-        old, new = read_source(source), read_source(target)
-        old_file, new_file = open_model(old), open_model(new)
+        olds, new = [read_source(one) for one in sources], read_source(target)
+        old_files, new_file = [open_model(old) for old in olds], open_model(new)
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
-            digests = [hashing.submit(file_digest, data, count) for data in (old, new)]
-            builder = Builder(old, file_segments(old, old_file, new, new_file), options, progress)
+            digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
+            bases = list(zip(olds, old_files, strict=True))
+            builder = Builder(olds, file_segments(bases, new, new_file), options, progress)
 
             def header() -> Header:
                 return Header(
                     kind="model",
                     algorithm="delta",
-                    bases=(digests[0].result(),),
-                    target=digests[1].result(),
-                    base_format=old_file.format,
+                    bases=named([one.result() for one in digests[:-1]], sources),
+                    target=digests[-1].result(),
+                    base_format=old_files[0].format,
                     target_format=new_file.format,
                     dtype=None,
                     shape=(),
@@ -118,11 +144,36 @@ def create_patch(
 
             written = builder.write(header, spool, out)
     return PatchStats(
-        source_size=len(old),
+        source_size=sum(map(len, olds)),
         target_size=len(new),
         patch_size=written.size,
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
+    )
+
+
+def source_list(source: Source | Sequence[Source]) -> list[Source]:
+    """One source, or those of a list.
+
+    Raises:
+        InputError: none, or more than a patch can have.
+    """
+    given = list(source) if isinstance(source, list | tuple) else [source]
+    if not 1 <= len(given) <= MOST_BASES:
+        raise InputError(f"expected 1 to {MOST_BASES} sources, found {len(given)}")
+    return given
+
+
+def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
+    """The bases of a patch; of several, each with the name of its file, to ask for it by."""
+    if len(digests) == 1:
+        return tuple(digests)
+    return tuple(
+        dataclasses.replace(
+            digest,
+            name=Path(path_name(one)).name if isinstance(one, str | os.PathLike) else None,
+        )
+        for digest, one in zip(digests, sources, strict=True)
     )
 
 
@@ -154,7 +205,7 @@ def open_model_patch(patch: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Op
 
 
 def apply_patch(
-    source: Source,
+    source: Source | Sequence[Source],
     patch: Source,
     output: Output,
     *,
@@ -169,7 +220,9 @@ def apply_patch(
     SHA-256. The output takes its name only after that.
 
     Args:
-        source: the file that the patch was made from: a path, bytes or a file object.
+        source: the file that the patch was made from: a path, bytes or a file object. Of
+            a patch with several sources a list of them, in any order: they are told by
+            their digests, and others among them do no harm.
         patch: a path, bytes or a file object.
         output: a path, which may be that of `source`, or a binary file object.
         threads: to use at once; by default one for each processor.
@@ -190,15 +243,19 @@ def apply_patch(
     count = thread_count(threads)
     opened, _ = open_model_patch(patch, limits)
     opened.check_body(count)
-    base = read_source(source)
-    check_base(opened, base, count)
+    given = [read_source(one) for one in source_list(source)]
+    bases = matched_bases(opened, given, count)
     with atomic_output(output) as out:
-        actual = write_target(opened, base, count, out, progress)
+        actual = write_target(opened, bases, count, out, progress)
     return verification(opened, actual)
 
 
 def write_target(
-    opened: OpenPatch, base: Bytes, threads: int, out: IO[bytes] | None, progress: Progress
+    opened: OpenPatch,
+    bases: Sequence[Bytes],
+    threads: int,
+    out: IO[bytes] | None,
+    progress: Progress,
 ) -> bytes:
     """Decodes the target into a file, or into nothing, and returns its SHA-256.
 
@@ -207,7 +264,7 @@ def write_target(
     """
     buffers = Buffers()
     hasher = hashlib.sha256()
-    for chunk in decode_chunks(opened, base, buffers.place, threads, progress=progress):
+    for chunk in decode_chunks(opened, bases, buffers.place, threads, progress=progress):
         hasher.update(chunk.data.data)
         if out is not None:
             write_all(out, chunk.data.data)
@@ -253,7 +310,7 @@ def verification(opened: OpenPatch, actual: bytes | None) -> PatchVerification:
 
 
 def verify_patch(
-    source: Source,
+    source: Source | Sequence[Source],
     patch: Source,
     *,
     threads: int | None = None,
@@ -284,20 +341,21 @@ def verify_patch(
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
     actual = None
-    base = read_source(source)
+    given = [read_source(one) for one in source_list(source)]
+    bases: list[Bytes] = []
     try:
         opened.check_body(count)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        check_base(opened, base, count)
+        bases = matched_bases(opened, given, count)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
     if source_valid and patch_valid:
         try:
-            actual = write_target(opened, base, count, None, progress)
+            actual = write_target(opened, bases, count, None, progress)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)

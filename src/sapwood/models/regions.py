@@ -19,7 +19,9 @@ import numpy.typing as npt
 
 from sapwood.codec import plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.survey import joined, sample_ranges
 from sapwood.patch.building import SegmentSource
+from sapwood.patch.format import BaseRange
 from sapwood.patch.matching import Copy, find_copies
 from sapwood.patch.zstd import compress
 from sapwood.tensors import DType
@@ -108,7 +110,12 @@ def byte_segments(
         count = (region.end - region.begin) // region.dtype.size
         segments.append(
             SegmentSource(
-                "", region.dtype, (count,), target[region.begin : region.end], region.base, row=ROW
+                "",
+                region.dtype,
+                (count,),
+                target[region.begin : region.end],
+                () if region.base is None else (BaseRange(0, region.base),),
+                row=ROW,
             )
         )
         at = region.end
@@ -122,10 +129,10 @@ def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -
     first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
     last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
     inside = tuple(copies[first:last])
-    offset = None
+    places: tuple[BaseRange, ...] = ()
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
-        offset = begin + inside[0].shift
-    return SegmentSource("", DType.BYTES, (end - begin,), target[begin:end], offset, inside)
+        places = (BaseRange(0, begin + inside[0].shift),)
+    return SegmentSource("", DType.BYTES, (end - begin,), target[begin:end], places, inside)
 
 
 def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
@@ -254,7 +261,14 @@ def estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: Guess) -> 
         return 8.0
     length = region.end - region.begin
     prediction = None if region.base is None else base[region.base : region.base + length]
-    survey = survey_tensor(guess.dtype, prediction, target[region.begin : region.end], ROW)
+    ranges = sample_ranges(length, guess.dtype.size, ROW)
+    survey = survey_tensor(
+        guess.dtype,
+        None if prediction is None else joined(prediction, ranges),
+        joined(target[region.begin : region.end], ranges),
+        ROW,
+        elements=length // guess.dtype.size,
+    )
     return plan_tensors([survey]).recipes[0].bits / guess.dtype.size
 
 

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import plain_segments
 from sapwood.patch.building import SegmentSource
-from sapwood.patch.format import MOST_DIMENSIONS
+from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
 from sapwood.patch.matching import CopyFinder
 from sapwood.tensors import DType
 
 MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched
 
 
+Base: TypeAlias = tuple[Bytes, ModelFile]
+"""A base's bytes, borrowed, and their layout."""
+
+
 def file_segments(
-    base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
+    bases: Sequence[Base], target: Bytes, target_file: ModelFile
 ) -> list[SegmentSource]:
     """The segments of a target, in order, covering it.
 
     Args:
-        base, target: whole files, borrowed.
-        base_file, target_file: their layouts.
+        bases: at least one. Tensors may be predicted from any of them, other bytes from
+            the first.
+        target: the whole file, borrowed.
+        target_file: its layout.
     """
     if not target_file.tensors:
-        return plain_segments(base, target)
+        return plain_segments(bases[0][0], target)
     return sorted_segments(
         [
-            *tensor_segments(base, base_file, target, target_file),
-            *skeleton_segments(base, base_file, target, target_file),
+            *tensor_segments(bases, target, target_file),
+            *skeleton_segments(*bases[0], target, target_file),
         ]
     )
 
@@ -42,15 +49,19 @@ def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSour
 
 
 def tensor_segments(
-    base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
+    bases: Sequence[Base], target: Bytes, target_file: ModelFile
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each tensor, with its offset."""
-    pairs = pair_tensors(base, base_file.tensors, target, target_file.tensors)
-    for entry, pair in zip(target_file.tensors, pairs, strict=True):
-        yield entry.offset, tensor_segment(entry, pair, target)
+    pairs = [pair_tensors(data, file.tensors, target, target_file.tensors) for data, file in bases]
+    for i, entry in enumerate(target_file.tensors):
+        found = ((n, own[i]) for n, own in enumerate(pairs))
+        places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
+        yield entry.offset, tensor_segment(entry, places, target)
 
 
-def tensor_segment(entry: TensorEntry, pair: TensorEntry | None, target: Bytes) -> SegmentSource:
+def tensor_segment(
+    entry: TensorEntry, places: tuple[BaseRange, ...], target: Bytes
+) -> SegmentSource:
     """The segment of one tensor. More sides than the patch format has become one."""
     shape = entry.spec.shape
     return SegmentSource(
@@ -58,7 +69,7 @@ def tensor_segment(entry: TensorEntry, pair: TensorEntry | None, target: Bytes) 
         dtype=entry.spec.dtype,
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
         target=target[entry.offset : entry.end],
-        base_offset=None if pair is None else pair.offset,
+        places=places,
     )
 
 
@@ -77,7 +88,7 @@ def skeleton_segments(
                 dtype=DType.BYTES,
                 shape=(length,),
                 target=target[offset : offset + length],
-                base_offset=offset if same else None,
+                places=(BaseRange(0, offset),) if same else (),
                 copies=tuple(finder.find(target, offset, offset + length)),
             ),
         )

@@ -9,13 +9,13 @@ handed on.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Tables, parse_tables
-from sapwood.codec.chunk import Bytes
+from sapwood.codec import Coding, Tables, parse_tables
+from sapwood.codec.chunk import Bytes, uses_edges
 from sapwood.errors import (
     InvalidPatch,
     SourceHashMismatch,
@@ -24,9 +24,20 @@ from sapwood.errors import (
 )
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.chunks import chunk_digest, decode
-from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, Chunk, Front, Limits, Segment
+from sapwood.patch.format import (
+    DEFAULT_LIMITS,
+    PREAMBLE,
+    Chunk,
+    FileDigest,
+    Front,
+    Limits,
+    Segment,
+)
 from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
+from sapwood.patch.predictors import Predictor, segment_predictor
+
+PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
 
 Place = Callable[[int, int], Bytes]
 """Memory for the target bytes [begin, end), which the decoder fills."""
@@ -54,11 +65,6 @@ class OpenPatch:
         """
         if blake3(self.body.data, max_threads=threads).digest() != self.front.body_digest:
             raise InvalidPatch("damaged body: its digest differs; get the patch anew")
-
-    def payload(self, segment: Segment, chunk_offset: int, chunk: Chunk) -> Bytes:
-        """The payload of a chunk that begins `chunk_offset` bytes into its segment's."""
-        begin = segment.body_offset + chunk_offset
-        return self.body[begin : begin + chunk.size]
 
 
 def open_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
@@ -89,9 +95,54 @@ def check_base(patch: OpenPatch, base: Bytes, threads: int) -> None:
     """Compares size and digest of a base with what the patch was made from.
 
     Raises:
+        SourceHashMismatch: one of them differs, or the patch is made from several.
+    """
+    matched_bases(patch, [base], threads)
+
+
+def matched_bases(patch: OpenPatch, given: Sequence[Bytes], threads: int) -> list[Bytes]:
+    """The bases in the patch's order, told by their digests.
+
+    Args:
+        patch: opened.
+        given: in any order; more than the patch needs will do.
+        threads: that hash.
+
+    Raises:
+        SourceHashMismatch: one that the patch was made from is not among them.
+    """
+    expected = patch.front.header.bases
+    if len(expected) == 1 and len(given) == 1:
+        check_digest(expected[0], given[0], threads)
+        return list(given)
+    sizes = {one.size for one in expected}
+    found: dict[tuple[int, bytes], Bytes] = {}
+    for data in given:
+        if len(data) in sizes:  # others need no hashing
+            found[len(data), blake3(data.data, max_threads=threads).digest()] = data
+    missing = [one for one in expected if (one.size, one.blake3) not in found]
+    if missing:
+        raise SourceHashMismatch(
+            f"wrong bases: the patch is made from {len(expected)}, of the {len(given)} given "
+            f"{len(expected) - len(missing)} fit; missing: "
+            + "; ".join(described(one) for one in missing)
+            + "; give all of them, in any order"
+        )
+    return [found[one.size, one.blake3] for one in expected]
+
+
+def described(base: FileDigest) -> str:
+    """A base by all that a patch knows of it."""
+    name = "" if base.name is None else f"{base.name!r}, "
+    return f"{name}{base.size} bytes with BLAKE3 {base.blake3.hex()}"
+
+
+def check_digest(expected: FileDigest, base: Bytes, threads: int) -> None:
+    """Compares size and digest of a base with what the patch was made from.
+
+    Raises:
         SourceHashMismatch: one of them differs.
     """
-    expected = patch.front.header.bases[0]
     if len(base) != expected.size:
         raise SourceHashMismatch(
             f"wrong base: expected {expected.size} bytes with BLAKE3 {expected.blake3.hex()}, "
@@ -116,7 +167,7 @@ class DecodedChunk:
 
 def decode_chunks(
     patch: OpenPatch,
-    base: Bytes,
+    bases: Sequence[Bytes],
     place: Place,
     threads: int,
     *,
@@ -128,9 +179,9 @@ def decode_chunks(
 
     Args:
         patch: opened; its body's digest is the caller's to check.
-        base: whole, at least as long as the patch says.
+        bases: in the patch's order, whole, at least as long as the patch says.
         place: gives the memory that a chunk is decoded into, from several threads; it
-            may be the base itself where the patch has no copies from elsewhere.
+            may be a base itself where the patch has no copies from elsewhere.
         threads: that decode at once.
         checked: compare each chunk's digest.
         segments: which, all by default.
@@ -144,44 +195,87 @@ def decode_chunks(
     total = sum(segment.nbytes for segment in chosen)
     done = 0
 
-    def one(job: tuple[Segment, Chunk, int, int, int]) -> DecodedChunk:
-        segment, chunk, begin, end, payload_at = job
-        out = place(segment.target_offset + begin, segment.target_offset + end)
-        decode(
-            chunk.coding,
-            segment.dtype,
-            patch.payload(segment, payload_at, chunk),
-            predicted(segment, base, begin, end),
-            out,
-            segment.row_length,
-            base,
-            patch.tables,
-        )
-        if checked and chunk_digest(out) != chunk.digest:
+    def one(job: ChunkJob) -> DecodedChunk:
+        target_begin = job.segment.target_offset + job.begin
+        out = place(target_begin, job.segment.target_offset + job.end)
+        decode_job(job, patch, job.predictor.read(bases, job.begin, job.end), bases[0], out)
+        if checked and chunk_digest(out) != job.chunk.digest:
             raise TargetHashMismatch(
-                f"{segment.name or 'bytes'}: the target's digest differs at byte "
-                f"{segment.target_offset + begin}; the output was discarded"
+                f"{job.segment.name or 'bytes'}: the target's digest differs at byte "
+                f"{target_begin}; the output was discarded"
             )
-        return DecodedChunk(segment.target_offset + begin, segment.target_offset + end, out)
+        return DecodedChunk(target_begin, job.segment.target_offset + job.end, out)
 
-    for chunk in ordered(one, chunk_jobs(chosen), threads):
+    for chunk in ordered(one, chunk_jobs(patch, chosen), threads):
         yield chunk
         done += chunk.end - chunk.begin
         progress(done, total)
 
 
-def chunk_jobs(segments: tuple[Segment, ...]) -> Iterator[tuple[Segment, Chunk, int, int, int]]:
-    """Each chunk with its byte range in the segment and where its payload begins there."""
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChunkJob:
+    """A chunk to be decoded.
+
+    Attributes:
+        segment, chunk: which.
+        predictor: of the segment.
+        begin, end: of the chunk in the segment, bytes.
+        payload: borrowed.
+    """
+
+    segment: Segment
+    chunk: Chunk
+    predictor: Predictor
+    begin: int
+    end: int
+    payload: Bytes
+
+
+def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment]) -> Iterator[ChunkJob]:
+    """The chunks of segments in order.
+
+    Raises:
+        InvalidPatch: the factors of a segment are damaged.
+    """
     for segment in segments:
-        payload_at = 0
+        if not segment.chunks:
+            continue
+        predictor = segment_predictor(segment, patch.body)
+        payload_at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
-            yield segment, chunk, begin, end, payload_at
+            payload = patch.body[payload_at : payload_at + chunk.size]
+            yield ChunkJob(segment, chunk, predictor, begin, end, payload)
             payload_at += chunk.size
 
 
-def predicted(segment: Segment, base: Bytes, begin: int, end: int) -> Bytes | None:
-    """The prediction of a part of a segment."""
-    if segment.prediction is None:
-        return None
-    offset = segment.prediction.offset
-    return base[offset + begin : offset + end]
+def decode_job(
+    job: ChunkJob, patch: OpenPatch, stretches: Sequence[Bytes], whole_base: Bytes, out: Bytes
+) -> None:
+    """Writes the target bytes of a chunk to `out`.
+
+    Args:
+        job: which chunk.
+        patch: for its tables.
+        stretches: of the bases, as the predictor reads them.
+        whole_base: what copies refer to.
+        out: may be the memory of a stretch; unspecified after an error.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    prediction, edges = None, None
+    if job.chunk.coding in PREDICTED:
+        if uses_edges(job.chunk.coding, job.payload):
+            edges = np.empty(len(out) // job.segment.dtype.size, np.uint8)
+        prediction = job.predictor.predict(stretches, job.begin, out, edges)
+    decode(
+        job.chunk.coding,
+        job.segment.dtype,
+        job.payload,
+        prediction,
+        out,
+        job.segment.row_length,
+        whole_base,
+        patch.tables,
+        edges,
+    )

@@ -12,15 +12,27 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol
 
+import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes, Coding
-from sapwood.codec.survey import Heavy, heavy_residuals, special_values
+from sapwood.codec.estimate import estimated_bits
+from sapwood.codec.survey import (
+    MOST_LOOKED_THROUGH,
+    SPECIAL_SIZE,
+    Heavy,
+    heavy_residuals,
+    joined,
+    sample_ranges,
+    special_values,
+)
+from sapwood.patch.choosing import WORTH, Choice, choose_bases, with_factors
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.format import MOST_ELEMENTS, BaseRange, Header, Segment
+from sapwood.patch.format import BLENDED, MOST_ELEMENTS, BaseRange, Header, Segment
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
+from sapwood.patch.predictors import Predictor, predictor_of
 from sapwood.patch.serialising import serialise_front
 from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType
@@ -47,8 +59,8 @@ class SegmentSource:
     Attributes:
         name, dtype, shape: of the tensor; no name and DType.BYTES for other bytes.
         target: its bytes, borrowed; lies at its place in the whole target.
-        base_offset: where in the base its prediction lies, or None.
-        copies: of bytes, found in the base; offsets in the whole files.
+        places: parts of the bases that may predict it, the likeliest first.
+        copies: of bytes, found in the first base; offsets in the whole files.
         row: elements a row, where the shape does not tell.
     """
 
@@ -56,7 +68,7 @@ class SegmentSource:
     dtype: DType
     shape: tuple[int, ...]
     target: Bytes
-    base_offset: int | None
+    places: tuple[BaseRange, ...]
     copies: tuple[Copy, ...] = ()
     row: int | None = None
 
@@ -82,12 +94,14 @@ class Options:
         chunk_size: bytes of target a chunk, at least 1024.
         level: of zstd, 1 to 19.
         compressing: False keeps changed chunks as they are.
+        low_rank: look for low-rank updates.
         threads: at once.
     """
 
     chunk_size: int = DEFAULT_CHUNK
     level: int = 3
     compressing: bool = True
+    low_rank: bool = True
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -119,18 +133,30 @@ def chunk_elements(dtype: DType, row: int, chunk_size: int) -> int:
     return elements // row * row if row <= elements else elements
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A chunk to be made: of which segment, and its begin and end there in bytes."""
+
+    number: int
+    begin: int
+    end: int
+    offset: int  # in the whole target
+    copies: tuple[Copy, ...]
+    predictor: Predictor
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Builder:
     """Everything that making a patch needs.
 
     Attributes:
-        base: the whole base, borrowed.
+        bases: whole, borrowed; at least one.
         segments: that cover the target, in order.
         options: how.
         progress: who listens.
     """
 
-    base: Bytes
+    bases: Sequence[Bytes]
     segments: Sequence[SegmentSource]
     options: Options
     progress: Progress = silent
@@ -150,22 +176,28 @@ class Builder:
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
         """
-        plan = self.plan()
+        choices, plan = self.plan()
         hasher = blake3()
         total = sum(len(s.target) for s in self.segments)
         chunks: list[list[Encoded]] = [[] for _ in self.segments]
         done = 0
-        jobs = self.jobs(plan)
-        for i, source, encoded in ordered(
-            lambda job: (job[0], job[1], self.encoded(job[1], plan)), jobs, self.options.threads
+
+        def keep(payload: bytes) -> None:
+            hasher.update(payload)
+            write_all(spool, memoryview(payload))
+
+        for job, encoded in ordered(
+            lambda job: (job, self.encoded(job, plan)), self.jobs(choices), self.options.threads
         ):
-            chunks[i].append(dataclasses.replace(encoded, payload=b""))
-            hasher.update(encoded.payload)
-            write_all(spool, memoryview(encoded.payload))
-            done += len(source.target)
+            if job.begin == 0:
+                keep(choices[job.number].factors)
+            chunks[job.number].append(dataclasses.replace(encoded, payload=b""))
+            keep(encoded.payload)
+            done += job.end - job.begin
             self.progress(done, total)
         segments = [
-            self.finished(source, own) for source, own in zip(self.segments, chunks, strict=True)
+            self.finished(source, choice, own)
+            for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
         body = spool.tell()
         finished = header()
@@ -179,70 +211,116 @@ class Builder:
         )
         return Written(write_patch(front, spool, out, self.options.chunk_size), counts)
 
-    def encoded(self, source: ChunkSource, plan: Plan) -> Encoded:
-        """One chunk, checked."""
-        return encode(source, plan, self.options.level, self.options.compressing)
-
-    def prediction(self, source: SegmentSource) -> Bytes | None:
-        """The bytes of the base that a segment is predicted from."""
-        if source.base_offset is None:
-            return None
-        return self.base[source.base_offset : source.base_offset + len(source.target)]
-
-    def plan(self) -> Plan:
-        """How each segment is to be coded; one recipe for each, in order."""
-        numeric = [s for s in self.segments if s.dtype is not DType.BYTES and len(s.target)]
-        if not self.options.compressing:
-            numeric = []
+    def plan(self) -> tuple[list[Choice], Plan]:
+        """What each segment is predicted from, and its recipe; one of each, in order."""
         threads = self.options.threads
-        specials = special_values(ordered(self.heavy, numeric, threads))
-        surveys = list(ordered(lambda s: self.survey(s, specials), numeric, threads))
+        choices = list(ordered(self.chosen, self.segments, threads))
+        numeric = [
+            i
+            for i, s in enumerate(self.segments)
+            if self.options.compressing and s.dtype is not DType.BYTES and len(s.target)
+        ]
+        specials = special_values(ordered(lambda i: self.heavy(i, choices[i]), numeric, threads))
+        surveyed = ordered(
+            lambda i: self.surveyed(self.segments[i], choices[i], specials), numeric, threads
+        )
+        surveys = []
+        for i, (choice, survey) in zip(numeric, surveyed, strict=True):
+            choices[i] = choice
+            surveys.append(survey)
         planned = plan_tensors(surveys, specials)
-        by_source = {id(s): r for s, r in zip(numeric, planned.recipes, strict=True)}
-        other = Recipe(Coding.COMPRESSED)
-        recipes = tuple(by_source.get(id(s), other) for s in self.segments)
-        return Plan(recipes, planned.tables)
+        recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
+        for i, recipe in zip(numeric, planned.recipes, strict=True):
+            recipes[i] = recipe
+        return choices, Plan(tuple(recipes), planned.tables)
 
-    def heavy(self, source: SegmentSource) -> Heavy:
-        """Residuals of a tensor that come again and again."""
-        base = self.prediction(source)
-        if base is None:
-            return {}
-        return heavy_residuals(source.dtype, base, source.target, source.row_length)
-
-    def survey(self, source: SegmentSource, specials: tuple[int, ...]) -> Survey:
-        """Measurements of a tensor."""
-        return survey_tensor(
-            source.dtype,
-            self.prediction(source),
-            source.target,
-            source.row_length,
-            specials,
+    def chosen(self, source: SegmentSource) -> Choice:
+        """The base, or sum of bases, that predicts a segment."""
+        return choose_bases(
+            source.dtype, source.target, source.row_length, self.bases, source.places
         )
 
-    def jobs(self, plan: Plan) -> Iterator[tuple[int, ChunkSource]]:
-        """The chunks in order, each with the number of its segment."""
+    def heavy(self, number: int, choice: Choice) -> Heavy:
+        """Residuals of a tensor that come again and again."""
+        source = self.segments[number]
+        if source.dtype.size != SPECIAL_SIZE or choice.entry is None:
+            return {}
+        ranges = sample_ranges(
+            len(source.target), source.dtype.size, source.row_length, MOST_LOOKED_THROUGH
+        )
+        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
+        elements = len(source.target) // source.dtype.size
+        return heavy_residuals(source.dtype, prediction, joined(source.target, ranges), elements)
+
+    def surveyed(
+        self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]
+    ) -> tuple[Choice, Survey]:
+        """The choice, with a low-rank update where that pays, and measurements against it."""
+        survey = self.survey(source, choice, specials)
+        if not self.options.low_rank or not survey.changed or source.dtype not in BLENDED:
+            return choice, survey
+        before = estimated_bits(survey, len(specials))
+        better = with_factors(choice, source.dtype, source.shape, source.target, self.bases, before)
+        if better is None:
+            return choice, survey
+        resurveyed = self.survey(source, better, specials)
+        after = estimated_bits(resurveyed, len(specials)) if resurveyed.changed else 0.0
+        if WORTH * (after + 8 * len(better.factors)) > before:
+            return choice, survey
+        return better, resurveyed
+
+    def survey(self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]) -> Survey:
+        """Measurements of a tensor against its prediction."""
+        ranges = sample_ranges(len(source.target), source.dtype.size, source.row_length)
+        prediction, edges = self.predictor(source, choice).sample(self.bases, ranges)
+        return survey_tensor(
+            source.dtype,
+            prediction,
+            joined(source.target, ranges),
+            source.row_length,
+            specials,
+            elements=len(source.target) // source.dtype.size,
+            edges=edges,
+        )
+
+    def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
+        """What turns a choice into bytes."""
+        return predictor_of(source.dtype, choice.entry, np.frombuffer(choice.factors, np.uint8))
+
+    def jobs(self, choices: Sequence[Choice]) -> Iterator[Job]:
+        """The chunks in order."""
         offset = 0
-        for i, (source, recipe) in enumerate(zip(self.segments, plan.recipes, strict=True)):
-            row, step = self.grid(source)
-            base = self.prediction(source)
+        for i, (source, choice) in enumerate(zip(self.segments, choices, strict=True)):
+            _, step = self.grid(source)
+            predictor = self.predictor(source, choice)
             copies = CopyCursor(source.copies)
             for begin in range(0, len(source.target), step):
                 end = min(begin + step, len(source.target))
-                yield (
-                    i,
-                    ChunkSource(
-                        dtype=source.dtype,
-                        row_length=row,
-                        target=source.target[begin:end],
-                        base=None if base is None else base[begin:end],
-                        recipe=recipe,
-                        offset=offset + begin,
-                        whole_base=self.base,
-                        copies=copies.within(offset + begin, offset + end),
-                    ),
-                )
+                within = copies.within(offset + begin, offset + end)
+                yield Job(i, begin, end, offset + begin, within, predictor)
             offset += len(source.target)
+
+    def encoded(self, job: Job, plan: Plan) -> Encoded:
+        """One chunk, checked."""
+        source = self.segments[job.number]
+        target = source.target[job.begin : job.end]
+        prediction, edges = job.predictor.sample(self.bases, [(job.begin, job.end)])
+        return encode(
+            ChunkSource(
+                dtype=source.dtype,
+                row_length=self.grid(source)[0],
+                target=target,
+                prediction=prediction,
+                edges=edges,
+                recipe=plan.recipes[job.number],
+                offset=job.offset,
+                whole_base=self.bases[0],
+                copies=job.copies,
+            ),
+            plan,
+            self.options.level,
+            self.options.compressing,
+        )
 
     def grid(self, source: SegmentSource) -> tuple[int, int]:
         """Elements a row and bytes a chunk."""
@@ -250,15 +328,16 @@ class Builder:
         elements = chunk_elements(source.dtype, row, self.options.chunk_size)
         return min(row, elements), elements * source.dtype.size
 
-    def finished(self, source: SegmentSource, encoded: Sequence[Encoded]) -> Segment:
+    def finished(
+        self, source: SegmentSource, choice: Choice, encoded: Sequence[Encoded]
+    ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)
-        offset = source.base_offset
         return Segment(
             name=source.name,
             dtype=source.dtype,
             shape=source.shape,
-            prediction=None if offset is None else BaseRange(0, offset),
+            prediction=choice.entry,
             row_length=row,
             chunk_elements=step // source.dtype.size,
             chunks=tuple(one.chunk for one in encoded),

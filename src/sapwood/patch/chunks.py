@@ -34,7 +34,8 @@ class ChunkSource:
     Attributes:
         dtype, row_length: of its segment.
         target: its bytes.
-        base: as many bytes to predict it from, or None.
+        prediction: of as many bytes, or None.
+        edges: of a prediction that is a blend; None of others.
         recipe: of its tensor.
         offset: in the whole target.
         whole_base: what copies refer to.
@@ -44,11 +45,12 @@ class ChunkSource:
     dtype: DType
     row_length: int
     target: Bytes
-    base: Bytes | None
+    prediction: Bytes | None
     recipe: Recipe
     offset: int
     whole_base: Bytes
     copies: tuple[Copy, ...] = ()
+    edges: Bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> En
         compressing: False allows COPY and RAW only.
     """
     digest = chunk_digest(source.target)
-    if source.base is not None and np.array_equal(source.base, source.target):
+    if source.prediction is not None and np.array_equal(source.prediction, source.target):
         return Encoded(Chunk(Coding.COPY, 0, digest), b"")
     found = candidates(source, plan, level) if compressing else []
     best = min(found, key=lambda one: len(one.payload), default=None)
@@ -105,7 +107,9 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
         payload = coded(source, recipe, plan.tables[recipe.table])
         found.append(Candidate(recipe.coding, payload, recipe.table))
     if surprising(source, found):
-        local, tables = plan_locally(source.dtype, source.base, source.target, source.row_length)
+        local, tables = plan_locally(
+            source.dtype, source.prediction, source.target, source.row_length, source.edges
+        )
         if tables is not None:
             found.append(Candidate(local.coding, coded(source, local, tables)))
     smallest = min((len(one.payload) for one in found), default=len(source.target))
@@ -116,12 +120,20 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
 
 def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
     """The payload by a recipe."""
-    return encode_chunk(recipe, source.dtype, source.base, source.target, source.row_length, tables)
+    return encode_chunk(
+        recipe,
+        source.dtype,
+        source.prediction,
+        source.target,
+        source.row_length,
+        tables,
+        source.edges,
+    )
 
 
 def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
     """Whether the tensor's samples did not show what this chunk holds."""
-    if source.base is None or source.dtype is DType.BYTES:
+    if source.prediction is None or source.dtype is DType.BYTES:
         return False
     if source.recipe.coding not in {Coding.RESIDUAL, Coding.SPARSE}:
         return source.recipe.unseen_changes
@@ -152,11 +164,12 @@ def check_roundtrip(
         coding,
         source.dtype,
         np.frombuffer(payload, np.uint8),
-        source.base,
+        source.prediction,
         out,
         source.row_length,
         source.whole_base,
         tables,
+        source.edges,
     )
     if not np.array_equal(out, source.target):
         raise SapwoodError(
@@ -169,11 +182,12 @@ def decode(
     coding: Coding,
     dtype: DType,
     payload: Bytes,
-    base: Bytes | None,
+    prediction: Bytes | None,
     out: Bytes,
     row_length: int,
     whole_base: Bytes,
     tables: Sequence[Tables],
+    edges: Bytes | None = None,
 ) -> None:
     """Writes a chunk's target bytes to `out`, which the caller owns.
 
@@ -181,20 +195,21 @@ def decode(
         coding: of the chunk.
         dtype: of its segment.
         payload: whole.
-        base: the prediction, as long as `out`; may be `out` itself.
+        prediction: as long as `out`; may be `out` itself.
         out: its content is unspecified after an error.
         row_length: of its segment.
         whole_base: what copies refer to.
         tables: of the patch.
+        edges: of the prediction, where `uses_edges` says so.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.
     """
     match coding:
         case Coding.COPY:
-            if base is None:
-                raise InvalidPatch("damaged index: a copy without a base; get the patch anew")
-            out[:] = base
+            if prediction is None:
+                raise InvalidPatch("damaged index: a copy without a prediction; get the patch anew")
+            out[:] = prediction
         case Coding.RAW:
             out[:] = payload
         case Coding.COMPRESSED:
@@ -202,4 +217,4 @@ def decode(
         case Coding.SPLICE:
             decode_splice(payload, whole_base, out)
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
-            decode_chunk(coding, dtype, payload, base, out, row_length, tables)
+            decode_chunk(coding, dtype, payload, prediction, out, row_length, tables, edges=edges)

@@ -27,8 +27,10 @@ DIGEST = 32  # bytes, of files and of the front
 CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
 MOST_ELEMENTS = 1 << 30  # in a chunk
 MOST_DIMENSIONS = 64  # of a tensor
+MOST_BASES = 64
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
+BLENDED = frozenset({DType.BF16, DType.F16, DType.F32})  # types of blend predictions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ class Limits:
         front: bytes of header, index and tables together, unpacked.
         chunk: bytes of one chunk of the target; several are in memory at once, at
             most two for each thread, each with up to four times as much for its decoding.
+        factors: bytes of the factors of one tensor, four for each number; up to six
+            times as much is in memory, for a tensor or two at once.
     """
 
     front: int = 256 << 20
     chunk: int = 64 << 20
+    factors: int = 64 << 20
 
 
 DEFAULT_LIMITS = Limits()
@@ -56,11 +61,13 @@ class FileDigest:
         size: bytes.
         blake3: 32 bytes.
         sha256: 32 bytes; None in patches of a tensor, which no other tool names.
+        name: of a base among several, to ask for it by; None of others.
     """
 
     size: int
     blake3: bytes
     sha256: bytes | None = None
+    name: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +76,70 @@ class BaseRange:
 
     base: int
     offset: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Term:
+    """A base's elements times a number, in a sum.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        coefficient: finite; a binary32 number where the elements have 16 bits.
+    """
+
+    base: int
+    offset: int
+    coefficient: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FactorsEntry:
+    """What the index says of the factors of a tensor; see `sapwood.prediction.Factors`.
+
+    Attributes:
+        matrices, rows, columns: that the tensor's elements are, in order.
+        rank: of each matrix.
+        exponent: the products are times 2**exponent.
+        shifts: of the columns of the left factors, then of the rows of the right ones;
+            `matrices * rank` each.
+        row: numbers a row, as the payload's contexts see them.
+        size: of the payload, bytes.
+    """
+
+    matrices: int
+    rows: int
+    columns: int
+    rank: int
+    exponent: int
+    shifts: tuple[int, ...]
+    row: int
+    size: int
+
+    @property
+    def numbers(self) -> int:
+        """Integers in the payload."""
+        return self.matrices * self.rank * (self.rows + self.columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BlendEntry:
+    """The prediction of a segment: a sum of bases and a low-rank part, rounded.
+
+    Attributes:
+        terms: of the sum; may be empty where there are factors.
+        each: whether every step is rounded to the element type, not just the sum.
+        factors: of the low-rank part, or None.
+    """
+
+    terms: tuple[Term, ...]
+    each: bool
+    factors: FactorsEntry | None
+
+    @property
+    def payload_size(self) -> int:
+        """Bytes of the factors in the body."""
+        return 0 if self.factors is None else self.factors.size
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,13 +170,14 @@ class Segment:
         chunk_elements: elements of each chunk but the last.
         chunks: in order.
         target_offset: where the segment lies in the target, bytes.
-        body_offset: where its first payload lies in the body, bytes.
+        body_offset: where its payloads begin in the body, bytes: that of the factors, if
+            there are any, then those of the chunks.
     """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    prediction: BaseRange | None
+    prediction: BaseRange | BlendEntry | None
     row_length: int
     chunk_elements: int
     chunks: tuple[Chunk, ...]
@@ -123,14 +195,19 @@ class Segment:
         return self.elements * self.dtype.size
 
     @property
+    def factors_size(self) -> int:
+        """Bytes of the payload before those of the chunks."""
+        return self.prediction.payload_size if isinstance(self.prediction, BlendEntry) else 0
+
+    @property
     def payload_size(self) -> int:
         """Bytes of its payloads."""
-        return sum(chunk.size for chunk in self.chunks)
+        return self.factors_size + sum(chunk.size for chunk in self.chunks)
 
     @property
     def unchanged(self) -> bool:
-        """Whether all of it equals its prediction."""
-        return self.prediction is not None and all(
+        """Whether all of it equals a part of a base."""
+        return isinstance(self.prediction, BaseRange) and all(
             chunk.coding is Coding.COPY for chunk in self.chunks
         )
 
@@ -148,7 +225,7 @@ class Header:
     Attributes:
         kind: "tensor" or "model".
         algorithm: "delta".
-        bases: what it applies to; one, in this version.
+        bases: what it applies to.
         target: what it makes.
         base_format, target_format: of a model, such as "safetensors"; "tensor" of tensors.
         dtype, shape: of a tensor patch; None and () of a model patch.

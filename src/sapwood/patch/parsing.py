@@ -23,11 +23,13 @@ from sapwood.patch.format import (
     FLOATS,
     MAGIC,
     MAJOR,
+    MOST_BASES,
     MOST_DIMENSIONS,
     MOST_ELEMENTS,
     PREAMBLE,
     VERSION,
     BaseRange,
+    BlendEntry,
     Chunk,
     FileDigest,
     Front,
@@ -37,6 +39,7 @@ from sapwood.patch.format import (
     Segment,
     front_digest,
 )
+from sapwood.patch.parsing_predictions import parse_prediction
 from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
@@ -150,8 +153,8 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     if fields.text("algorithm") != "delta":
         raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
     bases = tuple(parse_digest(f) for f in fields.objects("bases"))
-    if len(bases) != 1:
-        raise UnsupportedPatch(f"expected one base, found {len(bases)}; update sapwood")
+    if not 1 <= len(bases) <= MOST_BASES:
+        raise InvalidPatch(f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}")
     target = parse_digest(fields.object("target"))
     if kind == "model" and None in (target.sha256, *(base.sha256 for base in bases)):
         raise InvalidPatch("header: a patch of a model without SHA-256 of base and target")
@@ -180,6 +183,7 @@ def parse_digest(fields: Fields) -> FileDigest:
         fields.size("size"),
         fields.hex("blake3", DIGEST),
         None if sha256 is None else fields.hex("sha256", DIGEST),
+        fields.optional_text("name"),
     )
 
 
@@ -209,10 +213,21 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     (segment,) = segments
     if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
         raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
-    if segment.prediction not in (None, BaseRange(0, 0)):
+    if any(offset != 0 for _, offset in base_places(segment.prediction)):
         raise InvalidPatch("index: a tensor's prediction begins inside of its base")
-    if header.bases[0].size != header.target.size:
+    if any(base.size != header.target.size for base in header.bases):
         raise InvalidPatch("header: base and target of a tensor differ in size")
+
+
+def base_places(prediction: BaseRange | BlendEntry | None) -> list[tuple[int, int]]:
+    """Which bases a prediction reads, each with where it begins there, bytes."""
+    match prediction:
+        case BaseRange(base, offset):
+            return [(base, offset)]
+        case BlendEntry(terms):
+            return [(term.base, term.offset) for term in terms]
+        case None:
+            return []
 
 
 def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
@@ -249,9 +264,11 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
             parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
         where = one.where
-        if segment.prediction is not None:
-            end = segment.prediction.offset + segment.nbytes
-            if end > header.bases[0].size:
+        for base, offset in base_places(segment.prediction):
+            if base >= len(header.bases):
+                raise InvalidPatch(f"{where}: predicted from base {base}, which there is not")
+            end = offset + segment.nbytes
+            if end > header.bases[base].size:
                 raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
         target_offset += segment.nbytes
         body_offset += segment.payload_size
@@ -287,7 +304,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
     digests = fields.hex("digests", CHUNK_DIGEST * len(codings))
     if len(sizes) != len(codings) or len(codings) != -(-elements // chunk_elements):
         raise InvalidPatch(f"{fields.where}: wrong number of chunks")
-    prediction = parse_prediction(fields)
+    prediction = parse_prediction(fields, dtype, elements, limits)
     segment = Segment(
         name=fields.text("name"),
         dtype=dtype,
@@ -314,17 +331,6 @@ def parse_coding(letter: str, where: str) -> Coding:
         return Coding(letter)
     except ValueError as e:
         raise UnsupportedPatch(f"{where}: unknown coding {letter!r}; update sapwood") from e
-
-
-def parse_prediction(fields: Fields) -> BaseRange | None:
-    """What a segment is predicted from."""
-    one = fields.optional_object("prediction")
-    if one is None:
-        return None
-    if one.text("kind") != "base" or one.size("base") != 0:
-        raise UnsupportedPatch(f"{fields.where}: unknown prediction; update sapwood")
-    one.only({"kind", "base", "offset"})
-    return BaseRange(0, one.size("offset"))
 
 
 def check_chunks(segment: Segment, where: str) -> None:

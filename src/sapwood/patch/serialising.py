@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +14,16 @@ from sapwood.patch.format import (
     MAJOR,
     PREAMBLE,
     VERSION,
+    BaseRange,
+    BlendEntry,
+    FactorsEntry,
     FileDigest,
     Header,
     Segment,
     front_digest,
 )
 from sapwood.patch.zstd import compress
+from sapwood.prediction.factors import LEAST_EXPONENT
 
 
 def serialise_front(
@@ -58,6 +63,8 @@ def header_fields(header: Header) -> dict[str, Any]:
         fields: dict[str, Any] = {"size": one.size, "blake3": one.blake3.hex()}
         if one.sha256 is not None:
             fields["sha256"] = one.sha256.hex()
+        if one.name is not None:
+            fields["name"] = one.name
         return fields
 
     fields: dict[str, Any] = {
@@ -83,16 +90,51 @@ def header_fields(header: Header) -> dict[str, Any]:
 
 def segment_fields(segment: Segment) -> dict[str, Any]:
     """A segment as JSON values."""
-    prediction = segment.prediction
     return {
         "name": segment.name,
         "dtype": segment.dtype.label,
         "shape": list(segment.shape),
-        "prediction": prediction
-        and {"kind": "base", "base": prediction.base, "offset": prediction.offset},
+        "prediction": prediction_fields(segment.prediction),
         "row": segment.row_length,
         "chunk": segment.chunk_elements,
         "codings": "".join(chunk.coding.value for chunk in segment.chunks),
         "sizes": [chunk.size for chunk in segment.chunks],
         "digests": b"".join(chunk.digest for chunk in segment.chunks).hex(),
+    }
+
+
+def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, Any] | None:
+    """What a segment is predicted from, as JSON values."""
+    match prediction:
+        case None:
+            return None
+        case BaseRange(base, offset):
+            return {"kind": "base", "base": base, "offset": offset}
+        case BlendEntry(terms, each, factors):
+            return {
+                "kind": "blend",
+                "terms": [
+                    {
+                        "base": term.base,
+                        "offset": term.offset,
+                        "coefficient": struct.pack(">d", term.coefficient).hex(),
+                    }
+                    for term in terms
+                ],
+                "rounding": "each" if each else "once",
+                "factors": None if factors is None else factors_fields(factors),
+            }
+
+
+def factors_fields(factors: FactorsEntry) -> dict[str, Any]:
+    """The factors' entry as JSON values."""
+    return {
+        "matrices": factors.matrices,
+        "rows": factors.rows,
+        "columns": factors.columns,
+        "rank": factors.rank,
+        "scale": factors.exponent - LEAST_EXPONENT,
+        "shifts": list(factors.shifts),
+        "row": factors.row,
+        "size": factors.size,
     }

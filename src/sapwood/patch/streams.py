@@ -30,7 +30,7 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.patch.applying import OpenPatch, chunk_jobs, open_patch
+from sapwood.patch.applying import ChunkJob, OpenPatch, chunk_jobs, decode_job, open_patch
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Options,
@@ -39,7 +39,7 @@ from sapwood.patch.building import (
     tensor_counts,
 )
 from sapwood.patch.canonical_json import plain
-from sapwood.patch.chunks import ChunkSource, Encoded, chunk_digest, decode, encode
+from sapwood.patch.chunks import ChunkSource, Encoded, chunk_digest, encode
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     MOST_DIMENSIONS,
@@ -116,7 +116,7 @@ def create_patch_from_chunks(
                 write_all(spool, memoryview(one.payload))
         base, target = stream.base.finish(), stream.target.finish()
         segment = stream.segment(chunks)
-        header = tensor_header(spec, base, target, notes)
+        header = tensor_header(spec, [base], target, notes)
         header = dataclasses.replace(header, counts=tensor_counts(header, [segment]))
         payloads = spool.tell()
         front = serialise_front(header, [segment], [], payloads, body.digest())
@@ -153,8 +153,8 @@ def apply_patch_to_chunks(
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the patch is damaged
             or asks for too much. Raised by the call, before the base is read.
-        InputError: the patch is of a model, or copies from anywhere in the base (patches
-            of opaque bytes may): use `apply_patch`. From the iterator: the base ends
+        InputError: the patch is of a model, has several bases, or copies from anywhere in
+            the base (patches of opaque bytes may): use `apply_patch`. From the iterator: the base ends
             early, or goes on after its last element.
         SourceHashMismatch: from the iterator: the base is another one.
         TargetHashMismatch: from the iterator: the result is wrong although base and patch
@@ -170,6 +170,11 @@ def apply_patch_to_chunks(
             "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
         )
     (segment,) = opened.front.segments
+    if len(header.bases) > 1:
+        raise InputError(
+            f"this patch has {len(header.bases)} bases, of which one can be read at once; "
+            "use sapwood.apply_patch"
+        )
     if any(chunk.coding is Coding.SPLICE for chunk in segment.chunks):
         raise InputError("this patch copies from anywhere in its base; use sapwood.apply_patch")
     base = Regrouped(base_chunks, header.bases[0].size, "base")
@@ -215,7 +220,7 @@ class PairStream:
             dtype=self.spec.dtype,
             row_length=row,
             target=target,
-            base=base,
+            prediction=base,
             recipe=recipe,
             offset=begin,
             whole_base=NOTHING,
@@ -243,25 +248,18 @@ def decoded(
 ) -> Iterator[memoryview]:
     """The target's chunks; the last one waits until the base was read and compared."""
 
-    def jobs() -> Iterator[tuple[Chunk, int, Bytes, Bytes]]:
-        for _, chunk, begin, end, payload_at in chunk_jobs((segment,)):
-            payload = opened.payload(segment, payload_at, chunk)
-            yield chunk, begin, payload, base.take(end - begin)
+    def jobs() -> Iterator[tuple[ChunkJob, Bytes]]:
+        for job in chunk_jobs(opened, [segment]):
+            yield job, base.take(job.end - job.begin)
 
-    def one(job: tuple[Chunk, int, Bytes, Bytes]) -> Bytes:
-        chunk, begin, payload, out = job
-        decode(  # in place: the base's bytes are a copy of ours
-            chunk.coding,
-            segment.dtype,
-            payload,
-            out if segment.prediction is not None else None,
-            out,
-            segment.row_length,
-            NOTHING,
-            opened.tables,
-        )
-        if checked and chunk_digest(out) != chunk.digest:
-            raise TargetHashMismatch(f"the target's digest differs in the chunk at byte {begin}")
+    def one(work: tuple[ChunkJob, Bytes]) -> Bytes:
+        job, out = work
+        # In place: the base's bytes are a copy of ours, and all that is predicted from.
+        decode_job(job, opened, [out] * len(job.predictor.places), NOTHING, out)
+        if checked and chunk_digest(out) != job.chunk.digest:
+            raise TargetHashMismatch(
+                f"the target's digest differs in the chunk at byte {job.begin}"
+            )
         return out
 
     last = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -19,10 +19,19 @@ from sapwood.errors import (
     TargetHashMismatch,
     TruncatedPatch,
 )
-from sapwood.patch.applying import OpenPatch, check_base, decode_chunks, open_patch
+from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
 from sapwood.patch.canonical_json import plain
-from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, VERSION, FileDigest, Header, Limits
+from sapwood.patch.format import (
+    DEFAULT_LIMITS,
+    MOST_BASES,
+    PREAMBLE,
+    VERSION,
+    BaseRange,
+    FileDigest,
+    Header,
+    Limits,
+)
 from sapwood.patch.matching import Copy, find_copies
 from sapwood.patch.parsing import parse_front, parse_header, parse_preamble
 from sapwood.patch.pipeline import thread_count
@@ -125,6 +134,7 @@ def create_patch(
     chunk_size: int = DEFAULT_CHUNK,
     threads: int | None = None,
     convert: bool = False,
+    low_rank: bool = True,
 ) -> Patch:
     """Makes the patch that turns `base` into `target`, bit for bit.
 
@@ -132,7 +142,9 @@ def create_patch(
         base: a NumPy array of any layout and byte order, a PyTorch tensor on any device
             (others than the CPU's are copied to host memory first), or anything with
             DLPack or the buffer protocol. Only read; an array that is contiguous and
-            little-endian, memory-mapped ones too, is not copied.
+            little-endian, memory-mapped ones too, is not copied. Or a list of several
+            such tensors, for a target that was merged from them: whoever applies the
+            patch needs them all.
         target: another of the same dtype and shape; it may be of another kind.
         algorithm: "delta", the only one.
         compress: False stores changed chunks as they are: larger, and as fast as copying.
@@ -144,6 +156,7 @@ def create_patch(
         convert: cast `target` to the dtype of `base` first, as its library does it
             (rounding to nearest even, overflow to infinity); the patch then leads to the
             cast tensor. Without it, another dtype is an error.
+        low_rank: look for a low-rank update (a merged adapter) in bf16, f16 and f32.
 
     Returns:
         The patch. It was decoded and compared with `target` chunk by chunk.
@@ -156,20 +169,21 @@ def create_patch(
     if algorithm not in ALGORITHMS:
         raise InputError(f"expected the algorithm {ALGORITHMS[0]!r}, found {algorithm!r}")
     notes = plain({} if metadata is None else metadata)
-    old = view(base)
+    olds = views(base)
     new = view(target)
-    if convert and new.spec.dtype is not old.spec.dtype:
-        new = view(converted(target, old.spec.dtype))
-    check_specs(old.spec, new.spec, "target")
+    if convert and new.spec.dtype is not olds[0].spec.dtype:
+        new = view(converted(target, olds[0].spec.dtype))
+    check_specs(olds[0].spec, new.spec, "target")
+    for old in olds[1:]:
+        check_specs(olds[0].spec, old.spec, "base")
     count = thread_count(threads)
-    options = Options(chunk_size=chunk_size, compressing=compress, threads=count)
+    options = Options(chunk_size=chunk_size, compressing=compress, low_rank=low_rank, threads=count)
     out = io.BytesIO()
-    builder = Builder(old.data, [tensor_segment(old, new)], options)
+    builder = Builder([old.data for old in olds], [tensor_segment(olds, new)], options)
 
     def header() -> Header:
-        return tensor_header(
-            new.spec, digest_of(old.data, count), digest_of(new.data, count), notes
-        )
+        bases = [digest_of(old.data, count) for old in olds]
+        return tensor_header(new.spec, bases, digest_of(new.data, count), notes)
 
     with io.BytesIO() as spool:
         builder.write(header, spool, out)
@@ -178,23 +192,40 @@ def create_patch(
     return Patch(data, open_patch(data, limits))
 
 
-def tensor_segment(old: TensorView, new: TensorView) -> SegmentSource:
-    """The one segment of a patch between two tensors of the same spec."""
+def views(base: object) -> list[TensorView]:
+    """One tensor, or each of a list of them.
+
+    Raises:
+        InputError: no tensors, or more than a patch can have.
+        UnsupportedType: one is no tensor.
+    """
+    given = base if isinstance(base, list | tuple) else [base]
+    if not 1 <= len(given) <= MOST_BASES:
+        raise InputError(f"expected 1 to {MOST_BASES} bases, found {len(given)}")
+    return [view(one) for one in given]
+
+
+def tensor_segment(olds: Sequence[TensorView], new: TensorView) -> SegmentSource:
+    """The one segment of a patch between tensors of the same spec."""
     spec = new.spec
     copies: tuple[Copy, ...] = ()
     if spec.dtype is DType.BYTES:
-        copies = tuple(find_copies(old.data, new.data, 0, len(new.data)))
-    return SegmentSource("", spec.dtype, spec.shape, new.data, 0, copies)
+        copies = tuple(find_copies(olds[0].data, new.data, 0, len(new.data)))
+    places = tuple(BaseRange(i, 0) for i in range(len(olds)))
+    return SegmentSource("", spec.dtype, spec.shape, new.data, places, copies)
 
 
 def tensor_header(
-    spec: TensorSpec, base: FileDigest, target: FileDigest, metadata: Mapping[str, Any]
+    spec: TensorSpec,
+    bases: Sequence[FileDigest],
+    target: FileDigest,
+    metadata: Mapping[str, Any],
 ) -> Header:
-    """The header of a patch between two tensors of the same spec."""
+    """The header of a patch between tensors of the same spec."""
     return Header(
         kind="tensor",
         algorithm="delta",
-        bases=(base,),
+        bases=tuple(bases),
         target=target,
         base_format="tensor",
         target_format="tensor",
@@ -226,7 +257,8 @@ def apply_patch(
 
     Args:
         base: the tensor that the patch was made from, of any kind that `create_patch`
-            takes; not necessarily the kind that it was then.
+            takes; not necessarily the kind that it was then. Of a patch with several
+            bases a list of them, in any order.
         patch: a `Patch`, or the bytes of one, which are then checked whole.
         out: where to write: an array or tensor of the same dtype and shape, in any
             layout, on any device. It may be `base` itself.
@@ -240,7 +272,8 @@ def apply_patch(
         threads: to use at once; by default one for each processor.
 
     Returns:
-        `out`, or a new tensor: of the kind, dtype, byte order and device of `base`.
+        `out`, or a new tensor: of the kind, dtype, byte order and device of `base`, or of
+        the first in a list.
 
     Raises:
         SourceHashMismatch: the base is another one. Nothing was written.
@@ -252,22 +285,29 @@ def apply_patch(
         LimitExceeded: a chunk larger than `chunk_size`.
     """
     opened = opened_patch(patch, chunk_size)
-    old = view(base)
+    olds = views(base)
     spec = patch_spec(opened)
-    check_specs(spec, old.spec, "base")
+    for old in olds:
+        check_specs(spec, old.spec, "base")
     count = thread_count(threads)
+    bases = [old.data for old in olds]
     if not force:
-        check_base(opened, old.data, count)
+        bases = matched_bases(opened, bases, count)
+    elif len(bases) != len(opened.front.header.bases):
+        raise InputError(
+            f"expected {len(opened.front.header.bases)} bases in the patch's order, "
+            f"found {len(bases)}; without force, any order will do"
+        )
     if out is None:
         data = np.empty(spec.nbytes, np.uint8)
-        decode_into(opened, old.data, data, count, checked=not force)
-        return restore(old, data)
+        decode_into(opened, bases, data, count, checked=not force)
+        return restore(olds[0], data)
     direct = writable(out, spec)
-    if direct is not None and decodes_in_place(opened, old.data, direct):
-        decode_into(opened, old.data, direct, count, checked=not force)
+    if direct is not None and decodes_in_place(opened, bases, direct):
+        decode_into(opened, bases, direct, count, checked=not force)
     else:
         data = np.empty(spec.nbytes, np.uint8)
-        decode_into(opened, old.data, data, count, checked=not force)
+        decode_into(opened, bases, data, count, checked=not force)
         copy_into(out, spec, data)
     return out
 
@@ -335,25 +375,31 @@ def check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
         )
 
 
-def decodes_in_place(patch: OpenPatch, base: Bytes, out: Bytes) -> bool:
-    """Whether decoding into `out` never overwrites bytes of the base that are still needed."""
-    if not np.may_share_memory(base, out):
+def decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bool:
+    """Whether decoding into `out` never overwrites bytes of a base that are still needed."""
+    shared = [base for base in bases if np.may_share_memory(base, out)]
+    if not shared:
         return True
     copies_from_elsewhere = any(
         chunk.coding is Coding.SPLICE for one in patch.front.segments for chunk in one.chunks
     )
-    return base.ctypes.data == out.ctypes.data and not copies_from_elsewhere
+    in_step = all(base.ctypes.data == out.ctypes.data for base in shared)
+    return in_step and not copies_from_elsewhere
 
 
-def decode_into(patch: OpenPatch, base: Bytes, out: Bytes, threads: int, *, checked: bool) -> None:
+def decode_into(
+    patch: OpenPatch, bases: Sequence[Bytes], out: Bytes, threads: int, *, checked: bool
+) -> None:
     """Decodes the whole target into one array."""
-    chunks = decode_chunks(patch, base, lambda begin, end: out[begin:end], threads, checked=checked)
+    chunks = decode_chunks(
+        patch, bases, lambda begin, end: out[begin:end], threads, checked=checked
+    )
     try:
         for _ in chunks:
             pass
     except InvalidPatch:
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
-            check_base(patch, base, threads)
+            matched_bases(patch, bases, threads)
         raise
     expected = patch.front.header.target.blake3
     if checked and blake3(out.data, max_threads=threads).digest() != expected:
@@ -372,7 +418,8 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
 
     Returns:
         `version`, `kind`, `algorithm`, `dtype`, `shape`, `byte_order`, `base_checksum`,
-        `target_checksum` (BLAKE3, hexadecimal), `base_size`, `target_size`,
+        `target_checksum` (BLAKE3, hexadecimal), `base_size`, `target_size` (of the first
+        base; `bases` lists the size and checksum of each),
         `estimated_payload_size`, `patch_size` (bytes), `counts`, `writer`, `created_at`
         and `metadata`. The digest of header, index and tables is compared if they are all
         there; otherwise damage goes unnoticed. `Patch.from_bytes` checks everything.
@@ -398,6 +445,7 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         "dtype": None if header.dtype is None else header.dtype.label,
         "shape": list(header.shape),
         "byte_order": header.byte_order,
+        "bases": [{"size": one.size, "checksum": one.blake3.hex()} for one in header.bases],
         "base_checksum": header.bases[0].blake3.hex(),
         "target_checksum": header.target.blake3.hex(),
         "base_size": header.bases[0].size,

@@ -1,0 +1,1 @@
+"""Predictions that are computed: sums of bases, and low-rank updates."""

@@ -1,0 +1,78 @@
+"""Evaluates a blend: a sum of bases and a low-rank part, the same bits on every machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood import _kernel
+from sapwood.codec.chunk import Bytes
+from sapwood.prediction.factors import Factors
+from sapwood.tensors import DType
+
+Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """A prediction that is computed: `spec/patch-v1.md`, Blends.
+
+    Attributes:
+        dtype: bf16, f16 or f32.
+        coefficients: of each term, a binary32 number where the elements have 16 bits.
+        each: whether every step is rounded to the element type, not just the sum.
+        factors: of the low-rank part, or None.
+    """
+
+    dtype: DType
+    coefficients: tuple[float, ...]
+    each: bool = False
+    factors: _kernel.Factors | None = None
+
+    def predict(
+        self, terms: Sequence[Bytes], first: int, out: Bytes, edges: Bytes | None = None
+    ) -> None:
+        """Predicts a stretch of a tensor.
+
+        Args:
+            terms: the bases' elements of the stretch, little-endian, each as long as `out`.
+            first: index in the tensor of the first element.
+            out: the caller's; may be the memory of a term.
+            edges: the caller's, a byte for each element, for how far the sum lies from
+                where it would round otherwise; None if nobody wants to know.
+        """
+        _kernel.predict(
+            self.dtype.code,
+            list(terms),
+            list(self.coefficients),
+            self.factors,
+            first,
+            self.each,
+            out,
+            edges,
+        )
+
+
+def packed(factors: Factors) -> _kernel.Factors:
+    """Factors ready for the kernel. They must be within their bounds."""
+    left, right = factors.effective()
+    return _kernel.Factors(left, right, factors.exponent)
+
+
+def values(dtype: DType, elements: Bytes) -> Values:
+    """Elements as numbers of the type that blends of `dtype` are computed in, a new array.
+
+    Args:
+        dtype: bf16, f16 or f32.
+        elements: little-endian.
+    """
+    match dtype:
+        case DType.BF16:
+            return (elements.view("<u2").astype(np.uint32) << 16).view(np.float32)
+        case DType.F16:
+            return elements.view("<f2").astype(np.float32)
+        case _:
+            return elements.view("<f4").astype(np.float64)

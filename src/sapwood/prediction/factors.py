@@ -1,0 +1,80 @@
+"""The integers of a low-rank update: left times right, times a power of two."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int32]
+
+MOST_SHIFT = 31
+LEAST_EXPONENT, MOST_EXPONENT = -126, 64  # with sums below 2^53, all scaled sums are normal
+MOST_INTEGER = 2**31 - 1
+SUM_BOUND = 2**53  # below it doubles add integers exactly, in any order
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """Factors of the low-rank part of a tensor, one pair for each of its matrices.
+
+    The update of element (i, j) of matrix n is the sum over k of
+
+        left[n, k, i] * 2^left_shifts[n, k] * right[n, k, j] * 2^right_shifts[n, k]
+
+    times 2^exponent. Shifts let each column have a precision of its own.
+
+    Attributes:
+        left: (matrices, rank, rows).
+        right: (matrices, rank, columns).
+        left_shifts, right_shifts: `matrices * rank` each, 0 to 31.
+        exponent: -126 to 64.
+    """
+
+    left: Integers
+    right: Integers
+    left_shifts: tuple[int, ...]
+    right_shifts: tuple[int, ...]
+    exponent: int
+
+    @property
+    def matrices(self) -> int:
+        """Matrices in the tensor."""
+        return self.left.shape[0]
+
+    @property
+    def rank(self) -> int:
+        """Columns of each left factor."""
+        return self.left.shape[1]
+
+    @property
+    def rows(self) -> int:
+        """Rows of each matrix."""
+        return self.left.shape[2]
+
+    @property
+    def columns(self) -> int:
+        """Columns of each matrix."""
+        return self.right.shape[2]
+
+    def within_bounds(self) -> bool:
+        """Whether shifted integers fit 32 bits, and no sum of products reaches 2^53."""
+        left, right = (
+            np.abs(one.astype(np.int64)).max(axis=2, initial=0) << self._shifts(shifts)
+            for one, shifts in ((self.left, self.left_shifts), (self.right, self.right_shifts))
+        )
+        if max(left.max(initial=0), right.max(initial=0)) > MOST_INTEGER:
+            return False
+        # Exact: Python's integers do not overflow.
+        sums = (left.astype(object) * right.astype(object)).sum(axis=1)
+        return all(one < SUM_BOUND for one in sums)
+
+    def effective(self) -> tuple[Integers, Integers]:
+        """(matrices, rows, rank) and (matrices, rank, columns) shifted integers, contiguous."""
+        left = self.left << self._shifts(self.left_shifts)[..., None].astype(np.int32)
+        right = self.right << self._shifts(self.right_shifts)[..., None].astype(np.int32)
+        return np.ascontiguousarray(left.transpose(0, 2, 1)), np.ascontiguousarray(right)
+
+    def _shifts(self, shifts: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        return np.array(shifts, np.int64).reshape(self.matrices, self.rank)

@@ -1,0 +1,70 @@
+"""Factors as a payload of a patch, and back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sapwood.codec import Coding, decode_chunk, encode_chunk
+from sapwood.codec.chunk import Bytes
+from sapwood.codec.local import plan_residual
+from sapwood.errors import InvalidPatch
+from sapwood.prediction.factors import Factors
+from sapwood.tensors import DType
+
+SHORTEST_ROW = 64  # numbers that share a context; fewer are not worth a level
+
+
+def payload_row(rows: int, columns: int) -> int:
+    """Numbers a row of the payload, so that rows do not straddle columns of factors."""
+    both = math.gcd(rows, columns)
+    return both if both >= SHORTEST_ROW else min(rows, columns)
+
+
+def encode_factors(factors: Factors) -> bytes:
+    """The payload: a residual coding of the coded integers against zeros.
+
+    All left factors, then all right ones, as `Factors` has them, in rows of `payload_row`.
+    """
+    numbers = np.concatenate([factors.left.ravel(), factors.right.ravel()]).astype("<i4")
+    target = numbers.view(np.uint8)
+    row = payload_row(factors.rows, factors.columns)
+    recipe, tables = plan_residual(DType.I32, np.zeros_like(target), target, row)
+    return encode_chunk(recipe, DType.I32, np.zeros_like(target), target, row, tables)
+
+
+def decode_factors(
+    payload: Bytes,
+    shape: tuple[int, int, int, int],
+    shifts: tuple[int, ...],
+    exponent: int,
+    row: int,
+) -> Factors:
+    """Factors from their payload.
+
+    Args:
+        payload: whole.
+        shape: matrices, rank, rows and columns; the caller has bounded what they take.
+        shifts: of the left factors' columns, then of the right ones' rows.
+        exponent: of the scale.
+        row: numbers a row.
+
+    Raises:
+        InvalidPatch: the payload is damaged, or numbers are beyond their bounds.
+    """
+    matrices, rank, rows, columns = shape
+    of_left = matrices * rank * rows
+    numbers = np.zeros(of_left + matrices * rank * columns, "<i4")
+    out = numbers.view(np.uint8)
+    decode_chunk(Coding.RESIDUAL, DType.I32, payload, out, out, row, ())
+    factors = Factors(
+        left=numbers[:of_left].reshape(matrices, rank, rows),
+        right=numbers[of_left:].reshape(matrices, rank, columns),
+        left_shifts=shifts[: matrices * rank],
+        right_shifts=shifts[matrices * rank :],
+        exponent=exponent,
+    )
+    if not factors.within_bounds():
+        raise InvalidPatch("damaged factors: numbers beyond their bounds; get the patch anew")
+    return factors
