@@ -124,11 +124,12 @@ struct V {
 };
 
 #include "path_simd.inl"
+#include "blend_simd.inl"
 
 }  // namespace
 
 const PathFunctions& avx2_path() {
-    static constexpr PathFunctions functions{dense, sparse, symbols, nullptr};
+    static constexpr PathFunctions functions{dense, sparse, symbols, nullptr, blend, product};
     return functions;
 }
 

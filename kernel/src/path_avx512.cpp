@@ -107,6 +107,7 @@ struct V {
 };
 
 #include "path_simd.inl"
+#include "blend_simd.inl"
 
 // Sixteen lanes at once. The quotient of a state by a frequency lies below 2^20,
 // so a single-precision one is off by at most 1, which the remainder shows.
@@ -155,7 +156,7 @@ void rans_loop(RansLoop& loop) {
 }  // namespace
 
 const PathFunctions& avx512_path() {
-    static constexpr PathFunctions functions{dense, sparse, symbols, rans_loop};
+    static constexpr PathFunctions functions{dense, sparse, symbols, rans_loop, blend, product};
     return functions;
 }
 

@@ -1,0 +1,2 @@
+BlendFunction blend(Type) { return nullptr; }
+ProductFunction product(Type, bool) { return nullptr; }
