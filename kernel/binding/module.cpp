@@ -3,10 +3,12 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "sapwood/blend.hpp"
 #include "sapwood/codec.hpp"
 #include "sapwood/match.hpp"
 #include "sapwood/measure.hpp"
@@ -21,6 +23,7 @@ namespace {
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using MutableBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using LevelArray = nb::ndarray<const int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using FactorArray = nb::ndarray<const int32_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Counts =
     nb::ndarray<const uint32_t, nb::shape<contexts, 256>, nb::c_contig, nb::device::cpu>;
 using SpecialList = std::vector<std::tuple<int, int64_t>>;  // token, value
@@ -104,11 +107,16 @@ void check_shared(const std::vector<TablesPtr>& shared) {
         if (tables == nullptr) throw nb::value_error("None in place of tables");
 }
 
+template <class From, class To>
+bool overlap(const From& from, const To& to) {
+    const auto a = reinterpret_cast<uintptr_t>(from.data());
+    const auto b = reinterpret_cast<uintptr_t>(to.data());
+    return a < b + to.size() && b < a + from.size();
+}
+
 // Decoding reads the base as it writes: in step is fine, out of step is not.
 void check_overlap(const Bytes& base, const MutableBytes& out) {
-    const auto from = reinterpret_cast<uintptr_t>(base.data());
-    const auto to = reinterpret_cast<uintptr_t>(out.data());
-    if (from != to && from < to + out.size() && to < from + base.size())
+    if (base.data() != out.data() && overlap(base, out))
         throw nb::value_error("out overlaps base but does not start where it does");
 }
 
@@ -158,6 +166,51 @@ void decode(int code, Bytes payload, Bytes base, MutableBytes out, uint64_t row_
     const Path chosen = path_of(path);
     nb::gil_scoped_release release;
     Decode(type, span(payload), base.data(), out.data(), elements, row_length, shared, chosen);
+}
+
+Factors* make_factors(void* at, const FactorArray& left, const FactorArray& right, int exponent) {
+    if (left.shape(0) != right.shape(0) || left.shape(2) != right.shape(1))
+        throw nb::value_error("factors of different matrices or ranks");
+    const uint64_t matrices = left.shape(0), rows = left.shape(1), rank = left.shape(2);
+    nb::gil_scoped_release release;
+    return new (at) Factors(left.data(), right.data(), matrices, rows, rank, right.shape(2), exponent);
+}
+
+void check_blend(Type type, const Blend& blend, uint64_t first, uint64_t elements) {
+    if (!can_blend(type)) throw nb::value_error("predictions are of bf16, f16 or f32");
+    if (blend.terms.size() != blend.coefficients.size())
+        throw nb::value_error("a coefficient is missing or too many");
+    for (const double value : blend.coefficients)
+        if (!is_coefficient(type, value))
+            throw nb::value_error("a coefficient is not finite or needs more bits");
+    if (blend.terms.empty() && blend.factors == nullptr)
+        throw nb::value_error("neither terms nor factors");
+    if (blend.factors == nullptr) return;
+    const uint64_t all = blend.factors->elements();
+    if (first > all || elements > all - first)
+        throw nb::value_error("elements past the factors' tensor");
+}
+
+void predict_into(int code, const std::vector<Bytes>& terms, const std::vector<double>& coefficients,
+                  const Factors* factors, uint64_t first, bool each, MutableBytes out,
+                  const std::optional<MutableBytes>& edges, int path) {
+    const Path chosen = path_of(path);
+    const Type type = type_of(code);
+    const uint64_t elements = elements_of(type, out.size(), out.size());
+    std::vector<const uint8_t*> starts;
+    for (const Bytes& term : terms) {
+        elements_of(type, out.size(), term.size());
+        check_overlap(term, out);
+        starts.push_back(term.data());
+        if (edges && overlap(term, *edges)) throw nb::value_error("edges overlap a term");
+    }
+    if (edges && edges->size() != elements) throw nb::value_error("edges of another length");
+    if (edges && overlap(out, *edges)) throw nb::value_error("edges overlap out");
+    const Blend blend{starts, coefficients, each, factors};
+    check_blend(type, blend, first, elements);
+    uint8_t* marks = edges ? edges->data() : nullptr;
+    nb::gil_scoped_release release;
+    predict(type, blend, first, elements, out.data(), marks, chosen);
 }
 
 }  // namespace
@@ -292,6 +345,20 @@ NB_MODULE(_kernel, m) {
              },
              in("target"), "begin"_a, "end"_a)
         .def_prop_ro("memory", &MatchIndex::memory);
+
+    nb::class_<Factors>(m, "Factors")
+        .def("__init__",
+             [](Factors* self, FactorArray left, FactorArray right, int exponent) {
+                 make_factors(self, left, right, exponent);
+             },
+             in("left"), in("right"), "exponent"_a)
+        .def_prop_ro("matrices", &Factors::matrices)
+        .def_prop_ro("rows", &Factors::rows)
+        .def_prop_ro("columns", &Factors::columns)
+        .def_prop_ro("rank", &Factors::rank)
+        .def_prop_ro("memory", &Factors::memory);
+    m.def("predict", &predict_into, "code"_a, in("terms"), "coefficients"_a, "factors"_a.none(),
+          "first"_a, "each"_a, in("out"), in("edges").none() = nb::none(), "path"_a = -1);
 
     // 0 scalar, 1 AVX2, 2 AVX-512.
     m.def("paths", [] {

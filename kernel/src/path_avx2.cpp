@@ -125,10 +125,110 @@ struct V {
 
 #include "path_simd.inl"
 
+// Floating-point numbers for V::lanes elements: `singles`, or `doubles` in two registers.
+struct F {
+    using singles = __m256;
+    struct doubles {
+        __m256d low, high;
+    };
+
+    static void set(float value, singles& out) { out = _mm256_set1_ps(value); }
+    static void set(double value, doubles& out) {
+        out.low = _mm256_set1_pd(value);
+        out.high = out.low;
+    }
+    static singles load(const float* at) { return _mm256_loadu_ps(at); }
+    static doubles load(const double* at) { return {_mm256_loadu_pd(at), _mm256_loadu_pd(at + 4)}; }
+    static void store(float* at, singles a) { _mm256_storeu_ps(at, a); }
+    static void store(double* at, doubles a) {
+        _mm256_storeu_pd(at, a.low);
+        _mm256_storeu_pd(at + 4, a.high);
+    }
+    static singles add(singles a, singles b) { return _mm256_add_ps(a, b); }
+    static doubles add(doubles a, doubles b) {
+        return {_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};
+    }
+    static singles multiply(singles a, singles b) { return _mm256_mul_ps(a, b); }
+    static doubles multiply(doubles a, doubles b) {
+        return {_mm256_mul_pd(a.low, b.low), _mm256_mul_pd(a.high, b.high)};
+    }
+    // a b + c where no step rounds.
+    static doubles multiply_add(doubles a, doubles b, doubles c) {
+        return {_mm256_fmadd_pd(a.low, b.low, c.low), _mm256_fmadd_pd(a.high, b.high, c.high)};
+    }
+
+    // NaNs become the quiet one.
+    static singles canonical(singles a) {
+        const __m256 nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+        return _mm256_blendv_ps(a, as_singles(V::set(0x7FC00000)), nan);
+    }
+    static doubles canonical(doubles a) { return {canonical(a.low), canonical(a.high)}; }
+
+    static singles as_singles(V::reg bits) { return _mm256_castsi256_ps(bits); }
+    static V::reg bits(singles a) { return _mm256_castps_si256(a); }
+    // Bits 13 to 28 of each.
+    static V::reg low_bits(doubles a) {
+        const __m256 even = _mm256_shuffle_ps(_mm256_castpd_ps(a.low), _mm256_castpd_ps(a.high),
+                                              _MM_SHUFFLE(2, 0, 2, 0));
+        const V::reg both = _mm256_permute4x64_epi64(bits(even), _MM_SHUFFLE(3, 1, 2, 0));
+        return V::bit_and(V::shift_right<13>(both), V::set(0xFFFF));
+    }
+
+    static singles load_halves(const uint8_t* at) {
+        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    }
+    static void store_halves(uint8_t* at, singles a) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(at), halves(a));
+    }
+    static singles through_half(singles a) { return _mm256_cvtph_ps(halves(a)); }
+    static doubles load_singles(const uint8_t* at) {
+        return {_mm256_cvtps_pd(_mm_loadu_ps(reinterpret_cast<const float*>(at))),
+                _mm256_cvtps_pd(_mm_loadu_ps(reinterpret_cast<const float*>(at) + 4))};
+    }
+    static void store_singles(uint8_t* at, doubles a) {
+        _mm_storeu_ps(reinterpret_cast<float*>(at), _mm256_cvtpd_ps(a.low));
+        _mm_storeu_ps(reinterpret_cast<float*>(at) + 4, _mm256_cvtpd_ps(a.high));
+    }
+    static doubles through_single(doubles a) {
+        return {_mm256_cvtps_pd(_mm256_cvtpd_ps(a.low)), _mm256_cvtps_pd(_mm256_cvtpd_ps(a.high))};
+    }
+
+    static V::reg at_least(V::reg a, int low) {
+        return _mm256_max_epi32(a, _mm256_set1_epi32(low));
+    }
+    static V::reg to_single_bits(V::reg integers) { return bits(_mm256_cvtepi32_ps(integers)); }
+    // Sums of products of pairs of int16.
+    static V::reg multiply_pairs(V::reg a, V::reg b) { return _mm256_madd_epi16(a, b); }
+    static doubles load_integers(const uint32_t* at) { return to_doubles(V::load(at)); }
+    static void convert(V::reg sums, singles& out) { out = _mm256_cvtepi32_ps(sums); }
+    static void convert(V::reg sums, doubles& out) { out = to_doubles(sums); }
+    static void convert(doubles sums, singles& out) {
+        out = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(sums.low)),
+                                   _mm256_cvtpd_ps(sums.high), 1);
+    }
+    static void convert(doubles sums, doubles& out) { out = sums; }
+
+private:
+    static __m256d canonical(__m256d a) {
+        const __m256d nan = _mm256_cmp_pd(a, a, _CMP_UNORD_Q);
+        return _mm256_blendv_pd(
+            a, _mm256_castsi256_pd(_mm256_set1_epi64x(0x7FF8000000000000)), nan);
+    }
+    static __m128i halves(singles a) {
+        return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    }
+    static doubles to_doubles(V::reg integers) {
+        return {_mm256_cvtepi32_pd(_mm256_castsi256_si128(integers)),
+                _mm256_cvtepi32_pd(_mm256_extracti128_si256(integers, 1))};
+    }
+};
+
+#include "blend_simd.inl"
+
 }  // namespace
 
 const PathFunctions& avx2_path() {
-    static constexpr PathFunctions functions{dense, sparse, symbols, nullptr};
+    static constexpr PathFunctions functions{dense, sparse, symbols, nullptr, blend, product};
     return functions;
 }
 

@@ -108,6 +108,106 @@ struct V {
 
 #include "path_simd.inl"
 
+// Floating-point numbers for V::lanes elements: `singles`, or `doubles` in two registers.
+struct F {
+    using singles = __m512;
+    struct doubles {
+        __m512d low, high;
+    };
+
+    static void set(float value, singles& out) { out = _mm512_set1_ps(value); }
+    static void set(double value, doubles& out) {
+        out.low = _mm512_set1_pd(value);
+        out.high = out.low;
+    }
+    static singles load(const float* at) { return _mm512_loadu_ps(at); }
+    static doubles load(const double* at) { return {_mm512_loadu_pd(at), _mm512_loadu_pd(at + 8)}; }
+    static void store(float* at, singles a) { _mm512_storeu_ps(at, a); }
+    static void store(double* at, doubles a) {
+        _mm512_storeu_pd(at, a.low);
+        _mm512_storeu_pd(at + 8, a.high);
+    }
+    static singles add(singles a, singles b) { return _mm512_add_ps(a, b); }
+    static doubles add(doubles a, doubles b) {
+        return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)};
+    }
+    static singles multiply(singles a, singles b) { return _mm512_mul_ps(a, b); }
+    static doubles multiply(doubles a, doubles b) {
+        return {_mm512_mul_pd(a.low, b.low), _mm512_mul_pd(a.high, b.high)};
+    }
+    // a b + c where no step rounds.
+    static doubles multiply_add(doubles a, doubles b, doubles c) {
+        return {_mm512_fmadd_pd(a.low, b.low, c.low), _mm512_fmadd_pd(a.high, b.high, c.high)};
+    }
+
+    // NaNs become the quiet one.
+    static singles canonical(singles a) {
+        const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+        return _mm512_mask_mov_ps(a, nan, as_singles(V::set(0x7FC00000)));
+    }
+    static doubles canonical(doubles a) { return {canonical(a.low), canonical(a.high)}; }
+
+    static singles as_singles(V::reg bits) { return _mm512_castsi512_ps(bits); }
+    static V::reg bits(singles a) { return _mm512_castps_si512(a); }
+    // Bits 13 to 28 of each.
+    static V::reg low_bits(doubles a) {
+        const V::reg both = _mm512_inserti64x4(
+            _mm512_castsi256_si512(_mm512_cvtepi64_epi32(_mm512_castpd_si512(a.low))),
+            _mm512_cvtepi64_epi32(_mm512_castpd_si512(a.high)), 1);
+        return V::bit_and(V::shift_right<13>(both), V::set(0xFFFF));
+    }
+
+    static singles load_halves(const uint8_t* at) {
+        return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+    }
+    static void store_halves(uint8_t* at, singles a) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), halves(a));
+    }
+    static singles through_half(singles a) { return _mm512_cvtph_ps(halves(a)); }
+    static doubles load_singles(const uint8_t* at) {
+        return {_mm512_cvtps_pd(_mm256_loadu_ps(reinterpret_cast<const float*>(at))),
+                _mm512_cvtps_pd(_mm256_loadu_ps(reinterpret_cast<const float*>(at) + 8))};
+    }
+    static void store_singles(uint8_t* at, doubles a) {
+        _mm256_storeu_ps(reinterpret_cast<float*>(at), _mm512_cvtpd_ps(a.low));
+        _mm256_storeu_ps(reinterpret_cast<float*>(at) + 8, _mm512_cvtpd_ps(a.high));
+    }
+    static doubles through_single(doubles a) {
+        return {_mm512_cvtps_pd(_mm512_cvtpd_ps(a.low)), _mm512_cvtps_pd(_mm512_cvtpd_ps(a.high))};
+    }
+
+    static V::reg at_least(V::reg a, int low) {
+        return _mm512_max_epi32(a, _mm512_set1_epi32(low));
+    }
+    static V::reg to_single_bits(V::reg integers) { return bits(_mm512_cvtepi32_ps(integers)); }
+    // Sums of products of pairs of int16.
+    static V::reg multiply_pairs(V::reg a, V::reg b) { return _mm512_madd_epi16(a, b); }
+    static doubles load_integers(const uint32_t* at) { return to_doubles(V::load(at)); }
+    static void convert(V::reg sums, singles& out) { out = _mm512_cvtepi32_ps(sums); }
+    static void convert(V::reg sums, doubles& out) { out = to_doubles(sums); }
+    static void convert(doubles sums, singles& out) {
+        out = _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(sums.low)),
+                                 _mm512_cvtpd_ps(sums.high), 1);
+    }
+    static void convert(doubles sums, doubles& out) { out = sums; }
+
+private:
+    static __m512d canonical(__m512d a) {
+        const __mmask8 nan = _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q);
+        return _mm512_mask_mov_pd(
+            a, nan, _mm512_castsi512_pd(_mm512_set1_epi64(0x7FF8000000000000)));
+    }
+    static __m256i halves(singles a) {
+        return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    }
+    static doubles to_doubles(V::reg integers) {
+        return {_mm512_cvtepi32_pd(_mm512_castsi512_si256(integers)),
+                _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(integers, 1))};
+    }
+};
+
+#include "blend_simd.inl"
+
 // Sixteen lanes at once. The quotient of a state by a frequency lies below 2^20,
 // so a single-precision one is off by at most 1, which the remainder shows.
 void rans_loop(RansLoop& loop) {
@@ -155,7 +255,7 @@ void rans_loop(RansLoop& loop) {
 }  // namespace
 
 const PathFunctions& avx512_path() {
-    static constexpr PathFunctions functions{dense, sparse, symbols, rans_loop};
+    static constexpr PathFunctions functions{dense, sparse, symbols, rans_loop, blend, product};
     return functions;
 }
 

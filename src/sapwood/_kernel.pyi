@@ -183,6 +183,72 @@ def exponent_counts(code: int, target: _Bytes) -> npt.NDArray[np.uint32]:
 def residuals(code: int, base: _Bytes, target: _Bytes) -> npt.NDArray[np.int64]:
     """(elements,) the residual of each element (measure.hpp)."""
 
+class Factors:
+    """The integer factors of a low-rank part, checked and packed, immutable (blend.hpp)."""
+
+    def __init__(
+        self, left: npt.NDArray[np.int32], right: npt.NDArray[np.int32], exponent: int
+    ) -> None:
+        """Copies both.
+
+        Args:
+            left: (matrices, rows, rank), C-contiguous; shifts of columns already applied.
+            right: (matrices, rank, columns) likewise.
+            exponent: of the power of two that the products are in units of, -126..64.
+
+        Raises:
+            ValueError: shapes that do not fit each other, a rank of 0 or beyond rows or
+                columns, an exponent out of range, an integer of -2^31, or a matrix whose
+                sum over k of max |left[:, k]| * max |right[k, :]| reaches 2^53.
+        """
+
+    @property
+    def matrices(self) -> int:
+        """As in the shapes."""
+
+    @property
+    def rows(self) -> int:
+        """As in the shapes."""
+
+    @property
+    def columns(self) -> int:
+        """As in the shapes."""
+
+    @property
+    def rank(self) -> int:
+        """As in the shapes."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it holds."""
+
+def predict(
+    code: int,
+    terms: Sequence[_Bytes],
+    coefficients: Sequence[float],
+    factors: Factors | None,
+    first: int,
+    each: bool,
+    out: _Bytes,
+    edges: _Bytes | None = None,
+    path: int = -1,
+) -> None:
+    """Writes round(sum of coefficients[t] * terms[t] + factors' product) to `out` (blend.hpp).
+
+    Args:
+        code: of the type of the elements: bf16, f16 or f32.
+        terms: elements of the bases, each as long as `out`.
+        coefficients: by term; finite numbers of binary32, for f32 of binary64.
+        factors: of the whole tensor, or None. There are terms, factors or both.
+        first: index in the factors' tensor, in row-major order, of the first element of `out`.
+        each: round to the element type after every step, not at the end alone.
+        out: whole elements. May be a term; must not overlap it otherwise.
+        edges: None, or a byte an element, which is written: 2 * h + 1 where the sum lies below
+            the nearest value at which its rounding turns, else 2 * h; h in 0..30 grows as that
+            value comes nearer. 1 for NaNs and infinities.
+        path: one of `paths()`, or -1 for the best; all give the same bytes.
+    """
+
 class MatchIndex:
     """Finds long copies of a byte string in others (match.hpp)."""
 

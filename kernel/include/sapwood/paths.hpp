@@ -84,6 +84,37 @@ struct RansLoop {
     uint16_t* words;           // written backwards, from here down, up to 16 too far
 };
 
+// Adds the parts of a blend prediction up and rounds them. W is float for bf16 and f16,
+// double for f32.
+struct BlendLoop {
+    const uint8_t* const* terms;
+    const void* coefficients;  // W, by term
+    uint64_t term_count;
+    bool each;             // round to the element type after every step
+    const void* products;  // W, of the factors, readable for 16 past the end; or null
+    uint8_t* out;          // may be a term
+    uint8_t* edges;        // or null
+    uint64_t elements;
+};
+
+// Columns past the last that a product loop may compute.
+inline constexpr uint64_t product_step = 32;
+// Rows that it computes at once.
+inline constexpr uint64_t product_rows = 4;
+
+// Products of factors (blend.hpp): of up to 4 rows of the left one with columns of the right.
+struct ProductLoop {
+    const void* left;       // by row and step: pairs of int16, or doubles
+    const uint32_t* right;  // by step and column: pairs of int16, or int32
+    uint64_t steps;
+    uint64_t right_pitch;  // words from one step to the next
+    double scale;
+    uint64_t rows;
+    uint64_t columns;
+    void* products;  // W, by row and column; written up to the next multiple of product_step
+    uint64_t pitch;  // elements from one row of `products` to the next
+};
+
 // Elements of a round of the symbol loop; fewer are left to the scalar code.
 inline constexpr uint64_t symbol_round = 64;
 
@@ -91,6 +122,8 @@ using DenseFunction = void (*)(DenseLoop&);
 using SparseFunction = void (*)(SparseLoop&);
 using SymbolFunction = void (*)(SymbolLoop&);
 using RansFunction = void (*)(RansLoop&);
+using BlendFunction = void (*)(const BlendLoop&);
+using ProductFunction = void (*)(const ProductLoop&);
 
 // Null where the path leaves the type, or so few lanes, to the scalar code.
 struct PathFunctions {
@@ -98,6 +131,8 @@ struct PathFunctions {
     SparseFunction (*sparse)(Type);
     SymbolFunction (*symbols)(Type);
     RansFunction rans;
+    BlendFunction (*blend)(Type);
+    ProductFunction (*product)(Type, bool narrow);
 };
 
 const PathFunctions& avx2_path();
@@ -110,5 +145,7 @@ DenseFunction dense_function(Path path, Type type, unsigned lanes);
 SparseFunction sparse_function(Path path, Type type);
 SymbolFunction symbol_function(Path path, Type type);
 RansFunction rans_function(Path path);
+BlendFunction blend_function(Path path, Type type);
+ProductFunction product_function(Path path, Type type, bool narrow);
 
 }  // namespace sapwood
