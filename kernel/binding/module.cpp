@@ -28,6 +28,7 @@ using Counts =
     nb::ndarray<const uint32_t, nb::shape<contexts, 256>, nb::c_contig, nb::device::cpu>;
 using SpecialList = std::vector<std::tuple<int, int64_t>>;  // token, value
 using TablesPtr = std::shared_ptr<const Tables>;
+using Edges = std::optional<Bytes>;  // a byte an element
 
 std::span<const uint8_t> span(const Bytes& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -81,6 +82,15 @@ uint64_t chunk_elements(Type type, size_t size, size_t other) {
     return elements;
 }
 
+// Null where there are none.
+const uint8_t* edge_data(const Edges& edges, uint64_t elements) {
+    if (!edges) return nullptr;
+    if (edges->size() != elements) throw nb::value_error("edges: not one byte an element");
+    // An empty array may have no address.
+    static const uint8_t nothing = 0;
+    return elements == 0 ? &nothing : edges->data();
+}
+
 // An encoder would write what every decoder refuses.
 void check_levels(const LevelArray& levels) {
     for (size_t i = 0; i < levels.size(); ++i) {
@@ -120,6 +130,14 @@ void check_overlap(const Bytes& base, const MutableBytes& out) {
         throw nb::value_error("out overlaps base but does not start where it does");
 }
 
+void check_apart(const Edges& edges, const MutableBytes& out) {
+    if (!edges) return;
+    const auto from = reinterpret_cast<uintptr_t>(edges->data());
+    const auto to = reinterpret_cast<uintptr_t>(out.data());
+    if (from < to + out.size() && to < from + edges->size())
+        throw nb::value_error("out overlaps edges");
+}
+
 // Arrays come as they are: a silent copy would cost memory, and one of `out` the result.
 auto in(const char* name) { return nb::arg(name).noconvert(); }
 
@@ -134,38 +152,45 @@ auto to_array(std::vector<T> values, Shape... shape) {
     return nb::ndarray<nb::numpy, T>(kept->data(), {static_cast<size_t>(shape)...}, owner);
 }
 
-template <Coding Kind, auto Encode>
+// `Given`: Edges, for the coding that takes them, or nothing.
+template <Coding Kind, auto Encode, class... Given>
 nb::bytes encode(int code, Bytes base, Bytes target, uint64_t row_length, int context,
-                 LevelArray levels, const TablesPtr& tables, int table, int path) {
+                 LevelArray levels, const TablesPtr& tables, int table, int path,
+                 const Given&... edges) {
     const Path chosen = path_of(path);
     const Type type = type_of(code);
     const uint64_t elements = chunk_elements(type, target.size(), base.size());
-    if (context < 0 || context > 2) throw nb::value_error("unknown context");
+    if (context < 0 || context > 3) throw nb::value_error("unknown context");
+    if ((context == static_cast<int>(Context::edge)) != (edges.has_value() || ... || false))
+        throw nb::value_error("context 3 takes edges, and nothing else does");
     check_rows(elements, row_length, static_cast<Context>(context), levels.size());
     check_levels(levels);
     check_coding(*tables, Kind);
     check_specials(type, *tables);
+    const Levels given{static_cast<Context>(context), {levels.data(), levels.size()},
+                       edge_data(edges, elements)...};
     std::vector<uint8_t> out;
     {
         nb::gil_scoped_release release;
-        out = Encode(type, base.data(), target.data(), elements, row_length,
-                     Levels{static_cast<Context>(context), {levels.data(), levels.size()}},
-                     *tables, table, chosen);
+        out = Encode(type, base.data(), target.data(), elements, row_length, given, *tables, table,
+                     chosen);
     }
     return to_bytes(out);
 }
 
-template <auto Decode>
+template <auto Decode, class... Given>
 void decode(int code, Bytes payload, Bytes base, MutableBytes out, uint64_t row_length,
-            const std::vector<TablesPtr>& shared, int path) {
+            const std::vector<TablesPtr>& shared, int path, const Given&... edges) {
     const Type type = type_of(code);
     const uint64_t elements = chunk_elements(type, out.size(), base.size());
     if (row_length == 0) throw nb::value_error("rows of no elements");
     check_overlap(base, out);
     check_shared(shared);
+    (check_apart(edges, out), ...);
     const Path chosen = path_of(path);
     nb::gil_scoped_release release;
-    Decode(type, span(payload), base.data(), out.data(), elements, row_length, shared, chosen);
+    Decode(type, span(payload), base.data(), out.data(), elements, row_length, shared, chosen,
+           edge_data(edges, elements)...);
 }
 
 Factors* make_factors(void* at, const FactorArray& left, const FactorArray& right, int exponent) {
@@ -240,12 +265,13 @@ NB_MODULE(_kernel, m) {
             return to_array(std::move(flat), contexts, 256);
         }, nb::rv_policy::move);
 
-    m.def("encode_residual", &encode<Coding::residual, encode_residual>, "code"_a, in("base"), in("target"),
-          "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a, "path"_a = -1);
+    m.def("encode_residual", &encode<Coding::residual, encode_residual, Edges>, "code"_a,
+          in("base"), in("target"), "row_length"_a, "context"_a, in("levels"), "tables"_a,
+          "table"_a, "path"_a = -1, in("edges") = nb::none());
     m.def("encode_sparse", &encode<Coding::sparse, encode_sparse>, "code"_a, in("base"), in("target"),
           "row_length"_a, "context"_a, in("levels"), "tables"_a, "table"_a, "path"_a = -1);
-    m.def("decode_residual", &decode<decode_residual>, "code"_a, in("payload"), in("base"), in("out"),
-          "row_length"_a, "shared"_a, "path"_a);
+    m.def("decode_residual", &decode<decode_residual, Edges>, "code"_a, in("payload"), in("base"),
+          in("out"), "row_length"_a, "shared"_a, "path"_a, in("edges") = nb::none());
     m.def("decode_sparse", &decode<decode_sparse>, "code"_a, in("payload"), in("base"), in("out"),
           "row_length"_a, "shared"_a, "path"_a);
     m.def("encode_value", [](int code, Bytes target, const TablesPtr& tables, int table, int path) {
@@ -283,22 +309,24 @@ NB_MODULE(_kernel, m) {
     }, "code"_a, in("base"), in("target"), "row_length"_a, "slack"_a = 0);
     m.def("residual_counts",
           [](int code, Bytes base, Bytes target, uint64_t row_length, LevelArray levels,
-             const SpecialList& specials, int path) {
+             const SpecialList& specials, int path, const Edges& edges) {
               const Path chosen = path_of(path);
               const Type type = type_of(code);
               const uint64_t elements = elements_of(type, target.size(), base.size());
               check_rows(elements, row_length,
                          levels.size() == 1 ? Context::one : Context::row, levels.size());
               const std::vector<Special> values = to_specials(specials);
+              const uint8_t* const hints = edge_data(edges, elements);
               std::vector<uint32_t> out;
               {
                   nb::gil_scoped_release release;
                   out = residual_counts(type, base.data(), target.data(), elements, row_length,
-                                        {levels.data(), levels.size()}, values, chosen);
+                                        {levels.data(), levels.size()}, values, chosen, hints);
               }
               return to_array(std::move(out), measured_contexts, 256);
           },
-          "code"_a, in("base"), in("target"), "row_length"_a, in("levels"), "specials"_a, "path"_a = -1);
+          "code"_a, in("base"), in("target"), "row_length"_a, in("levels"), "specials"_a,
+          "path"_a = -1, in("edges") = nb::none());
     m.def("exponent_counts", [](int code, Bytes target) {
         const Type type = type_of(code);
         const uint64_t elements = elements_of(type, target.size(), target.size());

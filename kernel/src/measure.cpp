@@ -144,7 +144,8 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
 std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
                                       uint64_t elements, uint64_t row_length,
                                       std::span<const int16_t> levels,
-                                      const std::vector<Special>& specials, Path path) {
+                                      const std::vector<Special>& specials, Path path,
+                                      const uint8_t* edges) {
     const SpecialLookup lookup(specials);
     std::vector<uint32_t> out(size_t{measured_contexts} * 256);
     const bool one = levels.size() == 1;
@@ -159,7 +160,8 @@ std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint
         for (uint64_t at = 0; at < elements; at += step) {
             const uint64_t count = std::min(step, elements - at);
             const Levels own{one ? Context::one : Context::row,
-                             one ? levels : levels.subspan(at / row_length)};
+                             one ? levels : levels.subspan(at / row_length),
+                             edges == nullptr ? nullptr : edges + at};
             find_symbols<E>(type, base + at * size, target + at * size, count,
                             one ? count : row_length, own, measured_contexts - 1, nullptr, symbols,
                             path, [&](uint64_t i, unsigned context, typename E::sint residual) {

@@ -36,6 +36,15 @@ struct Elements {
         }
         return V::clamp(c, 0, last);
     }
+    static V::reg edge_context(V::reg bits, V::reg level, const uint8_t* edges, int last = 31) {
+        V::reg c = level;
+        if constexpr (is_float) {
+            const V::reg e = exponent(bits);
+            c = V::sub(c, V::add(e, e));
+        }
+        c = V::add(V::add(c, c), V::template load_elements<1>(edges));
+        return V::clamp(c, 0, last);
+    }
     // The residual's zigzag number: below 15 it is the token.
     static V::reg zigzag(V::reg from, V::reg to) {
         const V::reg s = sign(from);
@@ -95,8 +104,8 @@ bool bucket_residuals(const DenseLoop& loop, V::reg token, V::mask bucket,
     return true;
 }
 
-template <unsigned Bytes, unsigned Mantissa, unsigned Round>
-void dense_loop(DenseLoop& loop) {
+template <unsigned Bytes, unsigned Mantissa, unsigned Round, bool WithEdges>
+void dense_rounds(DenseLoop& loop) {
     constexpr int kVectors = static_cast<int>(Round / V::lanes);
     using E = Elements<Bytes, Mantissa>;
     V::reg x[kVectors];
@@ -132,7 +141,10 @@ void dense_loop(DenseLoop& loop) {
             const V::reg bits = V::template load_elements<Bytes>(loop.base + at * Bytes);
             const V::reg own = one_level ? level : V::load(mixed + v * kVectorLanes);
             V::reg index = V::bit_and(x[v], V::set((1u << kScaleBits) - 1));
-            if (loop.by_exponent)
+            if constexpr (WithEdges)
+                index = V::add(index, V::template shift_left<kScaleBits>(
+                                          E::edge_context(bits, own, loop.edges + at)));
+            else if (loop.by_exponent)
                 index = V::add(index, V::template shift_left<kScaleBits>(E::context(bits, own)));
             const V::reg entry = V::gather(loop.entries, index);
             const V::reg frequency = V::add(V::template shift_right<20>(entry), V::set(1));
@@ -175,6 +187,14 @@ void dense_loop(DenseLoop& loop) {
     loop.words = words;
     loop.bit_position = bit_position;
     loop.done = i;
+}
+
+template <unsigned Bytes, unsigned Mantissa, unsigned Round>
+void dense_loop(DenseLoop& loop) {
+    if (loop.edges != nullptr)
+        dense_rounds<Bytes, Mantissa, Round, true>(loop);
+    else
+        dense_rounds<Bytes, Mantissa, Round, false>(loop);
 }
 
 // Positions of the changed elements. `members` holds, for each class, a bit for
@@ -233,8 +253,8 @@ void sparse_loop(SparseLoop& loop) {
 }
 
 // Contexts and exact tokens; see SymbolLoop.
-template <unsigned Bytes, unsigned Mantissa>
-void symbol_loop(SymbolLoop& loop) {
+template <unsigned Bytes, unsigned Mantissa, bool WithEdges>
+void symbol_rounds(SymbolLoop& loop) {
     constexpr int kVectors = static_cast<int>(kRound / V::lanes);
     using E = Elements<Bytes, Mantissa>;
     V::reg level = V::set(static_cast<uint32_t>(loop.by_exponent ? loop.level : 0));
@@ -259,9 +279,11 @@ void symbol_loop(SymbolLoop& loop) {
             const V::reg from = V::template load_elements<Bytes>(loop.base + at * Bytes);
             const V::reg to = V::template load_elements<Bytes>(loop.target + at * Bytes);
             V::reg context = V::zero();
-            if (loop.by_exponent)
-                context = E::context(from, one_level ? level : V::load(mixed + v * kVectorLanes),
-                                     loop.last_context);
+            const V::reg own = one_level ? level : V::load(mixed + v * kVectorLanes);
+            if constexpr (WithEdges)
+                context = E::edge_context(from, own, loop.edges + at, loop.last_context);
+            else if (loop.by_exponent)
+                context = E::context(from, own, loop.last_context);
             const V::reg zigzag = E::zigzag(from, to);
             const V::reg present =
                 loop.present == nullptr ? V::set((1u << kFirstBucket) - 1) : known_tokens.at(context);
@@ -278,6 +300,14 @@ void symbol_loop(SymbolLoop& loop) {
     }
     loop.listed_count = listed;
     loop.done = i;
+}
+
+template <unsigned Bytes, unsigned Mantissa>
+void symbol_loop(SymbolLoop& loop) {
+    if (loop.edges != nullptr)
+        symbol_rounds<Bytes, Mantissa, true>(loop);
+    else
+        symbol_rounds<Bytes, Mantissa, false>(loop);
 }
 
 template <unsigned Round>

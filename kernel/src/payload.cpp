@@ -93,7 +93,7 @@ PayloadWriter::PayloadWriter(const Tables& tables, int table, Context context,
     symbols_.clear();
     symbols_.reserve(symbols_expected + levels.size() + max_lanes);
     if (context_ == Context::one) level_ = levels[0];
-    if (context_ != Context::row) return;
+    if (!has_rows(context_)) return;
     // The first level that is not still is the reference of the first row.
     for (int16_t level : levels) {
         if (level == still_level) continue;
@@ -158,8 +158,10 @@ PayloadReader::PayloadReader(std::span<const uint8_t> payload, Coding coding, ui
     Fields fields(payload);
     const unsigned flags = fields.byte();
     const unsigned choice = flags >> lane_shift;
-    if ((flags & 3) > 2 || choice > 3) throw CorruptPayload("payload: unknown flags");
+    if (choice > 3) throw CorruptPayload("payload: unknown flags");
     context = static_cast<Context>(flags & 3);
+    if (context == Context::edge && coding != Coding::residual)
+        throw CorruptPayload("payload: a context of another coding");
     lanes = lane_choices[choice];
     if (context != Context::none) {
         const unsigned low = fields.byte();
@@ -204,7 +206,7 @@ PayloadReader::PayloadReader(std::span<const uint8_t> payload, Coding coding, ui
     rans.entries = tables->decode_entries();
     bits.data = bit_data;
     bits.end = bit_bytes * 8;
-    if (context == Context::row) read_levels(row_count(elements, row_length));
+    if (has_rows(context)) read_levels(row_count(elements, row_length));
 }
 
 void PayloadReader::read_levels(uint64_t rows) {

@@ -29,9 +29,9 @@ void put_residuals(PayloadWriter& writer, Type type, const uint8_t* base, const 
                     });
 }
 
-template <class E>
-void take_residuals(PayloadReader& reader, const uint8_t* base, uint8_t* out, uint64_t begin,
-                    uint64_t elements, uint64_t row_length) {
+template <class E, bool WithEdges>
+void take_residuals(PayloadReader& reader, const uint8_t* base, const uint8_t* edges, uint8_t* out,
+                    uint64_t begin, uint64_t elements, uint64_t row_length) {
     using Bins = ResidualBins<E::width>;
     using Sint = typename E::sint;
     const Tables& tables = *reader.tables;
@@ -42,7 +42,12 @@ void take_residuals(PayloadReader& reader, const uint8_t* base, uint8_t* out, ui
         const int level = reader.level_of(row);
         for (; i < end; ++i) {
             const auto from = E::load(base, i);
-            const unsigned context = by_exponent ? element_context(level, E::exponent(from)) : 0;
+            unsigned context = 0;
+            if constexpr (WithEdges)
+                context = static_cast<unsigned>(
+                    edge_context(level, E::exponent(from), edges[i], element_contexts - 1));
+            else if (by_exponent)
+                context = element_context(level, E::exponent(from));
             const unsigned token = reader.next_token(context);
             int64_t residual;
             if (token < Bins::tokens || token == escape)
@@ -57,11 +62,11 @@ void take_residuals(PayloadReader& reader, const uint8_t* base, uint8_t* out, ui
 }
 
 // Rounds of an element a lane through the path's loop, and what it leaves through the scalar code.
-template <class E>
-void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, uint8_t* out,
-                uint64_t elements, uint64_t row_length) {
+template <class E, bool WithEdges>
+void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base,
+                const uint8_t* edges, uint8_t* out, uint64_t elements, uint64_t row_length) {
     if (loop == nullptr) {
-        take_residuals<E>(reader, base, out, 0, elements, row_length);
+        take_residuals<E, WithEdges>(reader, base, edges, out, 0, elements, row_length);
         return;
     }
     int32_t special_values[256];
@@ -77,6 +82,7 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, 
                     .levels = reader.levels.empty() ? nullptr : reader.levels.data(),
                     .level = reader.level,
                     .by_exponent = reader.context != Context::none,
+                    .edges = WithEdges ? edges : nullptr,
                     .row_length = row_length,
                     .elements = elements,
                     .base = base,
@@ -95,7 +101,7 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base, 
         reader.bits.position = state.bit_position;
         reader.position += state.done - before;
         const uint64_t end = std::min(elements, state.done + reader.lanes);
-        take_residuals<E>(reader, base, out, state.done, end, row_length);
+        take_residuals<E, WithEdges>(reader, base, edges, out, state.done, end, row_length);
         state.done = end;
         if (reader.rans.overrun() || reader.bits.overrun)
             throw CorruptPayload("residual: the streams are cut off");
@@ -118,14 +124,18 @@ std::vector<uint8_t> encode_residual(Type type, const uint8_t* base, const uint8
 
 void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t* base,
                      uint8_t* out, uint64_t elements, uint64_t row_length, SharedTables shared,
-                     Path path) {
+                     Path path, const uint8_t* edges) {
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     PayloadReader reader(payload, Coding::residual, elements, row_length, shared);
+    const bool with_edges = reader.context == Context::edge;
+    if (with_edges && edges == nullptr) throw CorruptPayload("residual: edges of no prediction");
     with_element(type, [&](auto element) {
         using E = decltype(element);
         if (reader.tables->first_special() < ResidualBins<E::width>::tokens)
             throw CorruptPayload("residual: a special value in place of a bin");
-        decode_all<E>(reader, dense_function(path, type, reader.lanes), base, out, elements, row_length);
+        const auto decode = with_edges ? decode_all<E, true> : decode_all<E, false>;
+        decode(reader, dense_function(path, type, reader.lanes), base, edges, out, elements,
+               row_length);
     });
     reader.check_finished();
 }

@@ -125,6 +125,7 @@ std::vector<std::vector<uint32_t>> find_changes(PayloadReader& reader, const uin
 std::vector<uint8_t> encode_sparse(Type type, const uint8_t* base, const uint8_t* target,
                                    uint64_t elements, uint64_t row_length, const Levels& levels,
                                    const Tables& tables, int table, Path path) {
+    if (levels.context == Context::edge) throw std::invalid_argument("sparse: an edge context");
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     return with_element(type, [&](auto element) {
         using E = decltype(element);

@@ -21,12 +21,13 @@ namespace sapwood {
 using SharedTables = std::span<const std::shared_ptr<const Tables>>;
 
 // Residuals of all elements. `table`: the shared id of `tables`, or -1 to carry them inside.
+// Edges, with the context of that name alone: a byte an element.
 std::vector<uint8_t> encode_residual(Type type, const uint8_t* base, const uint8_t* target,
                                      uint64_t elements, uint64_t row_length, const Levels& levels,
                                      const Tables& tables, int table, Path path);
 void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t* base,
                      uint8_t* out, uint64_t elements, uint64_t row_length, SharedTables shared,
-                     Path path);
+                     Path path, const uint8_t* edges);
 
 // Elements by themselves: floating-point only, exponents as tokens, the rest raw.
 std::vector<uint8_t> encode_value(Type type, const uint8_t* target, uint64_t elements,

@@ -26,6 +26,7 @@ struct DenseLoop {
     const int16_t* levels;  // by row, or null: `level` for all
     int level;
     bool by_exponent;  // false: context 0 for all
+    const uint8_t* edges;  // by element, or null: none
     uint64_t row_length;
     uint64_t elements;
     const uint8_t* base;
@@ -66,6 +67,7 @@ struct SymbolLoop {
     const int16_t* levels;
     int level;
     bool by_exponent;
+    const uint8_t* edges;  // by element, or null: none
     uint64_t row_length;
     int last_context;         // 31, or 127 when measuring
     const uint32_t* present;  // by 32 contexts, a bit for each exact token; null: all of them

@@ -19,7 +19,13 @@ enum class Context : uint8_t {
     none = 0,  // one table for all
     one = 1,   // the base's exponent, against one level for the chunk
     row = 2,   // the base's exponent, against its row's level
+    edge = 3,  // that, and how near the prediction lies to a rounding boundary
 };
+
+// Whether every row has a level of its own.
+inline bool has_rows(Context context) {
+    return context == Context::row || context == Context::edge;
+}
 
 // The level of a row in which nothing is expected to change: context 0 throughout.
 inline constexpr int16_t still_level = INT16_MIN;
@@ -29,6 +35,13 @@ inline constexpr int max_level = 8191;
 inline unsigned element_context(int level, int exponent) {
     const int context = level - 2 * exponent;
     return context < 0 ? 0u : context > 31 ? 31u : static_cast<unsigned>(context);
+}
+
+// The same with a hint, in quarter octaves: 2 * half octaves of nearness, and the side in
+// the lowest bit. Encoders write 0..61; a decoder takes any byte.
+inline int edge_context(int level, int exponent, uint8_t edge, int last_context) {
+    const int context = 2 * (level - 2 * exponent) + edge;
+    return context < 0 ? 0 : context > last_context ? last_context : context;
 }
 
 // Rows of a chunk: `elements` in rows of `row_length`, the last one perhaps shorter.
@@ -88,7 +101,7 @@ public:
 
     Context context;
     int level = 0;               // Context::one
-    std::vector<int16_t> levels;  // Context::row: one a row
+    std::vector<int16_t> levels;  // Context::row and edge: one a row
     unsigned lanes = 1;
     const Tables* tables = nullptr;
     std::vector<uint64_t> counts;  // sparse: changes by class

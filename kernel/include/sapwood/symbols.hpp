@@ -14,13 +14,15 @@
 
 namespace sapwood {
 
-// Where an encoder's contexts come from: one level a row, one for all, or none.
+// Where an encoder's contexts come from: one level a row, one for all, or none; and
+// with them a hint for each element, or null.
 struct Levels {
     Context context;
     std::span<const int16_t> values;
+    const uint8_t* edges = nullptr;
 
     int of(uint64_t row) const {
-        return context == Context::none ? 0 : values[context == Context::row ? row : 0];
+        return context == Context::none ? 0 : values[has_rows(context) ? row : 0];
     }
 };
 
@@ -37,7 +39,9 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
                   uint64_t row_length, const Levels& levels, int last_context,
                   const uint32_t* present, uint16_t* out, Path path, Large large) {
     const bool by_exponent = levels.context != Context::none;
-    const auto context_of = [&](uint64_t row, typename E::uint from) {
+    const auto context_of = [&](uint64_t row, uint64_t i, typename E::uint from) {
+        if (levels.edges != nullptr)
+            return edge_context(levels.of(row), E::exponent(from), levels.edges[i], last_context);
         return by_exponent
                    ? std::clamp(levels.of(row) - 2 * E::exponent(from), 0, last_context)
                    : 0;
@@ -45,9 +49,10 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
     SymbolLoop loop{.base = base,
                     .target = target,
                     .elements = elements,
-                    .levels = levels.context == Context::row ? levels.values.data() : nullptr,
+                    .levels = has_rows(levels.context) ? levels.values.data() : nullptr,
                     .level = levels.context == Context::one ? levels.values[0] : 0,
                     .by_exponent = by_exponent,
+                    .edges = levels.edges,
                     .row_length = row_length,
                     .last_context = last_context,
                     .present = present,
@@ -75,7 +80,7 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
         for (; i < end; ++i) {
             const auto from = E::load(base, i);
             const auto residual = E::residual(from, E::load(target, i));
-            const auto context = static_cast<unsigned>(context_of(row, from));
+            const auto context = static_cast<unsigned>(context_of(row, i, from));
             const uint64_t zigzag = static_cast<uint64_t>(residual) << 1 ^
                                     static_cast<uint64_t>(int64_t{residual} >> 63);
             if (zigzag < first_bucket &&
