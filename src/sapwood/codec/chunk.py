@@ -52,6 +52,7 @@ class Levelling(enum.Enum):
     TENSOR = (1, 0)  # one level
     RUNS = (2, 3)  # a level a row, smoothed: cheap enough for sparse updates
     ROWS = (2, 0)  # a level a row
+    EDGES = (3, 3)  # as RUNS, and how near the prediction lies to a rounding boundary
 
     def __init__(self, context: int, slack: int) -> None:
         self.context = context
@@ -64,8 +65,8 @@ class Recipe:
 
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
-        levelling: for RESIDUAL and SPARSE.
-        shift: what is taken from every measured level, half octaves.
+        levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
+        shift: what is taken from every measured context.
         level: the one level of the tensor, for Levelling.TENSOR, measured (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
             when they travel in the payload.
@@ -127,6 +128,7 @@ def encode_chunk(
     target: Bytes,
     row_length: int,
     tables: Tables,
+    edges: Bytes | None = None,
 ) -> bytes:
     """The payload of a chunk by a recipe of the coding RESIDUAL, SPARSE or VALUE.
 
@@ -137,6 +139,7 @@ def encode_chunk(
         target: little-endian elements, contiguous.
         row_length: elements a row; the chunk starts with a row.
         tables: those that the recipe names.
+        edges: of the base's elements, a byte each; needed for Levelling.EDGES alone.
     """
     if recipe.coding is Coding.VALUE or base is None:
         return _kernel.encode_value(dtype.code, target, tables, recipe.table)
@@ -148,10 +151,15 @@ def encode_chunk(
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            levels = shifted(measured, recipe.shift)
-    encode = _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
-    context = recipe.levelling.context
-    return encode(dtype.code, base, target, row_length, context, levels, tables, recipe.table)
+            # With edges a context is a quarter of an octave.
+            edged = recipe.levelling is Levelling.EDGES
+            levels = shifted(measured, recipe.shift // 2 if edged else recipe.shift)
+    arguments = (dtype.code, base, target, row_length, recipe.levelling.context, levels)
+    if recipe.coding is Coding.SPARSE:
+        return _kernel.encode_sparse(*arguments, tables, recipe.table)
+    if recipe.levelling is not Levelling.EDGES:
+        edges = None
+    return _kernel.encode_residual(*arguments, tables, recipe.table, edges=edges)
 
 
 def decode_chunk(
@@ -163,6 +171,7 @@ def decode_chunk(
     row_length: int,
     tables: Sequence[Tables],
     path: int = ANY_PATH,
+    edges: Bytes | None = None,
 ) -> None:
     """Writes the elements of a chunk of the coding RESIDUAL, SPARSE or VALUE to `out`.
 
@@ -175,6 +184,7 @@ def decode_chunk(
         row_length: elements a row.
         tables: of the patch, by id.
         path: of the kernel, for tests; all give the same bytes.
+        edges: of the base's elements, a byte each, where `uses_edges` says so.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
@@ -185,5 +195,8 @@ def decode_chunk(
             return
         if base is None:
             raise InvalidPatch("damaged index: a residual without a base; get the patch anew")
-        decode = _kernel.decode_sparse if coding is Coding.SPARSE else _kernel.decode_residual
-        decode(dtype.code, payload, base, out, row_length, list(tables), path)
+        arguments = (dtype.code, payload, base, out, row_length, list(tables), path)
+        if coding is Coding.SPARSE:
+            _kernel.decode_sparse(*arguments)
+        else:
+            _kernel.decode_residual(*arguments, edges)

@@ -60,6 +60,7 @@ class TableSet:
     bits: npt.NDArray[np.float64]  # (33, 256), raw bits included
     shift: int
     starts: tuple[int, ...] = ()  # of the classes of a sparse coding
+    edged: bool = False  # for Levelling.EDGES, whose contexts mean something else
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -144,9 +145,10 @@ def plan_group(
         choice = cheapest(survey, standalone(survey, shared_values), tried)
         users[choice.coding].append((survey, choice.levelling))
     everyone = [(s, finest(s)) for s in largest]
+    edged = edge_tables(dtype, [s for s in changed if Levelling.EDGES in s.levelled], specials)
     dense = dense_tables(dtype, users[Coding.RESIDUAL] or everyone, shift, specials)
     sparse = sparse_tables(dtype, users[Coding.SPARSE] or everyone, shift)
-    shared = [cheapest(s, a, [dense, sparse]) for s, a in zip(surveys, alone, strict=True)]
+    shared = [cheapest(s, a, [dense, sparse, *edged]) for s, a in zip(surveys, alone, strict=True)]
     best = [
         min([choice, *own_choices(survey, choice, specials)], key=lambda c: c.bits)
         for survey, choice in zip(surveys, shared, strict=True)
@@ -183,6 +185,7 @@ def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
             Choice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
             for tables in shared
             for levelling in survey.levelled
+            if tables.edged == (levelling is Levelling.EDGES)
         ]
     return min(choices, key=lambda c: c.bits)
 
@@ -193,7 +196,9 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
         return []
     tables = []
     user = [(survey, shared.levelling)]
-    if shared.coding is Coding.SPARSE:
+    if shared.levelling is Levelling.EDGES:
+        tables += [(shared.levelling, own) for own in edge_tables(survey.dtype, [survey], specials)]
+    elif shared.coding is Coding.SPARSE:
         tables.append((shared.levelling, sparse_tables(survey.dtype, user, window_shift([survey]))))
     else:
         tables.append(
@@ -210,6 +215,39 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
         )
         for levelling, own in tables
     ]
+
+
+def edge_tables(
+    dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]
+) -> list[TableSet]:
+    """Tables for the residuals of tensors with edges; none where there are no such tensors."""
+    if not surveys:
+        return []
+    users = [(survey, Levelling.EDGES) for survey in surveys]
+    tables = dense_tables(dtype, users, edge_shift(surveys), specials)
+    return [dataclasses.replace(tables, edged=True)]
+
+
+def edge_shift(surveys: Sequence[Survey]) -> int:
+    """Where the 32 contexts begin for which edges tell most: an even number, for the sides."""
+    counts = np.zeros((CONTEXTS, 256))
+    for survey in surveys:
+        counted = survey.levelled[Levelling.EDGES]
+        np.add.at(counts, (counted.context, counted.token), counted.count)
+    shifts = np.arange(0, CONTEXTS - WINDOW + 1, 2)
+    inner = np.concatenate([[0.0], np.cumsum(row_entropies(counts))])
+    low = row_entropies(np.cumsum(counts, axis=0))  # contexts up to here as one
+    high = row_entropies(np.cumsum(counts[::-1], axis=0)[::-1])  # and from here on
+    bits = low[shifts] + (inner[shifts + WINDOW - 1] - inner[shifts + 1]) + high[shifts + WINDOW - 1]
+    return int(shifts[np.argmin(bits)])
+
+
+def row_entropies(counts: Counts) -> Counts:
+    """(rows,) bits of the tokens of each row by its own frequencies."""
+    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+    shares = np.where(counts > 0, counts / totals, 1.0)
+    bits: Counts = -(counts * np.log2(shares)).sum(axis=1)
+    return bits
 
 
 def residual_choice(survey: Survey) -> Choice:

@@ -185,6 +185,7 @@ def survey_tensor(
     row_length: int,
     specials: tuple[int, ...] = (),
     elements: int | None = None,
+    edges: Bytes | None = None,
 ) -> Survey:
     """Measures a tensor against its base, or alone.
 
@@ -196,6 +197,7 @@ def survey_tensor(
         row_length: elements a row.
         specials: of `special_values`, for 32-bit types.
         elements: of the whole tensor, where `target` is a sample.
+        edges: of the base's elements, a byte each, where they are known.
     """
     if elements is None:
         elements = len(target) // dtype.size
@@ -208,18 +210,24 @@ def survey_tensor(
 
     named = special_tokens(dtype, specials)
 
-    def measured(levels: Levels) -> Levelled:
-        found = _kernel.residual_counts(dtype.code, base, target, row_length, levels, named)
+    def measured(levels: Levels, edges: Bytes | None = None) -> Levelled:
+        found = _kernel.residual_counts(
+            dtype.code, base, target, row_length, levels, named, edges=edges
+        )
         counts: Counts = found.astype(np.float64) * scale
         return Levelled.of(counts, step_tokens(levels) * scale)
 
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
     level = one_level(by_row)
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
-    if len(by_row) > 1 and level != STILL:
-        runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
+    if level == STILL:
+        return Survey(dtype, elements, levelled, level, exponents)
+    runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
+    if len(by_row) > 1:
         levelled[Levelling.ROWS] = measured(by_row)
         levelled[Levelling.RUNS] = measured(runs)
+    if edges is not None:
+        levelled[Levelling.EDGES] = measured(runs, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
 
