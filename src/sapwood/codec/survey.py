@@ -28,6 +28,7 @@ MOST_SAMPLED = 16 << 20  # bytes of a tensor that are read, however large it is
 MOST_LOOKED_THROUGH = 2 << 20  # bytes that are searched for heavy residuals
 MOST_SPECIALS = 14
 FIRST_SPECIAL = 240  # above the tokens of all 32-bit buckets
+LEAST_LEVEL = -8191
 SPECIAL_SIZE = 4  # bytes of the elements whose residuals may have tokens of their own
 
 Counts: TypeAlias = npt.NDArray[np.float64]
@@ -219,6 +220,8 @@ def survey_tensor(
 
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
     level = one_level(by_row)
+    if level == STILL and not np.array_equal(base, target):
+        level = LEAST_LEVEL  # negative zero became positive: a change of no size
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
     if level == STILL:
         return Survey(dtype, elements, levelled, level, exponents)

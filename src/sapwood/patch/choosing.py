@@ -59,18 +59,22 @@ def choose_bases(
     candidates = {
         place: bases[place.base][place.offset : place.offset + len(target)] for place in places
     }
+    different: dict[BaseRange, Bytes] = {}
     for place, data in candidates.items():
         if np.array_equal(data, target):
             return Choice(place)
+        if not any(np.array_equal(data, other) for other in different.values()):
+            different[place] = data
     ranges = sample_ranges(len(target), dtype.size, row_length, FITTED)
-    samples = [joined(data, ranges) for data in candidates.values()]
+    samples = [joined(data, ranges) for data in different.values()]
     wanted = joined(target, ranges)
-    if dtype not in BLENDED:
-        if dtype is DType.BYTES:
-            return Choice(places[0])
-        sizes = [residual_bits(dtype, one, wanted) for one in samples]
-        return Choice(places[int(np.argmin(sizes))])
-    return choice_of(fit_coefficients(dtype, samples, wanted), places)
+    places = list(different)
+    if dtype in BLENDED:
+        return choice_of(fit_coefficients(dtype, samples, wanted), places)
+    if dtype is DType.BYTES:
+        return Choice(places[0])
+    sizes = [residual_bits(dtype, one, wanted) for one in samples]
+    return Choice(places[int(np.argmin(sizes))])
 
 
 def choice_of(fit: Fit, places: Sequence[BaseRange]) -> Choice:
