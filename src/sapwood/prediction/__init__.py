@@ -1,1 +1,0 @@
-"""Predictions that are computed: sums of bases, and low-rank updates."""

@@ -1,5 +1,0 @@
-"""stub"""
-
-
-def find_factors(dtype, shape, read, bits):  # type: ignore
-    return None
