@@ -1,0 +1,158 @@
+"""Turns factors into integers, as coarse as pays."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood.prediction.factors import (
+    GREATEST_EFFECTIVE,
+    GREATEST_EXPONENT,
+    GREATEST_SHIFT,
+    GREATEST_SUM,
+    LEAST_EXPONENT,
+    Factors,
+    Integers,
+)
+from sapwood.prediction.intervals import Floats
+from sapwood.prediction.residual_bits import best_scale
+
+GAUSSIAN_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # of a normal integer of deviation 1
+GREATEST_CODED = 1 << 29
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steps:
+    """How finely the columns of one matrix's factors are held.
+
+    Attributes:
+        left: (rank,) of each column of the left factor.
+        right: (rank,) of the right one.
+        exponents: (rank,) powers of two, the product of both steps.
+    """
+
+    left: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    exponents: npt.NDArray[np.int64]
+
+
+def sizes(factor: Floats) -> npt.NDArray[np.float64]:
+    """(rank,) root mean squares of columns."""
+    return np.sqrt(np.square(factor, dtype=np.float64).mean(axis=0))
+
+
+def steps(left: Floats, right: Floats, error: float) -> Steps:
+    """Steps that put an error of about `error` into an update by each factor's column.
+
+    Every column adds the same error, the factor with more entries a greater one. A step is
+    moved by up to a quarter of an octave, so that products of steps are powers of two.
+    """
+    of_left, of_right = sizes(left), sizes(right)
+    total = len(left) + len(right)
+    left_step = error * math.sqrt(2 * len(left) / total) / np.maximum(of_right, 1e-300)
+    right_step = error * math.sqrt(2 * len(right) / total) / np.maximum(of_left, 1e-300)
+    product = np.log2(left_step) + np.log2(right_step)
+    exponents = np.clip(np.round(product), LEAST_EXPONENT, GREATEST_EXPONENT).astype(np.int64)
+    moved = np.exp2((exponents - product) / 2)
+    return Steps(left_step * moved, right_step * moved, exponents)
+
+
+def coded(factor: Floats, step: npt.NDArray[np.float64]) -> Integers:
+    """(entries, rank) integers nearest to a factor over its steps."""
+    exact = np.rint(factor / step)
+    return np.clip(exact, -GREATEST_CODED, GREATEST_CODED).astype(np.int32)
+
+
+def entry_bits(factor: npt.NDArray[np.int32]) -> float:
+    """What the integers of a factor take, (entries, rank), all together."""
+    values = factor.astype(np.float64)
+    count = len(values)
+    still = np.count_nonzero(values == 0, axis=0) / count
+    moving = np.maximum(count * (1 - still), 1.0)
+    power = np.square(values).sum(axis=0)
+    dense = count * (GAUSSIAN_BITS + 0.5 * np.log2(power / count + 1 / 12))
+    sparse = moving * (GAUSSIAN_BITS + 0.5 * np.log2(power / moving + 1 / 12))
+    inner = np.clip(still, 1e-12, 1 - 1e-12)
+    sparse -= count * (inner * np.log2(inner) + (1 - inner) * np.log2(1 - inner))
+    return float(np.where(power > 0, np.clip(np.minimum(dense, sparse), 0, None) + 16, 1).sum())
+
+
+def best_error(
+    distance: Floats, half: npt.NDArray[np.float32], shape: tuple[int, int], rank: int
+) -> float:
+    """The error a column that is worth its bits, see `steps`.
+
+    Args:
+        distance: predicted update minus centre, of some elements.
+        half: half the widths of their intervals.
+        shape: of the matrix.
+        rank: of its factors.
+    """
+    scale, _ = best_scale(distance, half)
+    noise = np.random.default_rng(0).standard_normal(len(distance))
+    entries = rank * (shape[0] + shape[1]) / (shape[0] * shape[1])
+    best, least = 0.0, math.inf
+    error = 4 * scale / math.sqrt(rank)
+    for _ in range(24):
+        blurred = distance + noise * (error * math.sqrt(rank / 6))
+        bits = best_scale(blurred, half, scale)[1] - entries * math.log2(error)
+        if not bits < least:
+            break
+        best, least = error, bits
+        error /= math.sqrt(2)
+    return best
+
+
+def assembled(
+    lefts: list[Integers], rights: list[Integers], exponents: list[npt.NDArray[np.int64]]
+) -> Factors | None:
+    """One matrix's integers beside the others', brought to one exponent.
+
+    Args:
+        lefts: (rows, rank) of each matrix.
+        rights: (columns, rank) of each matrix.
+        exponents: (rank,) of each matrix.
+
+    Returns:
+        None where the bounds of the format do not hold.
+    """
+    every = np.stack(exponents)
+    left = np.ascontiguousarray(np.stack(lefts).transpose(0, 2, 1))
+    right = np.ascontiguousarray(np.stack(rights).transpose(0, 2, 1))
+    most_left = np.abs(left.astype(np.int64)).max(axis=2)
+    most_right = np.abs(right.astype(np.int64)).max(axis=2)
+    used = (most_left > 0) & (most_right > 0)
+    if not used.any():
+        return None
+    exponent = int(every[used].min())
+    shift = np.where(used, every - exponent, 0)
+    # The smaller of both factors is shifted further.
+    left_shift = np.clip((shift + _log2(most_right) - _log2(most_left)) // 2, 0, shift)
+    left_shift = np.minimum(left_shift, GREATEST_SHIFT)
+    right_shift = shift - left_shift
+    if right_shift.max(initial=0) > GREATEST_SHIFT:
+        return None
+    effective_left = most_left << left_shift
+    effective_right = most_right << right_shift
+    if max(effective_left.max(), effective_right.max()) >= GREATEST_EFFECTIVE:
+        return None
+    terms = [
+        sum(int(a) * int(b) for a, b in zip(row, other, strict=True))
+        for row, other in zip(effective_left, effective_right, strict=True)
+    ]
+    if max(terms) >= GREATEST_SUM:
+        return None
+    return Factors(
+        left,
+        right,
+        tuple(int(s) for s in left_shift.ravel()),
+        tuple(int(s) for s in right_shift.ravel()),
+        exponent,
+    )
+
+
+def _log2(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.frexp(values.astype(np.float64))[1].astype(np.int64)

@@ -1,0 +1,181 @@
+"""Fits factors to one matrix: a first guess from some rows, then all rows.
+
+All of it is about how wrong predictions still are. That is told by elements that the
+fit does not see (`HeldOut`): it says how wide a margin to fit with, which rank to take
+and when to stop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood.prediction.detection import shrunk
+from sapwood.prediction.fitting import Fit, improve
+from sapwood.prediction.intervals import Floats
+from sapwood.prediction.residual_bits import best_scale
+from sapwood.prediction.windows import Halves, Windows, cut
+
+SAMPLE = 1 << 20  # elements from which the right factor is guessed
+LEAST_ROWS = 256
+HELD_OUT = 8192  # elements
+ROUNDS = 8
+MARGIN = 3.6  # scales of the errors' distribution
+ENOUGH = 0.02  # of the bits, what another round must save
+SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Elements that the fit does not see, by their place in a matrix.
+
+    Attributes:
+        rows: of each.
+        columns: of each.
+        centre: of each one's interval.
+        half: half its width.
+    """
+
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    centre: Floats
+    half: Halves
+
+    @classmethod
+    def of(cls, centre: Floats, half: Halves) -> HeldOut:
+        """Takes up to HELD_OUT elements, a sixteenth at most."""
+        stride = max(17, half.size // HELD_OUT) | 1
+        stride += 2 * (stride % half.shape[1] == 0)
+        rows, columns = np.divmod(np.arange(0, half.size, stride), half.shape[1])
+        return cls(rows, columns, centre[rows, columns], half[rows, columns])
+
+    def distance(self, fit: Fit) -> Floats:
+        """How far predictions lie from centres."""
+        return fit.at(self.rows, self.columns) - self.centre
+
+    def check(self, fit: Fit, near: float) -> tuple[float, float]:
+        """The errors' scale, and bits an element."""
+        return best_scale(self.distance(fit), self.half, near)
+
+
+@dataclasses.dataclass(slots=True)
+class Guess:
+    """Factors fitted to some rows of a matrix.
+
+    Attributes:
+        fit: of those rows.
+        scale: of its errors.
+        bits: an element.
+    """
+
+    fit: Fit
+    scale: float
+    bits: float
+
+
+def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Guess | None:
+    """Finds rank and factors of some rows.
+
+    Args:
+        centre: (rows, columns) of the intervals of rows all over the matrix.
+        half: half their widths; the held-out elements are made infinite here.
+        shape: of the whole matrix.
+        rank: the most that are looked for.
+
+    Raises:
+        LinAlgError: numbers are not finite, or a system is singular.
+    """
+    held = HeldOut.of(centre, half)
+    half[held.rows, held.columns] = np.inf
+    fit = spectral(np.where(np.isinf(half), 0, centre), half, rank)
+    if fit is None:
+        return None
+    scale, bits = held.check(fit, 0.0)
+    best = Guess(fit, scale, bits)
+    for turn in range(ROUNDS):
+        fit = Fit(best.fit.left.copy(), best.fit.right.copy())
+        improve(fit, cut(centre, half), [MARGIN * best.scale], right=True)
+        fit = fit.in_principal_axes()
+        if turn in (1, 4):
+            fit = fit.first(best_rank(fit, held, shape, best.scale))
+        if fit.rank == 0:
+            return None
+        scale, bits = held.check(fit, best.scale)
+        enough = bits > best.bits * (1 - ENOUGH) and turn > 1
+        if bits < best.bits or fit.rank < best.fit.rank:
+            best = Guess(fit, scale, bits)
+        if enough:
+            break
+    rank = best_rank(best.fit, held, shape, best.scale)
+    if rank == 0:
+        return None
+    return Guess(best.fit.first(rank), best.scale, best.bits)
+
+
+def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
+    """Factors by a randomised singular value decomposition of weighted updates."""
+    values, weight, _, size = shrunk(centre, half)
+    if not weight > 0:
+        return None
+    rows, columns = values.shape
+    width = min(rank + 8, rows, columns)
+    generator = np.random.default_rng(SEED)
+    basis = values @ generator.standard_normal((columns, width), dtype=np.float32)
+    for _ in range(2):
+        across = np.linalg.qr(values.T @ np.linalg.qr(basis)[0])[0]
+        basis = values @ across
+    turn, sizes, back = np.linalg.svd(basis, full_matrices=False)
+    rest = float(np.vdot(values, values)) - float(np.vdot(sizes, sizes))
+    edge = math.sqrt(max(rest, 0.0) / values.size) * (math.sqrt(rows) + math.sqrt(columns))
+    found = int(np.count_nonzero(sizes[:rank] > 0.95 * edge))
+    if found == 0:
+        return None
+    factor = math.sqrt(size) / weight / math.sqrt(columns)
+    left = turn[:, :found] * (sizes[:found] * np.float32(factor))
+    right = (across @ back[:found].T) * np.float32(math.sqrt(columns))
+    return Fit(left.astype(centre.dtype), right.astype(centre.dtype))
+
+
+def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> int:
+    """How many of a fit's first columns are worth their bits, judged by held-out elements."""
+    entries = (shape[0] + shape[1]) / (shape[0] * shape[1])
+    sizes = np.sqrt(np.square(fit.left, dtype=np.float64).mean(axis=0))
+    # About as fine as steps will be: see `quantising.best_error`.
+    entry = np.maximum(np.log2(np.maximum(sizes, 1e-300) / max(scale, 1e-300)) + 4, 1.0)
+    costs = entries * np.concatenate([[0.0], np.cumsum(entry)])
+    some = slice(None, None, max(1, len(held.rows) // 4096))
+    half = held.half[some]
+    terms = fit.left[held.rows[some]] * fit.right[held.columns[some]]
+    distance = np.concatenate([-held.centre[some, None], terms], axis=1).cumsum(axis=1)
+    best, least, near = 0, math.inf, scale
+    for rank in range(fit.rank, -1, -1):
+        if rank and rank > 16 and rank % max(1, rank // 8) and rank != fit.rank:
+            continue
+        near, bits = best_scale(distance[:, rank], half, near)
+        if bits + costs[rank] < least:
+            best, least = rank, bits + costs[rank]
+    return best
+
+
+def complete(start: Guess, windows: Windows) -> Fit:
+    """Factors of all rows, from those of some.
+
+    Raises:
+        LinAlgError: a system is singular.
+    """
+    fit = Fit(
+        np.zeros((windows.rows, start.fit.rank), start.fit.left.dtype), start.fit.right.copy()
+    )
+    size = float(np.sqrt(np.square(start.fit.left, dtype=np.float64).sum(axis=1).mean()))
+    margin = MARGIN * start.scale
+    improve(fit, windows.blocks(), [max(size, margin), 2 * margin, margin], right=True)
+    return fit.in_principal_axes()
+
+
+def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
+    """Rows for a guess, as arrays that may be changed."""
+    count = max(LEAST_ROWS, 4 * rank, SAMPLE // windows.columns)
+    return windows.spread(count)

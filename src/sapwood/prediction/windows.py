@@ -1,0 +1,86 @@
+"""The intervals of one matrix, by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood.prediction.intervals import BLOCK, HELD, ElementType, Floats, Read, intervals
+
+Halves = npt.NDArray[np.float32]
+
+
+class Windows:
+    """Reads the rows of one matrix of a tensor as intervals of their updates.
+
+    Matrices of up to HELD elements are held once they have been read whole; larger ones are
+    read again by every pass.
+
+    Args:
+        kind: the element type.
+        read: base sums and target bytes of elements [first, last) of the tensor.
+        first: the matrix's first element.
+        rows: of the matrix.
+        columns: of the matrix.
+        each: whether the update is rounded before it is added.
+    """
+
+    def __init__(
+        self, kind: ElementType, read: Read, first: int, rows: int, columns: int, each: bool = False
+    ) -> None:
+        self.kind = kind
+        self.rows = rows
+        self.columns = columns
+        self._read = read
+        self._first = first
+        self._each = each
+        self._held: tuple[Floats, Halves] | None = None
+
+    def rounding_each(self) -> Windows:
+        """The same matrix, its update rounded before it is added."""
+        return Windows(self.kind, self._read, self._first, self.rows, self.columns, each=True)
+
+    def between(self, first: int, last: int) -> tuple[Floats, Halves]:
+        """Centres and half widths of rows [first, last), each (rows, columns); to be read only."""
+        if self._held is not None:
+            return self._held[0][first:last], self._held[1][first:last]
+        begin = self._first + first * self.columns
+        base, target = self._read(begin, begin + (last - first) * self.columns)
+        centre, half = intervals(self.kind, base, target, self._each)
+        shape = (last - first, self.columns)
+        return centre.reshape(shape), half.reshape(shape)
+
+    def spread(self, count: int, together: int = 1) -> tuple[Floats, Halves]:
+        """About `count` rows, evenly spread, in groups of neighbours; arrays of their own."""
+        groups = max(1, min(count, self.rows) // together)
+        starts = (np.arange(groups) * (self.rows - together) // max(1, groups - 1)).tolist()
+        if groups * together >= self.rows:
+            starts, together = [0], self.rows
+        parts = [self.between(start, start + together) for start in starts]
+        centres, halves = zip(*parts, strict=True)
+        return np.concatenate(centres), np.concatenate(halves)
+
+    def blocks(self) -> Iterator[tuple[int, Floats, Halves]]:
+        """(first row, centres, half widths) of all rows in turn."""
+        step = max(1, BLOCK // self.columns)
+        if self._held is None and self.rows * self.columns <= HELD:
+            self._held = self._whole(step)
+        for first in range(0, self.rows, step):
+            yield first, *self.between(first, min(self.rows, first + step))
+
+    def _whole(self, step: int) -> tuple[Floats, Halves]:
+        centre = np.empty((self.rows, self.columns), self.kind.work)
+        half = np.empty((self.rows, self.columns), np.float32)
+        for first in range(0, self.rows, step):
+            last = min(self.rows, first + step)
+            centre[first:last], half[first:last] = self.between(first, last)
+        return centre, half
+
+
+def cut(centre: Floats, half: Halves) -> Iterator[tuple[int, Floats, Halves]]:
+    """Blocks of rows of a matrix in memory."""
+    step = max(1, BLOCK // max(1, centre.shape[1]))
+    for first in range(0, len(centre), step):
+        yield first, centre[first : first + step], half[first : first + step]
