@@ -238,7 +238,9 @@ def edge_shift(surveys: Sequence[Survey]) -> int:
     inner = np.concatenate([[0.0], np.cumsum(row_entropies(counts))])
     low = row_entropies(np.cumsum(counts, axis=0))  # contexts up to here as one
     high = row_entropies(np.cumsum(counts[::-1], axis=0)[::-1])  # and from here on
-    bits = low[shifts] + (inner[shifts + WINDOW - 1] - inner[shifts + 1]) + high[shifts + WINDOW - 1]
+    bits = (
+        low[shifts] + (inner[shifts + WINDOW - 1] - inner[shifts + 1]) + high[shifts + WINDOW - 1]
+    )
     return int(shifts[np.argmin(bits)])
 
 

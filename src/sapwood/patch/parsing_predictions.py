@@ -16,7 +16,7 @@ from sapwood.patch.format import (
     Limits,
     Term,
 )
-from sapwood.prediction.factors import LEAST_EXPONENT, MOST_EXPONENT, MOST_SHIFT
+from sapwood.prediction.factors import LEAST_EXPONENT, GREATEST_EXPONENT, GREATEST_SHIFT
 from sapwood.tensors import DType
 
 
@@ -113,12 +113,12 @@ def parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry
         raise InvalidPatch(
             f"{where}: rank {factors.rank} of matrices of {factors.rows} x {factors.columns}"
         )
-    if factors.exponent > MOST_EXPONENT:
-        raise InvalidPatch(f"{where}.scale: past {MOST_EXPONENT - LEAST_EXPONENT}")
+    if factors.exponent > GREATEST_EXPONENT:
+        raise InvalidPatch(f"{where}.scale: past {GREATEST_EXPONENT - LEAST_EXPONENT}")
     if len(factors.shifts) != 2 * factors.matrices * factors.rank:
         raise InvalidPatch(f"{where}.shifts: wrong number of shifts")
-    if max(factors.shifts) > MOST_SHIFT or factors.row < 1:
-        raise InvalidPatch(f"{where}: a shift past {MOST_SHIFT}, or rows of no numbers")
+    if max(factors.shifts) > GREATEST_SHIFT or factors.row < 1:
+        raise InvalidPatch(f"{where}: a shift past {GREATEST_SHIFT}, or rows of no numbers")
     if 4 * factors.numbers > limits.factors:
         raise LimitExceeded(
             f"{where}: factors of {4 * factors.numbers} bytes, {limits.factors} are allowed; "

@@ -1,8 +1,4 @@
-"""Factors: a low-rank matrix, or a stack of them, in integers.
-
-What is here is the definition that encoder and decoder share; how factors are
-found is elsewhere.
-"""
+"""The integers of a low-rank update: left times right, times a power of two."""
 
 from __future__ import annotations
 
@@ -14,24 +10,26 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int32]
 
 GREATEST_SHIFT = 31  # bits
-GREATEST_SUM = 1 << 53  # of a product's absolute terms; below it binary64 is exact
-GREATEST_EFFECTIVE = 1 << 31
-LEAST_EXPONENT = -126
+LEAST_EXPONENT = -126  # down to here, and up to there, scaled sums are normal numbers
 GREATEST_EXPONENT = 64
+GREATEST_EFFECTIVE = 1 << 31
+GREATEST_SUM = 1 << 53  # below it binary64 adds integers exactly, in any order
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Factors:
-    """The factors of `matrices` matrices of one shape and rank.
+    """Factors of the low-rank part of a tensor, one pair for each of its matrices.
 
-    The product of a matrix is sum_k left[k][i] * right[k][j] over effective integers, which
-    are the coded ones shifted left, times 2**exponent.
+    The update of element (i, j) of matrix n is the sum over k of
+
+        left[n, k, i] * 2^left_shifts[n, k] * right[n, k, j] * 2^right_shifts[n, k]
+
+    times 2^exponent. Shifts let each column have a precision of its own.
 
     Attributes:
-        left: (matrices, rank, rows) coded integers.
-        right: (matrices, rank, columns) coded integers.
-        left_shifts: matrices * rank shifts, 0 to 31, those of one matrix together.
-        right_shifts: the same for `right`.
+        left: (matrices, rank, rows).
+        right: (matrices, rank, columns).
+        left_shifts, right_shifts: `matrices * rank` each, 0 to 31.
         exponent: -126 to 64.
     """
 
@@ -43,35 +41,41 @@ class Factors:
 
     @property
     def matrices(self) -> int:
-        """How many matrices are stacked."""
-        return int(self.left.shape[0])
+        """Matrices in the tensor."""
+        return self.left.shape[0]
 
     @property
     def rank(self) -> int:
-        """Columns of each factor, the same for all matrices."""
-        return int(self.left.shape[1])
+        """Columns of each left factor."""
+        return self.left.shape[1]
 
     @property
     def rows(self) -> int:
-        """Of each matrix."""
-        return int(self.left.shape[2])
+        """Rows of each matrix."""
+        return self.left.shape[2]
 
     @property
     def columns(self) -> int:
-        """Of each matrix."""
-        return int(self.right.shape[2])
+        """Columns of each matrix."""
+        return self.right.shape[2]
+
+    def within_bounds(self) -> bool:
+        """Whether shifted integers fit 32 bits, and no sum of products reaches 2^53."""
+        left, right = (
+            np.abs(one.astype(np.int64)).max(axis=2, initial=0) << self._shifts(shifts)
+            for one, shifts in ((self.left, self.left_shifts), (self.right, self.right_shifts))
+        )
+        if max(left.max(initial=0), right.max(initial=0)) >= GREATEST_EFFECTIVE:
+            return False
+        # Exact: Python's integers do not overflow.
+        sums = (left.astype(object) * right.astype(object)).sum(axis=1)
+        return all(one < GREATEST_SUM for one in sums)
 
     def effective(self) -> tuple[Integers, Integers]:
-        """Left (matrices, rows, rank) and right (matrices, rank, columns), shifted, C-contiguous.
+        """(matrices, rows, rank) and (matrices, rank, columns) shifted integers, contiguous."""
+        left = self.left << self._shifts(self.left_shifts)[..., None].astype(np.int32)
+        right = self.right << self._shifts(self.right_shifts)[..., None].astype(np.int32)
+        return np.ascontiguousarray(left.transpose(0, 2, 1)), np.ascontiguousarray(right)
 
-        The bounds of the format hold, or the integers wrap.
-        """
-        left = np.left_shift(self.left, self._shifts(self.left_shifts))
-        right = np.left_shift(self.right, self._shifts(self.right_shifts))
-        return (
-            np.ascontiguousarray(left.transpose(0, 2, 1), dtype=np.int32),
-            np.ascontiguousarray(right, dtype=np.int32),
-        )
-
-    def _shifts(self, shifts: tuple[int, ...]) -> Integers:
-        return np.array(shifts, dtype=np.int32).reshape(self.matrices, self.rank, 1)
+    def _shifts(self, shifts: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        return np.array(shifts, np.int64).reshape(self.matrices, self.rank)
