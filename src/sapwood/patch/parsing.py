@@ -154,7 +154,9 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
         raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
     bases = tuple(parse_digest(f) for f in fields.objects("bases"))
     if not 1 <= len(bases) <= MOST_BASES:
-        raise InvalidPatch(f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}")
+        raise UnsupportedPatch(
+            f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}; update sapwood"
+        )
     target = parse_digest(fields.object("target"))
     if kind == "model" and None in (target.sha256, *(base.sha256 for base in bases)):
         raise InvalidPatch("header: a patch of a model without SHA-256 of base and target")
@@ -266,7 +268,9 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
         where = one.where
         for base, offset in base_places(segment.prediction):
             if base >= len(header.bases):
-                raise InvalidPatch(f"{where}: predicted from base {base}, which there is not")
+                raise UnsupportedPatch(
+                    f"{where}: predicted from base {base} of {len(header.bases)}; update sapwood"
+                )
             end = offset + segment.nbytes
             if end > header.bases[base].size:
                 raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
