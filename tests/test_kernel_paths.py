@@ -26,10 +26,11 @@ from payload_cases import (
     element_of,
     make_case,
     random_words,
+    some_edges,
     some_levels,
     updated,
 )
-from reference_codec import LANES, NONE, ROW, STILL
+from reference_codec import EDGE, LANES, NONE, ROW, STILL
 from reference_elements import gap_bins, residual_bins
 from reference_tables import RESIDUAL, SPARSE, VALUE, parse_tables
 from sapwood import _kernel
@@ -69,7 +70,8 @@ def cases(draw: st.DrawFn) -> Case:
     """Anything that can be encoded."""
     coding = draw(st.sampled_from(CODINGS))
     dtype = draw(st.sampled_from(FLOATS if coding == VALUE else TYPES))
-    context = NONE if coding == VALUE else draw(st.sampled_from(CONTEXTS))
+    possible = {RESIDUAL: CONTEXTS, VALUE: (NONE,), SPARSE: [c for c in CONTEXTS if c != EDGE]}
+    context = draw(st.sampled_from(possible[coding]))
     n = draw(st.integers(0, 150))
     words = DType.U8 if dtype in (DType.BOOL, DType.BYTES) else dtype
     base = draw(bit_patterns(words, n)).tolist()
@@ -87,6 +89,7 @@ def cases(draw: st.DrawFn) -> Case:
         context=context,
         levels=some_levels(dtype, context, -(-n // row_length), draw(st.integers(0, 1000))),
         row_length=row_length,
+        edges=some_edges(context, n, draw(st.integers(0, 1000))),
         kind=draw(st.sampled_from(KINDS)),
         table=draw(st.sampled_from([None, 0, 1, 300])),
         specials=draw(st.lists(st.integers(8, 1 << (8 * dtype.size - 2)), max_size=10)),
@@ -123,6 +126,7 @@ def test_large_chunks(dtype: DType, context: int) -> None:
     target = np.tile(as_bytes(small.target, dtype), n // 500)
     for row_length in (37, 64, 4096):
         levels = some_levels(dtype, context, -(-n // row_length), 3)
+        edges = np.array(some_edges(context, n, 4), np.uint8) if context == EDGE else None
         payload, *others = (
             _kernel.encode_residual(
                 dtype.code,
@@ -134,6 +138,7 @@ def test_large_chunks(dtype: DType, context: int) -> None:
                 small.shared[0],
                 0,
                 path,
+                edges,
             )
             for path in [*PATHS, -1]
         )
@@ -142,7 +147,9 @@ def test_large_chunks(dtype: DType, context: int) -> None:
         for path in PATHS:
             out = words.copy()
             data = np.frombuffer(payload, np.uint8)
-            _kernel.decode_residual(dtype.code, data, out, out, row_length, small.shared, path)
+            _kernel.decode_residual(
+                dtype.code, data, out, out, row_length, small.shared, path, edges
+            )
             assert np.array_equal(out, target)
 
 
