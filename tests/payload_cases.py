@@ -37,7 +37,8 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 TYPES = sorted(DType, key=lambda dtype: dtype.code)
 FLOATS = [dtype for dtype in TYPES if dtype.family == "float"]
 CODINGS = (RESIDUAL, VALUE, SPARSE)
-CONTEXTS = (NONE, ONE, ROW, EDGE)
+CONTEXTS = (NONE, ONE, ROW)  # of every base
+WITH_EDGES = (*CONTEXTS, EDGE)  # of a residual against a rounded prediction
 UNIFORM = ((16,) * 256,) * 33  # every token everywhere
 STARTS = ((0,), (0, 8, 16, 24), (0, 1, 2, 3, 5, 9, 20, 31), (6, 12))  # of classes
 

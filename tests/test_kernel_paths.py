@@ -20,6 +20,7 @@ from payload_cases import (
     STARTS,
     TYPES,
     UNIFORM,
+    WITH_EDGES,
     Case,
     all_cases,
     as_bytes,
@@ -58,7 +59,7 @@ def test_the_scalar_path_is_always_there() -> None:
     assert PATHS[0] == 0
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", WITH_EDGES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_all_codings_lanes_and_tables(dtype: DType, context: int) -> None:
     for i, case in enumerate(all_cases(dtype, context)):
@@ -70,7 +71,7 @@ def cases(draw: st.DrawFn) -> Case:
     """Anything that can be encoded."""
     coding = draw(st.sampled_from(CODINGS))
     dtype = draw(st.sampled_from(FLOATS if coding == VALUE else TYPES))
-    possible = {RESIDUAL: CONTEXTS, VALUE: (NONE,), SPARSE: [c for c in CONTEXTS if c != EDGE]}
+    possible = {RESIDUAL: WITH_EDGES, VALUE: (NONE,), SPARSE: CONTEXTS}
     context = draw(st.sampled_from(possible[coding]))
     n = draw(st.integers(0, 150))
     words = DType.U8 if dtype in (DType.BOOL, DType.BYTES) else dtype
@@ -116,7 +117,7 @@ def test_every_size_of_residual(dtype: DType) -> None:
         check(make_case(dtype, RESIDUAL, base, target, lanes=lanes, kind=kind))
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", WITH_EDGES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_large_chunks(dtype: DType, context: int) -> None:
     """As many elements as make the kernel itself take 16 or 64 lanes."""
