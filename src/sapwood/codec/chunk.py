@@ -52,6 +52,7 @@ class Levelling(enum.Enum):
     TENSOR = (1, 0)  # one level
     RUNS = (2, 3)  # a level a row, smoothed: cheap enough for sparse updates
     ROWS = (2, 0)  # a level a row
+    EDGES = (3, 3)  # as RUNS, and how near each prediction lies to a rounding boundary
 
     def __init__(self, context: int, slack: int) -> None:
         self.context = context
@@ -64,8 +65,9 @@ class Recipe:
 
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
-        levelling: for RESIDUAL and SPARSE.
-        shift: what is taken from every measured level, half octaves.
+        levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL only.
+        shift: what is taken from every measured context: half octaves of the level; with
+            EDGES, where levels count twice, quarter octaves, and even.
         level: the one level of the tensor, for Levelling.TENSOR, measured (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
             when they travel in the payload.
@@ -119,6 +121,7 @@ def encode_chunk(
     target: Bytes,
     row_length: int,
     tables: Tables,
+    edges: Bytes | None = None,
 ) -> bytes:
     """The payload of a chunk by a recipe of the coding RESIDUAL, SPARSE or VALUE.
 
@@ -129,6 +132,8 @@ def encode_chunk(
         target: little-endian elements, contiguous.
         row_length: elements a row; the chunk starts with a row.
         tables: those that the recipe names.
+        edges: one byte an element, from the prediction that `base` then is. Levelling.EDGES
+            needs them; nothing else looks at them.
     """
     if recipe.coding is Coding.VALUE or base is None:
         return _kernel.encode_value(dtype.code, target, tables, recipe.table)
@@ -140,10 +145,15 @@ def encode_chunk(
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            levels = shifted(measured, recipe.shift)
-    encode = _kernel.encode_sparse if recipe.coding is Coding.SPARSE else _kernel.encode_residual
-    context = recipe.levelling.context
-    return encode(dtype.code, base, target, row_length, context, levels, tables, recipe.table)
+            halves = recipe.levelling is Levelling.EDGES
+            levels = shifted(measured, recipe.shift // 2 if halves else recipe.shift)
+    code, context, table = dtype.code, recipe.levelling.context, recipe.table
+    if recipe.coding is Coding.SPARSE:
+        return _kernel.encode_sparse(code, base, target, row_length, context, levels, tables, table)
+    used = edges if recipe.levelling is Levelling.EDGES else None
+    return _kernel.encode_residual(
+        code, base, target, row_length, context, levels, tables, table, ANY_PATH, used
+    )
 
 
 def decode_chunk(
@@ -155,6 +165,7 @@ def decode_chunk(
     row_length: int,
     tables: Sequence[Tables],
     path: int = ANY_PATH,
+    edges: Bytes | None = None,
 ) -> None:
     """Writes the elements of a chunk of the coding RESIDUAL, SPARSE or VALUE to `out`.
 
@@ -167,9 +178,12 @@ def decode_chunk(
         row_length: elements a row.
         tables: of the patch, by id.
         path: of the kernel, for tests; all give the same bytes.
+        edges: as it was encoded with, where the base is a prediction that has them; must
+            not overlap `out`. Payloads that do not need them ignore them.
 
     Raises:
-        InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
+        InvalidPatch: the payload is damaged or hostile, or needs edges and there are none.
+            Nothing outside `out` changed.
     """
     with kernel_errors():
         if coding is Coding.VALUE:
@@ -177,5 +191,8 @@ def decode_chunk(
             return
         if base is None:
             raise InvalidPatch("damaged index: a residual without a base; get the patch anew")
-        decode = _kernel.decode_sparse if coding is Coding.SPARSE else _kernel.decode_residual
-        decode(dtype.code, payload, base, out, row_length, list(tables), path)
+        code, shared = dtype.code, list(tables)
+        if coding is Coding.SPARSE:
+            _kernel.decode_sparse(code, payload, base, out, row_length, shared, path)
+        else:
+            _kernel.decode_residual(code, payload, base, out, row_length, shared, path, edges)

@@ -12,7 +12,11 @@ from sapwood.tensors import DType
 
 
 def plan_locally(
-    dtype: DType, base: Bytes | None, target: Bytes, row_length: int
+    dtype: DType,
+    base: Bytes | None,
+    target: Bytes,
+    row_length: int,
+    edges: Bytes | None = None,
 ) -> tuple[Recipe, Tables | None]:
     """A recipe from all of the chunk's elements, and the tables to carry in its payload.
 
@@ -21,11 +25,13 @@ def plan_locally(
         base: as long as `target`, or None.
         target: little-endian elements.
         row_length: elements a row.
+        edges: one byte an element, where `base` is a prediction that has them.
 
     Returns:
         The recipe, and None in place of tables where none are needed.
     """
-    plan = plan_tensors([survey_tensor(dtype, base, target, row_length, sampled=False)])
+    survey = survey_tensor(dtype, base, target, row_length, sampled=False, edges=edges)
+    plan = plan_tensors([survey])
     recipe = plan.recipes[0]
     if not plan.tables:
         return recipe, None

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels
+from sapwood.codec.chunk import ANY_PATH, STILL, Bytes, Levelling, Levels
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -70,7 +70,9 @@ class Survey:
     Attributes:
         dtype: of the elements.
         elements: of the whole tensor.
-        levelled: by levelling; empty without a base.
+        levelled: by levelling; empty without a base. Levelling.EDGES is there where the base
+            is a prediction that has edges and something changed; its contexts count twice
+            as fine, in quarter octaves.
         level: the one of Levelling.TENSOR; STILL where nothing changed.
         exponents: counts of exponent fields of the target; None for integers.
     """
@@ -87,26 +89,32 @@ class Survey:
         return bool(self.levelled) and self.level != STILL
 
 
-def sample(data: Bytes, size: int, row_length: int, most: int = MOST_SAMPLED) -> Bytes:
+def sample(
+    data: Bytes, size: int, row_length: int, most: int = MOST_SAMPLED, width: int | None = None
+) -> Bytes:
     """Part of a tensor: evenly spread blocks of neighbouring rows, put together.
 
     Args:
-        data: little-endian elements of the tensor.
+        data: little-endian elements of the tensor, or what goes with each of them.
         size: bytes an element.
         row_length: elements a row.
-        most: bytes, about.
+        most: bytes of elements, about.
+        width: bytes of `data` that go with an element; None: `size`. The elements that are
+            taken do not hang on it.
     """
-    if len(data) <= WHOLE:
+    width = size if width is None else width
+    length = len(data) // width * size
+    if length <= WHOLE:
         return data
     row = row_length * size
     block = max(1, BLOCK // row) * row
-    blocks = len(data) // block
+    blocks = length // block
     if blocks < 2 * SAMPLED or block > most // 64:  # rows too long to choose among: parts of rows
         block = BLOCK
-        blocks = len(data) // block
-    grid = data[: blocks * block].reshape(blocks, block)
-    step = max(SAMPLED, len(data) // most)
-    return grid[SAMPLED // 2 :: step].reshape(-1)
+        blocks = length // block
+    own = block // size * width
+    step = max(SAMPLED, length // most)
+    return data[: blocks * own].reshape(blocks, own)[SAMPLED // 2 :: step].reshape(-1)
 
 
 def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -169,6 +177,7 @@ def survey_tensor(
     row_length: int,
     specials: tuple[int, ...] = (),
     sampled: bool = True,
+    edges: Bytes | None = None,
 ) -> Survey:
     """Measures a tensor against its base, or alone.
 
@@ -179,11 +188,13 @@ def survey_tensor(
         row_length: elements a row.
         specials: of `special_values`, for 32-bit types.
         sampled: False reads every element, however large the tensor.
+        edges: one byte an element, where `base` is a prediction that has them.
     """
     elements = len(target) // dtype.size
     if sampled:
         target = sample(target, dtype.size, row_length)
         base = None if base is None else sample(base, dtype.size, row_length)
+        edges = None if edges is None else sample(edges, dtype.size, row_length, width=1)
     scale = elements * dtype.size / max(1, len(target))
     exponents = None
     if dtype.family == "float":
@@ -193,18 +204,23 @@ def survey_tensor(
 
     named = special_tokens(dtype, specials)
 
-    def measured(levels: Levels) -> Levelled:
-        found = _kernel.residual_counts(dtype.code, base, target, row_length, levels, named)
+    def measured(levels: Levels, hints: Bytes | None = None) -> Levelled:
+        found = _kernel.residual_counts(
+            dtype.code, base, target, row_length, levels, named, ANY_PATH, hints
+        )
         counts: Counts = found.astype(np.float64) * scale
         return Levelled.of(counts, step_tokens(levels) * scale)
 
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
     level = one_level(by_row)
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
-    if len(by_row) > 1 and level != STILL:
+    if level != STILL and (len(by_row) > 1 or edges is not None):
         runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
-        levelled[Levelling.ROWS] = measured(by_row)
-        levelled[Levelling.RUNS] = measured(runs)
+        if len(by_row) > 1:
+            levelled[Levelling.ROWS] = measured(by_row)
+            levelled[Levelling.RUNS] = measured(runs)
+        if edges is not None:
+            levelled[Levelling.EDGES] = measured(runs, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
 
