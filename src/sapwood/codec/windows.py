@@ -78,7 +78,9 @@ def edge_shift(surveys: Sequence[Survey]) -> int:
 
 def entropy(counts: Counts) -> Counts:
     """(n,) bits that the symbols of each row of (n, 256) counts take at least."""
-    totals = counts.sum(axis=1)
+    totals: Counts = counts.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.where(counts > 0, counts * np.log2(counts), 0.0).sum(axis=1)
-        return np.where(totals > 0, totals * np.log2(totals), 0.0) - own
+        whole: Counts = np.where(totals > 0, totals * np.log2(totals), 0.0)
+        parts: Counts = np.where(counts > 0, counts * np.log2(counts), 0.0)
+    bits: Counts = whole - parts.sum(axis=1)
+    return bits
