@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_codec import (
+    EDGE,
     LANES,
     NONE,
     ONE,
@@ -36,7 +37,8 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 TYPES = sorted(DType, key=lambda dtype: dtype.code)
 FLOATS = [dtype for dtype in TYPES if dtype.family == "float"]
 CODINGS = (RESIDUAL, VALUE, SPARSE)
-CONTEXTS = (NONE, ONE, ROW)
+CONTEXTS = (NONE, ONE, ROW)  # of every base
+WITH_EDGES = (*CONTEXTS, EDGE)  # of a residual against a rounded prediction
 UNIFORM = ((16,) * 256,) * 33  # every token everywhere
 STARTS = ((0,), (0, 8, 16, 24), (0, 1, 2, 3, 5, 9, 20, 31), (6, 12))  # of classes
 
@@ -94,6 +96,13 @@ class Case:
         """As the reference encodes it."""
         return self.written().payload()
 
+    @property
+    def edges(self) -> Bytes | None:
+        """As the kernel takes them; None where the contexts have no use for them."""
+        if self.layout.context != EDGE:
+            return None
+        return np.array(self.layout.edges, np.uint8)
+
     @functools.cached_property
     def shared(self) -> list[_kernel.Tables]:
         own = kernel_tables(self.layout.tables, self.serialised)
@@ -108,17 +117,15 @@ class Case:
             return _kernel.encode_value(
                 code, as_bytes(self.target, self.dtype), tables, table, path
             )
-        encode = _kernel.encode_sparse if self.coding == SPARSE else _kernel.encode_residual
-        return encode(
-            code,
-            as_bytes(self.base, self.dtype),
-            as_bytes(self.target, self.dtype),
-            layout.row_length,
-            layout.context,
-            np.array(layout.levels, np.int16),
-            tables,
-            table,
-            path,
+        base, target = (as_bytes(words, self.dtype) for words in (self.base, self.target))
+        levels = np.array(layout.levels, np.int16)
+        row, context = layout.row_length, layout.context
+        if self.coding == SPARSE:
+            return _kernel.encode_sparse(
+                code, base, target, row, context, levels, tables, table, path
+            )
+        return _kernel.encode_residual(
+            code, base, target, row, context, levels, tables, table, path, self.edges
         )
 
     def kernel_decode(
@@ -126,14 +133,16 @@ class Case:
     ) -> list[int]:
         """The elements as a path of the kernel decodes them."""
         code, length = self.dtype.code, len(self.base) * self.dtype.size
+        row = self.layout.row_length
         base = as_bytes(self.base, self.dtype, offset)
         out = base if in_place else np.full(length + offset, 0xA5, np.uint8)[offset:]
         data = np.frombuffer(payload, np.uint8)
         if self.coding == VALUE:
             _kernel.decode_value(code, data, out, self.shared)
+        elif self.coding == SPARSE:
+            _kernel.decode_sparse(code, data, base, out, row, self.shared, path)
         else:
-            decode = _kernel.decode_sparse if self.coding == SPARSE else _kernel.decode_residual
-            decode(code, data, base, out, self.layout.row_length, self.shared, path)
+            _kernel.decode_residual(code, data, base, out, row, self.shared, path, self.edges)
         assert in_place or base.tobytes() == as_bytes(self.base, self.dtype).tobytes()
         words: list[int] = np.frombuffer(out.tobytes(), word_type(self.dtype)).tolist()
         return words
@@ -144,8 +153,11 @@ class Case:
         shared = [self.layout.tables] * len(self.shared)
         if self.coding == VALUE:
             return decode_value(element, payload, len(self.base), shared)
-        decode = decode_sparse if self.coding == SPARSE else decode_residual
-        return decode(element, payload, self.base, self.layout.row_length, shared)
+        row = self.layout.row_length
+        if self.coding == SPARSE:
+            return decode_sparse(element, payload, self.base, row, shared)
+        edges = self.layout.edges if self.layout.context == EDGE else None
+        return decode_residual(element, payload, self.base, row, shared, edges)
 
 
 def make_case(
@@ -158,6 +170,7 @@ def make_case(
     context: int = NONE,
     levels: Sequence[int] = (),
     row_length: int = 1,
+    edges: Sequence[int] = (),
     kind: str = FITTED,
     table: int | None = None,
     specials: Sequence[int] = (),
@@ -172,9 +185,10 @@ def make_case(
         base: words.
         target: words; where sparse classes leave an element out, the base's is taken.
         lanes: of the reference's payload.
-        context: NONE, ONE or ROW.
+        context: NONE, ONE, ROW or EDGE.
         levels: none, one or one a row.
         row_length: elements a row.
+        edges: for EDGE, one an element.
         kind: FITTED, FOREIGN or BARE.
         table: the shared id of the tables, or None to carry them inside.
         specials: residuals that are to have a token, as far as there is room.
@@ -190,7 +204,7 @@ def make_case(
         tuple(starts) if coding == SPARSE else (),
         first_exponent if coding == VALUE else 0,
     )
-    layout = Layout(known, table, lanes, context, tuple(levels), row_length)
+    layout = Layout(known, table, lanes, context, tuple(levels), row_length, tuple(edges))
     if coding == SPARSE:
         target = confined(dtype, base, target, layout)
     case = Case(dtype, coding, base, target, layout, b"")
@@ -244,12 +258,22 @@ def some_levels(dtype: DType, context: int, rows: int, seed: int) -> list[int]:
         return []
     rng = np.random.default_rng(seed)
     middle = (1 << (8 * dtype.size - 1 - dtype.mantissa)) if dtype.mantissa else 15
-    levels = rng.integers(middle - 20, middle + 50, rows if context == ROW else 1)
-    if context == ROW:
+    levels = rng.integers(middle - 20, middle + 50, 1 if context == ONE else rows)
+    if context != ONE:
         levels[rng.random(rows) < 0.2] = STILL
         levels[rng.random(rows) < 0.02] = 8191
         levels[rng.random(rows) < 0.02] = -8191
     found: list[int] = levels.tolist()
+    return found
+
+
+def some_edges(context: int, n: int, seed: int) -> list[int]:
+    """A hint for each element, now and then one past those that encoders write."""
+    if context != EDGE:
+        return []
+    rng = np.random.default_rng(seed)
+    edges = np.where(rng.random(n) < 0.05, rng.integers(62, 256, n), rng.integers(0, 62, n))
+    found: list[int] = edges.tolist()
     return found
 
 
@@ -261,6 +285,8 @@ def all_cases(dtype: DType, context: int, seed: int = 0) -> list[Case]:
     out: list[Case] = []
     for coding, lanes, kind in itertools.product(CODINGS, LANES, KINDS):
         if coding == VALUE and (context != NONE or dtype not in FLOATS):
+            continue
+        if coding == SPARSE and context == EDGE:
             continue
         n = int(rng.choice([0, 1, 63, 64, 65, 130, 200, 257]))
         row_length = next(lengths)
@@ -279,6 +305,7 @@ def all_cases(dtype: DType, context: int, seed: int = 0) -> list[Case]:
                 context=context,
                 levels=some_levels(dtype, context, -(-n // row_length), n),
                 row_length=row_length,
+                edges=some_edges(context, n, n),
                 kind=kind,
                 table=(None, 0, 2)[len(out) % 3],
                 specials=large[:20] if len(out) % 2 else (),

@@ -24,7 +24,7 @@ from reference_tables import (
     refuse,
 )
 
-NONE, ONE, ROW = range(3)  # contexts
+NONE, ONE, ROW, EDGE = range(4)  # contexts
 STILL = -32768  # the level of a row in which nothing changes
 STILL_STEP = 1 << 31  # after an escape: the same, where the tables lack token 254
 MAX_LEVEL = 8191
@@ -37,13 +37,22 @@ class Reader:
     """A payload: its fields, then its symbols and raw bits one by one."""
 
     def __init__(
-        self, payload: bytes, coding: int, elements: int, row_length: int, shared: Sequence[Tables]
+        self,
+        payload: bytes,
+        coding: int,
+        elements: int,
+        row_length: int,
+        shared: Sequence[Tables],
+        edges: Sequence[int] | None = None,
     ) -> None:
         fields = Fields(payload)
         flags = fields.byte()
-        if flags & 3 == 3 or flags >> 3 > 3:
+        if flags >> 3 > 3:
             refuse("unknown flags")
         self.context = flags & 3
+        if self.context == EDGE and (coding != RESIDUAL or edges is None):
+            refuse("a context of edges where there are none")
+        self.edges = edges
         self.level = 0 if self.context == NONE else fields.signed(2)
         if abs(self.level) > MAX_LEVEL and (self.level, self.context) != (STILL, ONE):
             refuse("a level out of range")
@@ -70,7 +79,7 @@ class Reader:
             refuse("bytes left over")
         self.position = 0
         self.row_length = row_length
-        rows = -(-elements // row_length) if self.context == ROW else 0
+        rows = -(-elements // row_length) if self.context in (ROW, EDGE) else 0
         self.levels = list(self.read_levels(rows))
         self.position += -self.position % lanes
 
@@ -115,6 +124,8 @@ class Reader:
         if self.context == NONE:
             return 0
         level = self.levels[index // self.row_length] if self.levels else self.level
+        if self.context == EDGE and self.edges is not None:
+            return edge_context(level, exponent, self.edges[index])
         return element_context(level, exponent)
 
     def finish(self) -> None:
@@ -127,10 +138,19 @@ def element_context(level: int, exponent: int) -> int:
     return min(max(level - 2 * exponent, 0), 31)
 
 
+def edge_context(level: int, exponent: int, edge: int) -> int:
+    return min(max(2 * (level - 2 * exponent) + edge, 0), 31)
+
+
 def decode_residual(
-    element: Element, payload: bytes, base: Sequence[int], row_length: int, shared: Sequence[Tables]
+    element: Element,
+    payload: bytes,
+    base: Sequence[int],
+    row_length: int,
+    shared: Sequence[Tables],
+    edges: Sequence[int] | None = None,
 ) -> list[int]:
-    reader = Reader(payload, RESIDUAL, len(base), row_length, shared)
+    reader = Reader(payload, RESIDUAL, len(base), row_length, shared, edges)
     bins = residual_bins(element.width)
     specials = dict(reader.tables.specials)
     if min(specials, default=ESCAPE) < len(bins):

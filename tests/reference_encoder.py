@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reference_codec import (
+    EDGE,
     LANES,
     LOWEST_STATE,
     NONE,
@@ -18,6 +19,7 @@ from reference_codec import (
     ROW_CONTEXT,
     STILL,
     STILL_STEP,
+    edge_context,
     element_context,
 )
 from reference_elements import ESCAPE, Bin, Element, gap_bins, residual_bins
@@ -47,9 +49,10 @@ class Layout:
         tables: of the coding.
         table: their id among the patch's, or None to carry them in the payload.
         lanes: 1, 4, 16 or 64.
-        context: NONE, ONE or ROW.
+        context: NONE, ONE, ROW or EDGE.
         levels: none, one or one a row.
         row_length: elements a row.
+        edges: for EDGE, one an element.
     """
 
     tables: Tables
@@ -58,11 +61,14 @@ class Layout:
     context: int = NONE
     levels: Sequence[int] = ()
     row_length: int = 1
+    edges: Sequence[int] = ()
 
     def context_of(self, index: int, exponent: int) -> int:
         if self.context == NONE:
             return 0
-        row = index // self.row_length if self.context == ROW else 0
+        row = index // self.row_length if self.context in (ROW, EDGE) else 0
+        if self.context == EDGE:
+            return edge_context(self.levels[row], exponent, self.edges[index])
         return element_context(self.levels[row], exponent)
 
 
@@ -75,7 +81,7 @@ class Writer:
         self.raw: list[tuple[int, int]] = []  # value, bits
         self.counts: list[int] = []  # sparse: changes by class
         self.level = layout.levels[0] if layout.context == ONE else 0
-        if layout.context == ROW:
+        if layout.context in (ROW, EDGE):
             self.put_levels(layout.levels)
 
     def put(self, context: int, token: Token | None, whole: int, width: int) -> None:

@@ -20,16 +20,18 @@ from payload_cases import (
     STARTS,
     TYPES,
     UNIFORM,
+    WITH_EDGES,
     Case,
     all_cases,
     as_bytes,
     element_of,
     make_case,
     random_words,
+    some_edges,
     some_levels,
     updated,
 )
-from reference_codec import LANES, NONE, ROW, STILL
+from reference_codec import EDGE, LANES, NONE, ROW, STILL
 from reference_elements import gap_bins, residual_bins
 from reference_tables import RESIDUAL, SPARSE, VALUE, parse_tables
 from sapwood import _kernel
@@ -57,7 +59,7 @@ def test_the_scalar_path_is_always_there() -> None:
     assert PATHS[0] == 0
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", WITH_EDGES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_all_codings_lanes_and_tables(dtype: DType, context: int) -> None:
     for i, case in enumerate(all_cases(dtype, context)):
@@ -69,7 +71,8 @@ def cases(draw: st.DrawFn) -> Case:
     """Anything that can be encoded."""
     coding = draw(st.sampled_from(CODINGS))
     dtype = draw(st.sampled_from(FLOATS if coding == VALUE else TYPES))
-    context = NONE if coding == VALUE else draw(st.sampled_from(CONTEXTS))
+    possible = {RESIDUAL: WITH_EDGES, VALUE: (NONE,), SPARSE: CONTEXTS}
+    context = draw(st.sampled_from(possible[coding]))
     n = draw(st.integers(0, 150))
     words = DType.U8 if dtype in (DType.BOOL, DType.BYTES) else dtype
     base = draw(bit_patterns(words, n)).tolist()
@@ -87,6 +90,7 @@ def cases(draw: st.DrawFn) -> Case:
         context=context,
         levels=some_levels(dtype, context, -(-n // row_length), draw(st.integers(0, 1000))),
         row_length=row_length,
+        edges=some_edges(context, n, draw(st.integers(0, 1000))),
         kind=draw(st.sampled_from(KINDS)),
         table=draw(st.sampled_from([None, 0, 1, 300])),
         specials=draw(st.lists(st.integers(8, 1 << (8 * dtype.size - 2)), max_size=10)),
@@ -113,7 +117,7 @@ def test_every_size_of_residual(dtype: DType) -> None:
         check(make_case(dtype, RESIDUAL, base, target, lanes=lanes, kind=kind))
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", WITH_EDGES)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_large_chunks(dtype: DType, context: int) -> None:
     """As many elements as make the kernel itself take 16 or 64 lanes."""
@@ -123,6 +127,7 @@ def test_large_chunks(dtype: DType, context: int) -> None:
     target = np.tile(as_bytes(small.target, dtype), n // 500)
     for row_length in (37, 64, 4096):
         levels = some_levels(dtype, context, -(-n // row_length), 3)
+        edges = np.array(some_edges(context, n, 4), np.uint8) if context == EDGE else None
         payload, *others = (
             _kernel.encode_residual(
                 dtype.code,
@@ -134,6 +139,7 @@ def test_large_chunks(dtype: DType, context: int) -> None:
                 small.shared[0],
                 0,
                 path,
+                edges,
             )
             for path in [*PATHS, -1]
         )
@@ -142,7 +148,9 @@ def test_large_chunks(dtype: DType, context: int) -> None:
         for path in PATHS:
             out = words.copy()
             data = np.frombuffer(payload, np.uint8)
-            _kernel.decode_residual(dtype.code, data, out, out, row_length, small.shared, path)
+            _kernel.decode_residual(
+                dtype.code, data, out, out, row_length, small.shared, path, edges
+            )
             assert np.array_equal(out, target)
 
 

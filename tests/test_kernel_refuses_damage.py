@@ -265,7 +265,7 @@ def test_fields_in_another_form() -> None:
     assert verdicts(case, good) == [[]] * (len(PATHS) + 1)
     states = good[4:]
     for fields in (
-        b"\x03\0\0\0\0\0",  # context 3
+        b"\x03\0\0\0\0\0",  # context 3, and no edges
         b"\x20\0\0\0",  # a bit that means nothing yet
         b"\0\x80\0\0\0",  # a padded number
         b"\0\x01\0\0",  # no such tables

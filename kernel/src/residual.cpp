@@ -29,25 +29,23 @@ void put_residuals(PayloadWriter& writer, Type type, const uint8_t* base, const 
                     });
 }
 
-template <class E, bool WithEdges>
+// `Kind`: none, edge, or row for the contexts between.
+template <class E, Context Kind>
 void take_residuals(PayloadReader& reader, const uint8_t* base, const uint8_t* edges, uint8_t* out,
                     uint64_t begin, uint64_t elements, uint64_t row_length) {
     using Bins = ResidualBins<E::width>;
     using Sint = typename E::sint;
     const Tables& tables = *reader.tables;
-    const bool by_exponent = reader.context != Context::none;
     uint64_t row = begin / row_length;
     for (uint64_t i = begin; i < elements; ++row) {
         const uint64_t end = std::min(elements, (row + 1) * row_length);
         const int level = reader.level_of(row);
         for (; i < end; ++i) {
             const auto from = E::load(base, i);
-            unsigned context = 0;
-            if constexpr (WithEdges)
-                context = static_cast<unsigned>(
-                    edge_context(level, E::exponent(from), edges[i], element_contexts - 1));
-            else if (by_exponent)
-                context = element_context(level, E::exponent(from));
+            const int exponent = E::exponent(from);
+            const unsigned context = Kind == Context::none   ? 0
+                                     : Kind == Context::edge ? edge_context(level, exponent, edges[i])
+                                                             : element_context(level, exponent);
             const unsigned token = reader.next_token(context);
             int64_t residual;
             if (token < Bins::tokens || token == escape)
@@ -62,11 +60,11 @@ void take_residuals(PayloadReader& reader, const uint8_t* base, const uint8_t* e
 }
 
 // Rounds of an element a lane through the path's loop, and what it leaves through the scalar code.
-template <class E, bool WithEdges>
+template <class E, Context Kind>
 void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base,
                 const uint8_t* edges, uint8_t* out, uint64_t elements, uint64_t row_length) {
     if (loop == nullptr) {
-        take_residuals<E, WithEdges>(reader, base, edges, out, 0, elements, row_length);
+        take_residuals<E, Kind>(reader, base, edges, out, 0, elements, row_length);
         return;
     }
     int32_t special_values[256];
@@ -81,8 +79,8 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base,
                     .bit_end = reader.bits.end,
                     .levels = reader.levels.empty() ? nullptr : reader.levels.data(),
                     .level = reader.level,
-                    .by_exponent = reader.context != Context::none,
-                    .edges = WithEdges ? edges : nullptr,
+                    .by_exponent = Kind != Context::none,
+                    .edges = edges,
                     .row_length = row_length,
                     .elements = elements,
                     .base = base,
@@ -101,7 +99,7 @@ void decode_all(PayloadReader& reader, DenseFunction loop, const uint8_t* base,
         reader.bits.position = state.bit_position;
         reader.position += state.done - before;
         const uint64_t end = std::min(elements, state.done + reader.lanes);
-        take_residuals<E, WithEdges>(reader, base, edges, out, state.done, end, row_length);
+        take_residuals<E, Kind>(reader, base, edges, out, state.done, end, row_length);
         state.done = end;
         if (reader.rans.overrun() || reader.bits.overrun)
             throw CorruptPayload("residual: the streams are cut off");
@@ -127,15 +125,22 @@ void decode_residual(Type type, std::span<const uint8_t> payload, const uint8_t*
                      Path path, const uint8_t* edges) {
     row_length = std::min(row_length, std::max<uint64_t>(elements, 1));
     PayloadReader reader(payload, Coding::residual, elements, row_length, shared);
-    const bool with_edges = reader.context == Context::edge;
-    if (with_edges && edges == nullptr) throw CorruptPayload("residual: edges of no prediction");
+    if (reader.context == Context::edge && edges == nullptr)
+        throw CorruptPayload("residual: a context of edges, which this base has not");
     with_element(type, [&](auto element) {
         using E = decltype(element);
         if (reader.tables->first_special() < ResidualBins<E::width>::tokens)
             throw CorruptPayload("residual: a special value in place of a bin");
-        const auto decode = with_edges ? decode_all<E, true> : decode_all<E, false>;
-        decode(reader, dense_function(path, type, reader.lanes), base, edges, out, elements,
-               row_length);
+        const DenseFunction loop = dense_function(path, type, reader.lanes);
+        const auto decode = [&]<Context Kind>(const uint8_t* hints) {
+            decode_all<E, Kind>(reader, loop, base, hints, out, elements, row_length);
+        };
+        if (reader.context == Context::none)
+            decode.template operator()<Context::none>(nullptr);
+        else if (reader.context == Context::edge)
+            decode.template operator()<Context::edge>(edges);
+        else
+            decode.template operator()<Context::row>(nullptr);
     });
     reader.check_finished();
 }

@@ -112,6 +112,9 @@ struct Chunk {
     Bytes base;
     size_t offset;
     bool in_place;
+    std::optional<Bytes> edges;  // one an element, in memory that ends with them
+
+    const uint8_t* edge_data() const { return edges ? edges->data() : nullptr; }
 };
 
 Chunk chunk_from(Input& input) {
@@ -124,6 +127,7 @@ Chunk chunk_from(Input& input) {
     const unsigned flags = input.byte();
     chunk.offset = flags & 3;
     chunk.in_place = (flags & 4) != 0;
+    if ((flags & 8) != 0) chunk.edges = elements_from(input, std::max<uint64_t>(chunk.elements, 1));
     return chunk;
 }
 
@@ -135,10 +139,12 @@ std::optional<Bytes> decoded(const Chunk& chunk, const Bytes& payload, Path path
     try {
         if (chunk.coding == Coding::value)
             decode_value(chunk.type, payload, out.data(), chunk.elements, shared_tables());
+        else if (chunk.coding == Coding::sparse)
+            decode_sparse(chunk.type, payload, base.data(), out.data(), chunk.elements,
+                          chunk.row_length, shared_tables(), path);
         else
-            (chunk.coding == Coding::sparse ? decode_sparse : decode_residual)(
-                chunk.type, payload, base.data(), out.data(), chunk.elements, chunk.row_length,
-                shared_tables(), path);
+            decode_residual(chunk.type, payload, base.data(), out.data(), chunk.elements,
+                            chunk.row_length, shared_tables(), path, chunk.edge_data());
     } catch (const CorruptPayload&) {
         return std::nullopt;
     }
@@ -172,7 +178,7 @@ void count_on_all_paths(const Chunk& chunk, const Bytes& target) {
     const std::vector<int16_t> levels = levels_for(chunk, target, Context::row);
     const auto counts = [&](Path path) {
         return residual_counts(chunk.type, chunk.base.data(), target.data(), chunk.elements,
-                               chunk.row_length, levels, {{253, 100}}, path);
+                               chunk.row_length, levels, {{253, 100}}, path, chunk.edge_data());
     };
     const std::vector<uint32_t> expected = counts(Path::scalar);
     for (const Path path : {Path::avx2, Path::avx512})
@@ -182,14 +188,15 @@ void count_on_all_paths(const Chunk& chunk, const Bytes& target) {
 std::optional<Bytes> encoded(const Chunk& chunk, const Bytes& target, Context context,
                              const Tables& tables, int table, Path path) {
     const std::vector<int16_t> levels = levels_for(chunk, target, context);
-    const Levels view{context, levels};
+    const Levels view{context, levels, context == Context::edge ? chunk.edge_data() : nullptr};
     try {
         if (chunk.coding == Coding::value)
             return encode_value(chunk.type, target.data(), chunk.elements, tables, table, path);
         return (chunk.coding == Coding::sparse ? encode_sparse : encode_residual)(
             chunk.type, chunk.base.data(), target.data(), chunk.elements, chunk.row_length, view,
             tables, table, path);
-    } catch (const std::invalid_argument&) {  // an integer's value, a change without a class
+    // An integer's value, a change without a class, edges with a sparse coding.
+    } catch (const std::invalid_argument&) {
         return std::nullopt;
     }
 }
@@ -198,7 +205,7 @@ void damage_payload(Input& input) {
     Chunk chunk = chunk_from(input);
     const Bytes target = elements_from(input, chunk.base.size());
     count_on_all_paths(chunk, target);
-    const auto context = static_cast<Context>(input.byte() % 3);
+    const auto context = static_cast<Context>(input.byte() % (chunk.edges ? 4 : 3));
     const unsigned choice = input.byte();
     const unsigned kind = choice % 3;
     // Special tokens of the second set lie among the bins of 64-bit types.

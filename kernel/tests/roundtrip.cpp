@@ -18,7 +18,12 @@ namespace {
 constexpr Type types[] = {Type::bf16, Type::f16, Type::f32,     Type::f64, Type::f8_e4m3, Type::f8_e5m2,
                           Type::i8,   Type::i16, Type::i32,     Type::i64, Type::u8,      Type::u16,
                           Type::u32,  Type::u64, Type::boolean, Type::bytes};
-constexpr Context every_context[] = {Context::none, Context::one, Context::row};
+constexpr Context every_context[] = {Context::none, Context::one, Context::row, Context::edge};
+
+bool takes(Coding coding, Context context) {
+    return coding == Coding::residual || context == Context::none ||
+           (coding == Coding::sparse && context != Context::edge);
+}
 
 std::mt19937_64 random_bits(20240229);
 
@@ -123,11 +128,12 @@ struct Case {
     Bytes base;
     Bytes target;
     std::vector<int16_t> levels;
+    Bytes edges;
     TablesPtr tables;
     int table;  // id, or -1
 
     Bytes encoded(Path path) const {
-        const Levels view{context, levels};
+        const Levels view{context, levels, context == Context::edge ? edges.data() : nullptr};
         if (coding == Coding::value)
             return encode_value(type, target.data(), elements, *tables, table, path);
         return (coding == Coding::sparse ? encode_sparse : encode_residual)(
@@ -137,9 +143,11 @@ struct Case {
         const std::vector<TablesPtr> shared(3, tables);
         if (coding == Coding::value)
             decode_value(type, payload, out, elements, shared);
+        else if (coding == Coding::sparse)
+            decode_sparse(type, payload, from, out, elements, row_length, shared, path);
         else
-            (coding == Coding::sparse ? decode_sparse : decode_residual)(
-                type, payload, from, out, elements, row_length, shared, path);
+            decode_residual(type, payload, from, out, elements, row_length, shared, path,
+                            edges.data());
     }
     // Into memory that ends with the elements, at an odd address.
     void check_decodes(const Bytes& payload, Path path, bool in_place) const {
@@ -177,11 +185,14 @@ std::vector<int16_t> some_levels(const Case& made) {
 }
 
 Case some_case(Type type, Coding coding, Context context, uint64_t elements, Data data) {
-    Case made{type, coding, elements, 1 + below(300), context, {}, {}, {}, {}, 0};
+    Case made{type, coding, elements, 1 + below(300), context, {}, {}, {}, {}, {}, 0};
     if (below(8) == 0) made.row_length = ~uint64_t{0};
     made.base = drawn(type, elements, data);
     made.target = updated(type, made.base, data);
     made.levels = some_levels(made);
+    made.edges = Bytes(std::max<uint64_t>(elements, 1));  // the memory ends with the last
+    for (uint8_t& edge : made.edges)
+        edge = static_cast<uint8_t>(below(below(20) == 0 ? 256 : 62));
     made.tables = some_tables(coding, type);
     made.table = static_cast<int>(below(4)) - 1;
     return made;
@@ -203,7 +214,7 @@ void every_type_coding_and_context() {
         for (const Coding coding : {Coding::residual, Coding::value, Coding::sparse})
             for (const Context context : every_context)
                 for (const Data data : every_data) {
-                    if (coding == Coding::value && (!is_float(type) || context != Context::none))
+                    if (!takes(coding, context) || (coding == Coding::value && !is_float(type)))
                         continue;
                     check_round_trip(some_case(type, coding, context,
                                                sizes[below(std::size(sizes))], data));
@@ -215,6 +226,7 @@ void large_chunks() {
     for (const Type type : types)
         for (const Context context : every_context) {
             check_round_trip(some_case(type, Coding::residual, context, 20000 + below(100), Data::near));
+            if (!takes(Coding::sparse, context)) continue;
             check_round_trip(
                 some_case(type, Coding::sparse, context, 40000 + below(100), Data::few_changes));
         }
@@ -238,7 +250,9 @@ void every_prefix_is_refused() {
 void damage_is_seen_alike() {
     for (const Type type : types)
         for (const Coding coding : {Coding::residual, Coding::sparse}) {
-            const Case made = some_case(type, coding, Context::row, 20000, Data::near);
+            const bool edges = coding == Coding::residual && below(2) == 0;
+            const Case made = some_case(type, coding, edges ? Context::edge : Context::row, 20000,
+                                        Data::near);
             const Bytes whole = made.encoded(Path::scalar);
             for (int round = 0; round < 3; ++round) {
                 Bytes damaged = whole;

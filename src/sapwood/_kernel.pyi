@@ -74,6 +74,7 @@ def encode_residual(
     tables: Tables,
     table: int,
     path: int = -1,
+    edges: _Bytes | None = None,
 ) -> bytes:
     """The payload of the residuals of all elements (codec.hpp).
 
@@ -83,12 +84,14 @@ def encode_residual(
         target: whole elements, fewer than 2^32.
         row_length: elements a row, at least 1; the last row may be shorter.
         context: what chooses an element's table: 0 nothing, 1 the base's exponent against
-            one level, 2 against the level of its row.
-        levels: none, one or one a row, as `context` says: -8191..8191, or -32768 where
+            one level, 2 against the level of its row, 3 that and its edge.
+        levels: none, one or one a row (contexts 2 and 3): -8191..8191, or -32768 where
             nothing changes.
         tables: of coding 0, with special tokens past the bins of the type.
         table: their id among the patch's, or -1 to carry them in the payload.
         path: one of `paths()`, or -1 for the best; all give the same bytes.
+        edges: with context 3 alone, one byte an element, 0..61: twice how near the
+            prediction lies to a rounding boundary, in half octaves, and its side.
     """
 
 def encode_sparse(
@@ -103,6 +106,8 @@ def encode_sparse(
     path: int = -1,
 ) -> bytes:
     """The payload of the changed elements alone; arguments as for `encode_residual`.
+
+    Contexts 0 to 2 only.
 
     Raises:
         ValueError: also where an element changed whose context belongs to no class.
@@ -119,6 +124,7 @@ def decode_residual(
     row_length: int,
     shared: Sequence[Tables],
     path: int,
+    edges: _Bytes | None = None,
 ) -> None:
     """Writes the elements of a payload of coding 0 to `out`.
 
@@ -130,9 +136,12 @@ def decode_residual(
         row_length: as it was encoded with.
         shared: the patch's tables, by id.
         path: one of `paths()`, or -1 for the best; all give the same bytes.
+        edges: as it was encoded with; ignored by payloads of other contexts. Must not
+            overlap `out`.
 
     Raises:
-        CorruptPayload: nothing outside `out` was written, and what is in it is unspecified.
+        CorruptPayload: also where the payload has context 3 and no edges are given. Nothing
+            outside `out` was written, and what is in it is unspecified.
     """
 
 def decode_sparse(
@@ -164,6 +173,7 @@ def residual_counts(
     levels: _Levels,
     specials: Sequence[tuple[int, int]],
     path: int = -1,
+    edges: _Bytes | None = None,
 ) -> npt.NDArray[np.uint32]:
     """(128, 256) counts of residuals by measured context and token (measure.hpp).
 
@@ -175,6 +185,8 @@ def residual_counts(
         levels: from `row_levels`: one a row, or one for all.
         specials: (token, residual) for residuals that are to have a token of their own.
         path: one of `paths()`, or -1 for the best; all give the same counts.
+        edges: one byte an element. The measured context is then twice the level minus
+            four times the exponent field, plus the edge, clamped to 0..127.
     """
 
 def exponent_counts(code: int, target: _Bytes) -> npt.NDArray[np.uint32]:

@@ -37,11 +37,13 @@ inline unsigned element_context(int level, int exponent) {
     return context < 0 ? 0u : context > 31 ? 31u : static_cast<unsigned>(context);
 }
 
-// The same with a hint, in quarter octaves: 2 * half octaves of nearness, and the side in
-// the lowest bit. Encoders write 0..61; a decoder takes any byte.
-inline int edge_context(int level, int exponent, uint8_t edge, int last_context) {
+// The same with a hint, in quarter octaves: twice the half octaves of nearness, and the
+// side in the lowest bit. Encoders write 0..61; a decoder takes any byte.
+inline unsigned edge_context(int level, int exponent, uint8_t edge, int last_context = 31) {
     const int context = 2 * (level - 2 * exponent) + edge;
-    return context < 0 ? 0 : context > last_context ? last_context : context;
+    return context < 0              ? 0u
+           : context > last_context ? static_cast<unsigned>(last_context)
+                                    : static_cast<unsigned>(context);
 }
 
 // Rows of a chunk: `elements` in rows of `row_length`, the last one perhaps shorter.

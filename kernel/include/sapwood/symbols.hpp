@@ -40,11 +40,12 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
                   const uint32_t* present, uint16_t* out, Path path, Large large) {
     const bool by_exponent = levels.context != Context::none;
     const auto context_of = [&](uint64_t row, uint64_t i, typename E::uint from) {
+        const int exponent = E::exponent(from);
         if (levels.edges != nullptr)
-            return edge_context(levels.of(row), E::exponent(from), levels.edges[i], last_context);
-        return by_exponent
-                   ? std::clamp(levels.of(row) - 2 * E::exponent(from), 0, last_context)
-                   : 0;
+            return edge_context(levels.of(row), exponent, levels.edges[i], last_context);
+        return by_exponent ? static_cast<unsigned>(
+                                 std::clamp(levels.of(row) - 2 * exponent, 0, last_context))
+                           : 0u;
     };
     SymbolLoop loop{.base = base,
                     .target = target,
@@ -80,7 +81,7 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
         for (; i < end; ++i) {
             const auto from = E::load(base, i);
             const auto residual = E::residual(from, E::load(target, i));
-            const auto context = static_cast<unsigned>(context_of(row, i, from));
+            const unsigned context = context_of(row, i, from);
             const uint64_t zigzag = static_cast<uint64_t>(residual) << 1 ^
                                     static_cast<uint64_t>(int64_t{residual} >> 63);
             if (zigzag < first_bucket &&

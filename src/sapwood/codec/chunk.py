@@ -66,7 +66,8 @@ class Recipe:
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
         levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
-        shift: what is taken from every measured context.
+        shift: what is taken from every measured context: half octaves of the level; with
+            EDGES, where levels count twice, quarter octaves, and even.
         level: the one level of the tensor, for Levelling.TENSOR, measured (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
             when they travel in the payload.
@@ -151,7 +152,6 @@ def encode_chunk(
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            # With edges a context is a quarter of an octave.
             edged = recipe.levelling is Levelling.EDGES
             levels = shifted(measured, recipe.shift // 2 if edged else recipe.shift)
     arguments = (dtype.code, base, target, row_length, recipe.levelling.context, levels)
@@ -187,7 +187,8 @@ def decode_chunk(
         edges: of the base's elements, a byte each, where `uses_edges` says so.
 
     Raises:
-        InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
+        InvalidPatch: the payload is damaged or hostile, or needs edges and there are none.
+            Nothing outside `out` changed.
     """
     with kernel_errors():
         if coding is Coding.VALUE:

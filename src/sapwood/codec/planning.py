@@ -3,14 +3,14 @@
 The relation between an update's size, in ULPs of the weight that it moves, and
 the distribution of its residuals is nearly the same in all tensors of a model. So
 each element type has one set of tables that the whole patch shares; a tensor gets
-a set of its own only where that saves more than the set costs.
+a set of its own only where that saves more than the set costs. Tensors whose prediction
+has edges share with each other alone: what it leaves is not an update, but rounding.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,20 +27,26 @@ from sapwood.codec.costs import (
     row_raw_bits,
     token_bits,
 )
-from sapwood.codec.survey import CONTEXTS, Counts, Levelled, Survey, special_tokens
+from sapwood.codec.survey import Counts, Survey, special_tokens
+from sapwood.codec.windows import (
+    WINDOW,
+    contexts_of,
+    edge_shift,
+    finest,
+    summed,
+    window_of,
+    window_shift,
+)
 from sapwood.tensors import DType
 
-WINDOW = 32  # contexts of the format
 MOST_CLASSES = 8
 WORTH_OWN_TABLES = 1 << 15  # bits; below, tables of one's own never pay
 MOST_TABLES = 256  # sets in a patch; each takes half a MiB unpacked
 PER_CLASS = 64.0  # bits, about what the tables of one more class take
-SHARED_TABLES = 3  # sets of an element type: dense, sparse, values
+SHARED_TABLES = 3  # sets of a group: dense, sparse, values; and one more with edges
 RESIDUAL, VALUE, SPARSE = 0, 1, 2  # codings of tables
 MOST_COUNT = 2**31 - 1  # counts handed to the kernel are 32-bit
 REPRESENTATIVES = 48  # tensors, the largest, that tell how to level
-
-Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class TableSet:
     bits: npt.NDArray[np.float64]  # (33, 256), raw bits included
     shift: int
     starts: tuple[int, ...] = ()  # of the classes of a sparse coding
-    edged: bool = False  # for Levelling.EDGES, whose contexts mean something else
+    edges: bool = False  # made for Levelling.EDGES, and for nothing else
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -81,11 +87,13 @@ def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> P
         specials: those that the surveys were made with.
     """
     choices: list[Choice] = [Choice(Coding.RAW, 8.0 * s.elements * s.dtype.size) for s in surveys]
-    dtypes = sorted({s.dtype for s in surveys}, key=lambda d: d.code)
-    for dtype in dtypes:
-        group = [i for i, s in enumerate(surveys) if s.dtype is dtype]
-        own = MOST_TABLES // len(dtypes) - SHARED_TABLES
-        planned = plan_group(dtype, [surveys[i] for i in group], specials, own)
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for i, survey in enumerate(surveys):
+        groups.setdefault((survey.dtype.code, Levelling.EDGES in survey.levelled), []).append(i)
+    for (_, edged), group in sorted(groups.items()):
+        own = MOST_TABLES // len(groups) - SHARED_TABLES - edged
+        members = [surveys[i] for i in group]
+        planned = plan_group(members[0].dtype, members, specials, own)
         for i, choice in zip(group, planned, strict=True):
             choices[i] = choice
     return numbered(surveys, choices)
@@ -127,7 +135,7 @@ def plan_group(
 
     Args:
         dtype: of all surveys.
-        surveys: of the tensors.
+        surveys: of the tensors; all of them with edges, or none.
         specials: those that the surveys were made with.
         most_own: tensors that may have tables of their own.
     """
@@ -140,15 +148,19 @@ def plan_group(
     # The largest tensors tell which levellings to make the tables for.
     largest = sorted(changed, key=lambda s: -s.elements)[:REPRESENTATIVES]
     tried = trials(dtype, largest, shift, specials)
-    users: dict[Coding, list[tuple[Survey, Levelling]]] = {c: [] for c in Coding}
+    users: dict[tuple[Coding, bool], list[tuple[Survey, Levelling]]] = {}
     for survey in largest:
         choice = cheapest(survey, standalone(survey, shared_values), tried)
-        users[choice.coding].append((survey, choice.levelling))
+        key = (choice.coding, choice.levelling is Levelling.EDGES)
+        users.setdefault(key, []).append((survey, choice.levelling))
     everyone = [(s, finest(s)) for s in largest]
-    edged = edge_tables(dtype, [s for s in changed if Levelling.EDGES in s.levelled], specials)
-    dense = dense_tables(dtype, users[Coding.RESIDUAL] or everyone, shift, specials)
-    sparse = sparse_tables(dtype, users[Coding.SPARSE] or everyone, shift)
-    shared = [cheapest(s, a, [dense, sparse, *edged]) for s, a in zip(surveys, alone, strict=True)]
+    sets = [
+        dense_tables(dtype, users.get((Coding.RESIDUAL, False), everyone), shift, specials),
+        sparse_tables(dtype, users.get((Coding.SPARSE, False), everyone), shift),
+    ]
+    if (Coding.RESIDUAL, True) in users:
+        sets.append(edge_tables(dtype, [s for s, _ in users[Coding.RESIDUAL, True]], specials))
+    shared = [cheapest(s, a, sets) for s, a in zip(surveys, alone, strict=True)]
     best = [
         min([choice, *own_choices(survey, choice, specials)], key=lambda c: c.bits)
         for survey, choice in zip(surveys, shared, strict=True)
@@ -169,12 +181,9 @@ def trials(
         users = [(s, levelling if levelling in s.levelled else finest(s)) for s in changed]
         sets.append(dense_tables(dtype, users, shift, specials))
         sets.append(sparse_tables(dtype, users, shift))
+    if Levelling.EDGES in changed[0].levelled:
+        sets.append(edge_tables(dtype, changed, specials))
     return sets
-
-
-def finest(survey: Survey) -> Levelling:
-    """The levelling that knows most."""
-    return Levelling.ROWS if Levelling.ROWS in survey.levelled else Levelling.TENSOR
 
 
 def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
@@ -185,7 +194,7 @@ def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
             Choice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
             for tables in shared
             for levelling in survey.levelled
-            if tables.edged == (levelling is Levelling.EDGES)
+            if tables.edges == (levelling is Levelling.EDGES)
         ]
     return min(choices, key=lambda c: c.bits)
 
@@ -196,14 +205,14 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
         return []
     tables = []
     user = [(survey, shared.levelling)]
-    if shared.levelling is Levelling.EDGES:
-        tables += [(shared.levelling, own) for own in edge_tables(survey.dtype, [survey], specials)]
-    elif shared.coding is Coding.SPARSE:
+    if shared.coding is Coding.SPARSE:
         tables.append((shared.levelling, sparse_tables(survey.dtype, user, window_shift([survey]))))
     else:
-        tables.append(
-            (shared.levelling, dense_tables(survey.dtype, user, window_shift([survey]), specials))
-        )
+        if shared.levelling is Levelling.EDGES:
+            fitted = edge_tables(survey.dtype, [survey], specials)
+        else:
+            fitted = dense_tables(survey.dtype, user, window_shift([survey]), specials)
+        tables.append((shared.levelling, fitted))
         without = dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
         tables.append((Levelling.NONE, without))
     return [
@@ -217,90 +226,11 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
     ]
 
 
-def edge_tables(
-    dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]
-) -> list[TableSet]:
-    """Tables for the residuals of tensors with edges; none where there are no such tensors."""
-    if not surveys:
-        return []
-    users = [(survey, Levelling.EDGES) for survey in surveys]
-    tables = dense_tables(dtype, users, edge_shift(surveys), specials)
-    return [dataclasses.replace(tables, edged=True)]
-
-
-def edge_shift(surveys: Sequence[Survey]) -> int:
-    """Where the 32 contexts begin for which edges tell most: an even number, for the sides."""
-    counts = np.zeros((CONTEXTS, 256))
-    for survey in surveys:
-        counted = survey.levelled[Levelling.EDGES]
-        np.add.at(counts, (counted.context, counted.token), counted.count)
-    shifts = np.arange(0, CONTEXTS - WINDOW + 1, 2)
-    inner = np.concatenate([[0.0], np.cumsum(row_entropies(counts))])
-    low = row_entropies(np.cumsum(counts, axis=0))  # contexts up to here as one
-    high = row_entropies(np.cumsum(counts[::-1], axis=0)[::-1])  # and from here on
-    bits = (
-        low[shifts] + (inner[shifts + WINDOW - 1] - inner[shifts + 1]) + high[shifts + WINDOW - 1]
-    )
-    return int(shifts[np.argmin(bits)])
-
-
-def row_entropies(counts: Counts) -> Counts:
-    """(rows,) bits of the tokens of each row by its own frequencies."""
-    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
-    shares = np.where(counts > 0, counts / totals, 1.0)
-    bits: Counts = -(counts * np.log2(shares)).sum(axis=1)
-    return bits
-
-
-def residual_choice(survey: Survey) -> Choice:
-    """The residual coding with tables of the tensor's own, paid for."""
-    shift = window_shift([survey])
-    choices = []
-    for levelling in (Levelling.NONE, *survey.levelled):
-        own = dense_tables(
-            survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
-        )
-        bits = residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
-        choices.append(Choice(own.coding, bits, levelling, own))
-    return min(choices, key=lambda c: c.bits)
-
-
-def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Levelled, Indices]:
-    """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair."""
-    if levelling is Levelling.NONE:
-        counted = survey.levelled[Levelling.TENSOR]
-        return counted, np.zeros(len(counted.context), np.intp)
-    counted = survey.levelled[levelling]
-    return counted, np.clip(counted.context.astype(np.intp) - shift, 0, WINDOW - 1)
-
-
-def summed(indices: npt.NDArray[np.integer], counts: Counts, size: int) -> Counts:
-    """(size,) sums of the counts at each index."""
-    return np.bincount(indices, weights=counts, minlength=size).astype(np.float64, copy=False)
-
-
-def window_of(survey: Survey, levelling: Levelling, shift: int) -> Counts:
-    """(32, 256) counts of a surveyed tensor by the contexts of the format."""
-    counted, contexts = contexts_of(survey, levelling, shift)
-    return summed(contexts * 256 + counted.token, counted.count, WINDOW * 256).reshape(WINDOW, 256)
-
-
 def steps_of(survey: Survey, levelling: Levelling) -> Counts:
     """(256,) counts of the row levels that a levelling brings with it."""
     if levelling is Levelling.NONE:
         return np.zeros(256)
     return survey.levelled[levelling].steps
-
-
-def window_shift(surveys: Sequence[Survey]) -> int:
-    """Where the 32 contexts begin: 20 below the median of the elements that change."""
-    changes = np.zeros(CONTEXTS)
-    for survey in surveys:
-        counted = survey.levelled[finest(survey)]
-        moved = counted.token != 0
-        changes += summed(counted.context[moved], counted.count[moved], CONTEXTS)
-    median = int(np.searchsorted(np.cumsum(changes), changes.sum() / 2))
-    return min(max(median - 20, 0), CONTEXTS - WINDOW)
 
 
 def built(
@@ -319,6 +249,19 @@ def built(
 Users = Sequence[tuple[Survey, Levelling]]
 
 
+def residual_choice(survey: Survey) -> Choice:
+    """The residual coding with tables of the tensor's own, paid for."""
+    shift = window_shift([survey])
+    choices = []
+    for levelling in (Levelling.NONE, *survey.levelled):
+        own = dense_tables(
+            survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
+        )
+        bits = residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
+        choices.append(Choice(own.coding, bits, levelling, own))
+    return min(choices, key=lambda c: c.bits)
+
+
 def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
     """Tables for the residuals of all elements."""
     counts = np.zeros((ROWS + 1, 256))
@@ -332,6 +275,13 @@ def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ..
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
     raw[ROWS] = row_raw_bits()
     return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
+
+
+def edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
+    """Tables for the residuals of all elements under Levelling.EDGES."""
+    users = [(survey, Levelling.EDGES) for survey in surveys]
+    tables = dense_tables(dtype, users, edge_shift(surveys), specials)
+    return dataclasses.replace(tables, edges=True)
 
 
 def bridged(counts: Counts) -> Counts:

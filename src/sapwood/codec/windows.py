@@ -1,0 +1,86 @@
+"""The 32 contexts of the format, as a window on the 128 that a survey tells apart.
+
+A window is where it begins, its shift: measured contexts below it become 0, those past
+it 31. Where it lies is chosen for a whole group of tensors, which share tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sapwood.codec.chunk import Levelling
+from sapwood.codec.survey import CONTEXTS, Counts, Levelled, Survey
+
+WINDOW = 32  # contexts of the format
+
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+
+def finest(survey: Survey) -> Levelling:
+    """The levelling that knows most, of those that every base allows."""
+    return Levelling.ROWS if Levelling.ROWS in survey.levelled else Levelling.TENSOR
+
+
+def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Levelled, Indices]:
+    """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair."""
+    if levelling is Levelling.NONE:
+        counted = survey.levelled[Levelling.TENSOR]
+        return counted, np.zeros(len(counted.context), np.intp)
+    counted = survey.levelled[levelling]
+    return counted, np.clip(counted.context.astype(np.intp) - shift, 0, WINDOW - 1)
+
+
+def summed(indices: npt.NDArray[np.integer], counts: Counts, size: int) -> Counts:
+    """(size,) sums of the counts at each index."""
+    return np.bincount(indices, weights=counts, minlength=size).astype(np.float64, copy=False)
+
+
+def window_of(survey: Survey, levelling: Levelling, shift: int) -> Counts:
+    """(32, 256) counts of a surveyed tensor by the contexts of the format."""
+    counted, contexts = contexts_of(survey, levelling, shift)
+    return summed(contexts * 256 + counted.token, counted.count, WINDOW * 256).reshape(WINDOW, 256)
+
+
+def window_shift(surveys: Sequence[Survey]) -> int:
+    """Where the 32 contexts begin: 20 below the median of the elements that change."""
+    changes = np.zeros(CONTEXTS)
+    for survey in surveys:
+        counted = survey.levelled[finest(survey)]
+        moved = counted.token != 0
+        changes += summed(counted.context[moved], counted.count[moved], CONTEXTS)
+    median = int(np.searchsorted(np.cumsum(changes), changes.sum() / 2))
+    return min(max(median - 20, 0), CONTEXTS - WINDOW)
+
+
+def edge_shift(surveys: Sequence[Survey]) -> int:
+    """Where the 32 contexts of Levelling.EDGES begin: where they cost the fewest bits.
+
+    Even, since levels count twice there and the lowest bit tells the side of a boundary.
+    The changes lie at one end of those contexts, and the still elements at the other, so
+    that no median says where the window belongs.
+    """
+    counts = np.zeros((CONTEXTS, 256))
+    for survey in surveys:
+        counted = survey.levelled[Levelling.EDGES]
+        np.add.at(counts, (counted.context, counted.token), counted.count)
+    inside = np.concatenate([[0.0], np.cumsum(entropy(counts))])  # of contexts before each
+    below = entropy(np.cumsum(counts, axis=0))  # of all up to each, as one
+    above = entropy(np.cumsum(counts[::-1], axis=0))[::-1]  # of all from each on
+    shifts = np.arange(0, CONTEXTS - WINDOW + 1, 2)
+    last = shifts + WINDOW - 1
+    bits = below[shifts] + inside[last] - inside[shifts + 1] + above[last]
+    return int(shifts[np.argmin(bits)])
+
+
+def entropy(counts: Counts) -> Counts:
+    """(n,) bits that the symbols of each row of (n, 256) counts take at least."""
+    totals: Counts = counts.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole: Counts = np.where(totals > 0, totals * np.log2(totals), 0.0)
+        parts: Counts = np.where(counts > 0, counts * np.log2(counts), 0.0)
+    bits: Counts = whole - parts.sum(axis=1)
+    return bits
