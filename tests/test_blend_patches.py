@@ -76,7 +76,9 @@ def test_a_blend_gives_what_the_definition_says(case: BlendCase, random: Any) ->
 
 
 @given(cases(), st.data())
-def test_a_blend_is_computed_in_place_and_from_streams(case: BlendCase, data: st.DataObject) -> None:
+def test_a_blend_is_computed_in_place_and_from_streams(
+    case: BlendCase, data: st.DataObject
+) -> None:
     if len(case.bases) != 1:
         case = dataclasses.replace(
             case,
@@ -317,4 +319,6 @@ def test_factors_know_their_bounds() -> None:
     made = some_factors(1, 8, 8, 2, 1)
     assert made.within_bounds()
     assert not dataclasses.replace(made, left_shifts=(31, 0)).within_bounds()
-    assert not dataclasses.replace(made, left=np.full((1, 2, 8), -(2**31), np.int32)).within_bounds()
+    assert not dataclasses.replace(
+        made, left=np.full((1, 2, 8), -(2**31), np.int32)
+    ).within_bounds()

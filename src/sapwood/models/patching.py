@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from blake3 import blake3
@@ -57,7 +57,7 @@ from sapwood.patch.version import WRITER
 from sapwood.patch.writing import write_all
 
 
-def create_patch(
+def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     source: Source | Sequence[Source],
     target: Source,
     output: Output,
@@ -158,7 +158,7 @@ def source_list(source: Source | Sequence[Source]) -> list[Source]:
     Raises:
         InputError: none, or more than a patch can have.
     """
-    given = list(source) if isinstance(source, list | tuple) else [source]
+    given = list(source) if isinstance(source, list | tuple) else [cast("Source", source)]
     if not 1 <= len(given) <= MOST_BASES:
         raise InputError(f"expected 1 to {MOST_BASES} sources, found {len(given)}")
     return given

@@ -16,7 +16,7 @@ from sapwood.patch.format import (
     Limits,
     Term,
 )
-from sapwood.prediction.factors import LEAST_EXPONENT, GREATEST_EXPONENT, GREATEST_SHIFT
+from sapwood.prediction.factors import GREATEST_EXPONENT, GREATEST_SHIFT, LEAST_EXPONENT
 from sapwood.tensors import DType
 
 

@@ -154,8 +154,8 @@ def apply_patch_to_chunks(
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the patch is damaged
             or asks for too much. Raised by the call, before the base is read.
         InputError: the patch is of a model, has several bases, or copies from anywhere in
-            the base (patches of opaque bytes may): use `apply_patch`. From the iterator: the base ends
-            early, or goes on after its last element.
+            the base (patches of opaque bytes may): use `apply_patch`. From the iterator:
+            the base ends early, or goes on after its last element.
         SourceHashMismatch: from the iterator: the base is another one.
         TargetHashMismatch: from the iterator: the result is wrong although base and patch
             are intact.

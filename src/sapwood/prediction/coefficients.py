@@ -81,7 +81,7 @@ def candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[
     if fitted is None:
         return
     working = np.float64 if dtype is DType.F32 else np.float32
-    tried = []
+    tried: list[Coefficients] = []
     for decimals in (*DECIMALS, None):
         exact = fitted if decimals is None else np.round(fitted, decimals)
         # What a program computes with is binary32 in either case, as a rule.

@@ -42,22 +42,22 @@ class Factors:
     @property
     def matrices(self) -> int:
         """Matrices in the tensor."""
-        return self.left.shape[0]
+        return int(self.left.shape[0])
 
     @property
     def rank(self) -> int:
         """Columns of each left factor."""
-        return self.left.shape[1]
+        return int(self.left.shape[1])
 
     @property
     def rows(self) -> int:
         """Rows of each matrix."""
-        return self.left.shape[2]
+        return int(self.left.shape[2])
 
     @property
     def columns(self) -> int:
         """Columns of each matrix."""
-        return self.right.shape[2]
+        return int(self.right.shape[2])
 
     def within_bounds(self) -> bool:
         """Whether shifted integers fit 32 bits, and no sum of products reaches 2^53."""

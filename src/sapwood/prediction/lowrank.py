@@ -15,17 +15,15 @@ import numpy.typing as npt
 
 from sapwood.prediction.detection import Promise, promise
 from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import Fit, improve
+from sapwood.prediction.fitting import improve
 from sapwood.prediction.intervals import TYPES, Floats, Read
 from sapwood.prediction.quantising import (
-    Steps,
     assembled,
     best_error,
     coded,
     entry_bits,
     steps,
 )
-from sapwood.prediction.residual_bits import best_scale
 from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, guess, sample
 from sapwood.prediction.windows import Halves, Windows
 from sapwood.tensors import DType
