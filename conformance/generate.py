@@ -1,4 +1,4 @@
-"""Writes conformance vectors; never changes one that is there.
+"""Writes conformance vectors that are not there yet; never changes one that is.
 
     python conformance/generate.py
 
@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 
+from blend_vectors import blend_vectors  # noqa: E402
 from hostile_patches import FRONTS, SPLICES  # noqa: E402
 from patch_cases import changed, words_of_normals  # noqa: E402
 from patch_writer import Parts, parts_of  # noqa: E402
@@ -63,15 +64,18 @@ class Vector:
     base: tuple[str, bytes]
     target: tuple[str, bytes]
     patch: bytes
+    more_bases: tuple[tuple[str, bytes], ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """What the list says of it."""
         front = open_patch(np.frombuffer(self.patch, np.uint8)).front
         codings = ["".join(c.coding.value for c in s.chunks) for s in front.segments]
+        bases = [name for name, _ in (self.base, *self.more_bases)]
         return {
             "name": self.name,
             "about": self.about,
             "base": self.base[0],
+            **({"bases": bases} if self.more_bases else {}),
             "target": self.target[0],
             "patch": f"{self.name}.patch",
             "codings": codings,
@@ -241,6 +245,14 @@ def made_vectors() -> Iterator[Vector]:
     yield tensor_vector("splice", "bytes that moved", base, moved, chunk_size=1024)
 
 
+def sum_vectors() -> Iterator[Vector]:
+    """Predictions that are computed."""
+    for one in blend_vectors():
+        which = [(f"blend-{blake3(data).hexdigest(4)}.base", data) for data in one.bases]
+        target = (f"{one.name}.target", one.target)
+        yield Vector(one.name, one.about, which[0], target, one.patch, tuple(which[1:]))
+
+
 def model_vectors() -> Iterator[Vector]:
     """Whole files."""
     weights = words_of_normals(DType.F16, 512, 31)
@@ -363,14 +375,12 @@ def slug(text: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in text.lower())
 
 
-def write(path: Path, data: bytes) -> bool:
+def write(path: Path, data: bytes) -> None:
     """Writes a file that is not there yet; one that is must have this content."""
-    if path.exists():
-        if path.read_bytes() != data:
-            raise SystemExit(f"{path} is there and differs; a golden file is never changed")
-        return False
-    path.write_bytes(data)
-    return True
+    if not path.exists():
+        path.write_bytes(data)
+    elif path.read_bytes() != data:
+        raise SystemExit(f"{path} is there and differs; a golden file is never changed")
 
 
 def in_lines(document: dict[str, Any]) -> str:
@@ -386,32 +396,32 @@ def in_lines(document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Writes the corpus, which must not be there yet."""
+    """Adds the cases whose names are not listed yet."""
     listed = HERE / "cases.json"
+    document: dict[str, Any] = {"format": "ttpatch/v1", "valid": [], "invalid": []}
     if listed.exists():
-        raise SystemExit(f"{listed} is there; a golden file is never changed")
-    valid = [*coded_vectors(), *made_vectors(), *model_vectors()]
-    invalid = list(refusals())
+        document = json.loads(listed.read_text(encoding="utf-8"))
+    there = {one["name"] for kind in ("valid", "invalid") for one in document[kind]}
+    made = [*coded_vectors(), *made_vectors(), *sum_vectors(), *model_vectors()]
+    valid = [one for one in made if one.name not in there]
+    invalid = [one for one in refusals() if one.name not in there]
     files: dict[str, bytes] = {}
     for one in (*valid, *invalid):
         added = [one.base, (f"{one.name}.patch", one.patch)]
         if isinstance(one, Vector):
-            added.append(one.target)
+            added += [one.target, *one.more_bases]
         for name, data in added:
             if files.setdefault(name, data) != data:
                 raise SystemExit(f"two files of the name {name}")
     (HERE / "data").mkdir(exist_ok=True)
     for name, data in files.items():
         write(HERE / "data" / name, data)
-    document = {
-        "format": "ttpatch/v1",
-        "valid": [one.entry() for one in valid],
-        "invalid": [one.entry() for one in invalid],
-    }
-    write(listed, in_lines(document).encode())
+    document["valid"] += [one.entry() for one in valid]
+    document["invalid"] += [one.entry() for one in invalid]
+    listed.write_text(in_lines(document), encoding="utf-8")
     size = sum(map(len, files.values()))
-    counts = f"{len(valid)} valid, {len(invalid)} invalid"
-    sys.stdout.write(f"{counts}; {size} bytes in {len(files)} files\n")
+    counts = f"{len(valid)} valid and {len(invalid)} invalid"
+    sys.stdout.write(f"added {counts}; {size} bytes in {len(files)} files\n")
 
 
 if __name__ == "__main__":
