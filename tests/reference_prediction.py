@@ -75,7 +75,8 @@ def products(factors: LowRank, dtype: DType) -> Array:
     """(elements,) of the working type: the exact integers, rounded once, times 2^exponent."""
     work = WORKING[dtype]
     sums = np.matmul(factors.left.astype(np.int64), factors.right.astype(np.int64))
-    return sums.reshape(-1).astype(work) * work(2.0**factors.exponent)
+    found: Array = sums.reshape(-1).astype(work) * work(2.0**factors.exponent)
+    return found
 
 
 def predicted(
