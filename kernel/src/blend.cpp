@@ -102,27 +102,38 @@ void blend_scalar(const BlendLoop& loop) {
     }
 }
 
-int64_t low_half(uint32_t pair) { return static_cast<int16_t>(pair & 0xFFFF); }
-int64_t high_half(uint32_t pair) { return static_cast<int16_t>(pair >> 16); }
+// Columns side by side, so that compilers find vectors.
+constexpr uint64_t scalar_columns = 64;
 
-template <class Work, bool Narrow>
+// Adds to `sums` what a step gives; where narrow, all sums fit 32 bits.
+void add_step(int32_t* sums, const ProductLoop& loop, uint64_t at, const uint32_t* right,
+              uint64_t count) {
+    const uint32_t left = static_cast<const uint32_t*>(loop.left)[at];
+    const int32_t low = static_cast<int16_t>(left & 0xFFFF);
+    const int32_t high = static_cast<int16_t>(left >> 16);
+    for (uint64_t i = 0; i < count; ++i)
+        sums[i] += low * static_cast<int16_t>(right[i] & 0xFFFF) +
+                   high * static_cast<int16_t>(right[i] >> 16);
+}
+
+void add_step(int64_t* sums, const ProductLoop& loop, uint64_t at, const uint32_t* right,
+              uint64_t count) {
+    const auto left = static_cast<int64_t>(static_cast<const double*>(loop.left)[at]);
+    for (uint64_t i = 0; i < count; ++i) sums[i] += left * static_cast<int32_t>(right[i]);
+}
+
+template <class Work, class Sum>
 void product_scalar(const ProductLoop& loop) {
     for (uint64_t row = 0; row < loop.rows; ++row)
-        for (uint64_t column = 0; column < loop.columns; ++column) {
-            int64_t sum = 0;
-            for (uint64_t k = 0; k < loop.steps; ++k) {
-                const uint32_t right = loop.right[k * loop.right_pitch + column];
-                if constexpr (Narrow) {
-                    const uint32_t left =
-                        static_cast<const uint32_t*>(loop.left)[row * loop.steps + k];
-                    sum += low_half(left) * low_half(right) + high_half(left) * high_half(right);
-                } else {
-                    const double left = static_cast<const double*>(loop.left)[row * loop.steps + k];
-                    sum += static_cast<int64_t>(left) * static_cast<int32_t>(right);
-                }
-            }
-            static_cast<Work*>(loop.products)[row * loop.pitch + column] =
-                static_cast<Work>(sum) * static_cast<Work>(loop.scale);
+        for (uint64_t begin = 0; begin < loop.columns; begin += scalar_columns) {
+            const uint64_t count = std::min(scalar_columns, loop.columns - begin);
+            const uint32_t* right = loop.right + begin;
+            Sum sums[scalar_columns] = {};
+            for (uint64_t k = 0; k < loop.steps; ++k)
+                add_step(sums, loop, row * loop.steps + k, right + k * loop.right_pitch, count);
+            Work* products = static_cast<Work*>(loop.products) + row * loop.pitch + begin;
+            for (uint64_t i = 0; i < count; ++i)
+                products[i] = static_cast<Work>(sums[i]) * static_cast<Work>(loop.scale);
         }
 }
 
@@ -131,7 +142,7 @@ ProductFunction product_of(Path path, Type type, bool narrow) {
     using Work = typename E::work;
     const ProductFunction found = product_function(path, type, narrow);
     if (found != nullptr) return found;
-    return narrow ? product_scalar<Work, true> : product_scalar<Work, false>;
+    return narrow ? product_scalar<Work, int32_t> : product_scalar<Work, int64_t>;
 }
 
 // Where the stretch goes on after its first `done` elements.
