@@ -86,7 +86,9 @@ def coded(name: str, about: str, case: BlendCase) -> BlendVector:
     parts = case.parts()
     parts.header["target"] = {"size": len(target), "blake3": blake3(target).hexdigest()}
     if not case.bases:  # the patch needs one, of the target's size, though nothing reads it
-        parts.header["bases"] = [{"size": len(target), "blake3": blake3(bytes(len(target))).hexdigest()}]
+        parts.header["bases"] = [
+            {"size": len(target), "blake3": blake3(bytes(len(target))).hexdigest()}
+        ]
     parts.segment.update(
         chunk=N,
         row=COLUMNS,

@@ -23,8 +23,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
-
 from blend_vectors import blend_vectors  # noqa: E402
+
 from hostile_patches import FRONTS, SPLICES  # noqa: E402
 from patch_cases import changed, words_of_normals  # noqa: E402
 from patch_writer import Parts, parts_of  # noqa: E402

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
-from reference_prediction import LowRank, predicted
 
 from patch_writer import Parts, parts_of
+from reference_prediction import LowRank, predicted
 from sapwood import create_patch
 from sapwood.patch.choosing import factors_entry
 from sapwood.patch.serialising import factors_fields

@@ -27,11 +27,10 @@ from sapwood.codec import (
 )
 from sapwood.codec.chunk import INLINE, Bytes, Levelling
 from sapwood.codec.local import plan_locally
-from sapwood.codec.survey import CONTEXTS, sample
+from sapwood.codec.survey import CONTEXTS, joined, sample_ranges
 from sapwood.codec.windows import WINDOW, edge_shift
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
-from strategies import word_type
 
 COLUMNS = 256
 
@@ -226,11 +225,17 @@ def test_the_window_is_the_even_one_that_costs_least(error: float) -> None:
     elements=st.integers(0, 700_000),
     row_length=st.sampled_from([1, 7, 64, 1000, 4096, 300_000, 2**40]),
 )
-def test_samples_of_edges_are_in_step(dtype: DType, elements: int, row_length: int) -> None:
-    words = np.arange(elements).astype(word_type(dtype))
-    taken = sample(words.view(np.uint8), dtype.size, row_length).view(word_type(dtype))
-    beside = sample(words.astype(np.uint8), dtype.size, row_length, width=1)
-    assert np.array_equal(taken.astype(np.uint8), beside)
+def test_samples_are_ranges_of_whole_elements_in_order(
+    dtype: DType, elements: int, row_length: int
+) -> None:
+    length = elements * dtype.size
+    ranges = sample_ranges(length, dtype.size, row_length)
+    assert all(begin % dtype.size == end % dtype.size == 0 for begin, end in ranges)
+    borders = [at for one in ranges for at in one]
+    assert borders == sorted(borders)
+    assert borders[-1] <= length
+    data = np.arange(length, dtype=np.uint64).astype(np.uint8)
+    assert joined(data, ranges).tobytes() == b"".join(data[b:e].tobytes() for b, e in ranges)
 
 
 @pytest.mark.parametrize("rows", [10, 3000])
