@@ -19,6 +19,7 @@ from blake3 import blake3
 from sapwood import Patch, apply_patch, create_patch, inspect_patch
 from sapwood.errors import SapwoodError
 from sapwood.patch import zstd
+from sapwood.prediction.payload import decode_factors
 
 PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
 ELEMENTS = 300
@@ -28,6 +29,7 @@ WORDS = np.random.default_rng(1).integers(0x2000, 0x3C00, ELEMENTS, dtype=np.uin
 def one_input(data: bytes) -> None:
     """One run: `data` as a patch, and as a change to a good one whose digests are then right."""
     attempt(data)
+    refused(factors, data)
     if data:
         for patch in changed_patches(data[0], data[1:]):
             attempt(patch)
@@ -40,6 +42,16 @@ def attempt(patch: bytes) -> None:
     raw = WORDS.view(np.uint8)
     for one in (WORDS.view(np.float16), WORDS, raw, raw.tobytes()):
         refused(lambda data, one=one: apply_patch(one, data, threads=1), patch)
+
+
+def factors(data: bytes) -> None:
+    """Reads the payload of factors of a few shapes; what comes out is within its bounds."""
+    payload = np.frombuffer(data, np.uint8)
+    for shape in ((1, 1, 1, 1), (2, 3, 40, 24)):
+        shifts = (len(data) % 32,) * (2 * shape[0] * shape[1])
+        found = decode_factors(payload, shape, shifts, -20, 8)
+        if not found.within_bounds():
+            raise AssertionError("factors beyond their bounds")
 
 
 def refused(read: Callable[[bytes], object], patch: bytes) -> None:
@@ -87,7 +99,8 @@ def good_patches() -> tuple[tuple[object, bytes, bytes], ...]:
     pairs: list[tuple[object, object]] = [
         (WORDS.view(np.float16), one.view(np.float16)) for one in (dense, sparse, turned)
     ]
-    pairs += [(old, new), (WORDS, np.repeat(WORDS[:3], 100)), (WORDS.tobytes(), turned.tobytes())]
+    merged = (np.float32(0.3) * old + np.float32(0.7) * new).astype(np.float16)
+    pairs += [(old, new), ([old, new], merged), (WORDS, np.repeat(WORDS[:3], 100)), (WORDS.tobytes(), turned.tobytes())]
     return tuple(
         (base, bytes(memoryview(target).cast("B")), made(base, target)) for base, target in pairs
     )
