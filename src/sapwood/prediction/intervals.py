@@ -78,6 +78,10 @@ def intervals(
     low -= base
     high -= base
     if each:
+        # Rounded updates often meet a boundary, and ties go to the even of both neighbours.
+        odd = (value.view(kind.bits) & kind.bits.type(2 * kind.half)) != 0
+        np.nextafter(low, kind.work.type(np.inf), out=low, where=odd)
+        np.nextafter(high, kind.work.type(-np.inf), out=high, where=odd)
         low, high = before_rounding(kind, low, high)
     half = (high - low) * kind.work.type(0.5)
     centre = low

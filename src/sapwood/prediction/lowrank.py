@@ -130,7 +130,7 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     for one in windows:
         start = _guess(one, rank)
         if start is not None and each is None:
-            each = rounds_each(start, one, rank)
+            each = rounds_each(start, one)
         if each:
             one = one.rounding_each()
             start = _guess(one, rank)
@@ -156,13 +156,14 @@ def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
 
 
 def _guess(windows: Windows, rank: int) -> Guess | None:
-    return guess(*sample(windows, rank), (windows.rows, windows.columns), rank)
+    return guess(*sample(windows), (windows.rows, windows.columns), rank)
 
 
-def rounds_each(start: Guess, windows: Windows, rank: int) -> bool:
+def rounds_each(start: Guess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
-    rounding = _guess(windows.rounding_each(), rank)
-    return rounding is not None and rounding.bits < 0.97 * start.bits
+    centre, half = sample(windows.rounding_each())
+    held = HeldOut.of(centre, half)
+    return held.check(start.fit, start.scale)[1] < 0.95 * start.bits
 
 
 def code(start: Guess, windows: Windows) -> Coded | None:

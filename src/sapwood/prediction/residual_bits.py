@@ -13,7 +13,9 @@ import numpy as np
 
 from sapwood.prediction.intervals import Floats
 
-SPREAD = math.pi / math.sqrt(3)  # the standard deviation of the logistic distribution
+LEAST_CHANCE = np.float32(2.0**-40)
+WIDE_STEPS = (4.0, 0.25, 2.0, 0.5)
+STEPS = (math.sqrt(2), math.sqrt(0.5))
 
 
 def interval_bits(distance: Floats, half: Floats, scale: float) -> float:
@@ -24,17 +26,15 @@ def interval_bits(distance: Floats, half: Floats, scale: float) -> float:
         half: half of each interval's width; infinite where every update will do.
         scale: of the logistic distribution that errors are taken to have.
     """
-    away = np.abs(distance, dtype=np.float64)
-    near = (away - half) / scale  # to the nearer end; positive outside
-    width = 2.0 * half / scale
-    # log of 1 / (1 + e^near) - 1 / (1 + e^(near + width)), without cancellation
-    nats = np.logaddexp(0.0, near) + np.log1p(np.exp(np.minimum(-near - width, 600.0)))
-    nats -= np.log(-np.expm1(-np.maximum(width, 1e-300)))
+    far = np.abs(distance).astype(np.float32)
+    unit = np.float32(1 / max(scale, 1e-37))
+    outside = np.minimum((far - half) * unit, np.float32(60))  # to the nearer end
+    width = np.minimum(half * (2 * unit), np.float32(60))
+    inside = np.maximum(1 - np.exp(-width), width - width * width / 2)
+    beyond = (far + half) * -unit  # past the farther end
+    chance = inside / ((1 + np.exp(outside)) * (1 + np.exp(beyond)))
     # What no distribution foresees goes through an escape.
-    return float(np.minimum(nats, ESCAPE).mean()) / math.log(2)
-
-
-ESCAPE = 40 * math.log(2)
+    return float(-np.log2(np.maximum(chance, LEAST_CHANCE)).mean())
 
 
 def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float, float]:
@@ -45,12 +45,14 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
         half: half of each interval's width.
         near: a scale to begin with; 0 for none.
     """
+    steps = STEPS
     if not near > 0:
+        steps = WIDE_STEPS + STEPS
         finite = half[np.isfinite(half)]
         near = float(np.median(finite)) if len(finite) else 0.0
     scale = near if near > 0 and math.isfinite(near) else 1.0
     bits = interval_bits(distance, half, scale)
-    for step in (4.0, 0.25, 2.0, 0.5, math.sqrt(2), math.sqrt(0.5)):
+    for step in steps:
         for _ in range(64):
             other = interval_bits(distance, half, scale * step)
             if not other < bits - 1e-9:

@@ -20,7 +20,7 @@ from sapwood.prediction.residual_bits import best_scale
 from sapwood.prediction.windows import Halves, Windows, cut
 
 SAMPLE = 1 << 20  # elements from which the right factor is guessed
-LEAST_ROWS = 256
+LEAST_ROWS = 512
 HELD_OUT = 8192  # elements
 ROUNDS = 8
 MARGIN = 3.6  # scales of the errors' distribution
@@ -175,7 +175,6 @@ def complete(start: Guess, windows: Windows) -> Fit:
     return fit.in_principal_axes()
 
 
-def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
+def sample(windows: Windows) -> tuple[Floats, Halves]:
     """Rows for a guess, as arrays that may be changed."""
-    count = max(LEAST_ROWS, 4 * rank, SAMPLE // windows.columns)
-    return windows.spread(count)
+    return windows.spread(max(LEAST_ROWS, SAMPLE // windows.columns))
