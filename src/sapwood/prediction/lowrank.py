@@ -36,6 +36,10 @@ MOST_RANK = 256
 MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
 MARGIN_BITS = 256 * 8
 LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
+# Of the plain bits, what a few rows must promise. A full fine-tune's strongest directions
+# promise less, and searching for them would take longer than making its patch.
+WORTH_SEARCHING = 0.3
+WORTH_A_LOOK = 0.2  # the same, of fewer rows
 GATHERED = 4096  # elements of a matrix by which its fit is judged
 
 
@@ -146,13 +150,14 @@ def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
     most = min(MOST_RANK, min(one.rows, one.columns) // 4)
     side = math.isqrt(one.rows * one.columns)
     few = min(160, max(24, side // 16))
-    found = promise(*one.spread(few, 4), (one.rows, one.columns), plain_bits, most)
-    if not found.saved > (1 - MARGIN_SHARE) * plain_bits:
+    shape = (one.rows, one.columns)
+    found = promise(*one.spread(few, 4), shape, plain_bits, most)
+    if not found.saved > WORTH_A_LOOK * plain_bits:
         return None
     more = min(max(4 * few, 4 * found.rank), 320, one.rows)
     if more > few:
-        found = promise(*one.spread(more), (one.rows, one.columns), plain_bits, most)
-    if not found.saved > (1 - MARGIN_SHARE) * plain_bits:
+        found = promise(*one.spread(more), shape, plain_bits, most)
+    if not found.saved > WORTH_SEARCHING * plain_bits:
         return None
     return found
 

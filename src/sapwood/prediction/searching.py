@@ -117,8 +117,9 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
 
 def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     """Factors by a randomised singular value decomposition of weighted updates."""
-    values, weight, _, size = shrunk(centre, half)
-    if not weight > 0:
+    update = shrunk(centre, half)
+    values = update.values
+    if not update.weight > 0:
         return None
     rows, columns = values.shape
     width = min(rank + 8, rows, columns)
@@ -133,7 +134,7 @@ def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     found = int(np.count_nonzero(sizes[:rank] > 0.95 * edge))
     if found == 0:
         return None
-    factor = math.sqrt(size) / weight / math.sqrt(columns)
+    factor = math.sqrt(update.size) / update.weight / math.sqrt(columns)
     left = turn[:, :found] * (sizes[:found] * np.float32(factor))
     right = (across @ back[:found].T) * np.float32(math.sqrt(columns))
     return Fit(left.astype(centre.dtype), right.astype(centre.dtype))
