@@ -25,7 +25,7 @@ from sapwood.prediction.quantising import (
     entry_bits,
     steps,
 )
-from sapwood.prediction.residual_bits import best_scale
+from sapwood.prediction.residual_bits import observed_bits
 from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, guess, sample
 from sapwood.prediction.windows import Halves, Windows
 from sapwood.tensors import DType
@@ -40,7 +40,7 @@ LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
 # promise less, and searching for them would take longer than making its patch.
 WORTH_SEARCHING = 0.3
 WORTH_A_LOOK = 0.2  # the same, of fewer rows
-GATHERED = 4096  # elements of a matrix by which its fit is judged
+GATHERED = 16384  # elements of a matrix by which its fit is judged
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -188,7 +188,8 @@ def code(start: Guess, windows: Windows) -> Coded | None:
     improve(fit, windows.blocks(), [MARGIN * scale] * 2, right=False)
     left = coded(fit.left, step.left)
     fit.left = (left * step.left).astype(fit.left.dtype)
-    _, bits = some.check(fit, scale)
+    scale, bits = some.check(fit, scale)
+    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
     return Coded(left, right, step.exponents, bits)
 
 

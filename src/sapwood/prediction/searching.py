@@ -94,6 +94,9 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
     if fit is None:
         return None
     scale, bits = held.check(fit, 0.0)
+    kept = best_rank(fit, held, shape, scale)
+    fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
+    scale, bits = held.check(fit, scale)
     best = Guess(fit, scale, bits)
     for turn in range(ROUNDS):
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
