@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from sapwood.prediction.intervals import Floats
 
+LEAST_ROWS = 8  # that move
+LEAST_SHARE = 0.2  # of what moves, that rounding does not explain
 LEAST_ENTRY_BITS = 5.0  # an entry of a factor takes, at the least
 
 
@@ -31,41 +33,52 @@ class Promise:
     saved: float
 
 
-def shrunk(
-    centre: Floats, half: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], float, float, float]:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Shrunk:
     """Updates with those played down that rounding hides.
 
-    Returns:
-        The centres over the update's size, weighted, (rows, columns); the mean weight; the
-        mean square that rounding and weighting put into an element; the update's mean square.
+    Attributes:
+        values: (rows, columns) centres of intervals over the update's size, weighted.
+        weight: the mean weight; 0 where nothing moves.
+        noise: (rows,) the mean square that rounding and weighting put into an element.
+        size: the update's mean square.
     """
+
+    values: npt.NDArray[np.float32]
+    weight: float
+    noise: npt.NDArray[np.float32]
+    size: float
+
+
+NOTHING = Promise(0, 0.0)
+
+
+def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
+    """Weights each element by what its interval's width says of the update."""
     noise = half * half
     noise *= np.float32(1 / 3)
     values = centre.astype(np.float32)
-    power = values * values
-    size = _size(power)
-    if not size > 0:
-        return values, 0.0, 0.0, 0.0
-    weight = np.float32(size) / (noise + np.float32(size))
-    size = max(float(np.vdot(weight, power)) / max(float(weight.sum()), 1e-30), 1e-3 * size)
-    weight = np.float32(size) / (noise + np.float32(size))
-    values *= weight
-    values *= np.float32(1 / math.sqrt(size))
+    power = np.einsum("ij,ij->i", values, values) / np.float32(values.shape[1])
+    moved = power[power > 0]
+    if len(moved) == 0 or not np.isfinite(moved).all():
+        return Shrunk(values, 0.0, power, 0.0)
+    # A few wild rows do not say how large an update is.
+    first = min(float(moved.mean()), 16 * float(np.partition(moved, len(moved) // 2)[len(moved) // 2]))
+    size = first
+    for _ in range(2):
+        weight = np.float32(size) / (noise + np.float32(size))
+        weighted = weight * values
+        power = np.einsum("ij,ij->i", weighted, values)
+        typical = np.partition(power, len(power) // 2)[len(power) // 2]
+        total = min(float(power.sum()), 16 * len(power) * max(float(typical), 0.0) or math.inf)
+        size = max(total / max(float(weight.sum()), 1e-30), 1e-3 * first)
+    weighted *= np.float32(1 / math.sqrt(size))
     mean = float(weight.mean())
-    # A weight w leaves w^2 noise, and noise is size * (1 / w - 1) where that is below size.
-    energy = float(np.vdot(weight, weight)) / weight.size
-    rest = np.minimum(weight - weight * weight, weight * weight)
-    return values, mean, float(rest.mean()) + max(0.0, energy - mean * mean), size
-
-
-def _size(power: npt.NDArray[np.float32]) -> float:
-    """The mean square of an update, whatever a few wild rows say."""
-    by_row = power.mean(axis=1)
-    moved = by_row[by_row > 0]
-    if len(moved) == 0:
-        return 0.0
-    return min(float(moved.mean()), 16 * float(np.median(moved)))
+    # A weight w leaves w^2 noise; noise is size * (1 / w - 1), and size where that is less.
+    square = weight * weight
+    spread = max(0.0, float(square.mean()) - mean * mean)
+    np.minimum(weight - square, square, out=square)
+    return Shrunk(weighted, mean, square.mean(axis=1) + np.float32(spread), size)
 
 
 def promise(
@@ -87,17 +100,24 @@ def promise(
     Raises:
         LinAlgError: the rows are not finite.
     """
-    values, weight, noise, size = shrunk(centre, half)
-    if not weight > 0:
-        return Promise(0, 0.0)
-    count, columns = values.shape
+    update = shrunk(centre, half)
+    energy = np.einsum("ij,ij->i", update.values, update.values)
+    moving = energy > 0
+    count, columns = int(np.count_nonzero(moving)), centre.shape[1]
+    if not update.weight > 0 or count < LEAST_ROWS:
+        return NOTHING
+    # Rows of one size: else the largest rows alone would be taken for the update's rank.
+    energy = energy[moving]
+    values = update.values[moving] / np.sqrt(energy)[:, None]
     energies = np.linalg.eigvalsh(values @ values.T)[::-1].astype(np.float64)
-    energies /= count * columns
+    noise = float(np.minimum(update.noise[moving] * columns / energy, 1.0).sum())
     ranks = np.arange(min(count * 2 // 3, most) + 1)
-    left = energies.sum() - np.concatenate([[0.0], np.cumsum(energies)])[: len(ranks)]
+    left = count - np.concatenate([[0.0], np.cumsum(energies)])[: len(ranks)]
     # What removing some of few rows' directions takes of all others by chance.
-    left *= count / (count - ranks)
-    error = np.sqrt(np.maximum(left - noise, 0.0) * size) / weight
+    left = np.maximum(left * (count / (count - ranks)) - noise, 0.0)
+    if not left[0] > LEAST_SHARE * count:
+        return NOTHING
+    error = np.sqrt(left * (update.size / left[0]))
     bits = error_bits(error, half.ravel()[:: max(1, half.size // 64)])
     after = plain_bits * bits / max(bits[0], 1e-9)
     entries = (shape[0] + shape[1]) / (shape[0] * shape[1])

@@ -24,11 +24,11 @@ from sapwood.prediction.intervals import Floats
 
 Blocks: TypeAlias = Iterable[tuple[int, Floats, npt.NDArray[np.float32]]]
 
-# Up to this rank every row has a Hessian of its own; it takes rank^2 / 2 products an
-# element. Above, rows share one and are given their number of active elements.
-MOST_OWN_HESSIAN = 40
+# Columns that are fitted together. A Hessian takes their number squared, halved, products an
+# element; of more columns, which are orthogonal or nearly so, one group is fitted after another.
+TOGETHER = 32
 RIDGE = 1e-3  # of a Hessian's diagonal
-DAMPING = 0.7  # of steps with a shared Hessian
+DAMPING = 0.7  # of steps that several groups take at once
 
 
 class Equations:
@@ -41,12 +41,8 @@ class Equations:
     """
 
     def __init__(self, rows: int, rank: int, work: np.dtype[Any]) -> None:
-        self.own = rank <= MOST_OWN_HESSIAN
         self.gradient = np.zeros((rows, rank), work)
-        width = rank * (rank + 1) // 2 if self.own else 1
-        self.hessian = np.zeros((rows, width), np.float32)
-        self.shared = np.zeros((rank, rank), np.float64)
-        self.seen = 0
+        self.hessian = np.zeros((rows, rank * (rank + 1) // 2), np.float32)
 
     def add(
         self,
@@ -57,34 +53,19 @@ class Equations:
     ) -> None:
         """Adds elements: (rows, n) forces and whether active, against (n, rank) of the other."""
         self.gradient += force @ other
-        if self.own:
-            self.hessian += active @ other_squares
-        else:
-            self.hessian[:, 0] += active.sum(axis=1)
-            self.shared += other.T @ other
-            self.seen += len(other)
+        self.hessian += active @ other_squares
 
     def step(self) -> Floats:
         """(rows, rank) what Newton's method adds to the factor."""
         rank = self.gradient.shape[1]
-        if self.own:
-            systems = self.hessian[:, square_of(rank)].astype(np.float64)
-        else:
-            systems = self.shared
-        diagonal = np.diagonal(systems, axis1=-2, axis2=-1)
+        systems = self.hessian[:, square_of(rank)].astype(np.float64)
+        diagonal = np.diagonal(systems, axis1=1, axis2=2)
         # A row with few active elements leans on what is usual in its column.
-        usual = diagonal.reshape(-1, rank).mean(axis=0)
-        ridge = RIDGE * (diagonal + usual) + np.finfo(np.float64).tiny
-        systems = systems.copy()
+        ridge = RIDGE * (diagonal + diagonal.mean(axis=0)) + np.finfo(np.float64).tiny
         index = np.arange(rank)
-        systems[..., index, index] += ridge
+        systems[:, index, index] += ridge
         gradient = self.gradient.astype(np.float64)
-        if self.own:
-            found = np.linalg.solve(systems, gradient[..., None])[..., 0]
-        else:
-            share = np.maximum(self.hessian[:, :1] / max(1, self.seen), RIDGE)
-            found = DAMPING * np.linalg.solve(systems, gradient.T).T / share
-        return found.astype(self.gradient.dtype)
+        return np.linalg.solve(systems, gradient[..., None])[..., 0].astype(self.gradient.dtype)
 
 
 @functools.lru_cache(maxsize=64)
@@ -103,8 +84,6 @@ def square_of(rank: int) -> npt.NDArray[np.intp]:
 
 def squares(factor: Floats) -> npt.NDArray[np.float32]:
     """(n, rank (rank + 1) / 2) products of each row's entries with each other."""
-    if factor.shape[1] > MOST_OWN_HESSIAN:
-        return np.zeros((len(factor), 0), np.float32)
     first, second = _pairs(factor.shape[1])
     narrow = factor.astype(np.float32, copy=False)
     return narrow[:, first] * narrow[:, second]
@@ -179,17 +158,23 @@ def improve(fit: Fit, blocks: Blocks, margins: Sequence[float], *, right: bool) 
         margins: one for each time that a row is fitted; the last one serves `right`.
         right: whether to fit `right`.
     """
-    right_squares = squares(fit.right)
+    groups = [slice(i, min(i + TOGETHER, fit.rank)) for i in range(0, fit.rank, TOGETHER)]
+    others = [np.ascontiguousarray(fit.right[:, group]) for group in groups]
+    others_squares = [squares(other) for other in others]
     turned = np.ascontiguousarray(fit.right.T)
-    equations = Equations(len(fit.right), fit.rank, fit.right.dtype)
+    sums = [Equations(len(fit.right), other.shape[1], fit.right.dtype) for other in others]
     for first, centre, half in blocks:
         left = fit.left[first : first + len(centre)]
         for margin in margins:
-            own = Equations(len(left), fit.rank, left.dtype)
-            own.add(*forces(left @ turned, centre, half, margin), fit.right, right_squares)
-            left += own.step()
+            for group, other, other_squares in zip(groups, others, others_squares, strict=True):
+                own = Equations(len(left), other.shape[1], left.dtype)
+                own.add(*forces(left @ turned, centre, half, margin), other, other_squares)
+                left[:, group] += own.step()
         if right:
             force, active = forces(left @ turned, centre, half, margins[-1])
-            equations.add(force.T, active.T, left, squares(left))
+            for group, one in zip(groups, sums, strict=True):
+                part = np.ascontiguousarray(left[:, group])
+                one.add(force.T, active.T, part, squares(part))
     if right:
-        fit.right += equations.step()
+        for group, one in zip(groups, sums, strict=True):
+            fit.right[:, group] += one.step() * (1 if len(groups) == 1 else DAMPING)

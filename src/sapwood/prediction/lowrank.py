@@ -15,15 +15,17 @@ import numpy.typing as npt
 
 from sapwood.prediction.detection import Promise, promise
 from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import improve
+from sapwood.prediction.fitting import Fit, improve
 from sapwood.prediction.intervals import TYPES, Floats, Read
 from sapwood.prediction.quantising import (
+    Steps,
     assembled,
     best_error,
     coded,
     entry_bits,
     steps,
 )
+from sapwood.prediction.residual_bits import observed_bits
 from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, guess, sample
 from sapwood.prediction.windows import Halves, Windows
 from sapwood.tensors import DType
@@ -34,7 +36,11 @@ MOST_RANK = 256
 MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
 MARGIN_BITS = 256 * 8
 LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
-GATHERED = 4096  # elements of a matrix by which its fit is judged
+# Of the plain bits, what a few rows must promise. A full fine-tune's strongest directions
+# promise less, and searching for them would take longer than making its patch.
+WORTH_SEARCHING = 0.3
+WORTH_A_LOOK = 0.2  # the same, of fewer rows
+GATHERED = 16384  # elements of a matrix by which its fit is judged
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,13 +150,14 @@ def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
     most = min(MOST_RANK, min(one.rows, one.columns) // 4)
     side = math.isqrt(one.rows * one.columns)
     few = min(160, max(24, side // 16))
-    found = promise(*one.spread(few, 4), (one.rows, one.columns), plain_bits, most)
-    if not found.saved > (1 - MARGIN_SHARE) * plain_bits:
+    shape = (one.rows, one.columns)
+    found = promise(*one.spread(few, 4), shape, plain_bits, most)
+    if not found.saved > WORTH_A_LOOK * plain_bits:
         return None
     more = min(max(4 * few, 4 * found.rank), 320, one.rows)
     if more > few:
-        found = promise(*one.spread(more), (one.rows, one.columns), plain_bits, most)
-    if not found.saved > (1 - MARGIN_SHARE) * plain_bits:
+        found = promise(*one.spread(more), shape, plain_bits, most)
+    if not found.saved > WORTH_SEARCHING * plain_bits:
         return None
     return found
 
@@ -181,7 +188,8 @@ def code(start: Guess, windows: Windows) -> Coded | None:
     improve(fit, windows.blocks(), [MARGIN * scale] * 2, right=False)
     left = coded(fit.left, step.left)
     fit.left = (left * step.left).astype(fit.left.dtype)
-    _, bits = some.check(fit, scale)
+    scale, bits = some.check(fit, scale)
+    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
     return Coded(left, right, step.exponents, bits)
 
 

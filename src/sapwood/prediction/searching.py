@@ -94,6 +94,9 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
     if fit is None:
         return None
     scale, bits = held.check(fit, 0.0)
+    kept = best_rank(fit, held, shape, scale)
+    fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
+    scale, bits = held.check(fit, scale)
     best = Guess(fit, scale, bits)
     for turn in range(ROUNDS):
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
@@ -117,8 +120,9 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
 
 def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     """Factors by a randomised singular value decomposition of weighted updates."""
-    values, weight, _, size = shrunk(centre, half)
-    if not weight > 0:
+    update = shrunk(centre, half)
+    values = update.values
+    if not update.weight > 0:
         return None
     rows, columns = values.shape
     width = min(rank + 8, rows, columns)
@@ -133,7 +137,7 @@ def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     found = int(np.count_nonzero(sizes[:rank] > 0.95 * edge))
     if found == 0:
         return None
-    factor = math.sqrt(size) / weight / math.sqrt(columns)
+    factor = math.sqrt(update.size) / update.weight / math.sqrt(columns)
     left = turn[:, :found] * (sizes[:found] * np.float32(factor))
     right = (across @ back[:found].T) * np.float32(math.sqrt(columns))
     return Fit(left.astype(centre.dtype), right.astype(centre.dtype))

@@ -58,9 +58,17 @@ class Windows:
         starts = (np.arange(groups) * (self.rows - together) // max(1, groups - 1)).tolist()
         if groups * together >= self.rows:
             starts, together = [0], self.rows
-        parts = [self.between(start, start + together) for start in starts]
-        centres, halves = zip(*parts, strict=True)
-        return np.concatenate(centres), np.concatenate(halves)
+        if self._held is not None:
+            rows = (np.array(starts)[:, None] + np.arange(together)).ravel()
+            return self._held[0][rows], self._held[1][rows]
+        width = together * self.columns
+        places = [self._first + start * self.columns for start in starts]
+        bases, targets = zip(*[self._read(at, at + width) for at in places], strict=True)
+        centre, half = intervals(
+            self.kind, np.concatenate(bases), np.concatenate(targets), self._each
+        )
+        shape = (len(starts) * together, self.columns)
+        return centre.reshape(shape), half.reshape(shape)
 
     def blocks(self) -> Iterator[tuple[int, Floats, Halves]]:
         """(first row, centres, half widths) of all rows in turn."""
