@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import ANY_PATH, STILL, Bytes, Levelling, Levels
+from sapwood.codec.chunk import ANY_PATH, STILL, Bytes, Levelling, Levels, settled
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -214,13 +214,13 @@ def survey_tensor(
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
     level = one_level(by_row)
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
-    if level != STILL and (len(by_row) > 1 or edges is not None):
+    if len(by_row) > 1 and level != STILL:
         runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
-        if len(by_row) > 1:
-            levelled[Levelling.ROWS] = measured(by_row)
-            levelled[Levelling.RUNS] = measured(runs)
-        if edges is not None:
-            levelled[Levelling.EDGES] = measured(runs, edges)
+        levelled[Levelling.ROWS] = measured(by_row)
+        levelled[Levelling.RUNS] = measured(runs)
+    if edges is not None and level != STILL:
+        own = settled(by_row, level, Levelling.EDGES.slack)
+        levelled[Levelling.EDGES] = measured(own, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
 

@@ -1,0 +1,254 @@
+"""Predictions that have edges: surveyed in step, planned among themselves, and smaller for it.
+
+The tensors stand for a merge whose low-rank update was found almost exactly: the target is
+the rounded sum, the prediction the sum rounded with a small error, and what is left are
+single ULPs where the sum lies near a boundary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sapwood.codec import (
+    Coding,
+    Plan,
+    Recipe,
+    Survey,
+    decode_chunk,
+    encode_chunk,
+    plan_tensors,
+    survey_tensor,
+)
+from sapwood.codec.chunk import INLINE, STILL, Bytes, Levelling, settled
+from sapwood.codec.local import plan_locally
+from sapwood.codec.survey import CONTEXTS, sample
+from sapwood.codec.windows import WINDOW, edge_shift
+from sapwood.errors import InvalidPatch
+from sapwood.tensors import DType
+from strategies import word_type
+
+COLUMNS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Prediction, edges and target of one bf16 tensor, as the codec takes them."""
+
+    base: Bytes
+    edges: Bytes
+    target: Bytes
+
+    def survey(self, *, with_edges: bool = True) -> Survey:
+        edges = self.edges if with_edges else None
+        return survey_tensor(DType.BF16, self.base, self.target, COLUMNS, edges=edges)
+
+    def encoded(self, recipe: Recipe, plan: Plan) -> bytes:
+        tables = plan.tables[recipe.table]
+        return encode_chunk(recipe, DType.BF16, self.base, self.target, COLUMNS, tables, self.edges)
+
+
+def rounded(sums: npt.NDArray[np.float32]) -> Bytes:
+    """Sums as bf16, to nearest even."""
+    bits = sums.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").view(np.uint8)
+
+
+def edges_of(sums: npt.NDArray[np.float32]) -> Bytes:
+    """Twice the half octaves by which a sum is nearer to a boundary than can be, and its side."""
+    rest = (sums.view(np.uint32) & 0xFFFF).astype(np.int64)
+    distance = np.maximum(1, np.abs(rest - 0x8000))
+    octave = np.frexp(distance)[1] - 1
+    part = np.where(octave > 0, distance >> np.maximum(octave - 1, 0) & 1, 0)
+    return (2 * (30 - 2 * octave - part) + (rest < 0x8000)).astype(np.uint8)
+
+
+def merged(rows: int, seed: int = 1, error: float = 4e-6) -> Pair:
+    rng = np.random.default_rng(seed)
+    sums = rng.normal(0, 0.02, rows * COLUMNS).astype(np.float32)
+    found = sums + rng.normal(0, error, len(sums)).astype(np.float32)
+    return Pair(rounded(found), edges_of(found), rounded(sums))
+
+
+def trained(rows: int, seed: int = 1) -> Pair:
+    """An update that edges say nothing of."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(0, 0.02, rows * COLUMNS).astype(np.float32)
+    target = base + rng.normal(0, 2e-4, len(base)).astype(np.float32)
+    return Pair(rounded(base), rng.integers(0, 62, len(base)).astype(np.uint8), rounded(target))
+
+
+def check_round_trip(pair: Pair, recipe: Recipe, plan: Plan) -> bytes:
+    payload = pair.encoded(recipe, plan)
+    out = np.empty_like(pair.target)
+    decode_chunk(
+        recipe.coding,
+        DType.BF16,
+        np.frombuffer(payload, np.uint8),
+        pair.base,
+        out,
+        COLUMNS,
+        plan.tables,
+        edges=pair.edges,
+    )
+    assert np.array_equal(out, pair.target)
+    return payload
+
+
+def test_edges_make_a_recovered_merge_smaller() -> None:
+    pair = merged(400)
+    with_edges = plan_tensors([pair.survey()])
+    without = plan_tensors([pair.survey(with_edges=False)])
+    (recipe,), (plain,) = with_edges.recipes, without.recipes
+    assert (recipe.coding, recipe.levelling) == (Coding.RESIDUAL, Levelling.EDGES)
+    payload = check_round_trip(pair, recipe, with_edges)
+    assert len(payload) < 0.9 * len(check_round_trip(pair, plain, without))
+    # The estimate was made from samples, the payload is the whole.
+    assert 0.95 < 8 * len(payload) / len(pair.edges) / recipe.bits < 1.05
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+@pytest.mark.parametrize("error", [1e-7, 1e-5, 1e-3])
+def test_any_plan_with_edges_comes_back(rows: int, error: float) -> None:
+    pair = merged(rows, error=error)
+    plan = plan_tensors([pair.survey()])
+    recipe = plan.recipes[0]
+    if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE}:
+        check_round_trip(pair, recipe, plan)
+    forced = dataclasses.replace(recipe, coding=Coding.RESIDUAL, levelling=Levelling.EDGES)
+    tables = plan_tensors([merged(100).survey()]).tables
+    for shift in range(0, CONTEXTS - WINDOW + 1, 2):
+        moved = dataclasses.replace(forced, table=0, shift=shift)
+        check_round_trip(pair, moved, Plan((moved,), tables))
+
+
+def test_edges_that_say_nothing_are_not_used() -> None:
+    pair = trained(400)
+    (recipe,) = plan_tensors([pair.survey()]).recipes
+    (plain,) = plan_tensors([pair.survey(with_edges=False)]).recipes
+    assert recipe == plain
+    assert recipe.levelling is not Levelling.EDGES
+
+
+def test_tensors_with_edges_leave_the_others_as_they_are() -> None:
+    plain = [trained(100, seed).survey(with_edges=False) for seed in range(5)]
+    edged = [merged(100, seed) for seed in range(5)]
+    alone = plan_tensors(plain)
+    among = plan_tensors([*[pair.survey() for pair in edged], *plain])
+    for one, other in zip(alone.recipes, among.recipes[5:], strict=True):
+        assert dataclasses.replace(one, table=0) == dataclasses.replace(other, table=0)
+        expected = alone.tables[one.table].serialised()
+        assert among.tables[other.table].serialised() == expected
+    shared = {recipe.table for recipe in among.recipes[:5]}
+    assert len(shared) == 1
+    assert shared.isdisjoint(recipe.table for recipe in among.recipes[5:])
+    for pair, recipe in zip(edged, among.recipes[:5], strict=True):
+        assert recipe.levelling is Levelling.EDGES
+        check_round_trip(pair, recipe, among)
+
+
+def test_merges_and_updates_of_one_type_may_both_have_edges() -> None:
+    pairs = [merged(100), trained(100), merged(50, 2), trained(200, 2)]
+    plan = plan_tensors([pair.survey() for pair in pairs])
+    used = [recipe.levelling is Levelling.EDGES for recipe in plan.recipes]
+    assert used == [True, False, True, False]
+    for pair, recipe in zip(pairs, plan.recipes, strict=True):
+        check_round_trip(pair, recipe, plan)
+
+
+def test_a_prediction_that_is_right_everywhere_has_no_use_for_edges() -> None:
+    pair = dataclasses.replace(merged(100), target=merged(100).base)
+    survey = pair.survey()
+    assert not survey.changed
+    assert Levelling.EDGES not in survey.levelled
+    assert plan_tensors([survey]).recipes[0].unseen_changes
+
+
+def test_one_row_has_edges_too() -> None:
+    survey = merged(1).survey()
+    assert set(survey.levelled) == {Levelling.TENSOR, Levelling.EDGES}
+
+
+def test_a_chunk_planned_alone() -> None:
+    pair = merged(300)
+    recipe, tables = plan_locally(DType.BF16, pair.base, pair.target, COLUMNS, pair.edges)
+    assert (recipe.levelling, recipe.table) == (Levelling.EDGES, INLINE)
+    assert tables is not None
+    moved = dataclasses.replace(recipe, table=0)
+    inside = pair.encoded(dataclasses.replace(recipe, table=INLINE), Plan((), (tables,)))
+    assert len(inside) > len(pair.encoded(moved, Plan((), (tables,))))
+    out = np.empty_like(pair.target)
+    data = np.frombuffer(inside, np.uint8)
+    decode_chunk(Coding.RESIDUAL, DType.BF16, data, pair.base, out, COLUMNS, [], edges=pair.edges)
+    assert np.array_equal(out, pair.target)
+
+
+def test_edges_that_are_missing() -> None:
+    pair = merged(100)
+    plan = plan_tensors([pair.survey()])
+    (recipe,) = plan.recipes
+    data = np.frombuffer(pair.encoded(recipe, plan), np.uint8)
+    out = np.empty_like(pair.target)
+    with pytest.raises(InvalidPatch, match="edges"):
+        decode_chunk(Coding.RESIDUAL, DType.BF16, data, pair.base, out, COLUMNS, plan.tables)
+    with pytest.raises(ValueError, match="edges"):
+        encode_chunk(recipe, DType.BF16, pair.base, pair.target, COLUMNS, plan.tables[0])
+
+
+def in_bits(counts: npt.NDArray[np.float64]) -> float:
+    """What the symbols of each row take at least."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return float(-(counts * np.log2(np.where(counts > 0, shares, 1))).sum())
+
+
+@pytest.mark.parametrize("error", [1e-6, 4e-6, 1e-4])
+def test_the_window_is_the_even_one_that_costs_least(error: float) -> None:
+    surveys = [merged(50, seed, error).survey() for seed in range(3)]
+    costs = {}
+    for shift in range(0, CONTEXTS - WINDOW + 1, 2):
+        counts = np.zeros((WINDOW, 256))
+        for survey in surveys:
+            counted = survey.levelled[Levelling.EDGES]
+            contexts = np.clip(counted.context.astype(int) - shift, 0, WINDOW - 1)
+            np.add.at(counts, (contexts, counted.token), counted.count)
+        costs[shift] = in_bits(counts)
+    assert costs[edge_shift(surveys)] <= min(costs.values()) * (1 + 1e-9)
+
+
+@settings(deadline=None)
+@given(
+    dtype=st.sampled_from([DType.U8, DType.BF16, DType.F32, DType.F64]),
+    elements=st.integers(0, 700_000),
+    row_length=st.sampled_from([1, 7, 64, 1000, 4096, 300_000, 2**40]),
+)
+def test_samples_of_edges_are_in_step(dtype: DType, elements: int, row_length: int) -> None:
+    words = np.arange(elements).astype(word_type(dtype))
+    taken = sample(words.view(np.uint8), dtype.size, row_length).view(word_type(dtype))
+    beside = sample(words.astype(np.uint8), dtype.size, row_length, width=1)
+    assert np.array_equal(taken.astype(np.uint8), beside)
+
+
+@pytest.mark.parametrize("rows", [10, 3000])
+def test_edges_change_nothing_else_that_a_survey_says(rows: int) -> None:
+    pair = merged(rows)
+    found, plain = pair.survey(), pair.survey(with_edges=False)
+    assert set(found.levelled) - set(plain.levelled) == {Levelling.EDGES}
+    assert found.level == plain.level
+    for levelling, expected in plain.levelled.items():
+        counted = found.levelled[levelling]
+        assert np.array_equal(counted.context, expected.context)
+        assert np.array_equal(counted.token, expected.token)
+        assert np.array_equal(counted.count, expected.count)
+    edged = found.levelled[Levelling.EDGES]
+    assert edged.count.sum() == pytest.approx(len(pair.edges))
+    assert edged.steps.sum() == pytest.approx(rows)
+
+
+def test_rows_take_the_level_of_the_tensor_unless_theirs_is_far_off() -> None:
+    levels = np.array([260, 257, 256, 263, 264, STILL, -8191], np.int16)
+    assert settled(levels, 260, 3).tolist() == [260, 260, 256, 260, 264, STILL, -8191]
