@@ -25,14 +25,15 @@ from sapwood.codec import (
     plan_tensors,
     survey_tensor,
 )
-from sapwood.codec.chunk import INLINE, Bytes, Levelling
+from sapwood.codec.chunk import INLINE, STILL, Bytes, Levelling, settled
 from sapwood.codec.local import plan_locally
 from sapwood.codec.survey import CONTEXTS, joined, sample_ranges
 from sapwood.codec.windows import WINDOW, edge_shift
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
+from strategies import word_type
 
-COLUMNS = 256
+COLUMNS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,13 +101,13 @@ def check_round_trip(pair: Pair, recipe: Recipe, plan: Plan) -> bytes:
 
 
 def test_edges_make_a_recovered_merge_smaller() -> None:
-    pair = merged(800)
+    pair = merged(400)
     with_edges = plan_tensors([pair.survey()])
     without = plan_tensors([pair.survey(with_edges=False)])
     (recipe,), (plain,) = with_edges.recipes, without.recipes
     assert (recipe.coding, recipe.levelling) == (Coding.RESIDUAL, Levelling.EDGES)
     payload = check_round_trip(pair, recipe, with_edges)
-    assert len(payload) < 0.75 * len(check_round_trip(pair, plain, without))
+    assert len(payload) < 0.9 * len(check_round_trip(pair, plain, without))
     # The estimate was made from samples, the payload is the whole.
     assert 0.95 < 8 * len(payload) / len(pair.edges) / recipe.bits < 1.05
 
@@ -251,4 +252,9 @@ def test_edges_change_nothing_else_that_a_survey_says(rows: int) -> None:
         assert np.array_equal(counted.count, expected.count)
     edged = found.levelled[Levelling.EDGES]
     assert edged.count.sum() == pytest.approx(len(pair.edges))
-    assert np.array_equal(edged.steps, plain.levelled[Levelling.RUNS].steps)
+    assert edged.steps.sum() == pytest.approx(rows)
+
+
+def test_rows_take_the_level_of_the_tensor_unless_theirs_is_far_off() -> None:
+    levels = np.array([260, 257, 256, 263, 264, STILL, -8191], np.int16)
+    assert settled(levels, 260, 3).tolist() == [260, 260, 256, 260, 264, STILL, -8191]

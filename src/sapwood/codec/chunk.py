@@ -45,14 +45,15 @@ class Levelling(enum.Enum):
     """What a coding knows of an update's size before it sees the residuals.
 
     Each is (context of the format, slack): rows whose levels differ by no more than the
-    slack, in half octaves, share one. See spec/patch-v1.md, Contexts and levels.
+    slack, in half octaves, share one: with the row before, or under EDGES with the tensor,
+    whose few changes a row say little of its own level. See spec/patch-v1.md, Contexts and levels.
     """
 
     NONE = (0, 0)  # nothing, the exponent neither
     TENSOR = (1, 0)  # one level
     RUNS = (2, 3)  # a level a row, smoothed: cheap enough for sparse updates
     ROWS = (2, 0)  # a level a row
-    EDGES = (3, 3)  # as RUNS, and how near the prediction lies to a rounding boundary
+    EDGES = (3, 3)  # how near each prediction lies to a rounding boundary, and a level a row
 
     def __init__(self, context: int, slack: int) -> None:
         self.context = context
@@ -68,7 +69,8 @@ class Recipe:
         levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
         shift: what is taken from every measured context: half octaves of the level; with
             EDGES, where levels count twice, quarter octaves, and even.
-        level: the one level of the tensor, for Levelling.TENSOR, measured (unshifted).
+        level: the one level of the tensor, for Levelling.TENSOR and EDGES, measured
+            (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
             when they travel in the payload.
         bits: expected, an element.
@@ -122,6 +124,12 @@ def shifted(levels: Levels, shift: int) -> Levels:
     return np.where(levels == STILL, STILL, moved).astype(np.int16)
 
 
+def settled(levels: Levels, level: int, slack: int) -> Levels:
+    """Measured levels, and that of the tensor for rows within the slack; still rows stay still."""
+    near = (np.abs(levels.astype(np.int32) - level) <= slack) & (levels != STILL)
+    return np.where(near, level, levels).astype(np.int16)
+
+
 def encode_chunk(
     recipe: Recipe,
     dtype: DType,
@@ -149,11 +157,14 @@ def encode_chunk(
             levels = NO_LEVELS
         case Levelling.TENSOR:
             levels = shifted(np.array([recipe.level], np.int16), recipe.shift)
+        case Levelling.EDGES:
+            measured = _kernel.row_levels(dtype.code, base, target, row_length)
+            own = settled(measured, recipe.level, recipe.levelling.slack)
+            levels = shifted(own, recipe.shift // 2)
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            edged = recipe.levelling is Levelling.EDGES
-            levels = shifted(measured, recipe.shift // 2 if edged else recipe.shift)
+            levels = shifted(measured, recipe.shift)
     arguments = (dtype.code, base, target, row_length, recipe.levelling.context, levels)
     if recipe.coding is Coding.SPARSE:
         return _kernel.encode_sparse(*arguments, tables, recipe.table)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels
+from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels, settled
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -225,12 +225,13 @@ def survey_tensor(
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
     if level == STILL:
         return Survey(dtype, elements, levelled, level, exponents)
-    runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
     if len(by_row) > 1:
+        runs = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.RUNS.slack)
         levelled[Levelling.ROWS] = measured(by_row)
         levelled[Levelling.RUNS] = measured(runs)
     if edges is not None:
-        levelled[Levelling.EDGES] = measured(runs, edges)
+        own = settled(by_row, level, Levelling.EDGES.slack)
+        levelled[Levelling.EDGES] = measured(own, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
 
