@@ -6,7 +6,7 @@ import dataclasses
 import math
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ BLENDED = (DType.BF16, DType.F16, DType.F32)
 
 def coefficients(dtype: DType) -> st.SearchStrategy[float]:
     """Finite numbers of the working type: those of merges, and nasty ones."""
-    width = 64 if dtype is DType.F32 else 32
+    width: Literal[32, 64] = 64 if dtype is DType.F32 else 32
     usual = st.sampled_from([1.0, 0.5, -1.0, float(np.float32(0.3)), float(np.float32(0.7))])
     return usual | st.floats(allow_nan=False, allow_infinity=False, width=width)
 

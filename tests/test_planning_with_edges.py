@@ -31,7 +31,6 @@ from sapwood.codec.survey import CONTEXTS, joined, sample_ranges
 from sapwood.codec.windows import WINDOW, edge_shift
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
-from strategies import word_type
 
 COLUMNS = 1024
 

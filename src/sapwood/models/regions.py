@@ -20,9 +20,9 @@ import numpy.typing as npt
 from sapwood.codec import plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.survey import joined, sample_ranges
-from sapwood.patch.building import SegmentSource
 from sapwood.patch.format import BaseRange
 from sapwood.patch.matching import Copy, find_copies
+from sapwood.patch.sources import SegmentSource
 from sapwood.patch.zstd import compress
 from sapwood.tensors import DType
 

@@ -9,9 +9,9 @@ from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import plain_segments
-from sapwood.patch.building import SegmentSource
 from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
 from sapwood.patch.matching import CopyFinder
+from sapwood.patch.sources import SegmentSource
 from sapwood.tensors import DType
 
 MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched

@@ -8,7 +8,6 @@ front, which stands before them, is known last.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol
 
@@ -29,20 +28,20 @@ from sapwood.codec.survey import (
 )
 from sapwood.patch.choosing import WORTH, Choice, choose_bases, with_factors
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.format import BLENDED, MOST_ELEMENTS, BaseRange, Header, Segment
+from sapwood.patch.format import BLENDED, MOST_ELEMENTS, Header, Segment
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
 from sapwood.patch.predictors import Predictor, predictor_of
 from sapwood.patch.serialising import serialise_front
+from sapwood.patch.sources import CopyCursor, SegmentSource, chunk_elements
 from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType
 
 DEFAULT_CHUNK = 4 << 20  # bytes of target a chunk
-SHORTEST_ROW = 64  # elements; trailing dimensions are joined up to here
 
 
 class Progress(Protocol):
-    """Hears how many bytes of the target are done with; called from the caller's thread."""
+    """Hears how much is done, in bytes of the target; called from the caller's thread."""
 
     def __call__(self, done: int, total: int) -> None:
         """Bytes done so far, of all."""
@@ -50,32 +49,6 @@ class Progress(Protocol):
 
 def silent(done: int, total: int) -> None:
     """The progress of nobody who listens."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SegmentSource:
-    """A segment to be made.
-
-    Attributes:
-        name, dtype, shape: of the tensor; no name and DType.BYTES for other bytes.
-        target: its bytes, borrowed; lies at its place in the whole target.
-        places: parts of the bases that may predict it, the likeliest first.
-        copies: of bytes, found in the first base; offsets in the whole files.
-        row: elements a row, where the shape does not tell.
-    """
-
-    name: str
-    dtype: DType
-    shape: tuple[int, ...]
-    target: Bytes
-    places: tuple[BaseRange, ...]
-    copies: tuple[Copy, ...] = ()
-    row: int | None = None
-
-    @property
-    def row_length(self) -> int:
-        """Elements of the rows that share a level."""
-        return self.row or row_length(self.shape)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,23 +87,24 @@ class Options:
         check_range(self.level, 1, 19, "a compression_level")
 
 
-def row_length(shape: tuple[int, ...]) -> int:
-    """Elements of the rows that share a level: trailing dimensions, joined until long enough.
+class Passes:
+    """Tells progress of two passes over the target, planning and coding, as of one."""
 
-    Tensors of one dimension are one row.
-    """
-    length = 1
-    for size in reversed(shape[1:]):
-        length *= size
-        if length >= SHORTEST_ROW:
-            return length
-    return max(1, math.prod(shape) if len(shape) < 2 else length)
+    def __init__(self, total: int, progress: Progress) -> None:
+        """Starts before the first.
 
+        Args:
+            total: bytes of the target.
+            progress: who listens.
+        """
+        self._total = total
+        self._progress = progress
+        self._done = 0
 
-def chunk_elements(dtype: DType, row: int, chunk_size: int) -> int:
-    """Elements a chunk: whole rows where they fit."""
-    elements = max(1, chunk_size // dtype.size)
-    return elements // row * row if row <= elements else elements
+    def add(self, size: int) -> None:
+        """So many bytes of a pass are done."""
+        self._done += size
+        self._progress(self._done // 2, self._total)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,11 +150,10 @@ class Builder:
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
         """
-        choices, plan = self.plan()
+        passes = Passes(sum(len(s.target) for s in self.segments), self.progress)
+        choices, plan = self.plan(passes)
         hasher = blake3()
-        total = sum(len(s.target) for s in self.segments)
         chunks: list[list[Encoded]] = [[] for _ in self.segments]
-        done = 0
 
         def keep(payload: bytes) -> None:
             hasher.update(payload)
@@ -193,8 +166,7 @@ class Builder:
                 keep(choices[job.number].factors)
             chunks[job.number].append(dataclasses.replace(encoded, payload=b""))
             keep(encoded.payload)
-            done += job.end - job.begin
-            self.progress(done, total)
+            passes.add(job.end - job.begin)
         segments = [
             self.finished(source, choice, own)
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
@@ -211,23 +183,25 @@ class Builder:
         )
         return Written(write_patch(front, spool, out, self.options.chunk_size), counts)
 
-    def plan(self) -> tuple[list[Choice], Plan]:
+    def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
         """What each segment is predicted from, and its recipe; one of each, in order."""
         threads = self.options.threads
         choices = list(ordered(self.chosen, self.segments, threads))
-        numeric = [
+        numeric = dict.fromkeys(
             i
             for i, s in enumerate(self.segments)
             if self.options.compressing and s.dtype is not DType.BYTES and len(s.target)
-        ]
+        )
         specials = special_values(ordered(lambda i: self.heavy(i, choices[i]), numeric, threads))
         surveyed = ordered(
             lambda i: self.surveyed(self.segments[i], choices[i], specials), numeric, threads
         )
         surveys = []
+        passes.add(sum(len(s.target) for i, s in enumerate(self.segments) if i not in numeric))
         for i, (choice, survey) in zip(numeric, surveyed, strict=True):
             choices[i] = choice
             surveys.append(survey)
+            passes.add(len(self.segments[i].target))
         planned = plan_tensors(surveys, specials)
         recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
         for i, recipe in zip(numeric, planned.recipes, strict=True):
@@ -351,31 +325,6 @@ def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[byte
         tables.serialised() if i in used else empty_tables()
         for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
     ]
-
-
-class CopyCursor:
-    """Hands out copies range by range, cut at the borders."""
-
-    def __init__(self, copies: Sequence[Copy]) -> None:
-        """Starts before the first of the ascending copies."""
-        self._copies = copies
-        self._next = 0
-
-    def within(self, begin: int, end: int) -> tuple[Copy, ...]:
-        """The copies inside [begin, end); ranges must ascend from call to call."""
-        found = []
-        while self._next < len(self._copies):
-            copy = self._copies[self._next]
-            if copy.target >= end:
-                break
-            first = max(copy.target, begin)
-            last = min(copy.target_end, end)
-            if first < last:
-                found.append(Copy(first, first + copy.shift, last - first))
-            if copy.target_end > end:
-                break
-            self._next += 1
-        return tuple(found)
 
 
 def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:

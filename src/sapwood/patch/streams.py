@@ -34,8 +34,6 @@ from sapwood.patch.applying import ChunkJob, OpenPatch, chunk_jobs, decode_job, 
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Options,
-    chunk_elements,
-    row_length,
     tensor_counts,
 )
 from sapwood.patch.canonical_json import plain
@@ -52,6 +50,7 @@ from sapwood.patch.format import (
 from sapwood.patch.pipeline import ordered, thread_count
 from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
 from sapwood.patch.serialising import serialise_front
+from sapwood.patch.sources import chunk_elements, row_length
 from sapwood.patch.tensor import Patch, patch_array, tensor_header
 from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType, TensorSpec

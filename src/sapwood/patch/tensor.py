@@ -20,7 +20,7 @@ from sapwood.errors import (
     TruncatedPatch,
 )
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
-from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options, SegmentSource
+from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options
 from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
@@ -35,6 +35,7 @@ from sapwood.patch.format import (
 from sapwood.patch.matching import Copy, find_copies
 from sapwood.patch.parsing import parse_front, parse_header, parse_preamble
 from sapwood.patch.pipeline import thread_count
+from sapwood.patch.sources import SegmentSource
 from sapwood.patch.version import WRITER
 from sapwood.tensors import (
     DType,

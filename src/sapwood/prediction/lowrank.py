@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from sapwood.prediction.detection import Promise, promise
 from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import Fit, improve
+from sapwood.prediction.fitting import improve
 from sapwood.prediction.intervals import TYPES, Floats, Read
 from sapwood.prediction.quantising import (
-    Steps,
     assembled,
     best_error,
     coded,
