@@ -27,8 +27,9 @@ HEADINGS = {
     TRAINED: """### Adapters trained on the encoder
 
 200 steps on the 22.7 million weight encoder (`benchmarks/train_adapters.py`). 'Rounded once' is
-`round(base + B A)`; 'each step rounded' rounds the product to the type before it is added, as
-PEFT merges. The matrices are small (384 x 384, 384 x 1536), so factors cost the most here.
+`round(base + B A)`, as PEFT 0.21 merges by default; 'each step rounded' rounds the product to the
+type before it is added, as PEFT does with `safe_merge=True`. The matrices are small (384 x 384,
+384 x 1536), so factors cost the most here.
 """,
     MODELS: """### Merges of whole models
 

@@ -8,11 +8,12 @@ each run, named for its rank and layers ('r8-all'):
 
     r8-all/adapter.bf16/, adapter.f32/   the adapter, in PEFT's layout
     r8-all.once.<type>.safetensors       round(base + product): added in f32, then cast
-    r8-all.each.<type>.safetensors       round(base + round(product)), as PEFT merges into a
-                                         model of bf16 or f16; in f32 it would be `once`
+    r8-all.each.<type>.safetensors       round(base + round(product)), added in the type;
+                                         in f32 it would be `once`
 
 where base is the published model cast to the type, written too
-(base.<type>.safetensors), and the product is scale B A in f32.
+(base.<type>.safetensors), and the product is scale B A in f32. PEFT 0.21 merges
+an adapter of f32 as `once` does, with `safe_merge=True` as `each` does.
 
     python benchmarks/train_adapters.py OUT_DIR [--only r8-all ...]   (7 minutes a run on one core)
 
@@ -71,7 +72,7 @@ def merged(base: Weights, adapters: dict[str, LowRank], *, rounded: bool) -> Wei
 
     Args:
         base: as it is stored, in the type of the merge.
-        rounded: round the product to that type before it is added, as PEFT does;
+        rounded: round the product to that type before it is added;
             else the sum is left in f32 and whoever saves it rounds once.
     """
     weights = dict(base)
