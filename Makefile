@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help demo test bench lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
+.PHONY: help demo test bench adapters lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
   kernel-symbols clean distclean
 
 help: ## list the targets
@@ -45,7 +45,20 @@ bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors demo ## m
 	  --out docs/benchmarks.json $(BENCH_ARGS)
 	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 
+adapters: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors
+adapters: build/adapters/base.bf16.safetensors ## measure merged adapters and merged models
+	$(BENCH_VENV)/bin/python benchmarks/merge_models.py build/checkpoints build/merges
+	$(BENCH_VENV)/bin/python benchmarks/simulated_merges.py build/simulated
+	$(BENCH_VENV)/bin/python benchmarks/adapters.py --adapters build/adapters \
+	  --merges build/merges --simulated build/simulated --checkpoints build/checkpoints \
+	  --out docs/adapters.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
+
 build/checkpoints/base.bf16.safetensors: benchmarks/finetune_encoder.py | $(BENCH_VENV)/installed
+	$(BENCH_VENV)/bin/python $< $(@D)
+	@touch $@
+
+build/adapters/base.bf16.safetensors: benchmarks/train_adapters.py | $(BENCH_VENV)/installed
 	$(BENCH_VENV)/bin/python $< $(@D)
 	@touch $@
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from bar import Bar
+from merge_bars import merge_bars
 from results import DELTA_TOOLS, PCODEC, SAPWOOD, PairResult, Results
 
 FINE_TUNES_BF16 = ("bf16-sft", "bf16-sft-200", "bf16-lora")
@@ -12,21 +13,6 @@ STEPS = ("bf16-sft-step", "bf16-rl-step")
 FULL_F32 = ("f32-sft", "f32-sft-step")
 MIB = 1 << 20
 SPOKEN = {"decode": "decode and apply", "create": "create"}
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One line of the table.
-
-    Attributes:
-        what: the bar in words; limit: what it asks, in print; measured: what
-            came out, in print; met: None where there is nothing to judge.
-    """
-
-    what: str
-    limit: str
-    measured: str
-    met: bool | None
 
 
 def size_bar(pair: PairResult, what: str, limit: float, other: tuple[str, int] | None) -> Bar:
@@ -129,6 +115,7 @@ def bars(results: Results) -> list[Bar]:
     """Every bar that this benchmark covers, in the design's order."""
     return [
         *size_bars(results),
+        *(merge_bars(results.merges) if results.merges else ()),
         *speed_bars(results),
         *file_bars(results),
         *memory_bars(results),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,11 @@ class Cell:
                 found[f"{label}_anon"] = max(call.anon for call in calls)
                 found[f"{label}_resident"] = max(call.resident for call in calls)
         return found
+
+
+def is_whole(summary: Mapping[str, Any]) -> bool:
+    """Of a cell's summary: it created and applied, and every tensor came back."""
+    return summary["status"] in (EXACT, SAME_TENSORS)
 
 
 def faithfulness(target: Path, out: Path) -> str:

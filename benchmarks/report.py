@@ -6,14 +6,15 @@ python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bars import bars
-from cells import EXACT
+from cells import EXACT, is_whole
+from merge_report import merge_section
 from plot import draw
-from results import SAPWOOD, PairResult, Results, is_whole
+from results import SAPWOOD, PairResult, Results
+from tables import table
 
 MIB = 1 << 20
 
@@ -53,12 +54,6 @@ NOTES = """## How to read this
 """
 
 
-def table(head: list[str], rows: Iterable[Iterable[str]], *, numbers: bool = True) -> str:
-    """A Markdown table; the first column to the left, and the others too if they are text."""
-    lines = [head, ["---"] + ["---:" if numbers else "---"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def machine(results: Results) -> str:
     described = results.data["machine"]
     settings = results.data["settings"]
@@ -90,10 +85,8 @@ def peer_table(results: Results) -> str:
 def bar_table(results: Results) -> str:
     marks = {True: "met", False: "**not met**", None: "open"}
     rows = [[bar.what, bar.limit, bar.measured, marks[bar.met]] for bar in bars(results)]
-    return (
-        "## Where the bar is\n\nThe bars of the design. The one for merged rank-16 adapters waits "
-        "for the low-rank prediction and is not measured here.\n\n"
-        + table(["bar", "asked", "measured", ""], rows, numbers=False)
+    return "## Where the bar is\n\nThe bars of the design.\n\n" + table(
+        ["bar", "asked", "measured", ""], rows, numbers=False
     )
 
 
@@ -215,6 +208,7 @@ def page(results: Results, picture: str) -> str:
         overview(results, picture),
         "## Each pair\n",
         *(pair_table(pair) for pair in results.pairs),
+        merge_section(results.merges) if results.merges else "",
         codec_table(results),
         memory_table(results),
         NOTES,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cells import EXACT, SAME_TENSORS
+from cells import is_whole
+from merge_results import MergeResults
 
 SAPWOOD = "sapwood"
 PCODEC = "pcodec-ulp"
@@ -54,25 +55,22 @@ class PairResult:
         return min(sizes.items(), key=lambda item: item[1]) if sizes else None
 
 
-def is_whole(cell: dict[str, Any]) -> bool:
-    """It created and applied, and every tensor came back."""
-    return cell["status"] in (EXACT, SAME_TENSORS)
-
-
 @dataclass(frozen=True)
 class Results:
-    """All that run.py wrote, and memory.py if it was run."""
+    """All that run.py wrote, and memory.py and adapters.py if they were run."""
 
     data: dict[str, Any]
     memory: dict[str, Any] | None
+    merges: MergeResults | None
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """memory.json is taken from the same folder where it is there."""
-        memory = path.with_name("memory.json")
+        """memory.json and adapters.json are taken from the same folder where they are there."""
+        memory, merges = path.with_name("memory.json"), path.with_name("adapters.json")
         return cls(
             json.loads(path.read_text()),
             json.loads(memory.read_text()) if memory.exists() else None,
+            MergeResults.read(merges) if merges.exists() else None,
         )
 
     @property

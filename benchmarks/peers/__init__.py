@@ -28,10 +28,12 @@ PEERS = {
     "reminis": "reminis_pack:Reminis",
     "pcodec-ulp": "pcodec_ulp:PcodecUlp",
 }
+# Measured by adapters.py only.
+VARIANTS = {"sapwood-plain": "sapwood_patch:SapwoodPlain"}
 
 
 def load_peer(key: str) -> type[Peer]:
     """Raises ImportError where the peer's package is not installed."""
-    module, _, name = PEERS[key].partition(":")
+    module, _, name = (PEERS | VARIANTS)[key].partition(":")
     peer: type[Peer] = getattr(import_module(f"peers.{module}"), name)
     return peer
