@@ -100,7 +100,12 @@ def good_patches() -> tuple[tuple[object, bytes, bytes], ...]:
         (WORDS.view(np.float16), one.view(np.float16)) for one in (dense, sparse, turned)
     ]
     merged = (np.float32(0.3) * old + np.float32(0.7) * new).astype(np.float16)
-    pairs += [(old, new), ([old, new], merged), (WORDS, np.repeat(WORDS[:3], 100)), (WORDS.tobytes(), turned.tobytes())]
+    pairs += [
+        (old, new),
+        ([old, new], merged),
+        (WORDS, np.repeat(WORDS[:3], 100)),
+        (WORDS.tobytes(), turned.tobytes()),
+    ]
     return tuple(
         (base, bytes(memoryview(target).cast("B")), made(base, target)) for base, target in pairs
     )
