@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from blake3 import blake3
 
@@ -159,7 +159,8 @@ def source_list(source: Source | Sequence[Source]) -> list[Source]:
     Raises:
         InputError: none, or more than a patch can have.
     """
-    given = list(source) if isinstance(source, list | tuple) else [source]
+    several = isinstance(source, list | tuple)
+    given = list(cast(Sequence[Source], source) if several else [cast(Source, source)])
     if not 1 <= len(given) <= MOST_BASES:
         raise InputError(f"expected 1 to {MOST_BASES} sources, found {len(given)}")
     return given
