@@ -81,9 +81,9 @@ def add_command(
     return parser
 
 
-def add_bases(parser: Parser, what: str) -> None:
+def add_bases(parser: Parser, what: str, *, required: bool = True) -> None:
     """The option `--base`, which may be given several times."""
-    parser.add_argument("--base", required=True, action="append", metavar="FILE", help=what)
+    parser.add_argument("--base", required=required, action="append", metavar="FILE", help=what)
 
 
 def add_threads(parser: Parser) -> None:
