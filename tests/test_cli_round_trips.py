@@ -212,6 +212,7 @@ def test_json_tells_exact_figures(pairs: Session) -> None:
         "command": "create",
         "kind": "model",
         "base": "a.safetensors",
+        "bases": ["a.safetensors"],
         "target": "b.safetensors",
         "out": "again.patch",
         "source_size": sizes["a.safetensors"],

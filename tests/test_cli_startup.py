@@ -53,7 +53,8 @@ def test_the_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_help_of_each_command_has_examples(
     command: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+    module = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+    name = module.replace("_", "-")
     with pytest.raises(SystemExit):
         main([name, "--help"])
     printed = capsys.readouterr().out

@@ -29,10 +29,13 @@ ERRORS = {
 SIGNATURES = {
     "create_patch": [
         "source", "target", "output", "compression_level", "neural",
-        "metadata", "created_at", "chunk_size", "threads", "progress",
+        "metadata", "created_at", "chunk_size", "low_rank", "threads", "progress",
     ],
     "apply_patch": ["source", "patch", "output", "threads", "limits", "progress"],
     "verify_patch": ["source", "patch", "threads", "limits", "progress"],
+    "extract_adapter": [
+        "patch", "output", "base", "dtype", "threads", "limits", "progress",
+    ],
     "patch_info": ["patch", "limits"],
 }  # fmt: skip
 
@@ -54,11 +57,13 @@ def test_the_top_level() -> None:
 
 def test_models() -> None:
     assert set(models.__all__) == {
+        "AdapterReport",
         "PatchInfo",
         "PatchStats",
         "PatchVerification",
         "apply_patch",
         "create_patch",
+        "extract_adapter",
         "patch_info",
         "verify_patch",
     }

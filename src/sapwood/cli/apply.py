@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_command, add_threads
+from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.reports import human_size, tell
 from sapwood.errors import InputError
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
 
 DESCRIPTION = """\
-Makes the target of a patch from its base. The patch, the base and the result are checked, and
-the output takes its name only then: it may be the base itself."""
+Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
+are checked, and the output takes its name only then: it may be a base itself. Bases are told by
+their content: their order does not matter, and those below a folder are found."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --base model.bin --patch update.ttp --out model.bin",
+    "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
+    "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
 )
 
@@ -29,11 +32,10 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands, "apply", run, "make the target from its base", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument(
-        "--base",
-        required=True,
-        metavar="FILE",
-        help="the file that the patch was made from; - for stdin",
+    add_bases(
+        parser,
+        "the file that the patch was made from, or a folder to look for it in; - for stdin. "
+        "Once for each, if there are several",
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     parser.add_argument(
@@ -42,7 +44,8 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="patch of a .npy: take any base of its dtype and shape, check no result",
+        help="patch of a .npy: take any base of its dtype and shape, several in the order in "
+        "which the patch was made from them, check no result",
     )
     add_threads(parser)
 
@@ -52,19 +55,19 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_inputs
+    from sapwood.cli.streams import output, read_patch_and_bases
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
     out = output(arguments.out, arguments.patch)
     with progress_bar(arguments, "applying") as progress:
-        patch, base = read_inputs(arguments.patch, arguments.base)
+        patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
         opened = open_patch(patch)
         header = opened.front.header
         if header.kind == "tensor":
             size = npy_patching.apply_patch(
-                base,
+                bases,
                 Patch(patch, opened),
                 out,
                 force=arguments.force,
@@ -77,15 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
                 "apply it to the base that it was made from"
             )
         else:
-            models.apply_patch(
-                base.data, patch.data, out, threads=arguments.threads, progress=progress
-            )
+            models.apply_patch(bases, patch.data, out, threads=arguments.threads, progress=progress)
             size = header.target.size
     checked = not arguments.force
     facts = {
         "command": "apply",
         "kind": header.kind,
-        "base": arguments.base,
+        "base": arguments.base[0],
+        "bases": arguments.base,
         "patch": arguments.patch,
         "out": arguments.out,
         "target_size": size,

@@ -81,6 +81,11 @@ def add_command(
     return parser
 
 
+def add_bases(parser: Parser, what: str, *, required: bool = True) -> None:
+    """The option `--base`, which may be given several times."""
+    parser.add_argument("--base", required=required, action="append", metavar="FILE", help=what)
+
+
 def add_threads(parser: Parser) -> None:
     """The option `--threads`."""
     parser.add_argument(

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import (
+    add_bases,
     add_command,
     add_threads,
     chunk_size,
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
-sure. Two .npy files of one dtype and shape get a patch of a tensor, which Python applies to
+sure. A target that was merged from several models gets the smallest patch from all of them. Two
+.npy files of one dtype and shape get a patch of a tensor, which Python applies to
 arrays too. Safetensors files are patched tensor by tensor, all others as bytes. The kind of a
 file is told from its content."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
+    "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
 )
 
@@ -37,8 +40,10 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "create", run, "make a patch", DESCRIPTION, EXAMPLES)
-    parser.add_argument(
-        "--base", required=True, metavar="FILE", help="the version one has; - for stdin"
+    add_bases(
+        parser,
+        "the version one has; - for stdin. Again for each further one, for a target that was "
+        "merged from several: applying the patch takes them all",
     )
     parser.add_argument(
         "--target", required=True, metavar="FILE", help="the version one wants; - for stdin"
@@ -60,6 +65,12 @@ def add_to(commands: Commands) -> None:
         metavar="SIZE",
         help="target bytes that are coded alone, 1KiB to 1GiB (default: 4MiB)",
     )
+    parser.add_argument(
+        "--no-low-rank",
+        dest="low_rank",
+        action="store_false",
+        help="do not look for low-rank updates, as merged adapters leave them",
+    )
     add_threads(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
@@ -78,31 +89,35 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_inputs
+    from sapwood.cli.streams import output, read_inputs, renewable
 
     started = time.monotonic()
-    out = output(arguments.out, arguments.base, arguments.target)
+    out = output(arguments.out, *arguments.base, arguments.target)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
-        base, target = read_inputs(arguments.base, arguments.target)
-        pair = npy_patching.pair_of(base, target)
+        *bases, target = read_inputs(*arguments.base, arguments.target)
+        files = npy_patching.tensor_files(bases, target)
         options: dict[str, Any] = {
             "metadata": metadata,
             "chunk_size": arguments.chunk_size,
+            "low_rank": arguments.low_rank,
             "threads": arguments.threads,
             "progress": progress,
         }
-        if isinstance(pair, npy_patching.Pair):
-            stats = npy_patching.create_patch(pair, out, arguments.level, **options)
+        names = [*arguments.base, arguments.target]
+        *sources, wanted = map(renewable, names, [*bases, target])
+        if isinstance(files, npy_patching.TensorFiles):
+            stats = npy_patching.create_patch(files, sources, out, arguments.level, **options)
         else:
-            stats = models.create_patch(base.data, target.data, out, arguments.level, **options)
-    notes = [pair] if isinstance(pair, str) else []
+            stats = models.create_patch(sources, wanted, out, arguments.level, **options)
+    notes = [files] if isinstance(files, str) else []
     for one in notes:
         note(arguments, one)
     facts = {
         "command": "create",
-        "kind": "tensor" if isinstance(pair, npy_patching.Pair) else "model",
-        "base": arguments.base,
+        "kind": "tensor" if isinstance(files, npy_patching.TensorFiles) else "model",
+        "base": arguments.base[0],
+        "bases": arguments.base,
         "target": arguments.target,
         "out": arguments.out,
         "source_size": stats.source_size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sapwood import errors
@@ -24,6 +24,7 @@ from sapwood.errors import (
     UnsupportedType,
 )
 
+MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
 
 # The argument that names the file at fault. Other errors name it themselves.
@@ -91,10 +92,17 @@ def tell_failure(
 def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
     """The message, behind the name of the file at fault."""
     for kind in type(error).__mro__:
-        name = getattr(arguments, BLAMED.get(kind, ""), None)
-        if name is not None:
-            return f"{'<stdin>' if name == STDIO else name}: {error}"
+        blamed = getattr(arguments, BLAMED.get(kind, ""), None)
+        if blamed is not None:
+            return f"{listed([blamed] if isinstance(blamed, str) else blamed)}: {error}"
     return str(error)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Files for people; of many the first ones."""
+    shown = ["<stdin>" if name == STDIO else name for name in names[:MOST_NAMED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def remedy(error: SapwoodError) -> str:

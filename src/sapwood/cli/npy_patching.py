@@ -6,9 +6,10 @@ byte for byte, for then the whole file comes back; other pairs are patched as fi
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sapwood.cli.npy import NpyFile, elements_in_order, is_npy, read_npy
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import (
     DtypeMismatch,
+    InputError,
     InvalidModelFile,
     InvalidPatch,
     ShapeMismatch,
@@ -26,10 +28,12 @@ from sapwood.errors import (
     UnsupportedType,
 )
 from sapwood.models import PatchStats, PatchVerification
-from sapwood.models.files import Output, atomic_output
-from sapwood.models.patching import Buffers
+from sapwood.models.files import Output, Source, atomic_output, read_source
+from sapwood.models.folders import contents_below, separated
+from sapwood.models.patching import named
 from sapwood.patch import Patch
-from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases
+from sapwood.patch.applying import OpenPatch, decode_chunks, matched
+from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import Builder, Options, Progress, silent
 from sapwood.patch.format import Header
 from sapwood.patch.pipeline import thread_count
@@ -42,52 +46,63 @@ from sapwood.patch.tensor import (
 from sapwood.tensors import TensorSpec, view
 from sapwood.tensors.numpy_memory import element_type, is_little_endian_contiguous
 
+LONGEST_HEADER = 1 << 16  # bytes; of files in folders that are looked through
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Pair:
-    """Two .npy files of one header, with elements that we have a type for."""
+class TensorFiles:
+    """Bases and target as .npy files of one header, with elements that we have a type for."""
 
-    base: NpyFile
+    bases: tuple[NpyFile, ...]
     target: NpyFile
 
 
-def pair_of(base: Bytes, target: Bytes) -> Pair | str | None:
-    """Two files as tensors; or why they are patched as files although both are .npy; or None."""
-    if not (is_npy(base) and is_npy(target)):
+def tensor_files(bases: Sequence[Bytes], target: Bytes) -> TensorFiles | str | None:
+    """Files as tensors; or why they are patched as files although all are .npy; or None."""
+    if not all(map(is_npy, (*bases, target))):
         return None
     try:
-        pair = Pair(read_npy(base), read_npy(target))
-        element_type(pair.base.array.dtype)
+        files = TensorFiles(tuple(map(read_npy, bases)), read_npy(target))
+        element_type(files.target.array.dtype)
     except (InvalidModelFile, UnsupportedType) as e:
         return f"patched as plain files: {e}"
-    old, new = pair.base.array, pair.target.array
-    if old.dtype != new.dtype:
-        return f"patched as plain files: the dtypes differ, {old.dtype.str} and {new.dtype.str}"
-    if old.shape != new.shape:
-        return f"patched as plain files: the shapes differ, {old.shape} and {new.shape}"
-    if pair.base.header != pair.target.header:
-        return "patched as plain files: the .npy headers differ"
-    return pair
+    new = files.target.array
+    for base in files.bases:
+        old = base.array
+        if old.dtype != new.dtype:
+            what = f"the dtypes differ, {old.dtype.str} and {new.dtype.str}"
+        elif old.shape != new.shape:
+            what = f"the shapes differ, {old.shape} and {new.shape}"
+        elif base.header != files.target.header:
+            what = "the .npy headers differ"
+        else:
+            continue
+        return f"patched as plain files: {what}"
+    return files
 
 
 def create_patch(
-    pair: Pair,
+    files: TensorFiles,
+    sources: Sequence[Source],
     output: Output,
     level: int,
     *,
     metadata: Mapping[str, Any],
     chunk_size: int,
+    low_rank: bool,
     threads: int | None,
     progress: Progress = silent,
 ) -> PatchStats:
     """Writes the patch that `sapwood.create_patch` makes, through files instead of memory.
 
     Args:
-        pair: what it leads from and to.
+        files: what it leads from and to.
+        sources: the bases, by the names that applying is to ask for, where there are several.
         output: a path or a binary file object.
         level: of zstd, 1 to 19.
         metadata: JSON values to keep in the header.
         chunk_size: bytes of target that are coded alone.
+        low_rank: look for a low-rank update.
         threads: to use at once; by default one for each processor.
         progress: is told how many bytes of the target are done.
 
@@ -98,19 +113,19 @@ def create_patch(
         IoError: a file cannot be read or written.
     """
     count = thread_count(threads)
-    old, new = view(pair.base.array), view(pair.target.array)
-    options = Options(chunk_size=chunk_size, level=level, threads=count)
-    builder = Builder([old.data], [tensor_segment([old], new)], options, progress)
+    olds, new = [view(base.array) for base in files.bases], view(files.target.array)
+    options = Options(chunk_size=chunk_size, level=level, low_rank=low_rank, threads=count)
+    builder = Builder([old.data for old in olds], [tensor_segment(olds, new)], options, progress)
 
     def header() -> Header:
-        base, target = digest_of(old.data, count), digest_of(new.data, count)
-        return tensor_header(new.spec, [base], target, metadata)
+        bases = named([digest_of(old.data, count) for old in olds], sources)
+        return tensor_header(new.spec, bases, digest_of(new.data, count), metadata)
 
     with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
         written = builder.write(header, spool, out)
     return PatchStats(
-        source_size=pair.base.size,
-        target_size=pair.target.size,
+        source_size=sum(base.size for base in files.bases),
+        target_size=files.target.size,
         patch_size=written.size,
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
@@ -118,7 +133,7 @@ def create_patch(
 
 
 def apply_patch(
-    base: Bytes,
+    sources: Sequence[Source],
     patch: Patch,
     output: Output,
     *,
@@ -126,13 +141,13 @@ def apply_patch(
     threads: int | None,
     progress: Progress = silent,
 ) -> int:
-    """Writes the target of a patch of a tensor as a .npy file with the base's header.
+    """Writes the target of a patch of a tensor as a .npy file with the first base's header.
 
     Args:
-        base: the base's file.
+        sources: the bases' files in any order, or folders to look for them in.
         patch: its body not checked yet.
         output: a path or a binary file object.
-        force: as of `sapwood.apply_patch`.
+        force: as of `sapwood.apply_patch`; then in the patch's order, and no folders.
         threads: to use at once; by default one for each processor.
         progress: is told how many bytes of the target are done.
 
@@ -140,23 +155,64 @@ def apply_patch(
         Bytes of the file.
 
     Raises:
-        InvalidModelFile: the base is no .npy file.
-        DtypeMismatch, ShapeMismatch, UnsupportedType: the base is of another kind.
+        InvalidModelFile: a base is no .npy file.
+        DtypeMismatch, ShapeMismatch, UnsupportedType: a base is of another kind.
+        InputError: a folder, with force.
         SourceHashMismatch, InvalidPatch, IoError: as `sapwood.models.apply_patch`.
     """
     count = thread_count(threads)
     patch.opened.check_body(count)
-    old = fitting_base(base, patch.opened)
+    if force:
+        olds = forced_bases(sources, patch.opened)
+    else:
+        olds = matched_files(sources, patch.opened, count)
+    first = olds[0]
     with atomic_output(output) as out:
-        out.write(old.header)
-        if force or not is_little_endian_contiguous(old.array):
-            target = np.empty_like(old.array)  # in the order of the base
-            tensors.apply_patch(old.array, patch, out=target, force=force, threads=count)
+        out.write(first.header)
+        if force or not is_little_endian_contiguous(first.array):
+            target = np.empty_like(first.array)  # in the order of the base
+            arrays = [old.array for old in olds]
+            tensors.apply_patch(arrays, patch, out=target, force=force, threads=count)
             out.write(elements_in_order(target))
         else:
-            for data in decoded(old, patch.opened, count, progress):
+            for data in decoded(olds, patch.opened, count, progress):
                 out.write(data)
-    return old.size
+    return first.size
+
+
+def matched_files(sources: Sequence[Source], opened: OpenPatch, threads: int) -> list[NpyFile]:
+    """The bases of a patch, in its order, among files and below folders.
+
+    Raises:
+        SourceHashMismatch: one is not there.
+        As `fitting_base`, of what is no folder.
+    """
+    size = patch_spec(opened).nbytes
+
+    def given() -> Iterator[NpyFile]:
+        files, folders = separated(sources)
+        yield from [fitting_base(read_source(one), opened) for one in files]
+        for folder in folders:
+            for data in contents_below(folder, lambda one: size < one <= size + LONGEST_HEADER):
+                with contextlib.suppress(InvalidModelFile, InputError):
+                    yield fitting_base(data, opened)
+
+    return matched(opened, given(), lambda file: view(file.array).data, threads)
+
+
+def forced_bases(sources: Sequence[Source], opened: OpenPatch) -> list[NpyFile]:
+    """Files as they were given, of the patch's dtype and shape.
+
+    Raises:
+        InputError: one is a folder, in which nothing could be told.
+        As `fitting_base`.
+    """
+    files, folders = separated(sources)
+    if folders:
+        raise InputError(
+            f"{folders[0]}: a folder, in which --force cannot tell the base; name the file"
+        )
+    return [fitting_base(read_source(one), opened) for one in files]
 
 
 def fitting_base(base: Bytes, opened: OpenPatch) -> NpyFile:
@@ -179,37 +235,42 @@ def fitting_base(base: Bytes, opened: OpenPatch) -> NpyFile:
 
 
 def decoded(
-    base: NpyFile, opened: OpenPatch, threads: int, progress: Progress
+    bases: Sequence[NpyFile], opened: OpenPatch, threads: int, progress: Progress
 ) -> Iterator[memoryview]:
     """The elements of the target in C order, little-endian; each part is gone with the next.
 
+    Args:
+        bases: of the patch, in its order.
+
     Raises:
-        SourceHashMismatch: wrong base.
         InvalidPatch, TargetHashMismatch: as `decode_chunks`.
     """
-    old = view(base.array)
-    bases = matched_bases(opened, [old.data], threads)
+    olds = [view(base.array).data for base in bases]
     buffers = Buffers()
-    for chunk in decode_chunks(opened, bases, buffers.place, threads, progress=progress):
+    for chunk in decode_chunks(opened, olds, buffers.place, threads, progress=progress):
         yield chunk.data.data
         buffers.give_back(chunk.data)
 
 
 def verify_patch(
-    base: Bytes, patch: Patch, *, threads: int | None, progress: Progress = silent
+    sources: Sequence[Source],
+    patch: Patch,
+    *,
+    threads: int | None,
+    progress: Progress = silent,
 ) -> PatchVerification:
     """As `sapwood.models.verify_patch`, with BLAKE3 for SHA-256.
 
     Raises:
-        InvalidModelFile: the base is no .npy file.
-        DtypeMismatch, ShapeMismatch, UnsupportedType: the base is of another kind.
+        InvalidModelFile: a base is no .npy file.
+        DtypeMismatch, ShapeMismatch, UnsupportedType: a base is of another kind.
     """
     count = thread_count(threads)
     expected = patch.opened.front.header.target.blake3
-    old = fitting_base(base, patch.opened)
     try:
         patch.opened.check_body(count)
-        for _ in decoded(old, patch.opened, count, progress):
+        olds = matched_files(sources, patch.opened, count)
+        for _ in decoded(olds, patch.opened, count, progress):
             pass
     except SourceHashMismatch as e:
         return PatchVerification(False, True, None, expected, None, str(e))

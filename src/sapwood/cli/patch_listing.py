@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.codec import Coding
 from sapwood.patch.format import VERSION, FileDigest, Front, Segment
@@ -42,6 +43,7 @@ def facts(front: Front) -> dict[str, Any]:
         "shape": list(header.shape),
         "byte_order": header.byte_order,
         "base": digest_facts(header.bases[0]),
+        "bases": [{**digest_facts(one), "name": one.name} for one in header.bases],
         "target": digest_facts(header.target),
         "patch_size": front.size + front.body_size,
         "payload_size": front.body_size,
@@ -60,7 +62,10 @@ def digest_facts(digest: FileDigest) -> dict[str, Any]:
 
 
 def segment_facts(segment: Segment) -> dict[str, Any]:
-    """A segment; `name` is null for what is no tensor's, `codings` in bytes of target."""
+    """A segment; `name` is null for what is no tensor's, `codings` in bytes of target.
+
+    `base` in the terms of `prediction` is the place in `bases`, from 0.
+    """
     return {
         "name": segment.name or None,
         "dtype": segment.dtype.label,
@@ -70,6 +75,7 @@ def segment_facts(segment: Segment) -> dict[str, Any]:
         "payload_size": segment.payload_size,
         "bits_per_weight": bits_per_weight(segment),
         "predicted": segment.prediction is not None,
+        "prediction": prediction_facts(segment.prediction),
         "codings": {WORDS[coding]: size for coding, size in codings(segment)},
     }
 
@@ -116,12 +122,19 @@ def headline(front: Front) -> Iterator[tuple[str, str]]:
     size = front.size + front.body_size
     yield "patch", f"{VERSION}, {header.kind}, {header.algorithm}, by {header.writer}"
     yield "size", f"{human_size(size)}, {percentage(size, header.target.size)} of the target"
-    yield "base", digest_text(header.bases[0], header.base_format)
+    if len(header.bases) == 1:
+        yield "base", digest_text(header.bases[0], header.base_format)
+    else:
+        for i, base in enumerate(header.bases):
+            yield f"base {i + 1}", digest_text(base, header.base_format)
     yield "target", digest_text(header.target, header.target_format)
     tensors = header.counts.get("tensors", 0)
     if tensors:
         unchanged = header.counts.get("tensors_unchanged", 0)
         yield "tensors", f"{tensors}, {unchanged} of them unchanged"
+    found = "; ".join(findings(front.segments))
+    if found:
+        yield "found", found
     if header.created_at is not None:
         yield "created", time_text(header.created_at)
     if header.metadata:
@@ -130,10 +143,11 @@ def headline(front: Front) -> Iterator[tuple[str, str]]:
 
 def digest_text(digest: FileDigest, file_format: str) -> str:
     """A file in a line."""
-    name, value = ("BLAKE3", digest.blake3)
+    kind, value = ("BLAKE3", digest.blake3)
     if digest.sha256 is not None:
-        name, value = ("SHA-256", digest.sha256)
-    return f"{file_format}, {human_size(digest.size)}, {name} {value.hex()}"
+        kind, value = ("SHA-256", digest.sha256)
+    name = "" if digest.name is None else f"{digest.name}, "
+    return f"{name}{file_format}, {human_size(digest.size)}, {kind} {value.hex()}"
 
 
 def time_text(seconds: int) -> str:
@@ -156,6 +170,9 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
     if len(name) > LONGEST_NAME:
         name = f"{name[: LONGEST_NAME // 2 - 1]}…{name[-LONGEST_NAME // 2 :]}"
     words = "+".join(WORDS[coding] for coding, _ in codings(segment)) or "empty"
+    words += "".join(
+        f", {word}" for word in prediction_words(segment.prediction, len(front.header.bases))
+    )
     if segment.name and segment.prediction is None and segment.elements:
         words += " (new)"
     bits = bits_per_weight(segment)

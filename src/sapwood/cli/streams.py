@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO
 from sapwood.errors import InputError
-from sapwood.models.files import Output, os_errors, read_source
+from sapwood.models.files import Output, Source, os_errors, read_source
 
 if TYPE_CHECKING:
     from sapwood.codec.chunk import Bytes
@@ -20,9 +22,35 @@ def read_inputs(*names: str) -> list[Bytes]:
         InputError: stdin is named twice.
         IoError: one cannot be read.
     """
+    check_stdin(*names)
+    return [read_source(sys.stdin.buffer if name == STDIO else name) for name in names]
+
+
+def check_stdin(*names: str) -> None:
+    """Sees to it that stdin is one input at most.
+
+    Raises:
+        InputError: it is named twice.
+    """
     if names.count(STDIO) > 1:
         raise InputError("stdin can be one input only; name a file for the other")
-    return [read_source(sys.stdin.buffer if name == STDIO else name) for name in names]
+
+
+def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
+    """The content of a patch, and bases to be read: names as they are, stdin as its content.
+
+    Raises:
+        InputError: stdin is named twice.
+        IoError: patch or stdin cannot be read.
+    """
+    check_stdin(patch, *bases)
+    (data,) = read_inputs(patch)
+    return data, [read_inputs(name)[0].data if name == STDIO else name for name in bases]
+
+
+def renewable(name: str, data: Bytes) -> Source:
+    """An input that was read, to be read again: by its name, where it is an ordinary file."""
+    return data.data if name == STDIO or not Path(name).is_file() else name
 
 
 def output(name: str, *inputs: str) -> Output:
@@ -50,8 +78,6 @@ def output(name: str, *inputs: str) -> Output:
 
 def same_file(name: str, other: str) -> bool:
     """Whether both names lead to one file that exists."""
-    from pathlib import Path
-
     if other == STDIO or not Path(name).is_file() or not Path(other).is_file():
         return False
     with os_errors(name):

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_command, add_threads
+from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
 from sapwood.errors import InvalidPatch, SapwoodError, SourceHashMismatch
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from sapwood.models import PatchVerification
 
 DESCRIPTION = """\
-Checks that a patch would apply to a base, by doing everything but writing the target."""
+Checks that a patch would apply to a base, or to its bases, by doing everything but writing the
+target."""
 
 EXAMPLES = (
     "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
+    "sapwood verify --base ~/models --patch merged.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
 )
 
@@ -29,8 +31,10 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands, "verify", run, "tell whether a patch would apply", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument(
-        "--base", required=True, metavar="FILE", help="the file to apply it to; - for stdin"
+    add_bases(
+        parser,
+        "the file to apply it to, or a folder to look for it in; - for stdin. Once for each, "
+        "if there are several",
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     add_threads(parser)
@@ -41,26 +45,27 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import read_inputs
+    from sapwood.cli.streams import read_patch_and_bases
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
     with progress_bar(arguments, "verifying") as progress:
-        patch, base = read_inputs(arguments.patch, arguments.base)
+        patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
         opened = open_patch(patch)
         if opened.front.header.kind == "tensor":
             found = npy_patching.verify_patch(
-                base, Patch(patch, opened), threads=arguments.threads, progress=progress
+                bases, Patch(patch, opened), threads=arguments.threads, progress=progress
             )
         else:
             found = models.verify_patch(
-                base.data, patch.data, threads=arguments.threads, progress=progress
+                bases, patch.data, threads=arguments.threads, progress=progress
             )
     facts = {
         "command": "verify",
         "kind": opened.front.header.kind,
-        "base": arguments.base,
+        "base": arguments.base[0],
+        "bases": arguments.base,
         "patch": arguments.patch,
         "valid": found.is_valid(),
         "source_valid": found.source_valid,
@@ -72,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if not found.is_valid():
         return report(failure(found), arguments, facts)
-    tell(arguments, facts, f"{arguments.patch}: intact, and made for {arguments.base}")
+    names = ", ".join(arguments.base)
+    tell(arguments, facts, f"{arguments.patch}: intact, and made for {names}")
     return 0
 
 

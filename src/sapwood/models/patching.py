@@ -6,13 +6,12 @@ import dataclasses
 import hashlib
 import os
 import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, cast
 
-import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Coding
@@ -33,9 +32,11 @@ from sapwood.models.files import (
     read_source,
     unchanged,
 )
+from sapwood.models.folders import contents
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
+from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
@@ -222,7 +223,8 @@ def apply_patch(
     Args:
         source: the file that the patch was made from: a path, bytes or a file object. Of
             a patch with several sources a list of them, in any order: they are told by
-            their digests, and others among them do no harm.
+            their digests, and others among them do no harm. A path of a folder stands for
+            the files in it and below: those of the right size are looked through.
         patch: a path, bytes or a file object.
         output: a path, which may be that of `source`, or a binary file object.
         threads: to use at once; by default one for each processor.
@@ -243,11 +245,24 @@ def apply_patch(
     count = thread_count(threads)
     opened, _ = open_model_patch(patch, limits)
     opened.check_body(count)
-    given = [read_source(one) for one in source_list(source)]
-    bases = matched_bases(opened, given, count)
+    bases = matched_sources(opened, source, count)
     with atomic_output(output) as out:
         actual = write_target(opened, bases, count, out, progress)
     return verification(opened, actual)
+
+
+def matched_sources(
+    opened: OpenPatch, source: Source | Sequence[Source], threads: int
+) -> list[Bytes]:
+    """The bases of a patch, in its order, among the sources and below those that are folders.
+
+    Raises:
+        SourceHashMismatch: one is not there.
+        IoError: a source cannot be read.
+    """
+    sizes = {base.size for base in opened.front.header.bases}
+    given = contents(source_list(source), sizes.__contains__)
+    return matched_bases(opened, given, threads)
 
 
 def write_target(
@@ -277,30 +292,6 @@ def write_target(
             "the output was discarded"
         )
     return actual
-
-
-class Buffers:
-    """Memory for chunks, used again and again: fresh pages cost as much as decoding."""
-
-    def __init__(self) -> None:
-        """Starts without any."""
-        self._free: deque[Bytes] = deque()
-
-    def place(self, begin: int, end: int) -> Bytes:
-        """Memory for the target bytes [begin, end); called from several threads."""
-        size = end - begin
-        try:
-            buffer = self._free.popleft()
-        except IndexError:
-            buffer = np.empty(size, np.uint8)
-        if len(buffer) < size:
-            buffer = np.empty(size, np.uint8)
-        return buffer[:size]
-
-    def give_back(self, place: Bytes) -> None:
-        """Takes memory back that `place` gave and nobody uses any more."""
-        whole = place.base if isinstance(place.base, np.ndarray) else place
-        self._free.append(whole)
 
 
 def verification(opened: OpenPatch, actual: bytes | None) -> PatchVerification:
@@ -341,7 +332,6 @@ def verify_patch(
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
     actual = None
-    given = [read_source(one) for one in source_list(source)]
     bases: list[Bytes] = []
     try:
         opened.check_body(count)
@@ -349,7 +339,7 @@ def verify_patch(
         patch_valid = False
         errors.append(e)
     try:
-        bases = matched_bases(opened, given, count)
+        bases = matched_sources(opened, source, count)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)

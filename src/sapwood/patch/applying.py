@@ -9,7 +9,8 @@ handed on.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from blake3 import blake3
@@ -38,6 +39,8 @@ from sapwood.patch.pipeline import ordered
 from sapwood.patch.predictors import Predictor, segment_predictor
 
 PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
+
+Given = TypeVar("Given")
 
 Place = Callable[[int, int], Bytes]
 """Memory for the target bytes [begin, end), which the decoder fills."""
@@ -100,35 +103,49 @@ def check_base(patch: OpenPatch, base: Bytes, threads: int) -> None:
     matched_bases(patch, [base], threads)
 
 
-def matched_bases(patch: OpenPatch, given: Sequence[Bytes], threads: int) -> list[Bytes]:
+def matched_bases(patch: OpenPatch, given: Iterable[Bytes], threads: int) -> list[Bytes]:
     """The bases in the patch's order, told by their digests.
 
     Args:
         patch: opened.
-        given: in any order; more than the patch needs will do.
+        given: in any order; more than the patch needs will do. What comes after the last
+            that is needed is not asked for.
         threads: that hash.
 
     Raises:
         SourceHashMismatch: one that the patch was made from is not among them.
     """
+    return matched(patch, given, lambda data: data, threads)
+
+
+def matched(
+    patch: OpenPatch, given: Iterable[Given], content: Callable[[Given], Bytes], threads: int
+) -> list[Given]:
+    """As `matched_bases`, of things that have contents."""
     expected = patch.front.header.bases
-    if len(expected) == 1 and len(given) == 1:
-        check_digest(expected[0], given[0], threads)
-        return list(given)
+    wanted = {(one.size, one.blake3) for one in expected}
     sizes = {one.size for one in expected}
-    found: dict[tuple[int, bytes], Bytes] = {}
-    for data in given:
+    found: dict[tuple[int, bytes], Given] = {}
+    seen: list[tuple[int, bytes | None]] = []
+    for one in given:
+        data = content(one)
+        digest = None
         if len(data) in sizes:  # others need no hashing
-            found[len(data), blake3(data.data, max_threads=threads).digest()] = data
+            digest = blake3(data.data, max_threads=threads).digest()
+            if (len(data), digest) in wanted:
+                found[len(data), digest] = one
+        seen.append((len(data), digest))
+        if len(found) == len(wanted):
+            return [found[base.size, base.blake3] for base in expected]
+    if len(expected) == len(seen) == 1:
+        raise wrong_base(expected[0], *seen[0])
     missing = [one for one in expected if (one.size, one.blake3) not in found]
-    if missing:
-        raise SourceHashMismatch(
-            f"wrong bases: the patch is made from {len(expected)}, of the {len(given)} given "
-            f"{len(expected) - len(missing)} fit; missing: "
-            + "; ".join(described(one) for one in missing)
-            + "; give all of them, in any order"
-        )
-    return [found[one.size, one.blake3] for one in expected]
+    raise SourceHashMismatch(
+        f"wrong bases: the patch is made from {len(expected)}; of the {len(seen)} looked at "
+        f"{len(expected) - len(missing)} fit; missing: "
+        + "; ".join(described(one) for one in missing)
+        + "; give all of them, in any order"
+    )
 
 
 def described(base: FileDigest) -> str:
@@ -137,23 +154,23 @@ def described(base: FileDigest) -> str:
     return f"{name}{base.size} bytes with BLAKE3 {base.blake3.hex()}"
 
 
-def check_digest(expected: FileDigest, base: Bytes, threads: int) -> None:
-    """Compares size and digest of a base with what the patch was made from.
+def wrong_base(expected: FileDigest, size: int, digest: bytes | None) -> SourceHashMismatch:
+    """What is wrong with the only base that was given, where one was expected.
 
-    Raises:
-        SourceHashMismatch: one of them differs.
+    Args:
+        expected: what the patch was made from.
+        size: that was found, bytes.
+        digest: that was found; None where the size is another.
     """
-    if len(base) != expected.size:
-        raise SourceHashMismatch(
+    if digest is None:
+        return SourceHashMismatch(
             f"wrong base: expected {expected.size} bytes with BLAKE3 {expected.blake3.hex()}, "
-            f"found {len(base)} bytes; apply the patch to the base that it was made from"
+            f"found {size} bytes; apply the patch to the base that it was made from"
         )
-    found = blake3(base.data, max_threads=threads).digest()
-    if found != expected.blake3:
-        raise SourceHashMismatch(
-            f"wrong base: expected BLAKE3 {expected.blake3.hex()}, found {found.hex()}; "
-            "apply the patch to the base that it was made from"
-        )
+    return SourceHashMismatch(
+        f"wrong base: expected BLAKE3 {expected.blake3.hex()}, found {digest.hex()}; "
+        "apply the patch to the base that it was made from"
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,98 @@
+"""What segments are predicted from, in words and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sapwood.cli.reports import count, human_size
+from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Segment, Term
+
+Prediction = BaseRange | BlendEntry | None
+
+
+def prediction_facts(prediction: Prediction) -> dict[str, Any] | None:
+    """A prediction as JSON values.
+
+    `rank` is 0 and `matrices` null without a low-rank update; `rounding` is null where a base
+    is the prediction as it is. Bases are counted from 0.
+    """
+    if prediction is None:
+        return None
+    if isinstance(prediction, BaseRange):
+        terms = [{"base": prediction.base, "coefficient": 1.0}]
+        return {"kind": "base", "terms": terms, "rounding": None, **factors_facts(None)}
+    terms = [{"base": one.base, "coefficient": one.coefficient} for one in prediction.terms]
+    rounding = "each" if prediction.each else "once"
+    return {
+        "kind": "blend",
+        "terms": terms,
+        "rounding": rounding,
+        **factors_facts(prediction.factors),
+    }
+
+
+def factors_facts(factors: FactorsEntry | None) -> dict[str, Any]:
+    """A low-rank update: its rank, the matrices that the tensor is, and its bytes in the patch."""
+    if factors is None:
+        return {"rank": 0, "matrices": None, "factor_bytes": 0}
+    shape = [factors.matrices, factors.rows, factors.columns]
+    return {"rank": factors.rank, "matrices": shape, "factor_bytes": factors.size}
+
+
+def prediction_words(prediction: Prediction, bases: int) -> Iterator[str]:
+    """A prediction for people, as '0.3 x base 1 + 0.7 x base 2' and 'rank 16'.
+
+    Args:
+        prediction: of a segment.
+        bases: of the patch. Of a single one nothing is said.
+    """
+    if isinstance(prediction, BaseRange):
+        if bases > 1:
+            yield f"base {prediction.base + 1}"
+    elif prediction is not None:
+        if bases > 1 or not is_plain(prediction.terms):
+            yield sum_text(prediction.terms)
+        if prediction.factors is not None:
+            yield rank_text(prediction.factors)
+        if prediction.each:
+            yield "each step rounded"
+
+
+def is_plain(terms: Sequence[Term]) -> bool:
+    """Whether a sum is a base as it is."""
+    return len(terms) == 1 and terms[0].coefficient == 1
+
+
+def sum_text(terms: Sequence[Term]) -> str:
+    """A sum of bases; those are counted from 1."""
+    text = "" if terms else "no base"
+    for term in terms:
+        size = abs(term.coefficient)
+        base = f"base {term.base + 1}" if size == 1 else f"{size:.4g} x base {term.base + 1}"
+        if text:
+            text += f" - {base}" if term.coefficient < 0 else f" + {base}"
+        else:
+            text = f"-{base}" if term.coefficient < 0 else base
+    return text
+
+
+def rank_text(factors: FactorsEntry) -> str:
+    """A low-rank update."""
+    return f"rank {factors.rank}" + (
+        f" in each of {factors.matrices} matrices" if factors.matrices > 1 else ""
+    )
+
+
+def findings(segments: Sequence[Segment]) -> Iterator[str]:
+    """What was found in all tensors together, beyond bases as they are."""
+    blends = [s.prediction for s in segments if isinstance(s.prediction, BlendEntry)]
+    updates = [blend.factors for blend in blends if blend.factors is not None]
+    if updates:
+        ranks = sorted({one.rank for one in updates})
+        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
+        size = human_size(sum(one.size for one in updates))
+        yield f"low-rank updates in {count(len(updates), 'tensor')}, {rank}, {size}"
+    sums = sum(1 for blend in blends if not is_plain(blend.terms))
+    if sums:
+        yield f"sums of bases in {count(sums, 'tensor')}"

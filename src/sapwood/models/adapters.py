@@ -1,0 +1,152 @@
+"""Writes the low-rank updates that a patch holds as a PEFT adapter, and tells what it leaves.
+
+An adapter knows a module by the name of its weight without `.weight`, and takes it for a
+linear layer or, where it has more than two dimensions, a convolution: files do not tell more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import InputError
+from sapwood.models.adapter_errors import Remainder, remainders
+from sapwood.models.adapter_files import MODEL, LoraModule, lora_module, write_adapter
+from sapwood.models.adapter_selection import Update, selected
+from sapwood.models.files import Source, read_source
+from sapwood.models.folders import atomic_folder
+from sapwood.models.patching import matched_sources
+from sapwood.patch.applying import open_patch
+from sapwood.patch.building import Progress, silent
+from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.predictors import unpacked_factors
+from sapwood.tensors import DType
+
+ZEROS = "its update is all zeros"
+ADAPTER_TYPES = {"f32": DType.F32, "f16": DType.F16, "bf16": DType.BF16}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AdapterModule:
+    """A module of an adapter.
+
+    Attributes:
+        name: of the module.
+        rank: of its update.
+        shape: of its weight.
+        remainder: what base plus update leaves of the target; None without a base.
+    """
+
+    name: str
+    rank: int
+    shape: tuple[int, ...]
+    remainder: Remainder | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AdapterReport:
+    """What extracting an adapter came to.
+
+    Attributes:
+        modules: that it updates.
+        left_out: names of changed tensors that it does not lead to, each with the reason.
+        base: which base of the patch it belongs to, from 0.
+        size: bytes of the factors' file.
+    """
+
+    modules: tuple[AdapterModule, ...]
+    left_out: tuple[tuple[str, str], ...]
+    base: int
+    size: int
+
+    @property
+    def remainder(self) -> Remainder | None:
+        """Of all modules together; None without a base."""
+        found = [one.remainder for one in self.modules if one.remainder is not None]
+        return sum(found, Remainder()) if found else None
+
+
+def extract_adapter(
+    patch: Source,
+    output: str | os.PathLike[str],
+    *,
+    base: Source | Sequence[Source] | None = None,
+    dtype: str = "f32",
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> AdapterReport:
+    """Writes the low-rank updates of a patch as a PEFT adapter.
+
+    The adapter is for tensors that the patch predicts by a base as it is and the update of
+    one matrix. What the prediction leaves, the residual, is not in it: base plus adapter is
+    near the target. Applying the patch gives the target itself.
+
+    Args:
+        patch: of model files: a path, bytes or a file object.
+        output: the folder; nothing is there yet, or it is empty. It appears whole or not
+            at all.
+        base: as of `apply_patch`; then the report tells what the adapter leaves.
+        dtype: of the adapter: "f32", in which nothing is rounded as a rule, "f16" or "bf16".
+        threads: to use at once; by default one for each processor.
+        limits: memory that the patch may ask for.
+        progress: is told how many bytes of the target were compared.
+
+    Raises:
+        InputError: the patch holds no update of the kind, or one that the dtype cannot
+            hold; something is at `output`; another argument is out of range.
+        SourceHashMismatch: the patch was made from another base.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `apply_patch`.
+        IoError: a file cannot be read or written.
+    """
+    if dtype not in ADAPTER_TYPES:
+        raise InputError(f"expected the dtype {', '.join(ADAPTER_TYPES)}, found {dtype!r}")
+    kind = ADAPTER_TYPES[dtype]
+    count = thread_count(threads)
+    opened = open_patch(read_source(patch), limits)
+    if opened.front.header.kind != "model":
+        raise InputError(
+            "expected a patch of model files, found one of a tensor, which is no module's"
+        )
+    opened.check_body(count)
+    selection = selected(opened.front.segments)
+    bases = None if base is None else matched_sources(opened, base, count)
+
+    def module_of(update: Update) -> LoraModule | None:
+        return written_module(update, opened.body, kind)
+
+    with atomic_folder(output) as folder:
+        modules = (one for one in map(module_of, selection.updates) if one is not None)
+        written = write_adapter(folder, modules, kind)
+        size = (folder / MODEL).stat().st_size
+        ranks = {one.name: one.rank for one in written}
+        updates = [one for one in selection.updates if one.module in ranks]
+        left: Mapping[str, Remainder] = {}
+        if bases is not None:
+            left = remainders(opened, bases, updates, module_of, kind, count, progress)
+    zeros = {one.segment.name: ZEROS for one in selection.updates if one.module not in ranks}
+    return AdapterReport(
+        tuple(
+            AdapterModule(one.module, ranks[one.module], one.segment.shape, left.get(one.module))
+            for one in updates
+        ),
+        tuple({**selection.left_out, **zeros}.items()),
+        selection.base,
+        size,
+    )
+
+
+def written_module(update: Update, body: Bytes, dtype: DType) -> LoraModule | None:
+    """An update as it is written; None where it is all zeros.
+
+    Raises:
+        InvalidPatch: the factors are damaged.
+        InputError: numbers too large for the type.
+    """
+    segment = update.segment
+    begin = segment.body_offset
+    factors = unpacked_factors(update.factors, body[begin : begin + segment.factors_size])
+    return lora_module(update.module, segment.shape, factors, dtype)
