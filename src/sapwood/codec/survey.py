@@ -17,7 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import ANY_PATH, STILL, Bytes, Levelling, Levels, settled
+from sapwood.codec.chunk import (
+    ANY_PATH,
+    EDGE_ORIGIN,
+    STILL,
+    Bytes,
+    Levelling,
+    Levels,
+    settled,
+    shifted,
+)
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -40,7 +49,7 @@ class Levelled:
     Only what occurs is held, a few thousand pairs: a model has thousands of tensors.
 
     Attributes:
-        context: of each pair, measured (0 to 127).
+        context: of each pair, measured (0 to 127; see Survey for edges).
         token: of each pair.
         count: of each pair, scaled to the whole tensor.
         steps: (256,) counts of the tokens of the row levels.
@@ -71,8 +80,8 @@ class Survey:
         dtype: of the elements.
         elements: of the whole tensor.
         levelled: by levelling; empty without a base. Levelling.EDGES is there where the base
-            is a prediction that has edges and something changed; its contexts count twice
-            as fine, in quarter octaves.
+            is a prediction that has edges and something changed; its contexts are those of
+            the format, 0 to 31.
         level: the one of Levelling.TENSOR; STILL where nothing changed.
         exponents: counts of exponent fields of the target; None for integers.
     """
@@ -219,7 +228,7 @@ def survey_tensor(
         levelled[Levelling.ROWS] = measured(by_row)
         levelled[Levelling.RUNS] = measured(runs)
     if edges is not None and level != STILL:
-        own = settled(by_row, level, Levelling.EDGES.slack)
+        own = shifted(settled(by_row, level, Levelling.EDGES.slack), EDGE_ORIGIN)
         levelled[Levelling.EDGES] = measured(own, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
