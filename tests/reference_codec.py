@@ -139,7 +139,10 @@ def element_context(level: int, exponent: int) -> int:
 
 
 def edge_context(level: int, exponent: int, edge: int) -> int:
-    return min(max(2 * (level - 2 * exponent) + edge, 0), 31)
+    size = level - 2 * exponent
+    nearness, side = divmod(edge, 2)
+    kind = 8 + min(size // 2, 7) if size >= 0 else min(max(size + nearness + 2, 0), 7)
+    return 2 * kind + side
 
 
 def decode_residual(

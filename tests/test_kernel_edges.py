@@ -18,6 +18,7 @@ from payload_cases import (
     KINDS,
     STARTS,
     TYPES,
+    UNIFORM,
     Bytes,
     Case,
     as_bytes,
@@ -30,7 +31,7 @@ from payload_cases import (
 )
 from reference_codec import EDGE, LANES, NONE, ROW, STILL, decode_residual, edge_context
 from reference_encoder import Layout
-from reference_tables import RESIDUAL, SPARSE, VALUE, Damaged
+from reference_tables import RESIDUAL, SPARSE, VALUE, Damaged, Tables
 from sapwood import _kernel
 from sapwood.tensors import DType
 from strategies import bit_patterns
@@ -52,9 +53,6 @@ def edge_case(dtype: DType, n: int = 70, lanes: int = 1, row_length: int = 15) -
         edges=some_edges(EDGE, n, 4),
         table=0,
     )
-
-
-SOME_TABLES = edge_case(DType.BF16).layout.tables
 
 
 def relaid(case: Case, *, lanes: int | None = None, edges: list[int] | None = None) -> Case:
@@ -119,21 +117,47 @@ def test_any_bit_pattern_comes_back_with_any_edges(data: st.DataObject) -> None:
     check_both_ways(case, offset=data.draw(st.integers(0, 3)), in_place=data.draw(st.booleans()))
 
 
-def test_the_context_is_the_one_of_the_formula() -> None:
-    layout = Layout(SOME_TABLES, 0, 1, EDGE, (250, STILL), 6, (0, 8, 9, 39, 40, 255, 61))
-    assert [layout.context_of(i, 127) for i in range(7)] == [0, 0, 1, 31, 31, 31, 0]
-    assert [layout.context_of(i, 120) for i in range(7)] == [20, 28, 29, 31, 31, 31, 0]
+@pytest.mark.parametrize(
+    ("size", "edges", "contexts"),
+    [
+        (-33, (0, 1, 60, 61, 255), (0, 1, 0, 1, 15)),
+        (-32, (60, 61, 62), (0, 1, 2)),
+        (-9, (13, 14, 15, 16, 28, 29), (1, 0, 1, 2, 14, 15)),
+        (-1, (0, 1, 12, 13, 61, 254), (2, 3, 14, 15, 15, 14)),
+        (0, (0, 1, 60, 61, 255), (16, 17, 16, 17, 17)),
+        (1, (0, 61), (16, 17)),
+        (2, (0, 61), (18, 19)),
+        (14, (0, 61), (30, 31)),
+        (8000, (0, 61), (30, 31)),
+        (STILL + 240, (0, 61, 255), (0, 1, 1)),
+    ],
+)
+def test_the_context_is_the_one_of_the_formula(
+    size: int, edges: tuple[int, ...], contexts: tuple[int, ...]
+) -> None:
+    """With an exponent field of 120: nearness counts where an error is below the ULP."""
+    assert tuple(edge_context(240 + size, 120, edge) for edge in edges) == contexts
+    n = len(edges)
+    words, tables = as_bytes([120 << 7] * n, DType.BF16), Tables(RESIDUAL, UNIFORM)
+    level = np.array([240 + size], np.int16)
+    for path in PATHS:
+        counts = _kernel.residual_counts(
+            DType.BF16.code, words, words, n, level, [], path, np.array(edges, np.uint8)
+        )
+        found = {int(k): int(c) for k, c in enumerate(counts[:, 0]) if c}
+        assert found == {k: contexts.count(k) for k in contexts}
+    assert Layout(tables, 0, 1, EDGE, level.tolist(), n, edges).context_of(1, 120) == contexts[1]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_elements_of_one_context_share_a_table(path: int) -> None:
-    """A table for context 7 alone: in all others a symbol is an escape with 16 raw bits."""
+    """A table for context 9 alone: in all others a symbol is an escape with 16 raw bits."""
     n, exponent = 256, 127
     base = [exponent << 7] * n
-    level = 2 * exponent - 10  # 2 * -10 + 27 is context 7
-    assert edge_context(level, exponent, 27) == 7
+    level = 2 * exponent - 11  # a nearness of 13 leaves 4
+    assert edge_context(level, exponent, 27) == 9
     counts = np.zeros((33, 256), np.uint32)
-    counts[7, 0] = 1 << 20
+    counts[9, 0] = 1 << 20
     tables = _kernel.Tables.build(RESIDUAL, counts, [], [], 0)
     words, levels = as_bytes(base, DType.BF16), np.array([level], np.int16)
 
@@ -151,9 +175,9 @@ def test_elements_of_one_context_share_a_table(path: int) -> None:
     assert size(inside) + 2 <= size(one_outside) <= size(inside) + 4
 
 
-def test_still_rows_have_the_lowest_context_whatever_the_edges() -> None:
+def test_still_rows_have_the_lowest_context_but_for_the_side() -> None:
     base = random_words(DType.BF16, 128, 1)
-    levels, edges = [STILL, STILL], [61] * 128
+    levels, edges = [STILL, STILL], [60, 61] * 64
     case = make_case(
         DType.BF16,
         RESIDUAL,
@@ -164,21 +188,8 @@ def test_still_rows_have_the_lowest_context_whatever_the_edges() -> None:
         row_length=64,
         edges=edges,
     )
-    assert {symbol[0] for symbol in case.written().symbols if symbol} == {0, 32}
+    assert {symbol[0] for symbol in case.written().symbols if symbol} == {0, 1, 32}
     check_both_ways(case)
-
-
-@pytest.mark.parametrize("dtype", [DType.BF16, DType.F32, DType.I16], ids=str)
-def test_without_nearness_levels_count_twice(dtype: DType) -> None:
-    """Edges of 0 make contexts of 2 * (level - 2 * exponent)."""
-    case = edge_case(dtype)
-    plain = relaid(case, edges=[0] * len(case.base))
-    element = element_of(dtype)
-    for i, word in enumerate(case.base):
-        level = case.layout.levels[i // 15]
-        expected = min(max(2 * level - 4 * element.exponent(word), 0), 31)
-        assert plain.layout.context_of(i, element.exponent(word)) == expected
-    check_both_ways(plain)
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
@@ -213,8 +224,7 @@ def test_counts_are_by_the_context_with_its_edge(dtype: DType, rows: int) -> Non
     expected = np.zeros(128, np.int64)
     element = element_of(dtype)
     for i, word in enumerate(base):
-        context = 2 * (levels[i // 64] - 2 * element.exponent(word)) + edges[i]
-        expected[min(max(context, 0), 127)] += 1
+        expected[edge_context(levels[i // 64], element.exponent(word), edges[i])] += 1
     assert all(one == found[0] for one in found)
     assert np.sum(found[0], axis=1).tolist() == expected.tolist()
     assert np.sum(found[0], axis=0).tolist() == plain.sum(axis=0).tolist()

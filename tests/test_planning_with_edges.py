@@ -27,8 +27,7 @@ from sapwood.codec import (
 )
 from sapwood.codec.chunk import INLINE, STILL, Bytes, Levelling, settled
 from sapwood.codec.local import plan_locally
-from sapwood.codec.survey import CONTEXTS, joined, sample_ranges
-from sapwood.codec.windows import WINDOW, edge_shift
+from sapwood.codec.survey import joined, sample_ranges
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
 
@@ -106,7 +105,7 @@ def test_edges_make_a_recovered_merge_smaller() -> None:
     (recipe,), (plain,) = with_edges.recipes, without.recipes
     assert (recipe.coding, recipe.levelling) == (Coding.RESIDUAL, Levelling.EDGES)
     payload = check_round_trip(pair, recipe, with_edges)
-    assert len(payload) < 0.9 * len(check_round_trip(pair, plain, without))
+    assert len(payload) < 0.75 * len(check_round_trip(pair, plain, without))
     # The estimate was made from samples, the payload is the whole.
     assert 0.95 < 8 * len(payload) / len(pair.edges) / recipe.bits < 1.05
 
@@ -121,8 +120,8 @@ def test_any_plan_with_edges_comes_back(rows: int, error: float) -> None:
         check_round_trip(pair, recipe, plan)
     forced = dataclasses.replace(recipe, coding=Coding.RESIDUAL, levelling=Levelling.EDGES)
     tables = plan_tensors([merged(100).survey()]).tables
-    for shift in range(0, CONTEXTS - WINDOW + 1, 2):
-        moved = dataclasses.replace(forced, table=0, shift=shift)
+    for level in (recipe.level, STILL, -8191, 8191, recipe.level + 10):
+        moved = dataclasses.replace(forced, table=0, level=level)
         check_round_trip(pair, moved, Plan((moved,), tables))
 
 
@@ -197,26 +196,6 @@ def test_edges_that_are_missing() -> None:
         decode_chunk(Coding.RESIDUAL, DType.BF16, data, pair.base, out, COLUMNS, plan.tables)
     with pytest.raises(ValueError, match="edges"):
         encode_chunk(recipe, DType.BF16, pair.base, pair.target, COLUMNS, plan.tables[0])
-
-
-def in_bits(counts: npt.NDArray[np.float64]) -> float:
-    """What the symbols of each row take at least."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return float(-(counts * np.log2(np.where(counts > 0, shares, 1))).sum())
-
-
-@pytest.mark.parametrize("error", [1e-6, 4e-6, 1e-4])
-def test_the_window_is_the_even_one_that_costs_least(error: float) -> None:
-    surveys = [merged(50, seed, error).survey() for seed in range(3)]
-    costs = {}
-    for shift in range(0, CONTEXTS - WINDOW + 1, 2):
-        counts = np.zeros((WINDOW, 256))
-        for survey in surveys:
-            counted = survey.levelled[Levelling.EDGES]
-            contexts = np.clip(counted.context.astype(int) - shift, 0, WINDOW - 1)
-            np.add.at(counts, (contexts, counted.token), counted.count)
-        costs[shift] = in_bits(counts)
-    assert costs[edge_shift(surveys)] <= min(costs.values()) * (1 + 1e-9)
 
 
 @settings(deadline=None)

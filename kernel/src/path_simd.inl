@@ -36,14 +36,20 @@ struct Elements {
         }
         return V::clamp(c, 0, last);
     }
-    static V::reg edge_context(V::reg bits, V::reg level, const uint8_t* edges, int last = 31) {
-        V::reg c = level;
+    // See edge_context in payload.hpp.
+    static V::reg edge_context(V::reg bits, V::reg level, const uint8_t* edges) {
+        V::reg size = level;
         if constexpr (is_float) {
             const V::reg e = exponent(bits);
-            c = V::sub(c, V::add(e, e));
+            size = V::sub(size, V::add(e, e));
         }
-        c = V::add(V::add(c, c), V::template load_elements<1>(edges));
-        return V::clamp(c, 0, last);
+        const V::reg edge = V::template load_elements<1>(edges);
+        const V::reg reach = V::add(size, V::template shift_right<1>(edge));
+        const V::reg near = V::clamp(V::add(reach, V::set(2)), 0, 7);
+        const V::reg far = V::clamp(V::template shift_right_signed<1>(size), 0, 7);
+        const V::mask large = V::above(size, V::set(~0u));
+        const V::reg kind = V::blend(large, near, V::add(far, V::set(8)));
+        return V::add(V::add(kind, kind), V::bit_and(edge, V::set(1)));
     }
     // The residual's zigzag number: below 15 it is the token.
     static V::reg zigzag(V::reg from, V::reg to) {
@@ -281,7 +287,7 @@ void symbol_rounds(SymbolLoop& loop) {
             V::reg context = V::zero();
             const V::reg own = one_level ? level : V::load(mixed + v * kVectorLanes);
             if constexpr (WithEdges)
-                context = E::edge_context(from, own, loop.edges + at, loop.last_context);
+                context = E::edge_context(from, own, loop.edges + at);
             else if (loop.by_exponent)
                 context = E::context(from, own, loop.last_context);
             const V::reg zigzag = E::zigzag(from, to);

@@ -182,11 +182,11 @@ def residual_counts(
         base: as long as `target`.
         target: whole elements.
         row_length: elements a row.
-        levels: from `row_levels`: one a row, or one for all.
+        levels: from `row_levels`: one a row, or one for all. With edges, as a payload has
+            them.
         specials: (token, residual) for residuals that are to have a token of their own.
         path: one of `paths()`, or -1 for the best; all give the same counts.
-        edges: one byte an element. The measured context is then twice the level minus
-            four times the exponent field, plus the edge, clamped to 0..127.
+        edges: one byte an element. The contexts are then those of the format, 0..31.
     """
 
 def exponent_counts(code: int, target: _Bytes) -> npt.NDArray[np.uint32]:

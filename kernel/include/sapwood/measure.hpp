@@ -27,7 +27,7 @@ std::vector<int16_t> row_levels(Type type, const uint8_t* base, const uint8_t* t
 // Counts by context (level - 2 * exponent, clamped to 0..127) and token of the
 // residual; `measured_contexts` rows of 256. `levels`: one a row, or one for all.
 // `specials`: values that are to have tokens of their own. With `edges`, a byte an
-// element, the context is 2 * (level - 2 * exponent) + edge, clamped to the same.
+// element, the levels are those of a payload, and so are the contexts: 0..31.
 std::vector<uint32_t> residual_counts(Type type, const uint8_t* base, const uint8_t* target,
                                       uint64_t elements, uint64_t row_length,
                                       std::span<const int16_t> levels,

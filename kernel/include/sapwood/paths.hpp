@@ -69,7 +69,7 @@ struct SymbolLoop {
     bool by_exponent;
     const uint8_t* edges;  // by element, or null: none
     uint64_t row_length;
-    int last_context;         // 31, or 127 when measuring
+    int last_context;         // 31, or 127 when measuring without edges
     const uint32_t* present;  // by 32 contexts, a bit for each exact token; null: all of them
     uint16_t* symbols;        // context << 8 | token; token 0 in listed elements
     uint32_t* listed;         // ascending; room for each element

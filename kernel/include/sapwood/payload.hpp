@@ -2,6 +2,7 @@
 // the levels of the rows, and the streams (spec/patch-v1.md, Payloads).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,13 +38,15 @@ inline unsigned element_context(int level, int exponent) {
     return context < 0 ? 0u : context > 31 ? 31u : static_cast<unsigned>(context);
 }
 
-// The same with a hint, in quarter octaves: twice the half octaves of nearness, and the
-// side in the lowest bit. Encoders write 0..61; a decoder takes any byte.
-inline unsigned edge_context(int level, int exponent, uint8_t edge, int last_context = 31) {
-    const int context = 2 * (level - 2 * exponent) + edge;
-    return context < 0              ? 0u
-           : context > last_context ? static_cast<unsigned>(last_context)
-                                    : static_cast<unsigned>(context);
+// With a hint: twice the half octaves of nearness to a rounding boundary, and its side in
+// the lowest bit. An error below the ULP is judged by how far the boundary is for it, a
+// larger one by its size alone. Encoders write hints of 0..61; a decoder takes any byte.
+inline unsigned edge_context(int level, int exponent, uint8_t edge) {
+    const int size = level - 2 * exponent;
+    const int near = std::clamp(size + (edge >> 1) + 2, 0, 7);
+    const int far = std::clamp(size >> 1, 0, 7) + 8;
+    const int kind = near + ((far - near) & ~(size >> 31));  // no branch: it would be missed often
+    return static_cast<unsigned>(2 * kind + (edge & 1));
 }
 
 // Rows of a chunk: `elements` in rows of `row_length`, the last one perhaps shorter.

@@ -33,7 +33,8 @@ inline constexpr uint64_t symbol_step = 1 << 14;
 // `large(index, context, residual)` in ascending order for those whose token is
 // not an exact one of `present` (by 32 contexts, a bit for each token below 15;
 // null: all of them);
-// their symbols are the callee's to write. Contexts go up to `last_context`.
+// their symbols are the callee's to write. Contexts go up to `last_context`, or with
+// edges to 31.
 template <class E, class Large>
 void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_t elements,
                   uint64_t row_length, const Levels& levels, int last_context,
@@ -41,8 +42,7 @@ void find_symbols(Type type, const uint8_t* base, const uint8_t* target, uint64_
     const bool by_exponent = levels.context != Context::none;
     const auto context_of = [&](uint64_t row, uint64_t i, typename E::uint from) {
         const int exponent = E::exponent(from);
-        if (levels.edges != nullptr)
-            return edge_context(levels.of(row), exponent, levels.edges[i], last_context);
+        if (levels.edges != nullptr) return edge_context(levels.of(row), exponent, levels.edges[i]);
         return by_exponent ? static_cast<unsigned>(
                                  std::clamp(levels.of(row) - 2 * exponent, 0, last_context))
                            : 0u;

@@ -26,6 +26,7 @@ Levels: TypeAlias = npt.NDArray[np.int16]
 ANY_PATH = -1  # the best that this processor has
 INLINE = -1  # tables travel in the payload
 STILL = -32768  # the level of a row in which nothing changes
+EDGE_ORIGIN = 28  # measured half octaves at which Levelling.EDGES counts an error as an ULP
 NO_LEVELS: Levels = np.empty(0, np.int16)
 
 
@@ -67,8 +68,7 @@ class Recipe:
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
         levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
-        shift: what is taken from every measured context: half octaves of the level; with
-            EDGES, where levels count twice, quarter octaves, and even.
+        shift: what is taken from every measured level, half octaves; EDGES has no use for it.
         level: the one level of the tensor, for Levelling.TENSOR and EDGES, measured
             (unshifted).
         table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
@@ -160,7 +160,7 @@ def encode_chunk(
         case Levelling.EDGES:
             measured = _kernel.row_levels(dtype.code, base, target, row_length)
             own = settled(measured, recipe.level, recipe.levelling.slack)
-            levels = shifted(own, recipe.shift // 2)
+            levels = shifted(own, EDGE_ORIGIN)
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)

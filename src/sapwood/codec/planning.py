@@ -31,7 +31,6 @@ from sapwood.codec.survey import Counts, Survey, special_tokens
 from sapwood.codec.windows import (
     WINDOW,
     contexts_of,
-    edge_shift,
     finest,
     summed,
     window_of,
@@ -280,7 +279,7 @@ def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ..
 def edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
     """Tables for the residuals of all elements under Levelling.EDGES."""
     users = [(survey, Levelling.EDGES) for survey in surveys]
-    tables = dense_tables(dtype, users, edge_shift(surveys), specials)
+    tables = dense_tables(dtype, users, 0, specials)
     return dataclasses.replace(tables, edges=True)
 
 

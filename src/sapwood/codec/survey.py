@@ -17,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import STILL, Bytes, Levelling, Levels, settled
+from sapwood.codec.chunk import (
+    EDGE_ORIGIN,
+    STILL,
+    Bytes,
+    Levelling,
+    Levels,
+    settled,
+    shifted,
+)
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -42,7 +50,7 @@ class Levelled:
     Only what occurs is held, a few thousand pairs: a model has thousands of tensors.
 
     Attributes:
-        context: of each pair, measured (0 to 127).
+        context: of each pair, measured (0 to 127; see Survey for edges).
         token: of each pair.
         count: of each pair, scaled to the whole tensor.
         steps: (256,) counts of the tokens of the row levels.
@@ -72,7 +80,9 @@ class Survey:
     Attributes:
         dtype: of the elements.
         elements: of the whole tensor.
-        levelled: by levelling; empty without a base.
+        levelled: by levelling; empty without a base. Levelling.EDGES is there where the base
+            is a prediction that has edges and something changed; its contexts are those of
+            the format, 0 to 31.
         level: the one of Levelling.TENSOR; STILL where nothing changed.
         exponents: counts of exponent fields of the target; None for integers.
     """
@@ -230,7 +240,7 @@ def survey_tensor(
         levelled[Levelling.ROWS] = measured(by_row)
         levelled[Levelling.RUNS] = measured(runs)
     if edges is not None:
-        own = settled(by_row, level, Levelling.EDGES.slack)
+        own = shifted(settled(by_row, level, Levelling.EDGES.slack), EDGE_ORIGIN)
         levelled[Levelling.EDGES] = measured(own, edges)
     return Survey(dtype, elements, levelled, level, exponents)
 

@@ -54,33 +54,3 @@ def window_shift(surveys: Sequence[Survey]) -> int:
         changes += summed(counted.context[moved], counted.count[moved], CONTEXTS)
     median = int(np.searchsorted(np.cumsum(changes), changes.sum() / 2))
     return min(max(median - 20, 0), CONTEXTS - WINDOW)
-
-
-def edge_shift(surveys: Sequence[Survey]) -> int:
-    """Where the 32 contexts of Levelling.EDGES begin: where they cost the fewest bits.
-
-    Even, since levels count twice there and the lowest bit tells the side of a boundary.
-    The changes lie at one end of those contexts, and the still elements at the other, so
-    that no median says where the window belongs.
-    """
-    counts = np.zeros((CONTEXTS, 256))
-    for survey in surveys:
-        counted = survey.levelled[Levelling.EDGES]
-        np.add.at(counts, (counted.context, counted.token), counted.count)
-    inside = np.concatenate([[0.0], np.cumsum(entropy(counts))])  # of contexts before each
-    below = entropy(np.cumsum(counts, axis=0))  # of all up to each, as one
-    above = entropy(np.cumsum(counts[::-1], axis=0))[::-1]  # of all from each on
-    shifts = np.arange(0, CONTEXTS - WINDOW + 1, 2)
-    last = shifts + WINDOW - 1
-    bits = below[shifts] + inside[last] - inside[shifts + 1] + above[last]
-    return int(shifts[np.argmin(bits)])
-
-
-def entropy(counts: Counts) -> Counts:
-    """(n,) bits that the symbols of each row of (n, 256) counts take at least."""
-    totals: Counts = counts.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole: Counts = np.where(totals > 0, totals * np.log2(totals), 0.0)
-        parts: Counts = np.where(counts > 0, counts * np.log2(counts), 0.0)
-    bits: Counts = whole - parts.sum(axis=1)
-    return bits
