@@ -16,6 +16,7 @@ from reference_prediction import LowRank, predicted, rounded, widened
 from reference_tables import parse_tables
 from sapwood import Patch, _kernel, apply_patch, apply_patch_to_chunks, create_patch, models
 from sapwood.codec import Coding, decode_chunk
+from sapwood.codec.chunk import uses_edges
 from sapwood.patch.applying import ChunkJob, chunk_jobs
 from sapwood.patch.format import BlendEntry, FactorsEntry, Segment
 from sapwood.patch.predictors import unpacked_factors
@@ -97,7 +98,6 @@ def test_the_same_patch_gives_the_same_bytes_on_every_path_and_by_the_references
     segment, prediction, entry = only_segment(patch)
     (job,) = chunk_jobs(patch.opened, [segment])
     assert job.chunk.coding is Coding.RESIDUAL
-    assert job.payload[0] & 3 == 3  # contexts of edges
     for path in _kernel.paths():
         assert decoded(job, patch, base, path) == target.tobytes()
     payload = patch.opened.body[: entry.size]
@@ -111,7 +111,7 @@ def test_the_same_patch_gives_the_same_bytes_on_every_path_and_by_the_references
         words.tolist(),
         segment.row_length,
         [parse_tables(one) for one in patch.opened.front.tables],
-        edges.tolist(),
+        edges.tolist() if uses_edges(job.chunk.coding, job.payload) else None,
     )
     assert found == target.tolist()
 
