@@ -32,12 +32,22 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
 
 def test_the_commands_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
-    base = rng.standard_normal((256, 256)).astype(np.float32)
-    save_file({"w": base}, tmp_path / "v1.safetensors")
-    save_file({"w": base * np.float32(1.0001)}, tmp_path / "v2.safetensors")
+    a, b = rng.standard_normal((2, 256, 256)).astype(np.float16)
+    update = rng.standard_normal((256, 2)) @ rng.standard_normal((2, 256))
+    for name, array in {
+        "v1": a,
+        "v2": (a + 0.01 * update).astype(np.float16),
+        "a": a,
+        "b": b,
+        "ab": (a + b) / np.float16(2),
+    }.items():
+        save_file({"w.weight": array}, tmp_path / f"{name}.safetensors")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("sapwood ")]
-    assert [line.split()[1] for line in commands] == ["create", "verify", "apply", "inspect"]
+    assert [line.split()[1] for line in commands] == [
+        *("create", "verify", "apply", "inspect"),
+        *("create", "apply", "extract-adapter"),
+    ]
     for command in commands:
         run = subprocess.run(
             [sys.executable, "-m", *command.split()],
@@ -47,9 +57,11 @@ def test_the_commands_run(tmp_path: Path) -> None:
             check=False,
         )
         assert run.returncode == 0, run.stderr
-    assert (tmp_path / "restored.safetensors").read_bytes() == (
-        tmp_path / "v2.safetensors"
-    ).read_bytes()
+    for restored, target in {"restored": "v2", "merged": "ab"}.items():
+        assert (tmp_path / f"{restored}.safetensors").read_bytes() == (
+            tmp_path / f"{target}.safetensors"
+        ).read_bytes()
+    assert (tmp_path / "adapter" / "adapter_config.json").exists()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CONTRIBUTING.md"])

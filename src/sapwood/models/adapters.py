@@ -89,7 +89,9 @@ def extract_adapter(
         patch: of model files: a path, bytes or a file object.
         output: the folder; nothing is there yet, or it is empty. It appears whole or not
             at all.
-        base: as of `apply_patch`; then the report tells what the adapter leaves.
+        base: as of `apply_patch`; then the report tells what the adapter leaves, merged with
+            the steps rounded as the patch found them. A program that rounds otherwise when
+            it merges leaves somewhat more.
         dtype: of the adapter: "f32", in which nothing is rounded as a rule, "f16" or "bf16".
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
