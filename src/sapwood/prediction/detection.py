@@ -63,7 +63,9 @@ def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
     if len(moved) == 0 or not np.isfinite(moved).all():
         return Shrunk(values, 0.0, power, 0.0)
     # A few wild rows do not say how large an update is.
-    first = min(float(moved.mean()), 16 * float(np.partition(moved, len(moved) // 2)[len(moved) // 2]))
+    first = min(
+        float(moved.mean()), 16 * float(np.partition(moved, len(moved) // 2)[len(moved) // 2])
+    )
     size = first
     for _ in range(2):
         weight = np.float32(size) / (noise + np.float32(size))

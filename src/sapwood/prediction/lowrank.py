@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from sapwood.prediction.detection import Promise, promise
 from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import Fit, improve
-from sapwood.prediction.intervals import TYPES, Floats, Read
+from sapwood.prediction.fitting import improve
+from sapwood.prediction.intervals import TYPES, Read
 from sapwood.prediction.quantising import (
-    Steps,
     assembled,
     best_error,
     coded,
@@ -26,8 +25,8 @@ from sapwood.prediction.quantising import (
     steps,
 )
 from sapwood.prediction.residual_bits import observed_bits
-from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, guess, sample
-from sapwood.prediction.windows import Halves, Windows
+from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, gathered, guess, sample
+from sapwood.prediction.windows import Windows
 from sapwood.tensors import DType
 
 LEAST_SIDE = 16
@@ -35,12 +34,12 @@ LEAST_EXPERT_SIDE = 64
 MOST_RANK = 256
 MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
 MARGIN_BITS = 256 * 8
+ROUNDING = 0.2  # logistic scale of the errors of both factors' steps, a column
 LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
 # Of the plain bits, what a few rows must promise. A full fine-tune's strongest directions
 # promise less, and searching for them would take longer than making its patch.
 WORTH_SEARCHING = 0.3
 WORTH_A_LOOK = 0.2  # the same, of fewer rows
-GATHERED = 16384  # elements of a matrix by which its fit is judged
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,12 +132,12 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     rank = min(most, 2 * expected.rank + 4)
     each: bool | None = None
     parts: list[Coded | None] = []
-    for one in windows:
-        start = _guess(one, rank)
+    for plain in windows:
+        one, start = plain, _guess(plain, rank)
         if start is not None and each is None:
             each = rounds_each(start, one)
         if each:
-            one = one.rounding_each()
+            one = plain.rounding_each()
             start = _guess(one, rank)
         parts.append(None if start is None else code(start, one))
     return _judged(parts, windows, bool(each), plain_bits)
@@ -163,48 +162,36 @@ def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
 
 
 def _guess(windows: Windows, rank: int) -> Guess | None:
-    return guess(*sample(windows), (windows.rows, windows.columns), rank)
+    return guess(*sample(windows, rank), (windows.rows, windows.columns), rank)
 
 
 def rounds_each(start: Guess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
-    centre, half = sample(windows.rounding_each())
+    centre, half = sample(windows.rounding_each(), start.fit.rank)
     held = HeldOut.of(centre, half)
     return held.check(start.fit, start.scale)[1] < 0.95 * start.bits
 
 
 def code(start: Guess, windows: Windows) -> Coded | None:
     """Fits all rows and quantises: the right factor, then the left one for that."""
-    fit = complete(start, windows)
-    shape = (windows.rows, windows.columns)
     some = gathered(windows)
-    scale, _ = some.check(fit, start.scale)
+    whole = complete(start, windows, some)
+    fit, scale = whole.fit, whole.scale
+    shape = (windows.rows, windows.columns)
     error = best_error(some.distance(fit), some.half, shape, fit.rank)
     if not error > 0:
         return None
     step = steps(fit.left, fit.right, error)
     right = coded(fit.right, step.right)
     fit.right = (right * step.right).astype(fit.right.dtype)
-    improve(fit, windows.blocks(), [MARGIN * scale] * 2, right=False)
+    # Rounding adds to the errors: predictions keep that much further from the ends.
+    margin = MARGIN * math.hypot(scale, ROUNDING * error * math.sqrt(fit.rank))
+    improve(fit, windows.blocks(), [margin] * 2, right=False)
     left = coded(fit.left, step.left)
     fit.left = (left * step.left).astype(fit.left.dtype)
     scale, bits = some.check(fit, scale)
     bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
     return Coded(left, right, step.exponents, bits)
-
-
-def gathered(windows: Windows) -> HeldOut:
-    """Elements of a matrix, evenly spread."""
-    every = max(1, windows.rows * windows.columns // GATHERED) | 1
-    places = np.arange(0, windows.rows * windows.columns, every)
-    rows, columns = np.divmod(places, windows.columns)
-    centres: list[Floats] = []
-    halves: list[Halves] = []
-    for first, centre, half in windows.blocks():
-        inside = (rows >= first) & (rows < first + len(centre))
-        centres.append(centre[rows[inside] - first, columns[inside]])
-        halves.append(half[rows[inside] - first, columns[inside]])
-    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
 
 
 def _judged(

@@ -25,6 +25,9 @@ HELD_OUT = 8192  # elements
 ROUNDS = 8
 MARGIN = 3.6  # scales of the errors' distribution
 ENOUGH = 0.02  # of the bits, what another round must save
+MORE_PASSES = 3
+AGAIN = 0.8  # of the bits, what another pass over all rows may leave
+GATHERED = 16384  # elements of a matrix by which its fit is judged
 SEED = 0
 
 
@@ -164,8 +167,13 @@ def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> 
     return best
 
 
-def complete(start: Guess, windows: Windows) -> Fit:
+def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
     """Factors of all rows, from those of some.
+
+    Args:
+        start: factors of some rows.
+        windows: all rows.
+        some: elements by which passes are judged.
 
     Raises:
         LinAlgError: a system is singular.
@@ -176,9 +184,31 @@ def complete(start: Guess, windows: Windows) -> Fit:
     size = float(np.sqrt(np.square(start.fit.left, dtype=np.float64).sum(axis=1).mean()))
     margin = MARGIN * start.scale
     improve(fit, windows.blocks(), [max(size, margin), 2 * margin, margin], right=True)
-    return fit.in_principal_axes()
+    best = Guess(fit, *some.check(fit, start.scale))
+    for _ in range(MORE_PASSES):
+        fit = Fit(best.fit.left.copy(), best.fit.right.copy())
+        improve(fit, windows.blocks(), [MARGIN * best.scale], right=True)
+        found = Guess(fit, *some.check(fit, best.scale))
+        if found.bits > AGAIN * best.bits:
+            break
+        best = found
+    return Guess(best.fit.in_principal_axes(), best.scale, best.bits)
 
 
-def sample(windows: Windows) -> tuple[Floats, Halves]:
+def gathered(windows: Windows) -> HeldOut:
+    """Elements of a matrix, evenly spread."""
+    every = max(1, windows.rows * windows.columns // GATHERED) | 1
+    places = np.arange(0, windows.rows * windows.columns, every)
+    rows, columns = np.divmod(places, windows.columns)
+    centres: list[Floats] = []
+    halves: list[Halves] = []
+    for first, centre, half in windows.blocks():
+        inside = (rows >= first) & (rows < first + len(centre))
+        centres.append(centre[rows[inside] - first, columns[inside]])
+        halves.append(half[rows[inside] - first, columns[inside]])
+    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
+
+
+def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
     """Rows for a guess, as arrays that may be changed."""
-    return windows.spread(max(LEAST_ROWS, SAMPLE // windows.columns))
+    return windows.spread(max(LEAST_ROWS, 8 * rank, SAMPLE // windows.columns))
