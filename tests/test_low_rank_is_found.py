@@ -137,12 +137,13 @@ def test_a_merged_adapter_is_found(dtype: DType, rank: int, deviation: float) ->
     found = search(dtype, base, target, PLAIN[dtype])
     assert found is not None
     assert found.factors.rank == rank
-    assert found.bits < 0.2
+    # The sums of binary32's factors must stay exact; where rank is high that costs bits.
+    assert found.bits < (0.8 if dtype is DType.F32 else 0.3)
     # The most that is spent on an entry: what tells a deviation from a few hundredths of a unit.
     unit = {DType.BF16: 2.0**-13, DType.F16: 2.0**-16, DType.F32: 2.0**-29}[dtype]
     entry = math.log2(deviation / unit) + 13
     assert found.factor_bits < rank * (384 + 320) * entry
-    assert missed(dtype, base, target, found) < 0.06
+    assert missed(dtype, base, target, found) < (0.2 if dtype is DType.F32 else 0.08)
 
 
 @pytest.mark.parametrize("dtype", list(PLAIN), ids=str)
@@ -150,8 +151,8 @@ def test_a_product_rounded_before_it_was_added_is_found(dtype: DType) -> None:
     base, target = merged(dtype, (320, 384), 4, 5e-3, each=True)
     found = search(dtype, base, target, PLAIN[dtype])
     assert found is not None
-    assert found.bits < 0.35
-    assert missed(dtype, base, target, found) < 0.1
+    assert found.bits < (1.2 if dtype is DType.F32 else 0.35)
+    assert missed(dtype, base, target, found) < (0.3 if dtype is DType.F32 else 0.1)
 
 
 def test_rounding_before_adding_is_told_where_it_shows() -> None:
@@ -166,11 +167,9 @@ def test_stacked_experts_have_factors_of_their_own() -> None:
     base, target = merged(DType.BF16, (3, 256, 192), 4, 1e-3)
     target[1] = base[1]
     found = search(DType.BF16, base, target, 4.0)
-    if found is None:  # the middle expert, the one looked at, did not move
-        base, target = merged(DType.BF16, (3, 256, 192), 4, 1e-3)
-        found = search(DType.BF16, base, target, 6.0)
     assert found is not None
     assert found.factors.matrices == 3
+    assert not found.factors.left[1].any()
     assert missed(DType.BF16, base, target, found) < 0.06
 
 
