@@ -58,6 +58,8 @@ def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
     noise = half * half
     noise *= np.float32(1 / 3)
     values = centre.astype(np.float32)
+    # Of unchanged powers of two the interval is not centred at 0.
+    values *= np.abs(values) > half * np.float32(0.5)
     power = np.einsum("ij,ij->i", values, values) / np.float32(values.shape[1])
     moved = power[power > 0]
     if len(moved) == 0 or not np.isfinite(moved).all():

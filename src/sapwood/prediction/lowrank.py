@@ -2,7 +2,7 @@
 
 A merged adapter is its base plus a product of two thin matrices, rounded. From base and
 target alone those matrices are recovered (`searching`), as coarse integers as pay
-(`quantising`). Tensors that hold none are dismissed early (`detection`).
+(`coding`, `quantising`). Tensors that hold none are dismissed early (`detection`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,14 @@ import dataclasses
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from sapwood.prediction.coding import Stack, code
 from sapwood.prediction.detection import Promise, promise
-from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import improve
-from sapwood.prediction.intervals import TYPES, Floats, Read
-from sapwood.prediction.quantising import (
-    assembled,
-    best_error,
-    coded,
-    entry_bits,
-    steps,
-)
-from sapwood.prediction.residual_bits import observed_bits
-from sapwood.prediction.searching import MARGIN, Guess, HeldOut, complete, guess, sample
-from sapwood.prediction.windows import Halves, Windows
+from sapwood.prediction.factors import Factors
+from sapwood.prediction.intervals import TYPES, Read
+from sapwood.prediction.quantising import least_exponent
+from sapwood.prediction.searching import Guess, HeldOut, complete, gathered, guess, reach, sample
+from sapwood.prediction.windows import Windows
 from sapwood.tensors import DType
 
 LEAST_SIDE = 16
@@ -34,12 +26,12 @@ LEAST_EXPERT_SIDE = 64
 MOST_RANK = 256
 MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
 MARGIN_BITS = 256 * 8
+MOST_SPARE = 3  # times that all is coded again, more coarsely, until sums are exact
 LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
 # Of the plain bits, what a few rows must promise. A full fine-tune's strongest directions
 # promise less, and searching for them would take longer than making its patch.
 WORTH_SEARCHING = 0.3
 WORTH_A_LOOK = 0.2  # the same, of fewer rows
-GATHERED = 16384  # elements of a matrix by which its fit is judged
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,23 +49,6 @@ class Found:
     each: bool
     bits: float
     factor_bits: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Coded:
-    """One matrix's factors in integers.
-
-    Attributes:
-        left: (rows, rank).
-        right: (columns, rank).
-        exponents: (rank,) powers of two that products count.
-        bits: of residual an element.
-    """
-
-    left: Integers
-    right: Integers
-    exponents: npt.NDArray[np.int64]
-    bits: float
 
 
 def find_factors(
@@ -127,109 +102,79 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     expected = promising(windows, plain_bits)
     if expected is None:
         return None
-    rows, columns = windows[0].rows, windows[0].columns
-    most = min(MOST_RANK, min(rows, columns) // 4)
+    most = min(MOST_RANK, min(windows[0].rows, windows[0].columns) // 4)
     rank = min(most, 2 * expected.rank + 4)
     each: bool | None = None
-    parts: list[Coded | None] = []
-    for one in windows:
+    fits: list[Guess | None] = []
+    views: list[Windows] = []
+    for plain in windows:
+        one = plain.within(reach(plain))
         start = _guess(one, rank)
         if start is not None and each is None:
             each = rounds_each(start, one)
         if each:
             one = one.rounding_each()
             start = _guess(one, rank)
-        parts.append(None if start is None else code(start, one))
-    return _judged(parts, windows, bool(each), plain_bits)
+        fits.append(None if start is None else complete(start, one, gathered(one)))
+        views.append(one)
+        if len(windows) > 1:
+            one.release()
+    return _coded(fits, views, bool(each), plain_bits)
+
+
+def _coded(
+    fits: list[Guess | None], windows: list[Windows], each: bool, plain_bits: float
+) -> Found | None:
+    rows, columns = windows[0].rows, windows[0].columns
+    # All matrices have one exponent: one that needs a coarse one makes the others' so.
+    least = max((least_exponent(it.fit.left, it.fit.right) for it in fits if it), default=0)
+    for spare in range(MOST_SPARE):
+        parts = []
+        for one, found in zip(windows, fits, strict=True):
+            parts.append(None if found is None else code(found, one, least + spare))
+            if len(windows) > 1:
+                one.release()
+        stack = Stack.of(parts, rows, columns, plain_bits)
+        elements = rows * columns * len(parts)
+        most = elements * MARGIN_SHARE * plain_bits - MARGIN_BITS
+        if stack.rank == 0 or not elements * stack.bits + stack.factor_bits < most:
+            return None
+        factors = stack.factors()
+        if factors is not None:
+            return Found(factors, each, stack.bits, stack.factor_bits)
+    return None
 
 
 def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
-    """What a few rows of one matrix promise, and more rows of it after them."""
-    one = windows[len(windows) // 2]
-    most = min(MOST_RANK, min(one.rows, one.columns) // 4)
-    side = math.isqrt(one.rows * one.columns)
-    few = min(160, max(24, side // 16))
-    shape = (one.rows, one.columns)
-    found = promise(*one.spread(few, 4), shape, plain_bits, most)
+    """The first promise among the middle, the first and the last matrix."""
+    last = len(windows) - 1
+    for place in dict.fromkeys([last // 2, 0, last]):
+        found = _promise(windows[place], plain_bits)
+        if found is not None:
+            return found
+    return None
+
+
+def _promise(windows: Windows, plain_bits: float) -> Promise | None:
+    """What a few rows promise, and more rows after them."""
+    shape = (windows.rows, windows.columns)
+    most = min(MOST_RANK, min(shape) // 4)
+    few = min(160, max(24, math.isqrt(shape[0] * shape[1]) // 16))
+    found = promise(*windows.spread(few, 4), shape, plain_bits, most)
     if not found.saved > WORTH_A_LOOK * plain_bits:
         return None
-    more = min(max(4 * few, 4 * found.rank), 320, one.rows)
+    more = min(max(4 * few, 4 * found.rank), 320, windows.rows)
     if more > few:
-        found = promise(*one.spread(more), shape, plain_bits, most)
-    if not found.saved > WORTH_SEARCHING * plain_bits:
-        return None
-    return found
+        found = promise(*windows.spread(more), shape, plain_bits, most)
+    return found if found.saved > WORTH_SEARCHING * plain_bits else None
 
 
 def _guess(windows: Windows, rank: int) -> Guess | None:
-    return guess(*sample(windows), (windows.rows, windows.columns), rank)
+    return guess(*sample(windows, rank), (windows.rows, windows.columns), rank)
 
 
 def rounds_each(start: Guess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
-    centre, half = sample(windows.rounding_each())
+    centre, half = sample(windows.rounding_each(), start.fit.rank)
     held = HeldOut.of(centre, half)
     return held.check(start.fit, start.scale)[1] < 0.95 * start.bits
-
-
-def code(start: Guess, windows: Windows) -> Coded | None:
-    """Fits all rows and quantises: the right factor, then the left one for that."""
-    fit = complete(start, windows)
-    shape = (windows.rows, windows.columns)
-    some = gathered(windows)
-    scale, _ = some.check(fit, start.scale)
-    error = best_error(some.distance(fit), some.half, shape, fit.rank)
-    if not error > 0:
-        return None
-    step = steps(fit.left, fit.right, error)
-    right = coded(fit.right, step.right)
-    fit.right = (right * step.right).astype(fit.right.dtype)
-    improve(fit, windows.blocks(), [MARGIN * scale] * 2, right=False)
-    left = coded(fit.left, step.left)
-    fit.left = (left * step.left).astype(fit.left.dtype)
-    scale, bits = some.check(fit, scale)
-    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
-    return Coded(left, right, step.exponents, bits)
-
-
-def gathered(windows: Windows) -> HeldOut:
-    """Elements of a matrix, evenly spread."""
-    every = max(1, windows.rows * windows.columns // GATHERED) | 1
-    places = np.arange(0, windows.rows * windows.columns, every)
-    rows, columns = np.divmod(places, windows.columns)
-    centres: list[Floats] = []
-    halves: list[Halves] = []
-    for first, centre, half in windows.blocks():
-        inside = (rows >= first) & (rows < first + len(centre))
-        centres.append(centre[rows[inside] - first, columns[inside]])
-        halves.append(half[rows[inside] - first, columns[inside]])
-    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
-
-
-def _judged(
-    parts: list[Coded | None], windows: list[Windows], each: bool, plain_bits: float
-) -> Found | None:
-    """All matrices' factors, if they pay; those of a matrix without are 0."""
-    rank = max((part.left.shape[1] for part in parts if part is not None), default=0)
-    if rank == 0:
-        return None
-    rows, columns = windows[0].rows, windows[0].columns
-    lefts, rights, exponents = [], [], []
-    bits = 0.0
-    for part in parts:
-        left, right = np.zeros((rows, rank), np.int32), np.zeros((columns, rank), np.int32)
-        exponent = np.zeros(rank, np.int64)
-        if part is not None:
-            used = part.left.shape[1]
-            left[:, :used], right[:, :used] = part.left, part.right
-            exponent[:used] = part.exponents
-        bits += (plain_bits if part is None else part.bits) / len(parts)
-        lefts.append(left)
-        rights.append(right)
-        exponents.append(exponent)
-    factor_bits = sum(entry_bits(side) for side in (*lefts, *rights))
-    elements = rows * columns * len(parts)
-    if elements * (bits - MARGIN_SHARE * plain_bits) + factor_bits + MARGIN_BITS >= 0:
-        return None
-    factors = assembled(lefts, rights, exponents)
-    return None if factors is None else Found(factors, each, bits, factor_bits)

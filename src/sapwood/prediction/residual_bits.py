@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from sapwood.prediction.intervals import Floats
 
-LEAST_CHANCE = np.float32(2.0**-40)
+# Enough for a scale that is far too small to look worse than one that is a little less so.
+MOST_NATS = np.float32(1e6)
 FARTHEST = 2.0**52
 WIDE_STEPS = (4.0, 0.25, 2.0, 0.5)
 STEPS = (math.sqrt(2), math.sqrt(0.5))
@@ -30,13 +31,13 @@ def interval_bits(distance: Floats, half: Floats, scale: float) -> float:
     """
     far = np.abs(distance).astype(np.float32)
     unit = np.float32(1 / max(scale, 1e-37))
-    outside = np.minimum((far - half) * unit, np.float32(60))  # to the nearer end
+    outside = np.clip((far - half) * unit, -MOST_NATS, MOST_NATS)  # to the nearer end
     width = np.minimum(half * (2 * unit), np.float32(60))
-    inside = np.maximum(1 - np.exp(-width), width - width * width / 2)
     beyond = (far + half) * -unit  # past the farther end
-    chance = inside / ((1 + np.exp(outside)) * (1 + np.exp(beyond)))
-    # What no distribution foresees goes through an escape.
-    return float(-np.log2(np.maximum(chance, LEAST_CHANCE)).mean())
+    inside = np.maximum(1 - np.exp(-width), width - width * width / 2)
+    nats = np.maximum(outside, 0) - np.log(np.maximum(inside, np.float32(1e-37)))
+    nats += np.log((1 + np.exp(-np.abs(outside))) * (1 + np.exp(beyond)))
+    return float(nats.mean()) / math.log(2)
 
 
 def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float, float]:
@@ -48,10 +49,12 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
         near: a scale to begin with; 0 for none.
     """
     steps = STEPS
-    if not near > 0:
+    typical = float(np.median(np.abs(distance))) if len(distance) else 0.0
+    width = float(np.median(half)) if len(half) else 0.0
+    if not near > 0 or typical > width:
+        # From too small a scale all elements look alike: as if nothing had foreseen them.
         steps = WIDE_STEPS + STEPS
-        finite = half[np.isfinite(half)]
-        near = float(np.median(finite)) if len(finite) else 0.0
+        near = max(typical, min(width, typical + 1.0))
     scale = near if near > 0 and math.isfinite(near) else 1.0
     bits = interval_bits(distance, half, scale)
     for step in steps:

@@ -22,9 +22,14 @@ from sapwood.prediction.windows import Halves, Windows, cut
 SAMPLE = 1 << 20  # elements from which the right factor is guessed
 LEAST_ROWS = 512
 HELD_OUT = 8192  # elements
-ROUNDS = 8
+ROUNDS = 12
 MARGIN = 3.6  # scales of the errors' distribution
+SLOW = 0.8  # of the bits: a round that leaves more is near the end
 ENOUGH = 0.02  # of the bits, what another round must save
+MORE_PASSES = 3
+AGAIN = 0.8  # of the bits, what another pass over all rows may leave
+GATHERED = 16384  # elements of a matrix by which its fit is judged
+FARTHEST = 64.0  # root mean squares of an update
 SEED = 0
 
 
@@ -98,24 +103,32 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
     fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
     scale, bits = held.check(fit, scale)
     best = Guess(fit, scale, bits)
-    for turn in range(ROUNDS):
+    pruned = False
+    for _ in range(ROUNDS):
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
         improve(fit, cut(centre, half), [MARGIN * best.scale], right=True)
         fit = fit.in_principal_axes()
-        if turn in (1, 4):
-            fit = fit.first(best_rank(fit, held, shape, best.scale))
-        if fit.rank == 0:
-            return None
         scale, bits = held.check(fit, best.scale)
-        enough = bits > best.bits * (1 - ENOUGH) and turn > 1
-        if bits < best.bits or fit.rank < best.fit.rank:
+        slow = bits > best.bits * SLOW
+        if bits < best.bits:
             best = Guess(fit, scale, bits)
-        if enough:
+        if not slow:
+            continue
+        if pruned:
             break
-    rank = best_rank(best.fit, held, shape, best.scale)
-    if rank == 0:
+        # Superfluous columns fit noise, which the rounds that follow need not.
+        pruned = True
+        kept = best_rank(best.fit, held, shape, best.scale)
+        if kept == 0:
+            return None
+        if kept == best.fit.rank and bits > best.bits * (1 - ENOUGH):
+            break
+        fit = best.fit.first(kept)
+        best = Guess(fit, *held.check(fit, best.scale))
+    kept = best_rank(best.fit, held, shape, best.scale)
+    if kept == 0:
         return None
-    return Guess(best.fit.first(rank), best.scale, best.bits)
+    return Guess(best.fit.first(kept), best.scale, best.bits)
 
 
 def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
@@ -164,8 +177,13 @@ def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> 
     return best
 
 
-def complete(start: Guess, windows: Windows) -> Fit:
+def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
     """Factors of all rows, from those of some.
+
+    Args:
+        start: factors of some rows.
+        windows: all rows.
+        some: elements by which passes are judged.
 
     Raises:
         LinAlgError: a system is singular.
@@ -176,9 +194,37 @@ def complete(start: Guess, windows: Windows) -> Fit:
     size = float(np.sqrt(np.square(start.fit.left, dtype=np.float64).sum(axis=1).mean()))
     margin = MARGIN * start.scale
     improve(fit, windows.blocks(), [max(size, margin), 2 * margin, margin], right=True)
-    return fit.in_principal_axes()
+    best = Guess(fit, *some.check(fit, start.scale))
+    for _ in range(MORE_PASSES):
+        fit = Fit(best.fit.left.copy(), best.fit.right.copy())
+        improve(fit, windows.blocks(), [MARGIN * best.scale], right=True)
+        found = Guess(fit, *some.check(fit, best.scale))
+        if found.bits > AGAIN * best.bits:
+            break
+        best = found
+    return Guess(best.fit.in_principal_axes(), best.scale, best.bits)
 
 
-def sample(windows: Windows) -> tuple[Floats, Halves]:
+def gathered(windows: Windows) -> HeldOut:
+    """Elements of a matrix, evenly spread."""
+    every = max(1, windows.rows * windows.columns // GATHERED) | 1
+    places = np.arange(0, windows.rows * windows.columns, every)
+    rows, columns = np.divmod(places, windows.columns)
+    centres: list[Floats] = []
+    halves: list[Halves] = []
+    for first, centre, half in windows.blocks():
+        inside = (rows >= first) & (rows < first + len(centre))
+        centres.append(centre[rows[inside] - first, columns[inside]])
+        halves.append(half[rows[inside] - first, columns[inside]])
+    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
+
+
+def reach(windows: Windows) -> float:
+    """How far an update goes at the most; what lies beyond is no low-rank update's doing."""
+    update = shrunk(*windows.spread(LEAST_ROWS // 4))
+    return FARTHEST * math.sqrt(update.size) if update.weight > 0 else math.inf
+
+
+def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
     """Rows for a guess, as arrays that may be changed."""
-    return windows.spread(max(LEAST_ROWS, SAMPLE // windows.columns))
+    return windows.spread(max(LEAST_ROWS, 8 * rank, SAMPLE // windows.columns))

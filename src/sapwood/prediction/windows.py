@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood.prediction.intervals import BLOCK, HELD, ElementType, Floats, Read, intervals
+from sapwood.tensors.numpy_memory import Bytes
 
 Halves = npt.NDArray[np.float32]
+
+
+WILD = 0.25  # of a row's or a column's elements beyond reach: the others are left out too
 
 
 class Windows:
@@ -24,23 +29,33 @@ class Windows:
         first: the matrix's first element.
         rows: of the matrix.
         columns: of the matrix.
-        each: whether the update is rounded before it is added.
     """
 
-    def __init__(
-        self, kind: ElementType, read: Read, first: int, rows: int, columns: int, each: bool = False
-    ) -> None:
+    def __init__(self, kind: ElementType, read: Read, first: int, rows: int, columns: int) -> None:
         self.kind = kind
         self.rows = rows
         self.columns = columns
         self._read = read
         self._first = first
-        self._each = each
+        self._each = False
+        self._reach = math.inf
         self._held: tuple[Floats, Halves] | None = None
 
     def rounding_each(self) -> Windows:
         """The same matrix, its update rounded before it is added."""
-        return Windows(self.kind, self._read, self._first, self.rows, self.columns, each=True)
+        other = Windows(self.kind, self._read, self._first, self.rows, self.columns)
+        other._each, other._reach = True, self._reach
+        return other
+
+    def within(self, reach: float) -> Windows:
+        """The same matrix; elements that no update up to `reach` explains will take any."""
+        other = Windows(self.kind, self._read, self._first, self.rows, self.columns)
+        other._each, other._reach = self._each, reach
+        return other
+
+    def release(self) -> None:
+        """Holds intervals no longer."""
+        self._held = None
 
     def between(self, first: int, last: int) -> tuple[Floats, Halves]:
         """Centres and half widths of rows [first, last), each (rows, columns); to be read only."""
@@ -48,9 +63,7 @@ class Windows:
             return self._held[0][first:last], self._held[1][first:last]
         begin = self._first + first * self.columns
         base, target = self._read(begin, begin + (last - first) * self.columns)
-        centre, half = intervals(self.kind, base, target, self._each)
-        shape = (last - first, self.columns)
-        return centre.reshape(shape), half.reshape(shape)
+        return self._intervals(base, target)
 
     def spread(self, count: int, together: int = 1) -> tuple[Floats, Halves]:
         """About `count` rows, evenly spread, in groups of neighbours; arrays of their own."""
@@ -64,11 +77,19 @@ class Windows:
         width = together * self.columns
         places = [self._first + start * self.columns for start in starts]
         bases, targets = zip(*[self._read(at, at + width) for at in places], strict=True)
-        centre, half = intervals(
-            self.kind, np.concatenate(bases), np.concatenate(targets), self._each
-        )
-        shape = (len(starts) * together, self.columns)
-        return centre.reshape(shape), half.reshape(shape)
+        return self._intervals(np.concatenate(bases), np.concatenate(targets))
+
+    def _intervals(self, base: Floats, target: Bytes) -> tuple[Floats, Halves]:
+        centre, half = intervals(self.kind, base, target, self._each)
+        centre, half = centre.reshape(-1, self.columns), half.reshape(-1, self.columns)
+        if self._reach < math.inf:
+            wild = np.abs(centre) > self._reach + half
+            if wild.any():
+                wild |= wild.mean(axis=1, keepdims=True) > WILD
+                wild |= wild.mean(axis=0) > WILD
+                half[wild] = np.inf
+                centre[wild] = 0
+        return centre, half
 
     def blocks(self) -> Iterator[tuple[int, Floats, Halves]]:
         """(first row, centres, half widths) of all rows in turn."""
