@@ -41,7 +41,8 @@ class Steps:
 
 def sizes(factor: Floats) -> npt.NDArray[np.float64]:
     """(rank,) root mean squares of columns."""
-    return np.sqrt(np.square(factor, dtype=np.float64).mean(axis=0))
+    square: npt.NDArray[np.float64] = np.square(factor, dtype=np.float64).mean(axis=0)
+    return np.sqrt(square)
 
 
 def least_exponent(left: Floats, right: Floats) -> int:

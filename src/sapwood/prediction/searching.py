@@ -29,6 +29,7 @@ MARGIN = 3.6  # scales of the errors' distribution
 SLOW = 0.2
 ENOUGH = 0.02
 MORE_PASSES = 3
+GATHERED_ROWS = 256
 GATHERED = 16384  # elements of a matrix by which its fit is judged
 FARTHEST = 64.0  # root mean squares of an update
 SEED = 0
@@ -211,16 +212,11 @@ def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
 
 def gathered(windows: Windows) -> HeldOut:
     """Elements of a matrix, evenly spread."""
-    every = max(1, windows.rows * windows.columns // GATHERED) | 1
-    places = np.arange(0, windows.rows * windows.columns, every)
-    rows, columns = np.divmod(places, windows.columns)
-    centres: list[Floats] = []
-    halves: list[Halves] = []
-    for first, centre, half in windows.blocks():
-        inside = (rows >= first) & (rows < first + len(centre))
-        centres.append(centre[rows[inside] - first, columns[inside]])
-        halves.append(half[rows[inside] - first, columns[inside]])
-    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
+    rows = windows.places(GATHERED_ROWS)
+    centre, half = windows.at(rows)
+    every = max(1, half.size // GATHERED) | 1
+    which, columns = np.divmod(np.arange(0, half.size, every), windows.columns)
+    return HeldOut(rows[which], columns, centre[which, columns], half[which, columns])
 
 
 def reach(windows: Windows) -> float:
