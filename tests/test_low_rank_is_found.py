@@ -7,6 +7,7 @@ how many elements it misses, and that its bounds hold.
 from __future__ import annotations
 
 import math
+from typing import Any, TypeAlias
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -21,12 +22,12 @@ from sapwood.prediction.lowrank import Found, find_factors, matrices_of
 from sapwood.prediction.residual_bits import best_scale
 from sapwood.tensors import DType
 
-WORK: dict[DType, type[np.floating]] = {  # type: ignore[type-arg]
+WORK: dict[DType, type[np.floating[Any]]] = {
     DType.BF16: np.float32,
     DType.F16: np.float32,
     DType.F32: np.float64,
 }
-Patterns = npt.NDArray[np.unsignedinteger]  # type: ignore[type-arg]
+Patterns: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 
 def rounded(dtype: DType, values: Floats) -> Patterns:
@@ -292,7 +293,7 @@ def test_an_interval_is_what_rounds_to_the_target(
     dtype: DType, pattern: int, data: st.DataObject
 ) -> None:
     word = np.dtype("<u4") if dtype is DType.F32 else np.dtype("<u2")
-    target = np.array([pattern & ((1 << 8 * word.itemsize) - 1)], word)
+    target: Patterns = np.array([pattern & ((1 << 8 * word.itemsize) - 1)], word)
     base = np.zeros(1, WORK[dtype])
     with np.errstate(all="ignore"):
         centre, half = intervals(TYPES[dtype], base, target.view(np.uint8))

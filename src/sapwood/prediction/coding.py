@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.prediction.factors import Factors, Integers
-from sapwood.prediction.fitting import Fit, improve
+from sapwood.prediction.fitting import Blocks, Fit, improve
 from sapwood.prediction.quantising import assembled, best_error, coded, entry_bits, steps
-from sapwood.prediction.residual_bits import observed_bits
-from sapwood.prediction.searching import MARGIN, Guess, gathered
-from sapwood.prediction.windows import Windows
+from sapwood.prediction.residual_bits import best_scale, observed_bits
+from sapwood.prediction.searching import MARGIN, Guess, HeldOut, gathered
+from sapwood.prediction.windows import Rows, Windows, cut
 
+TRIED = 1 << 18  # elements on which errors are tried
+MULTIPLES = (0.7, 1.4, 2.8, 5.6)
 ROUNDING = 0.2  # logistic scale of the errors of both factors' steps, a column
 
 
@@ -43,24 +45,76 @@ def code(whole: Guess, windows: Windows, least: int) -> Coded | None:
         windows: of their matrix.
         least: the least power of two that products may count.
     """
-    fit, scale = Fit(whole.fit.left.copy(), whole.fit.right.copy()), whole.scale
     some = gathered(windows)
     shape = (windows.rows, windows.columns)
-    error = best_error(some.distance(fit), some.half, shape, fit.rank)
+    error = best_error(some.distance(whole.fit), some.half, shape, whole.fit.rank)
     if not 0 < error < math.inf:
         return None
+    error = tried(error, whole, windows, least)
+    rounded = quantised(whole, error, windows.blocks(), least)
+    fit = rounded.fit
+    scale, bits = some.check(fit, whole.scale)
+    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
+    used = rounded.left.any(axis=0) & rounded.right.any(axis=0)
+    return Coded(rounded.left[:, used], rounded.right[:, used], rounded.exponents[used], bits)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Quantised:
+    """Factors of one matrix, or of some of its rows, as integers and as what these mean."""
+
+    fit: Fit
+    left: Integers
+    right: Integers
+    exponents: npt.NDArray[np.int64]
+
+
+def quantised(
+    whole: Guess, error: float, blocks: Blocks, least: int, rows: Rows | None = None
+) -> Quantised:
+    """Rounds the right factor, fits the left one to it again, and rounds that.
+
+    Args:
+        whole: the factors.
+        error: see `quantising.steps`.
+        blocks: the intervals of the rows.
+        least: the least power of two that products may count.
+        rows: which rows of the matrix these are; all by default.
+    """
+    fit = whole.fit
     step = steps(fit.left, fit.right, error, least)
     right = coded(fit.right, step.right)
-    fit.right = (right * step.right).astype(fit.right.dtype)
+    rounded = Fit(
+        fit.left.copy() if rows is None else fit.left[rows],
+        (right * step.right).astype(fit.right.dtype),
+    )
     # Rounding adds to the errors: predictions keep that much further from the ends.
-    margin = MARGIN * math.hypot(scale, ROUNDING * error * math.sqrt(fit.rank))
-    improve(fit, windows.blocks(), [margin] * 2, right=False)
-    left = coded(fit.left, step.left)
-    fit.left = (left * step.left).astype(fit.left.dtype)
-    scale, bits = some.check(fit, scale)
-    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
-    used = left.any(axis=0) & right.any(axis=0)
-    return Coded(left[:, used], right[:, used], step.exponents[used], bits)
+    margin = MARGIN * math.hypot(whole.scale, ROUNDING * error * math.sqrt(fit.rank))
+    improve(rounded, blocks, [margin] * 2, right=False)
+    left = coded(rounded.left, step.left)
+    rounded.left = (left * step.left).astype(fit.left.dtype)
+    return Quantised(rounded, left, right, step.exponents)
+
+
+def tried(error: float, whole: Guess, windows: Windows, least: int) -> float:
+    """The best of some multiples of an error, tried on some rows.
+
+    Where every interval can be met, fitting again takes up much of what rounding adds;
+    where updates have noise of their own, it does not.
+    """
+    rows = windows.places(TRIED // windows.columns)
+    centre, half = windows.at(rows)
+    some = HeldOut.of(centre, half)
+    entries = whole.fit.rank * (windows.rows + windows.columns) / (windows.rows * windows.columns)
+    best, fewest = error, math.inf
+    for multiple in MULTIPLES:
+        rounded = quantised(whole, error * multiple, cut(centre, half), least, rows)
+        distance = some.distance(rounded.fit)
+        scale, bits = best_scale(distance, some.half, whole.scale)
+        bits = min(bits, observed_bits(distance, some.half, scale)) - entries * math.log2(multiple)
+        if bits < fewest:
+            best, fewest = error * multiple, bits
+    return best
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

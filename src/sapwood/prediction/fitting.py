@@ -126,7 +126,8 @@ class Fit:
 
     def at(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Floats:
         """Predicted updates of single elements."""
-        return np.einsum("ik,ik->i", self.left[rows], self.right[columns])
+        updates: Floats = np.einsum("ik,ik->i", self.left[rows], self.right[columns])
+        return updates
 
     def in_principal_axes(self) -> Fit:
         """The same product with orthogonal columns, the largest first.

@@ -131,4 +131,5 @@ def _rounded_down(kind: ElementType, value: Floats) -> Floats:
     """The greatest number of the element type, subnormals apart, that is not above `value`."""
     step = kind.bits.type(2 * kind.half - 1)
     bits = value.view(kind.bits)
-    return np.where(bits < 0, (bits + step) & ~step, bits & ~step).view(kind.work)
+    down: Floats = np.where(bits < 0, (bits + step) & ~step, bits & ~step).view(kind.work)
+    return down

@@ -22,9 +22,6 @@ from sapwood.prediction.residual_bits import best_scale
 
 GAUSSIAN_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # of a normal integer of deviation 1
 GREATEST_CODED = 1 << 29
-# Predictions are fitted to lie away from where errors cost: rounding costs as errors do that
-# are smaller by this. Measured; the sum of both costs is flat about it.
-FORGIVEN = 2.8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +41,8 @@ class Steps:
 
 def sizes(factor: Floats) -> npt.NDArray[np.float64]:
     """(rank,) root mean squares of columns."""
-    return np.sqrt(np.square(factor, dtype=np.float64).mean(axis=0))
+    square: npt.NDArray[np.float64] = np.square(factor, dtype=np.float64).mean(axis=0)
+    return np.sqrt(square)
 
 
 def least_exponent(left: Floats, right: Floats) -> int:
@@ -100,7 +98,7 @@ def entry_bits(factor: npt.NDArray[np.int32]) -> float:
 def best_error(
     distance: Floats, half: npt.NDArray[np.float32], shape: tuple[int, int], rank: int
 ) -> float:
-    """The error a column that is worth its bits, see `steps`.
+    """The error a column that is worth its bits (see `steps`) if all of it adds to others.
 
     Args:
         distance: predicted update minus centre, of some elements.
@@ -112,9 +110,9 @@ def best_error(
     noise = np.random.default_rng(0).standard_normal(len(distance))
     entries = rank * (shape[0] + shape[1]) / (shape[0] * shape[1])
     best, least = 0.0, math.inf
-    error = 4 * FORGIVEN * scale / math.sqrt(rank)
+    error = 4 * scale / math.sqrt(rank)
     for _ in range(24):
-        blurred = distance + noise * (error / FORGIVEN * math.sqrt(rank / 6))
+        blurred = distance + noise * (error * math.sqrt(rank / 6))
         bits = best_scale(blurred, half, scale)[1] - entries * math.log2(error)
         if not bits < least:
             break

@@ -48,7 +48,7 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
         half: half of each interval's width.
         near: a scale to begin with; 0 for none.
     """
-    steps = STEPS
+    steps: tuple[float, ...] = STEPS
     typical = float(np.median(np.abs(distance))) if len(distance) else 0.0
     width = float(np.median(half)) if len(half) else 0.0
     if not near > 0 or typical > width:

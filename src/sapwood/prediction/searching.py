@@ -24,10 +24,12 @@ LEAST_ROWS = 512
 HELD_OUT = 8192  # elements
 ROUNDS = 12
 MARGIN = 3.6  # scales of the errors' distribution
-SLOW = 0.8  # of the bits: a round that leaves more is near the end
-ENOUGH = 0.02  # of the bits, what another round must save
+# What a round must save of the bits, or of one bit where they are more: to go on as before, and
+# to go on at all once superfluous columns are gone.
+SLOW = 0.2
+ENOUGH = 0.02
 MORE_PASSES = 3
-AGAIN = 0.8  # of the bits, what another pass over all rows may leave
+GATHERED_ROWS = 256
 GATHERED = 16384  # elements of a matrix by which its fit is judged
 FARTHEST = 64.0  # root mean squares of an update
 SEED = 0
@@ -109,7 +111,8 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
         improve(fit, cut(centre, half), [MARGIN * best.scale], right=True)
         fit = fit.in_principal_axes()
         scale, bits = held.check(fit, best.scale)
-        slow = bits > best.bits * SLOW
+        before = best.bits
+        slow = bits > before - SLOW * min(before, 1.0)
         if bits < best.bits:
             best = Guess(fit, scale, bits)
         if not slow:
@@ -121,7 +124,7 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
         kept = best_rank(best.fit, held, shape, best.scale)
         if kept == 0:
             return None
-        if kept == best.fit.rank and bits > best.bits * (1 - ENOUGH):
+        if kept == best.fit.rank and bits > before - ENOUGH * min(before, 1.0):
             break
         fit = best.fit.first(kept)
         best = Guess(fit, *held.check(fit, best.scale))
@@ -199,24 +202,21 @@ def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
         improve(fit, windows.blocks(), [MARGIN * best.scale], right=True)
         found = Guess(fit, *some.check(fit, best.scale))
-        if found.bits > AGAIN * best.bits:
+        slow = found.bits > best.bits - SLOW * min(best.bits, 1.0)
+        if found.bits < best.bits:
+            best = found
+        if slow:
             break
-        best = found
     return Guess(best.fit.in_principal_axes(), best.scale, best.bits)
 
 
 def gathered(windows: Windows) -> HeldOut:
     """Elements of a matrix, evenly spread."""
-    every = max(1, windows.rows * windows.columns // GATHERED) | 1
-    places = np.arange(0, windows.rows * windows.columns, every)
-    rows, columns = np.divmod(places, windows.columns)
-    centres: list[Floats] = []
-    halves: list[Halves] = []
-    for first, centre, half in windows.blocks():
-        inside = (rows >= first) & (rows < first + len(centre))
-        centres.append(centre[rows[inside] - first, columns[inside]])
-        halves.append(half[rows[inside] - first, columns[inside]])
-    return HeldOut(rows, columns, np.concatenate(centres), np.concatenate(halves))
+    rows = windows.places(GATHERED_ROWS)
+    centre, half = windows.at(rows)
+    every = max(1, half.size // GATHERED) | 1
+    which, columns = np.divmod(np.arange(0, half.size, every), windows.columns)
+    return HeldOut(rows[which], columns, centre[which, columns], half[which, columns])
 
 
 def reach(windows: Windows) -> float:

@@ -12,6 +12,7 @@ from sapwood.prediction.intervals import BLOCK, HELD, ElementType, Floats, Read,
 from sapwood.tensors.numpy_memory import Bytes
 
 Halves = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
 
 
 WILD = 0.25  # of a row's or a column's elements beyond reach: the others are left out too
@@ -67,15 +68,30 @@ class Windows:
 
     def spread(self, count: int, together: int = 1) -> tuple[Floats, Halves]:
         """About `count` rows, evenly spread, in groups of neighbours; arrays of their own."""
+        return self.at(self.places(count, together), together)
+
+    def places(self, count: int, together: int = 1) -> Rows:
+        """About `count` rows, evenly spread, in groups of neighbours."""
         groups = max(1, min(count, self.rows) // together)
-        starts = (np.arange(groups) * (self.rows - together) // max(1, groups - 1)).tolist()
         if groups * together >= self.rows:
-            starts, together = [0], self.rows
+            return np.arange(self.rows)
+        starts = np.arange(groups) * (self.rows - together) // max(1, groups - 1)
+        rows: Rows = (starts[:, None] + np.arange(together)).ravel()
+        return rows
+
+    def at(self, rows: Rows, together: int = 1) -> tuple[Floats, Halves]:
+        """The intervals of these rows, in arrays of their own.
+
+        Args:
+            rows: increasing.
+            together: every so many are neighbours.
+        """
         if self._held is not None:
-            rows = (np.array(starts)[:, None] + np.arange(together)).ravel()
             return self._held[0][rows], self._held[1][rows]
+        if len(rows) == self.rows:
+            together = self.rows
         width = together * self.columns
-        places = [self._first + start * self.columns for start in starts]
+        places = (self._first + rows[::together] * self.columns).tolist()
         bases, targets = zip(*[self._read(at, at + width) for at in places], strict=True)
         return self._intervals(np.concatenate(bases), np.concatenate(targets))
 
