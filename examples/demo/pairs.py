@@ -1,4 +1,4 @@
-"""The five pairs: where both versions of each model come from, and what its publisher changed."""
+"""The six pairs: where both versions of each model come from, and what its publisher changed."""
 
 from __future__ import annotations
 
@@ -139,6 +139,16 @@ PAIRS = [
             _ENCODER,
             Path(__file__).with_name("encoder-sft-100.ttp"),
             "1eaddaf510f46018e9b639cb84fc3249b1b37468aa66ac8a875b45fa837de85b",
+        ),
+    ),
+    Pair(
+        "MiniLM-L6-v2 with an adapter",
+        "adapter merged in bf16",
+        _ENCODER,
+        Shipped(
+            _ENCODER,
+            Path(__file__).with_name("encoder-adapter-r8.ttp"),
+            "c017eefb811409c271e75b8b03ac92d7294941225157590a8e1bb88696fffe03",
         ),
     ),
 ]
