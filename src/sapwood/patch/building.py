@@ -7,6 +7,7 @@ front, which stands before them, is known last.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol
@@ -35,6 +36,7 @@ from sapwood.patch.predictors import Predictor, predictor_of
 from sapwood.patch.serialising import serialise_front
 from sapwood.patch.sources import CopyCursor, SegmentSource, chunk_elements
 from sapwood.patch.writing import write_all, write_patch
+from sapwood.prediction.blas import one_thread
 from sapwood.tensors import DType
 
 DEFAULT_CHUNK = 4 << 20  # bytes of target a chunk
@@ -198,10 +200,11 @@ class Builder:
         )
         surveys = []
         passes.add(sum(len(s.target) for i, s in enumerate(self.segments) if i not in numeric))
-        for i, (choice, survey) in zip(numeric, surveyed, strict=True):
-            choices[i] = choice
-            surveys.append(survey)
-            passes.add(len(self.segments[i].target))
+        with one_thread() if self.options.low_rank else contextlib.nullcontext():
+            for i, (choice, survey) in zip(numeric, surveyed, strict=True):
+                choices[i] = choice
+                surveys.append(survey)
+                passes.add(len(self.segments[i].target))
         planned = plan_tensors(surveys, specials)
         recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
         for i, recipe in zip(numeric, planned.recipes, strict=True):
