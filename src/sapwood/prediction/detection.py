@@ -68,14 +68,13 @@ def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
     first = min(
         float(moved.mean()), 16 * float(np.partition(moved, len(moved) // 2)[len(moved) // 2])
     )
-    size = first
-    for _ in range(2):
-        weight = np.float32(size) / (noise + np.float32(size))
-        weighted = weight * values
-        power = np.einsum("ij,ij->i", weighted, values)
-        typical = np.partition(power, len(power) // 2)[len(power) // 2]
-        total = min(float(power.sum()), 16 * len(power) * max(float(typical), 0.0) or math.inf)
-        size = max(total / max(float(weight.sum()), 1e-30), 1e-3 * first)
+    weight = np.float32(first) / (noise + np.float32(first))
+    power = np.einsum("ij,ij->i", weight * values, values)
+    typical = float(np.partition(power, len(power) // 2)[len(power) // 2])
+    total = min(float(power.sum()), 16 * len(power) * typical or math.inf)
+    size = max(total / max(float(weight.sum()), 1e-30), 1e-3 * first)
+    weight = np.float32(size) / (noise + np.float32(size))
+    weighted = weight * values
     weighted *= np.float32(1 / math.sqrt(size))
     mean = float(weight.mean())
     # A weight w leaves w^2 noise; noise is size * (1 / w - 1), and size where that is less.
@@ -105,15 +104,16 @@ def promise(
         LinAlgError: the rows are not finite.
     """
     update = shrunk(centre, half)
-    energy = np.einsum("ij,ij->i", update.values, update.values)
-    moving = energy > 0
-    count, columns = int(np.count_nonzero(moving)), centre.shape[1]
+    gram = update.values @ update.values.T
+    energy = np.diagonal(gram)
+    moving = np.flatnonzero(energy > 0)
+    count, columns = len(moving), centre.shape[1]
     if not update.weight > 0 or count < LEAST_ROWS:
         return NOTHING
     # Rows of one size: else the largest rows alone would be taken for the update's rank.
     energy = energy[moving]
-    values = update.values[moving] / np.sqrt(energy)[:, None]
-    energies = np.linalg.eigvalsh(values @ values.T)[::-1].astype(np.float64)
+    gram = gram[np.ix_(moving, moving)] / np.sqrt(energy[:, None] * energy)
+    energies = np.linalg.eigvalsh(gram)[::-1].astype(np.float64)
     noise = float(np.minimum(update.noise[moving] * columns / energy, 1.0).sum())
     ranks = np.arange(min(count * 2 // 3, most) + 1)
     left = count - np.concatenate([[0.0], np.cumsum(energies)])[: len(ranks)]

@@ -160,7 +160,7 @@ def _promise(windows: Windows, plain_bits: float) -> Promise | None:
     shape = (windows.rows, windows.columns)
     most = min(MOST_RANK, min(shape) // 4)
     few = min(160, max(24, math.isqrt(shape[0] * shape[1]) // 16))
-    found = promise(*windows.spread(few, 4), shape, plain_bits, most)
+    found = promise(*windows.glance(few), shape, plain_bits, most)
     if not found.saved > WORTH_A_LOOK * plain_bits:
         return None
     more = min(max(4 * few, 4 * found.rank), 320, windows.rows)

@@ -20,7 +20,7 @@ from sapwood.prediction.residual_bits import best_scale
 from sapwood.prediction.windows import Halves, Windows, cut
 
 SAMPLE = 1 << 20  # elements from which the right factor is guessed
-LEAST_ROWS = 512
+LEAST_ROWS = 256
 HELD_OUT = 8192  # elements
 ROUNDS = 12
 MARGIN = 3.6  # scales of the errors' distribution
@@ -221,7 +221,7 @@ def gathered(windows: Windows) -> HeldOut:
 
 def reach(windows: Windows) -> float:
     """How far an update goes at the most; what lies beyond is no low-rank update's doing."""
-    update = shrunk(*windows.spread(LEAST_ROWS // 4))
+    update = shrunk(*windows.spread(LEAST_ROWS // 2))
     return FARTHEST * math.sqrt(update.size) if update.weight > 0 else math.inf
 
 

@@ -15,6 +15,9 @@ Halves = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 
 
+PIECE = 1 << 18  # elements whose intervals are computed at a time
+NEIGHBOURS = 4  # rows that are read together at a glance: calls take time
+GLANCED = 512  # columns that are enough at a glance
 WILD = 0.25  # of a row's or a column's elements beyond reach: the others are left out too
 
 
@@ -66,9 +69,22 @@ class Windows:
         base, target = self._read(begin, begin + (last - first) * self.columns)
         return self._intervals(base, target)
 
-    def spread(self, count: int, together: int = 1) -> tuple[Floats, Halves]:
-        """About `count` rows, evenly spread, in groups of neighbours; arrays of their own."""
-        return self.at(self.places(count, together), together)
+    def spread(self, count: int) -> tuple[Floats, Halves]:
+        """About `count` rows, evenly spread, in arrays of their own."""
+        return self.at(self.places(count))
+
+    def glance(self, count: int) -> tuple[Floats, Halves]:
+        """Groups of neighbouring rows, `count` in all, and not all columns of them."""
+        rows = self.places(count, NEIGHBOURS)[::NEIGHBOURS]
+        base, target = self._groups(rows, min(self.rows, NEIGHBOURS))
+        every = max(1, self.columns // max(GLANCED, 4 * count))
+        if every > 1:
+            kept = np.ascontiguousarray(base.reshape(-1, self.columns)[:, ::every])
+            items = target.view(self.kind.stored).reshape(-1, self.columns)[:, ::every]
+            base, target = kept.reshape(-1), np.ascontiguousarray(items).reshape(-1).view(np.uint8)
+        centre, half = intervals(self.kind, base, target, self._each)
+        shape = (-1, -(-self.columns // every))
+        return centre.reshape(shape), half.reshape(shape)
 
     def places(self, count: int, together: int = 1) -> Rows:
         """About `count` rows, evenly spread, in groups of neighbours."""
@@ -79,21 +95,25 @@ class Windows:
         rows: Rows = (starts[:, None] + np.arange(together)).ravel()
         return rows
 
-    def at(self, rows: Rows, together: int = 1) -> tuple[Floats, Halves]:
-        """The intervals of these rows, in arrays of their own.
-
-        Args:
-            rows: increasing.
-            together: every so many are neighbours.
-        """
+    def at(self, rows: Rows) -> tuple[Floats, Halves]:
+        """The intervals of these rows, in arrays of their own."""
         if self._held is not None:
             return self._held[0][rows], self._held[1][rows]
+        most = max(1, PIECE // self.columns)
         if len(rows) == self.rows:
-            together = self.rows
+            return self._whole(most)
+        centre = np.empty((len(rows), self.columns), self.kind.work)
+        half = np.empty((len(rows), self.columns), np.float32)
+        for first in range(0, len(rows), most):
+            piece = slice(first, first + most)
+            centre[piece], half[piece] = self._intervals(*self._groups(rows[piece], 1))
+        return centre, half
+
+    def _groups(self, starts: Rows, together: int) -> tuple[Floats, Bytes]:
         width = together * self.columns
-        places = (self._first + rows[::together] * self.columns).tolist()
+        places = (self._first + starts * self.columns).tolist()
         bases, targets = zip(*[self._read(at, at + width) for at in places], strict=True)
-        return self._intervals(np.concatenate(bases), np.concatenate(targets))
+        return np.concatenate(bases), np.concatenate(targets)
 
     def _intervals(self, base: Floats, target: Bytes) -> tuple[Floats, Halves]:
         centre, half = intervals(self.kind, base, target, self._each)
