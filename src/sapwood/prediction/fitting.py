@@ -26,7 +26,7 @@ Blocks: TypeAlias = Iterable[tuple[int, Floats, npt.NDArray[np.float32]]]
 
 # Columns that are fitted together. A Hessian takes their number squared, halved, products an
 # element; of more columns, which are orthogonal or nearly so, one group is fitted after another.
-TOGETHER = 32
+TOGETHER = 16
 RIDGE = 1e-3  # of a Hessian's diagonal
 DAMPING = 0.7  # of steps that several groups take at once
 

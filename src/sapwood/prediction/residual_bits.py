@@ -49,8 +49,9 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
         near: a scale to begin with; 0 for none.
     """
     steps: tuple[float, ...] = STEPS
-    typical = float(np.median(np.abs(distance))) if len(distance) else 0.0
-    width = float(np.median(half)) if len(half) else 0.0
+    some = slice(None, None, max(1, len(half) // 1024))
+    typical = float(np.median(np.abs(distance[some]))) if len(distance) else 0.0
+    width = float(np.median(half[some])) if len(half) else 0.0
     if not near > 0 or typical > width:
         # From too small a scale all elements look alike: as if nothing had foreseen them.
         steps = WIDE_STEPS + STEPS

@@ -171,8 +171,8 @@ def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> 
     terms = fit.left[held.rows[some]] * fit.right[held.columns[some]]
     distance = np.concatenate([-held.centre[some, None], terms], axis=1).cumsum(axis=1)
     best, least, near = 0, math.inf, scale
-    for rank in range(fit.rank, -1, -1):
-        if rank and rank > 16 and rank % max(1, rank // 8) and rank != fit.rank:
+    for rank in range(fit.rank + 1):
+        if rank > 16 and rank % (rank // 8) and rank != fit.rank:
             continue
         near, bits = best_scale(distance[:, rank], half, near)
         if bits + costs[rank] < least:
