@@ -149,6 +149,13 @@ class Fit:
             np.ascontiguousarray(self.left[:, :rank]), np.ascontiguousarray(self.right[:, :rank])
         )
 
+    def beside(self, other: Fit) -> Fit:
+        """With the columns of another behind its own."""
+        return Fit(
+            np.concatenate([self.left, other.left], axis=1),
+            np.concatenate([self.right, other.right], axis=1),
+        )
+
 
 def improve(fit: Fit, blocks: Blocks, margins: Sequence[float], *, right: bool) -> None:
     """One pass over a matrix: each row of `left` is fitted, then `right` once for all.

@@ -29,6 +29,7 @@ MARGIN = 3.6  # scales of the errors' distribution
 SLOW = 0.2
 ENOUGH = 0.02
 MORE_PASSES = 3
+MORE_COLUMNS = 2  # times that columns are looked for in what a fit leaves
 GATHERED_ROWS = 256
 GATHERED = 16384  # elements of a matrix by which its fit is judged
 FARTHEST = 64.0  # root mean squares of an update
@@ -100,7 +101,41 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Gu
     fit = spectral(np.where(np.isinf(half), 0, centre), half, rank)
     if fit is None:
         return None
-    scale, bits = held.check(fit, 0.0)
+    best = refined(fit, held, centre, half, shape, 0.0)
+    for _ in range(MORE_COLUMNS):
+        if best is None or best.fit.rank >= rank:
+            break
+        # What a strong column hid stands out once it is taken away.
+        rest = spectral(beyond(best.fit, centre, half), half, rank - best.fit.rank)
+        if rest is None:
+            break
+        more = refined(best.fit.beside(rest), held, centre, half, shape, best.scale)
+        if more is None or more.bits > best.bits - ENOUGH * min(best.bits, 1.0):
+            break
+        best = more
+    return best
+
+
+def beyond(fit: Fit, centre: Floats, half: Halves) -> Floats:
+    """(rows, columns) updates less those of a fit; 0 where nothing is known of them."""
+    rest: Floats = np.where(np.isinf(half), 0, centre - fit.left @ fit.right.T)
+    return rest
+
+
+def refined(
+    fit: Fit, held: HeldOut, centre: Floats, half: Halves, shape: tuple[int, int], near: float
+) -> Guess | None:
+    """Fits columns to intervals and drops those that are not worth their bits.
+
+    Args:
+        fit: columns, the strongest first.
+        held: elements to judge by.
+        centre: (rows, columns) of the intervals.
+        half: half their widths.
+        shape: of the whole matrix.
+        near: a scale of errors to look around, or 0.
+    """
+    scale, bits = held.check(fit, near)
     kept = best_rank(fit, held, shape, scale)
     fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
     scale, bits = held.check(fit, scale)
