@@ -24,19 +24,30 @@ ERRORS = {
     "InvalidModelFile": ("SapwoodError", 5),
     "LimitExceeded": ("SapwoodError", 6),
     "IoError": ("SapwoodError", 7),
+    "SignatureError": ("SapwoodError", 8),
 }
 
 SIGNATURES = {
     "create_patch": [
-        "source", "target", "output", "compression_level", "neural",
-        "metadata", "created_at", "chunk_size", "low_rank", "threads", "progress",
+        "source", "target", "output", "compression_level", "neural", "private_key",
+        "counter", "metadata", "created_at", "chunk_size", "low_rank", "threads", "progress",
     ],
-    "apply_patch": ["source", "patch", "output", "threads", "limits", "progress"],
-    "verify_patch": ["source", "patch", "threads", "limits", "progress"],
+    "apply_patch": [
+        "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
+        "threads", "limits", "progress",
+    ],
+    "verify_patch": [
+        "source", "patch", "public_key", "signature", "minimum_counter", "threshold",
+        "threads", "limits", "progress",
+    ],
     "extract_adapter": [
         "patch", "output", "base", "dtype", "threads", "limits", "progress",
     ],
     "patch_info": ["patch", "limits"],
+    "generate_keypair": [],
+    "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
+    "fingerprint": ["model", "full"],
+    "compare_fingerprints": ["model1", "model2"],
 }  # fmt: skip
 
 
@@ -58,13 +69,18 @@ def test_the_top_level() -> None:
 def test_models() -> None:
     assert set(models.__all__) == {
         "AdapterReport",
+        "Fingerprint",
         "PatchInfo",
         "PatchStats",
         "PatchVerification",
         "apply_patch",
+        "compare_fingerprints",
         "create_patch",
         "extract_adapter",
+        "fingerprint",
+        "generate_keypair",
         "patch_info",
+        "sign_patch",
         "verify_patch",
     }
     assert all(hasattr(models, name) for name in models.__all__)

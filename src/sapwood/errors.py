@@ -13,7 +13,8 @@
     │   └── TargetHashMismatch        4
     ├── InvalidModelFile              5   a model file breaks its own format
     ├── LimitExceeded                 6   more memory than the caller allowed
-    └── IoError                       7   the operating system refused
+    ├── IoError                       7   the operating system refused
+    └── SignatureError                8   not signed by anybody who is trusted
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -110,3 +111,13 @@ class IoError(SapwoodError):
     """The operating system refused: missing file, no permission, disk full."""
 
     exit_code = 7
+
+
+class SignatureError(SapwoodError):
+    """The patch is not signed by a trusted key, was changed since, or is an old one.
+
+    No `VerificationError`: whoever catches that one to fetch another base must not take a
+    forged patch for one that was made for other bytes.
+    """
+
+    exit_code = 8

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.reports import human_size, tell
+from sapwood.cli.trusting import add_trust, trust_options
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ their content: their order does not matter, and those below a folder are found."
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
-    "sapwood apply --base model.bin --patch update.ttp --out model.bin",
+    "sapwood apply --base model.bin --patch update.ttp --out model.bin --public-key release.pub",
     "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
@@ -48,6 +49,7 @@ def add_to(commands: Commands) -> None:
         "which the patch was made from them, check no result",
     )
     add_threads(parser)
+    add_trust(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,14 +58,21 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import output, read_patch_and_bases
+    from sapwood.models.signing import Demands, check_same
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
-    out = output(arguments.out, arguments.patch)
+    if arguments.force and arguments.public_key:
+        raise InputError("--force gives up what --public-key demands; leave one of them out")
+    out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
+    trust = trust_options(arguments)
+    demands = Demands.of(**trust)
     with progress_bar(arguments, "applying") as progress:
         patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
+        accepted = demands.check(patch)
         opened = open_patch(patch)
+        check_same(accepted, opened)
         header = opened.front.header
         if header.kind == "tensor":
             size = npy_patching.apply_patch(
@@ -80,7 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
                 "apply it to the base that it was made from"
             )
         else:
-            models.apply_patch(bases, patch.data, out, threads=arguments.threads, progress=progress)
+            models.apply_patch(
+                bases, patch.data, out, threads=arguments.threads, progress=progress, **trust
+            )
             size = header.target.size
     checked = not arguments.force
     facts = {
@@ -94,8 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
         "target_blake3": header.target.blake3.hex() if checked else None,
         "target_sha256": header.target.sha256.hex() if header.target.sha256 else None,
         "checked": checked,
+        "signature_valid": None if accepted is None else True,
+        "counter": None if accepted is None else accepted.counter,
         "seconds": time.monotonic() - started,
     }
     state = "checked" if checked else "not checked"
+    state += "" if accepted is None else f", signed with counter {accepted.counter}"
     tell(arguments, facts, f"{arguments.out}: {human_size(size)}, {state}")
     return 0

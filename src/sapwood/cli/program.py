@@ -7,14 +7,23 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from sapwood.cli import apply, create, extract_adapter, inspect, verify
+from sapwood.cli import (
+    apply,
+    create,
+    extract_adapter,
+    fingerprint,
+    inspect,
+    keygen,
+    sign,
+    verify,
+)
 from sapwood.cli.arguments import Parser, Version
 from sapwood.cli.failures import INTERRUPTED, exit_codes, from_os_error, report, report_interrupt
 from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import LimitExceeded, SapwoodError
 
-COMMANDS = (create, apply, inspect, verify, extract_adapter)
+COMMANDS = (create, apply, inspect, verify, extract_adapter, keygen, sign, fingerprint)
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 

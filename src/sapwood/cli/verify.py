@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
-from sapwood.errors import InvalidPatch, SapwoodError, SourceHashMismatch
+from sapwood.cli.trusting import add_trust, trust_options
+from sapwood.errors import InvalidPatch, SapwoodError, SignatureError, SourceHashMismatch
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Checks that a patch would apply to a base, or to its bases, by doing everything but writing the
-target."""
+target; and that those have signed it who are trusted, if keys are given."""
 
 EXAMPLES = (
     "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
     "sapwood verify --base ~/models --patch merged.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
+    "sapwood verify --base v1.bin --patch v2.ttp --public-key release.pub --minimum-counter 17",
 )
 
 
@@ -38,6 +40,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     add_threads(parser)
+    add_trust(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,10 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import read_patch_and_bases
+    from sapwood.models.signing import Demands
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
+    demands = Demands.of(**trust_options(arguments))
     with progress_bar(arguments, "verifying") as progress:
         patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
         opened = open_patch(patch)
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             found = models.verify_patch(
                 bases, patch.data, threads=arguments.threads, progress=progress
             )
+        found = demands.judged(found, patch, opened)
     facts = {
         "command": "verify",
         "kind": opened.front.header.kind,
@@ -71,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         "source_valid": found.source_valid,
         "patch_valid": found.patch_valid,
         "signature_valid": found.signature_valid,
+        "counter": found.counter,
         "expected_target": found.expected_target.hex(),
         "actual_target": found.actual_target and found.actual_target.hex(),
         "seconds": time.monotonic() - started,
@@ -78,11 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
     if not found.is_valid():
         return report(failure(found), arguments, facts)
     names = ", ".join(arguments.base)
-    tell(arguments, facts, f"{arguments.patch}: intact, and made for {names}")
+    signed = "" if found.counter is None else f"; signed with counter {found.counter}"
+    tell(arguments, facts, f"{arguments.patch}: intact, and made for {names}{signed}")
     return 0
 
 
 def failure(found: PatchVerification) -> SapwoodError:
     """The error that applying the patch would raise."""
-    kind = SourceHashMismatch if found.patch_valid else InvalidPatch
+    kind: type[SapwoodError] = SourceHashMismatch if found.patch_valid else InvalidPatch
+    if found.signature_valid is False:
+        kind = SignatureError
     return kind(found.error or "wrong; get the patch anew")

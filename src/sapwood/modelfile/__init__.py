@@ -10,7 +10,14 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
 
-__all__ = ["FileBytes", "ModelFile", "TensorEntry", "open_model", "read_safetensors"]
+__all__ = [
+    "FileBytes",
+    "ModelFile",
+    "TensorEntry",
+    "apparent_format",
+    "open_model",
+    "read_safetensors",
+]
 
 
 def open_model(data: FileBytes) -> ModelFile:
@@ -33,3 +40,13 @@ def open_model(data: FileBytes) -> ModelFile:
         return read_safetensors(view)
     except InvalidModelFile as e:
         return plain_bytes(len(view), warning=str(e))
+
+
+def apparent_format(data: FileBytes) -> str:
+    """What a file begins as, from its first bytes alone: "bytes" where that is nothing known.
+
+    Args:
+        data: the first bytes of the file, 16 or more unless the file is shorter. Whether the
+            rest keeps to the format is for `open_model` to say.
+    """
+    return "safetensors" if looks_like_safetensors(data) else "bytes"

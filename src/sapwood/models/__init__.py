@@ -1,17 +1,25 @@
 """Patches between two model files: safetensors tensor by tensor, any other file as bytes."""
 
 from sapwood.models.adapters import AdapterReport, extract_adapter
+from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.patching import apply_patch, create_patch, patch_info, verify_patch
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
+from sapwood.models.signing import sign_patch
+from sapwood.trust import generate_keypair
 
 __all__ = [
     "AdapterReport",
+    "Fingerprint",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
     "apply_patch",
+    "compare_fingerprints",
     "create_patch",
     "extract_adapter",
+    "fingerprint",
+    "generate_keypair",
     "patch_info",
+    "sign_patch",
     "verify_patch",
 ]

@@ -35,6 +35,7 @@ from sapwood.models.files import (
 from sapwood.models.folders import contents
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.segments import file_segments
+from sapwood.models.signing import Demands, check_same, sealing
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import (
@@ -56,6 +57,7 @@ from sapwood.patch.format import (
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
 from sapwood.patch.writing import write_all
+from sapwood.trust import Accepted, signatures_of
 
 
 def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
@@ -64,7 +66,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     output: Output,
     compression_level: int = 3,
     neural: bool = False,
+    private_key: bytes | None = None,
     *,
+    counter: int = 0,
     metadata: Mapping[str, Any] | None = None,
     created_at: int | None = None,
     chunk_size: int = DEFAULT_CHUNK,
@@ -88,6 +92,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         compression_level: of zstd, 1 to 19, for what is not elements of tensors.
         neural: accepted for other tools' sake. The residual codec is always tried and used
             where it is smaller.
+        private_key: of Ed25519, 64 bytes, to sign the patch with; see `sign_patch`.
+        counter: that the signature is given; see `sign_patch`.
         metadata: JSON values to keep in the header.
         created_at: Unix time in seconds to note in the header. Without it the same files
             give the same patch.
@@ -107,6 +113,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         After either the output is as it was.
     """
     del neural
+    seal = sealing(private_key, counter)
     notes = plain({} if metadata is None else metadata)
     check_time(created_at)
     count = thread_count(threads)
@@ -143,7 +150,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
                     metadata=notes,
                 )
 
-            written = builder.write(header, spool, out)
+            written = builder.write(header, spool, out, seal)
     return PatchStats(
         source_size=sum(map(len, olds)),
         target_size=len(new),
@@ -194,29 +201,33 @@ def file_digest(data: Bytes, threads: int) -> FileDigest:
     return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
 
 
-def open_model_patch(patch: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[OpenPatch, int]:
-    """A patch of model files, its body's digest not yet checked, and its size in bytes."""
-    data = read_source(patch)
+def open_model_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
+    """A patch of model files, its body's digest not yet checked."""
     opened = open_patch(data, limits)
     if opened.front.header.kind != "model":
         raise InputError(
             "expected a patch of model files, found one of a tensor; use sapwood.apply_patch"
         )
-    return opened, len(data)
+    return opened
 
 
 def apply_patch(
     source: Source | Sequence[Source],
     patch: Source,
     output: Output,
+    public_key: bytes | Sequence[bytes] | None = None,
     *,
+    signature: Source | Sequence[Source] | None = None,
+    minimum_counter: int = 0,
+    threshold: int = 1,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = silent,
 ) -> PatchVerification:
     """Makes the target of a patch from its source.
 
-    Everything is checked: the patch before anything is decoded, the source before
+    Everything is checked: the signatures, where a public key is given, before anything of
+    the patch but its header is parsed, the patch before anything is decoded, the source before
     anything is written, each chunk of the target as it is made and the whole by its
     SHA-256. The output takes its name only after that.
 
@@ -227,6 +238,12 @@ def apply_patch(
             the files in it and below: those of the right size are looked through.
         patch: a path, bytes or a file object.
         output: a path, which may be that of `source`, or a binary file object.
+        public_key: of Ed25519, 32 bytes, or several: the keys that are trusted. With it a
+            patch must be signed by one of them. Keys in the patch are never trusted.
+        signature: a file of signatures that came beside the patch, or several.
+        minimum_counter: signatures with a lower counter do not count. Demand more than the
+            `counter` of the last patch that you took, and no older one can be passed to you.
+        threshold: how many of the keys must have signed.
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
         progress: is told how many bytes of the target are done.
@@ -235,20 +252,26 @@ def apply_patch(
         A verification of which `is_valid()` is true.
 
     Raises:
+        SignatureError: a public key is given, and the patch is not signed as demanded.
         SourceHashMismatch: the source is another file.
         InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
+        InputError: keys or counters that are none, or those without a public key.
         IoError: a file cannot be read or written.
         After any of these the output is as it was.
     """
     count = thread_count(threads)
-    opened, _ = open_model_patch(patch, limits)
+    demands = Demands.of(public_key, signature, minimum_counter, threshold)
+    data = read_source(patch)
+    accepted = demands.check(data, limits)
+    opened = open_model_patch(data, limits)
+    check_same(accepted, opened)
     opened.check_body(count)
     bases = matched_sources(opened, source, count)
     with atomic_output(output) as out:
         actual = write_target(opened, bases, count, out, progress)
-    return verification(opened, actual)
+    return verification(opened, actual, accepted)
 
 
 def matched_sources(
@@ -294,16 +317,22 @@ def write_target(
     return actual
 
 
-def verification(opened: OpenPatch, actual: bytes | None) -> PatchVerification:
+def verification(opened: OpenPatch, actual: bytes, accepted: Accepted | None) -> PatchVerification:
     """A verification in which everything was right."""
     expected = opened.front.header.target.sha256 or b""
-    return PatchVerification(True, True, None, expected, actual)
+    signed = None if accepted is None else True
+    counter = None if accepted is None else accepted.counter
+    return PatchVerification(True, True, signed, expected, actual, counter=counter)
 
 
 def verify_patch(
     source: Source | Sequence[Source],
     patch: Source,
+    public_key: bytes | Sequence[bytes] | None = None,
     *,
+    signature: Source | Sequence[Source] | None = None,
+    minimum_counter: int = 0,
+    threshold: int = 1,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = silent,
@@ -313,13 +342,14 @@ def verify_patch(
     Args:
         source: as of `apply_patch`.
         patch: as of `apply_patch`.
+        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
         progress: is told how many bytes of the target are done.
 
     Returns:
-        What was found. A wrong source or a damaged payload is told in it; `error` has the
-        words.
+        What was found. A wrong source, a damaged payload or signatures that are not as
+        demanded are told in it; `error` has the words.
 
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch: not even the front can be read, so
@@ -327,7 +357,9 @@ def verify_patch(
         LimitExceeded, IoError: as `apply_patch`.
     """
     count = thread_count(threads)
-    opened, _ = open_model_patch(patch, limits)
+    demands = Demands.of(public_key, signature, minimum_counter, threshold)
+    data = read_source(patch)
+    opened = open_model_patch(data, limits)
     expected = opened.front.header.target.sha256 or b""
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
@@ -349,14 +381,9 @@ def verify_patch(
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)
-    return PatchVerification(
-        source_valid,
-        patch_valid,
-        None,
-        expected,
-        actual,
-        "; ".join(map(str, errors)) or None,
-    )
+    error = "; ".join(map(str, errors)) or None
+    found = PatchVerification(source_valid, patch_valid, None, expected, actual, error)
+    return demands.judged(found, data, opened, limits)
 
 
 def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
@@ -391,6 +418,6 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
         neural=not elements.isdisjoint(covered),
         tensors_modified=header.counts.get("tensors_modified", 0),
         tensors_unchanged=header.counts.get("tensors_unchanged", 0),
-        signed=False,
+        signed=bool(signatures_of(data, limits)),
         created_at=header.created_at,
     )

@@ -34,10 +34,14 @@ class PatchVerification:
     Attributes:
         source_valid: the source is the one that the patch was made from.
         patch_valid: every digest in the patch is right, and so is what it makes.
-        signature_valid: None, since the patch carries no signature.
+        signature_valid: as many of the trusted keys as demanded have signed the patch, with
+            counters that are high enough. None where no public key was given to check with:
+            a signature that nobody checked is neither valid nor invalid.
         expected_target: SHA-256 of the target that the patch leads to, 32 bytes.
         actual_target: SHA-256 of what was made, or None where nothing was.
         error: what is wrong, in words, or None.
+        counter: of the signatures that were accepted; the next patch's should be higher. None
+            where none were.
     """
 
     source_valid: bool
@@ -46,6 +50,7 @@ class PatchVerification:
     expected_target: bytes
     actual_target: bytes | None
     error: str | None = None
+    counter: int | None = None
 
     def is_valid(self) -> bool:
         """Whether every check passed that there was something to check for."""
@@ -70,7 +75,8 @@ class PatchInfo:
         compression: the codings of its chunks, by bytes of target, the most first.
         neural: whether elements were coded as residuals or values.
         tensors_modified, tensors_unchanged: how many.
-        signed: False; this version writes no signatures.
+        signed: whether it carries signatures. Whose they are and whether they are right is
+            told by `verify_patch` with a public key.
         created_at: Unix time in seconds, or None.
     """
 

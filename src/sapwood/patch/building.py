@@ -137,7 +137,13 @@ class Builder:
     options: Options
     progress: Progress = silent
 
-    def write(self, header: Callable[[], Header], spool: IO[bytes], out: IO[bytes]) -> Written:
+    def write(
+        self,
+        header: Callable[[], Header],
+        spool: IO[bytes],
+        out: IO[bytes],
+        seal: Callable[[bytes], bytes] = bytes,
+    ) -> Written:
         """Writes the whole patch file.
 
         Args:
@@ -145,6 +151,7 @@ class Builder:
                 counts are replaced by what was found.
             spool: an empty temporary file that can be read back; the caller closes it.
             out: positioned where the patch is to begin.
+            seal: what the front becomes before it is written: signed, say.
 
         Returns:
             What was written to `out`.
@@ -183,7 +190,7 @@ class Builder:
             body,
             hasher.digest(),
         )
-        return Written(write_patch(front, spool, out, self.options.chunk_size), counts)
+        return Written(write_patch(seal(front), spool, out, self.options.chunk_size), counts)
 
     def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
         """What each segment is predicted from, and its recipe; one of each, in order."""

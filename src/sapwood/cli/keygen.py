@@ -1,0 +1,51 @@
+"""`sapwood keygen`: makes a pair of keys for signing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command
+from sapwood.cli.reports import tell
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+DESCRIPTION = """\
+Makes a pair of Ed25519 keys: NAME.key signs, and only its owner can read it; NAME.pub goes to
+those who check. Neither file may be there yet."""
+
+EXAMPLES = (
+    "sapwood keygen --out release",
+    "sapwood keygen --out keys/2027 --json | jq -r .key_id",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "keygen", run, "make keys for signing", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "--out", required=True, metavar="NAME", help="of both files, without .key and .pub"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from pathlib import Path
+
+    from sapwood import trust
+    from sapwood.models.files import path_name
+
+    name = path_name(arguments.out)
+    private, public = Path(f"{name}.key"), Path(f"{name}.pub")
+    public_key, private_key = trust.generate_keypair()
+    trust.write_keypair(private, private_key, public, public_key)
+    facts = {
+        "command": "keygen",
+        "private_key": str(private),
+        "public_key": str(public),
+        "key_id": trust.key_id(public_key).hex(),
+    }
+    text = f"{private}: keep it secret\n{public}: give it to those who check\nkey {facts['key_id']}"
+    tell(arguments, facts, text)
+    return 0

@@ -1,0 +1,80 @@
+"""The options of commands that check signatures."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from sapwood.cli.arguments import whole_number
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Parser
+
+MOST_COUNTER = 10**18 - 1  # as many digits as options take
+
+
+def add_trust(parser: Parser) -> None:
+    """The options that say which signatures a patch must have."""
+    trust = parser.add_argument_group(
+        "signatures", "Without --public-key none is checked, and the patch may be anybody's."
+    )
+    trust.add_argument(
+        "--public-key",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a key that is trusted, 32 bytes; the patch must be signed by one (may be repeated)",
+    )
+    trust.add_argument(
+        "--signature",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="signatures that came beside the patch (may be repeated)",
+    )
+    trust.add_argument(
+        "--minimum-counter",
+        type=whole_number(0, MOST_COUNTER),
+        default=0,
+        metavar="N",
+        help="pass over signatures with a lower counter: those of old patches (default: 0)",
+    )
+    trust.add_argument(
+        "--threshold",
+        type=whole_number(1, 64),
+        default=1,
+        metavar="N",
+        help="how many of the keys must have signed (default: 1)",
+    )
+
+
+def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `models.apply_patch` and `models.verify_patch` take for these options.
+
+    Raises:
+        InputError: options without a key, or a file that is none.
+        IoError: a file cannot be read.
+    """
+    from pathlib import Path
+
+    from sapwood.models.files import read_source
+    from sapwood.trust import read_key
+    from sapwood.trust.ed25519 import PUBLIC_KEY
+
+    if not arguments.public_key:
+        if arguments.signature or arguments.minimum_counter or arguments.threshold != 1:
+            raise InputError(
+                "--signature, --minimum-counter and --threshold say nothing without a key; "
+                "add --public-key FILE"
+            )
+        return {"public_key": None}
+    return {
+        "public_key": [
+            read_key(Path(name), PUBLIC_KEY, "a public key") for name in arguments.public_key
+        ],
+        # Read once: it may be a pipe.
+        "signature": [read_source(name).tobytes() for name in arguments.signature],
+        "minimum_counter": arguments.minimum_counter,
+        "threshold": arguments.threshold,
+    }

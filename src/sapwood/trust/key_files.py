@@ -1,0 +1,80 @@
+"""Files of keys: the bare bytes, as other tools keep them. Private ones are their owner's alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from sapwood.errors import InputError, IoError
+
+PRIVATE_MODE = 0o600
+PUBLIC_MODE = 0o644
+
+
+def write_keypair(private: Path, private_key: bytes, public: Path, public_key: bytes) -> None:
+    """Writes both keys to files that must not be there yet.
+
+    Args:
+        private: where the private key goes, readable by its owner alone from the moment on
+            that the file exists.
+        private_key: 64 bytes.
+        public: where the public key goes.
+        public_key: 32 bytes.
+
+    Raises:
+        InputError: one of the files is there. A key that is lost cannot be made again.
+        IoError: the operating system refused. After either none of them was made.
+    """
+    write_new(private, private_key, PRIVATE_MODE)
+    try:
+        write_new(public, public_key, PUBLIC_MODE)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            private.unlink()
+        raise
+
+
+def write_new(path: Path, data: bytes, mode: int) -> None:
+    """Writes a file that is not there yet, with its mode from the start."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, mode)
+    except FileExistsError as e:
+        raise InputError(f"{path}: is there already, and keys are not replaced") from e
+    except OSError as e:
+        raise IoError(f"{path}: {e.strerror or e}") from e
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as e:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        if isinstance(e, OSError):
+            raise IoError(f"{path}: {e.strerror or e}") from e
+        raise
+
+
+def read_key(path: Path, size: int, what: str) -> bytes:
+    """The bytes of a file of a key.
+
+    Args:
+        path: of the file.
+        size: of the key, bytes.
+        what: it is, for errors.
+
+    Raises:
+        InputError: it has another size.
+        IoError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(size + 1)
+    except OSError as e:
+        raise IoError(f"{path}: {e.strerror or e}") from e
+    if len(data) != size:
+        found = "more" if len(data) > size else str(len(data))
+        raise InputError(f"{path}: expected {what} of {size} bytes, found {found}")
+    return data
