@@ -12,6 +12,7 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.onnx import looks_like_onnx, read_onnx
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
+from sapwood.modelfile.tflite import looks_like_tflite, read_tflite
 
 __all__ = [
     "FileBytes",
@@ -20,11 +21,13 @@ __all__ = [
     "open_model",
     "read_onnx",
     "read_safetensors",
+    "read_tflite",
 ]
 
 # No content looks like two of them; those that are told at a glance come first.
 FORMATS: tuple[tuple[Callable[[FileBytes], bool], Callable[[FileBytes], ModelFile]], ...] = (
     (looks_like_safetensors, read_safetensors),
+    (looks_like_tflite, read_tflite),
     (looks_like_onnx, read_onnx),
 )
 
