@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.coreml import looks_like_coreml, read_coreml
+from sapwood.modelfile.coreml_weights import looks_like_coreml_weights, read_coreml_weights
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.onnx import looks_like_onnx, read_onnx
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
@@ -19,6 +21,8 @@ __all__ = [
     "ModelFile",
     "TensorEntry",
     "open_model",
+    "read_coreml",
+    "read_coreml_weights",
     "read_onnx",
     "read_safetensors",
     "read_tflite",
@@ -28,7 +32,9 @@ __all__ = [
 FORMATS: tuple[tuple[Callable[[FileBytes], bool], Callable[[FileBytes], ModelFile]], ...] = (
     (looks_like_safetensors, read_safetensors),
     (looks_like_tflite, read_tflite),
+    (looks_like_coreml_weights, read_coreml_weights),
     (looks_like_onnx, read_onnx),
+    (looks_like_coreml, read_coreml),
 )
 
 
