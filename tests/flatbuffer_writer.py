@@ -11,7 +11,7 @@ Part: TypeAlias = Callable[[bytearray], int]
 
 def integer(value: int, size: int) -> bytes:
     """An integer of `size` bytes, two's complement."""
-    return (value % 256**size).to_bytes(size, "little")
+    return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
 
 
 def pad(out: bytearray, alignment: int, ahead: int = 0) -> None:

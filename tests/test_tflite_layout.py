@@ -60,8 +60,9 @@ def test_a_buffer_of_several_tensors_is_named_for_the_first() -> None:
 
 
 def test_subgraphs_have_names_of_their_own() -> None:
-    graphs = [[tensor("w", 9, (24,), 1)], [tensor("w", 3, (24,), 2), tensor("", 3, (24,), 3)]]
-    file = model(graphs, [buffer(), *[buffer(BYTES_24)] * 3])
+    body = [tensor("w", 3, (24,), 2), tensor("", 3, (24,), 3)]
+    buffers = [buffer(), *[buffer(BYTES_24)] * 3]
+    file = model([tensor("w", 9, (24,), 1)], buffers, others=[body])
     assert {name: str(spec) for name, (spec, _) in contents(file, "tflite").items()} == {
         "w": "i8[24]",
         "w#2": "u8[24]",

@@ -48,14 +48,15 @@ def tensor(
 
 
 def model(
-    tensors: Sequence[Part] | Sequence[Sequence[Part]], buffers: Sequence[Part], tail: bytes = b""
+    tensors: Sequence[Part],
+    buffers: Sequence[Part],
+    tail: bytes = b"",
+    *,
+    others: Sequence[Sequence[Part]] = (),
 ) -> bytes:
-    """A model of one subgraph with these tensors, or of several. Buffer 0 must be empty."""
-    graphs = [part for part in tensors if not callable(part)] or [tensors]
-    subgraphs = vector([table(vector(list(graph))) for graph in graphs])  # type: ignore[arg-type]
-    root = table(
-        integer(3, 4), vector([]), subgraphs, packed(b"made by hand"), vector(list(buffers))
-    )
+    """A model of one subgraph with these tensors, and others. Buffer 0 must be empty."""
+    subgraphs = vector([table(vector(graph)) for graph in (tensors, *others)])
+    root = table(integer(3, 4), vector([]), subgraphs, packed(b"made by hand"), vector(buffers))
     return file(root, b"TFL3") + tail
 
 

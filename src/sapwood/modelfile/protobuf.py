@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sapwood.errors import InvalidModelFile
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
-MOST_FIELDS = 4_000_000  # that are looked at in one file; some seconds
+MOST_FIELDS = 2_000_000  # and messages, that are looked at in one file; some seconds
 MOST_NUMBER = 2**29 - 1  # of a field
 LONGEST_VARINT = 10  # bytes, for 64 bits
 
@@ -52,13 +52,17 @@ class Wire:
                 has too many. It comes when the iterator gets there.
         """
         at = start
+        self._spend(at)
         while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise InvalidModelFile("the file has too many fields to look at", offset=at)
+            self._spend(at)
             field = self._field(at, end)
             yield field
-            at = field.end
+            at = field.offset + field.length
+
+    def _spend(self, at: int) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidModelFile("the file has too many fields to look at", offset=at)
 
     def _field(self, at: int, end: int) -> Field:
         tag, value_at = self.varint(at, end)
@@ -92,6 +96,8 @@ class Wire:
             InvalidModelFile: it passes `end` or takes more than 64 bits.
         """
         view = self.view
+        if at < end and view[at] < 0x80:  # most are one byte
+            return view[at], at + 1
         value = 0
         for i in range(min(LONGEST_VARINT, end - at)):
             byte = view[at + i]

@@ -8,6 +8,7 @@ gives their place in the file. All else is skeleton: operators, quantisation, me
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 
 from sapwood.errors import InvalidModelFile
@@ -29,6 +30,7 @@ DTYPES = {
     18: DType.BF16,
 }  # fmt: skip
 INT4 = 17  # two in a byte
+MOST_VISITED = 2**20  # tensors, with or without elements; some seconds
 
 
 def looks_like_tflite(data: FileBytes) -> bool:
@@ -95,7 +97,7 @@ def _tensors(flat: Flat, root: int) -> Iterator[int]:
     """The offsets of the tables of all tensors, subgraph by subgraph."""
     # Each takes an offset and a table of 4 bytes, unless subgraphs share them in order to
     # keep a reader busy.
-    left = len(flat.view) // 8
+    left = min(len(flat.view) // 8, MOST_VISITED)
     start, count = flat.vector(root, SUBGRAPHS, 4)
     for i in range(count):
         first, tensors = flat.vector(flat.follow(start + 4 * i), TENSORS, 4)
@@ -121,8 +123,8 @@ def _elements(flat: Flat, buffer: int) -> tuple[int, int]:
     return offset, size
 
 
-def _shape(flat: Flat, tensor: int) -> list[int]:
+def _shape(flat: Flat, tensor: int) -> tuple[int, ...]:
     start, count = flat.vector(tensor, SHAPE, 4)
     # One more than we take tells that there are too many.
     sides = min(count, MOST_DIMENSIONS + 1)
-    return [flat.integer(start + 4 * i, 4, signed=True) for i in range(sides)]
+    return struct.unpack_from(f"<{sides}i", flat.view, start)
