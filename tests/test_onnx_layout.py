@@ -262,3 +262,10 @@ def test_every_pair_comes_back(
 
 def test_the_types_of_the_tests_are_those_of_numpy() -> None:
     assert set(KINDS) == set(NUMPY_TYPES)
+
+
+def test_hundreds_of_scalars_cost_no_segment_each() -> None:
+    scalars = {f"axis.{i}": np.full((2,), i, np.int64) for i in range(300)}
+    base = ARRAYS | scalars
+    patch, _ = patched(network(base), network(base | {"new": ARRAYS["layer.0"]}))
+    assert len(patch) < 2 * FRONT
