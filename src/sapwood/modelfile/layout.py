@@ -40,7 +40,8 @@ class ModelFile:
     """The layout of one file.
 
     Attributes:
-        format: "safetensors", or "bytes" for a file that is taken as it is.
+        format: the module that read it: "safetensors", "onnx", ...; or "bytes" for a file
+            that is taken as it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and

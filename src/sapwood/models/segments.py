@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
+from sapwood.modelfile.layout import gaps
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import plain_segments
 from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
@@ -15,6 +17,7 @@ from sapwood.patch.sources import SegmentSource
 from sapwood.tensors import DType
 
 MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched
+LEAST_ISLAND = 256  # bytes; about what two segments take in the index, and their payloads
 
 
 Base: TypeAlias = tuple[Bytes, ModelFile]
@@ -32,6 +35,7 @@ def file_segments(
         target: the whole file, borrowed.
         target_file: its layout.
     """
+    target_file = with_islands_as_skeleton(target_file)
     if not target_file.tensors:
         return plain_segments(bases[0][0], target)
     return sorted_segments(
@@ -40,6 +44,22 @@ def file_segments(
             *skeleton_segments(*bases[0], target, target_file),
         ]
     )
+
+
+def with_islands_as_skeleton(file: ModelFile) -> ModelFile:
+    """The layout without the small tensors that have skeleton on both sides.
+
+    A segment of its own for an axis or a scalar, and one for the bytes behind it, would take
+    more than its elements: an ONNX file has hundreds of them.
+    """
+    starts = {offset for offset, _ in file.skeleton}
+    ends = {offset + length for offset, length in file.skeleton}
+    tensors = tuple(
+        entry
+        for entry in file.tensors
+        if entry.spec.nbytes >= LEAST_ISLAND or not (entry.offset in ends and entry.end in starts)
+    )
+    return dataclasses.replace(file, tensors=tensors, skeleton=gaps(file.size, tensors))
 
 
 def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSource]:

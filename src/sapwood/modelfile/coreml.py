@@ -1,0 +1,176 @@
+"""Reads the layout of a Core ML model (.mlmodel), in the wire format of Protocol Buffers.
+
+Tensors are the weights of the layers of a neural network, of the networks within it and
+of the models of a pipeline: packed f32, f16, and quantised bytes. Their shapes are spread
+over the parameters of some twenty kinds of layers, so each has one dimension here. Other
+kinds of models (trees, programs, whose weights are in a file of their own) are skeleton.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias, Union
+
+from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.naming import Names, joined, part
+from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
+from sapwood.modelfile.typed import sized_spec
+from sapwood.tensors import DType
+
+Message: TypeAlias = Mapping[int, tuple[str, Union["Message", str]]]
+"""Of the fields of a message that lead to weights: name, and message or the name of one."""
+
+WEIGHTS = "weights"  # the message that holds the elements
+ELEMENTS = {1: DType.F32, 2: DType.F16, 30: DType.U8, 31: DType.I8}  # of it
+
+
+def _weights(**numbers: int) -> Message:
+    return {number: (name, WEIGHTS) for name, number in numbers.items()}
+
+
+_ACTIVATION: Message = {
+    25: ("PReLU", _weights(alpha=1)),
+    71: ("parametricSoftplus", _weights(alpha=1, beta=2)),
+}
+_LSTM = _weights(
+    inputGateWeightMatrix=1, forgetGateWeightMatrix=2, blockInputWeightMatrix=3,
+    outputGateWeightMatrix=4, inputGateRecursionMatrix=20, forgetGateRecursionMatrix=21,
+    blockInputRecursionMatrix=22, outputGateRecursionMatrix=23, inputGateBiasVector=40,
+    forgetGateBiasVector=41, blockInputBiasVector=42, outputGateBiasVector=43,
+    inputGatePeepholeVector=60, forgetGatePeepholeVector=61, outputGatePeepholeVector=62,
+)  # fmt: skip
+_GRU = _weights(
+    updateGateWeightMatrix=30, resetGateWeightMatrix=31, outputGateWeightMatrix=32,
+    updateGateRecursionMatrix=50, resetGateRecursionMatrix=51, outputGateRecursionMatrix=52,
+    updateGateBiasVector=70, resetGateBiasVector=71, outputGateBiasVector=72,
+)  # fmt: skip
+_LAYER: Message = {
+    100: ("convolution", _weights(weights=90, bias=91)),
+    130: ("activation", _ACTIVATION),
+    140: ("innerProduct", _weights(weights=20, bias=21)),
+    150: ("embedding", _weights(weights=20, bias=21)),
+    160: ("batchnorm", _weights(gamma=15, beta=16, mean=17, variance=18)),
+    245: ("scale", _weights(scale=2, bias=5)),
+    250: ("bias", _weights(bias=2)),
+    290: ("loadConstant", _weights(data=2)),
+    400: ("simpleRecurrent", _weights(weightMatrix=30, recursionMatrix=31, biasVector=32)),
+    410: ("gru", _GRU),
+    420: ("uniDirectionalLSTM", {20: ("", _LSTM)}),
+    430: ("biDirectionalLSTM", {20: ("", _LSTM)}),
+    500: ("custom", _weights(weights=20)),
+    605: ("branch", {1: ("ifBranch", "network"), 2: ("elseBranch", "network")}),
+    615: ("loop", {3: ("conditionNetwork", "network"), 4: ("bodyNetwork", "network")}),
+    1040: ("embeddingND", _weights(weights=20, bias=21)),
+    1045: ("batchedMatmul", _weights(weights=8, bias=9)),
+    1070: ("loadConstantND", _weights(data=2)),
+    1350: ("layerNormalization", _weights(gamma=3, beta=4)),
+    1471: ("convolution3d", _weights(weights=60, bias=61)),
+}
+_NAMED: dict[str, Message] = {
+    "model": {
+        200: ("", {1: ("", "pipeline")}),
+        201: ("", {1: ("", "pipeline")}),
+        202: ("", "pipeline"),
+        303: ("", "network"),
+        403: ("", "network"),
+        500: ("", "network"),
+    },
+    "pipeline": {1: ("model", "model")},
+    "network": {1: ("", "layer")},
+    "layer": _LAYER,
+}
+
+VERSION, DESCRIPTION, UPDATABLE = 1, 2, 10  # of a model; before what it is
+NEWEST_VERSION = 127  # 10 in 2025
+KINDS = range(200, 3001)  # the numbers of what a model may be
+DEEPEST = 64  # messages in messages; the upstream parser stops at 100
+
+
+def looks_like_coreml(data: FileBytes) -> bool:
+    """Whether the file begins as a model: version, description, then one of the kinds."""
+    view = byte_view(data)
+    if len(view) < 2 or view[0] != VERSION << 3 or not 0 < view[1] <= NEWEST_VERSION:
+        return False
+    at = 0
+    wire = Wire(view, 16)
+    try:
+        for field in wire.fields(0, len(view)):
+            if field.number in KINDS:
+                return field.wire == BYTES
+            if (field.number, field.wire) not in {
+                (VERSION, VARINT), (DESCRIPTION, BYTES), (UPDATABLE, VARINT),
+            }:  # fmt: skip
+                return False
+            at = field.end
+        return False
+    except InvalidModelFile:
+        return _is_cut_kind(wire, at)
+
+
+def _is_cut_kind(wire: Wire, at: int) -> bool:
+    """Whether the field at `at`, which does not fit the file, is one of the kinds."""
+    try:
+        tag, _ = wire.varint(at, len(wire.view))
+    except InvalidModelFile:
+        return False
+    return tag >> 3 in KINDS and tag & 7 == BYTES
+
+
+def read_coreml(data: FileBytes) -> ModelFile:
+    """The layout of a Core ML model. The elements of its tensors are not read.
+
+    Args:
+        data: the whole file, usually a memory map; borrowed for the call.
+
+    Raises:
+        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
+        UnsupportedType: `data` is not contiguous bytes.
+    """
+    view = byte_view(data)
+    if not looks_like_coreml(view):
+        raise InvalidModelFile("expected a Core ML model with a version and a kind", offset=0)
+    whole = Field(0, BYTES, 0, len(view), 0)
+    found = _Walk(view).message(whole, "model", "", 0)
+    tensors = sorted(found, key=lambda tensor: tensor.offset)
+    return ModelFile("coreml", len(view), tuple(tensors), gaps(len(view), tensors))
+
+
+class _Walk:
+    """One pass over the messages of a model that may hold weights."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._wire = Wire(view)
+        self._names = Names()
+
+    def message(
+        self, place: Field, kind: Message | str, path: str, depth: int
+    ) -> Iterator[TensorEntry]:
+        if depth > DEEPEST:
+            raise InvalidModelFile(
+                f"expected at most {DEEPEST} messages in one another", offset=place.offset
+            )
+        if kind == WEIGHTS:
+            yield from self._elements(place, path)
+            return
+        if kind == "layer":
+            path = joined(path, self._first_text(place))
+        known = _NAMED[kind] if isinstance(kind, str) else kind
+        for field in self._wire.fields(place.offset, place.end):
+            if field.wire == BYTES and field.number in known:
+                name, below = known[field.number]
+                # What a layer does is in its parameters' place, and told by its own name.
+                here = path if kind == "layer" else joined(path, name)
+                yield from self.message(field, below, here, depth + 1)
+
+    def _first_text(self, layer: Field) -> str:
+        for field in self._wire.fields(layer.offset, layer.end):
+            if field.number == 1 and field.wire == BYTES:
+                return part(self._wire.view, field.offset, field.length)
+        return ""
+
+    def _elements(self, weights: Field, path: str) -> Iterator[TensorEntry]:
+        for field in self._wire.fields(weights.offset, weights.end):
+            if field.wire == BYTES and field.number in ELEMENTS and field.length:
+                spec = sized_spec(ELEMENTS[field.number], None, field.length)
+                yield TensorEntry(self._names.unique(path), spec, field.offset)
