@@ -6,30 +6,51 @@ or a broken one, is still a file: all of it is skeleton, and is patched as bytes
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
 
-__all__ = ["FileBytes", "ModelFile", "TensorEntry", "open_model", "read_safetensors"]
+__all__ = [
+    "READERS",
+    "FileBytes",
+    "ModelFile",
+    "TensorEntry",
+    "open_model",
+    "read_gguf",
+    "read_safetensors",
+]
+
+READERS: tuple[
+    tuple[Callable[[FileBytes], bool], Callable[[FileBytes], ModelFile]],
+    ...,
+] = (
+    (looks_like_safetensors, read_safetensors),
+    (looks_like_gguf, read_gguf),
+)
+"""How each format is told and read; the first that a file looks like counts."""
 
 
 def open_model(data: FileBytes) -> ModelFile:
     """The layout of any file.
 
-    A file that begins as safetensors does but breaks its rules has the format
-    "bytes", and the reason in `warning`. No content raises.
+    A file that begins as a model of a known format does but breaks its rules has the
+    format "bytes", and the reason in `warning`. No content raises.
 
     Args:
         data: the whole file, as bytes (C-contiguous, 1 byte an element), usually a
-            memory map; borrowed for the call, and read only as far as the header.
+            memory map; borrowed for the call, and read only as far as its headers.
 
     Raises:
         UnsupportedType: `data` is not contiguous bytes.
     """
     view = byte_view(data)
-    if not looks_like_safetensors(view):
-        return plain_bytes(len(view))
-    try:
-        return read_safetensors(view)
-    except InvalidModelFile as e:
-        return plain_bytes(len(view), warning=str(e))
+    for looks_like, read in READERS:
+        if looks_like(view):
+            try:
+                return read(view)
+            except InvalidModelFile as e:
+                return plain_bytes(len(view), warning=str(e))
+    return plain_bytes(len(view))
