@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
+from sapwood.modelfile.npy import looks_like_npy, read_npy
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "TensorEntry",
     "open_model",
     "read_gguf",
+    "read_npy",
     "read_safetensors",
 ]
 
@@ -29,6 +31,7 @@ READERS: tuple[
 ] = (
     (looks_like_safetensors, read_safetensors),
     (looks_like_gguf, read_gguf),
+    (looks_like_npy, read_npy),
 )
 """How each format is told and read; the first that a file looks like counts."""
 
