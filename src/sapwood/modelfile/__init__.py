@@ -13,6 +13,7 @@ from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.npy import looks_like_npy, read_npy
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
+from sapwood.modelfile.zipped import looks_like_zip, read_zip
 
 __all__ = [
     "READERS",
@@ -23,6 +24,7 @@ __all__ = [
     "read_gguf",
     "read_npy",
     "read_safetensors",
+    "read_zip",
 ]
 
 READERS: tuple[
@@ -31,6 +33,7 @@ READERS: tuple[
 ] = (
     (looks_like_safetensors, read_safetensors),
     (looks_like_gguf, read_gguf),
+    (looks_like_zip, read_zip),
     (looks_like_npy, read_npy),
 )
 """How each format is told and read; the first that a file looks like counts."""
