@@ -19,7 +19,7 @@ from typing import Any
 from sapwood.modelfile.layout import MAX_INTEGER, bounded_product
 from sapwood.tensors import DType, TensorSpec
 
-MOST_OPCODES = 1 << 21  # followed in the pickles of one file: some seconds, 200 MB
+MOST_OPCODES = 1 << 20  # followed in the pickles of one file; a tensor takes some 50
 DEEPEST = 32  # keys on the way to a storage
 LONGEST_NAME = 400  # letters
 MOST_EXTENTS = 16
@@ -97,9 +97,9 @@ class Node:
             self.items = []
         self.items.append((key, value))
 
-    def values(self) -> list[Any]:
-        """What it holds."""
-        return [value for _, value in self.items or ()]
+    def values(self, most: int) -> list[Any]:
+        """The first things that it holds, so many at most."""
+        return [value for _, value in (self.items or [])[:most]]
 
 
 class Budget:
@@ -212,7 +212,7 @@ class Machine:
         result = Node()
         result.add(ARGUMENTS, given)
         if isinstance(function, Global) and isinstance(given, Node):
-            _note_tensor(function.name, given.values()[:8])
+            _note_tensor(function.name, given.values(8))
         self._stack.append(result)
 
     def build(self) -> None:
@@ -230,7 +230,7 @@ class Machine:
     def persistent(self) -> None:
         """Pushes what a persistent id stands for: ("storage", class, key, place, elements)."""
         (given,) = self.take(1)
-        match given.values()[:5] if isinstance(given, Node) else ():
+        match given.values(5) if isinstance(given, Node) else ():
             case ["storage", Global(name=kind), str() | int() as key, _, int(elements)] if (
                 0 <= elements <= MAX_INTEGER // 8
             ):
@@ -304,7 +304,11 @@ def _note_tensor(function: str, given: list[Any]) -> None:
             if storage.dtype is None and function == "_rebuild_tensor_v3":
                 _note_elements(storage, rest)
             if storage.shape is None:
-                storage.shape = shape_in_memory(sizes.values(), strides.values(), storage.elements)
+                storage.shape = shape_in_memory(
+                    sizes.values(MOST_EXTENTS + 1),
+                    strides.values(MOST_EXTENTS + 1),
+                    storage.elements,
+                )
 
 
 def _note_elements(storage: Storage, rest: list[Any]) -> None:
