@@ -213,7 +213,7 @@ def test_empty_and_zero_dimensional_tensors() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0", b"GGUF\3\0\0\0", b"plain text, {not} a model", b'{"a": 1{}', b"\xff" * 8 + b"{"],
+    [b"", b"\0", b"GGML\3\0\0\0", b"plain text, {not} a model", b'{"a": 1{}', b"\xff" * 8 + b"{"],
 )
 def test_other_content_is_bytes_without_warning(content: bytes) -> None:
     layout = open_model(memoryview(content))

@@ -8,17 +8,21 @@ skeleton, whatever it means.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.errors import UnsupportedType
+from sapwood.errors import InvalidModelFile, UnsupportedType
 from sapwood.tensors import TensorSpec
 
 FileBytes: TypeAlias = memoryview | npt.NDArray[np.uint8]
 Range: TypeAlias = tuple[int, int]  # offset in the file and length, bytes
+
+MOST_TENSORS = 1 << 20  # of a file; an entry takes some 400 bytes of memory
+MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,8 +44,9 @@ class ModelFile:
     """The layout of one file.
 
     Attributes:
-        format: the module that read it: "safetensors", "onnx", ...; or "bytes" for a file
-            that is taken as it is.
+        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "onnx", "tflite",
+            "coreml" or "coreml_weights"; "zip" for an archive of other things, or "bytes"
+            for a file that is taken as it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
@@ -59,6 +64,43 @@ class ModelFile:
 def plain_bytes(size: int, warning: str | None = None) -> ModelFile:
     """The layout of a file without tensors: all of it is skeleton."""
     return ModelFile("bytes", size, (), gaps(size, ()), warning)
+
+
+def laid_out(file_format: str, size: int, tensors: Iterable[TensorEntry]) -> ModelFile:
+    """The layout of a file that has these tensors, given in any order, inside the file.
+
+    Raises:
+        InvalidModelFile: two of them overlap.
+    """
+    # Empty tensors go before the one that begins where they lie.
+    ordered = sorted(tensors, key=lambda tensor: (tensor.offset, tensor.end))
+    for left, right in itertools.pairwise(ordered):
+        if right.offset < left.end:
+            raise InvalidModelFile(
+                f"tensors {shown(left.name)} and {shown(right.name)} overlap: the first ends "
+                f"at byte {left.end} of the file, the second begins before; write the file anew",
+                offset=right.offset,
+            )
+    return ModelFile(file_format, size, tuple(ordered), gaps(size, ordered))
+
+
+def bounded_product(factors: Iterable[int]) -> int | None:
+    """The product of numbers that are not negative, or None where it passes MAX_INTEGER.
+
+    Also None where a factor does, or the product of the first few, and a later one is 0.
+    """
+    product = 1
+    for factor in factors:
+        product *= factor
+        if max(product, factor) > MAX_INTEGER:
+            return None
+    return product
+
+
+def shown(value: object) -> str:
+    """A short printable form: what a hostile file holds may be long, or no text at all."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def gaps(size: int, tensors: Sequence[TensorEntry]) -> tuple[Range, ...]:

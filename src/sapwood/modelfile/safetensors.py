@@ -15,19 +15,26 @@ All else that breaks the format is refused, with its place.
 from __future__ import annotations
 
 import collections
-import itertools
 import json
 from typing import Any, NoReturn
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.layout import (
+    MAX_INTEGER,
+    FileBytes,
+    ModelFile,
+    TensorEntry,
+    bounded_product,
+    byte_view,
+    laid_out,
+    shown,
+)
 from sapwood.patch.canonical_json import weight
 from sapwood.tensors import DType, TensorSpec
 
 LENGTH_SIZE = 8  # bytes of the length in front of the header
 MOST_PARSED = 512 << 20  # bytes; a header of 100,000 tensors takes about 100 MB
 MAX_HEADER = 100_000_000  # bytes, as upstream
-MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 MAX_DIGITS = 20  # of a JSON integer; more is no size of anything
 
 DTYPES = {
@@ -59,16 +66,7 @@ def read_safetensors(data: FileBytes) -> ModelFile:
     header = _parse_header(bytes(view[LENGTH_SIZE:start]))
     _check_metadata(header.pop("__metadata__", {}))
     tensors = [_entry(name, info, start, len(view)) for name, info in header.items()]
-    # Empty tensors go before the one that begins where they lie.
-    tensors.sort(key=lambda tensor: (tensor.offset, tensor.end))
-    for left, right in itertools.pairwise(tensors):
-        if right.offset < left.end:
-            raise InvalidModelFile(
-                f"tensors {_shown(left.name)} and {_shown(right.name)} overlap: the first ends "
-                f"at byte {left.end} of the file, the second begins before; write the file anew",
-                offset=right.offset,
-            )
-    return ModelFile("safetensors", len(view), tuple(tensors), gaps(len(view), tensors))
+    return laid_out("safetensors", len(view), tensors)
 
 
 def _header_length(view: memoryview) -> int:
@@ -127,7 +125,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         name, _ = collections.Counter(key for key, _ in pairs).most_common(1)[0]
         raise InvalidModelFile(
-            f"the header names {_shown(name)} twice; which one counts is anyone's guess",
+            f"the header names {shown(name)} twice; which one counts is anyone's guess",
             offset=LENGTH_SIZE,
         )
     return found
@@ -172,13 +170,11 @@ def _entry(name: str, info: object, start: int, size: int) -> TensorEntry:
     known = DTYPES.get(dtype)
     if known is None:
         return TensorEntry(name, TensorSpec(DType.BYTES, (end - begin,)), start + begin)
-    nbytes = known.size
-    for extent in shape:
-        nbytes *= extent
-        if nbytes > MAX_INTEGER:
-            raise _broken(name, "shape", f"at most {MAX_INTEGER} bytes", list(shape))
+    nbytes = bounded_product((known.size, *shape))
+    if nbytes is None:
+        raise _broken(name, "shape", f"at most {MAX_INTEGER} bytes", list(shape))
     if nbytes != end - begin:
-        expected = f"{nbytes} bytes for {dtype} of shape {_shown(list(shape))}"
+        expected = f"{nbytes} bytes for {dtype} of shape {shown(list(shape))}"
         raise _broken(name, "data_offsets", expected, f"{end - begin} bytes")
     return TensorEntry(name, TensorSpec(known, shape), start + begin)
 
@@ -194,12 +190,6 @@ def _integers(name: str, field: str, value: object) -> tuple[int, ...]:
 
 def _broken(name: str, field: str, expected: str, found: object) -> InvalidModelFile:
     return InvalidModelFile(
-        f"tensor {_shown(name)}, {field}: expected {expected}, found {_shown(found)}",
+        f"tensor {shown(name)}, {field}: expected {expected}, found {shown(found)}",
         offset=LENGTH_SIZE,
     )
-
-
-def _shown(value: object) -> str:
-    """A short printable form: what a hostile file holds may be long, or no text at all."""
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
