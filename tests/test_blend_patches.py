@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 from blend_patches import BlendCase, some_factors
 from patch_cases import words_of_normals
-from patch_writer import Parts
+from patch_writer import Parts, parts_of
+from payload_cases import make_case
+from reference_codec import EDGE
+from reference_tables import RESIDUAL
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, create_patch, inspect_patch
 from sapwood.errors import (
     InputError,
@@ -188,6 +191,7 @@ HOSTILE: dict[str, Callable[[Parts], None]] = {
     "rank 0": in_factors(rank=0, shifts=[]),
     "a rank past the matrix": in_factors(rank=21, shifts=[0] * 42),
     "a rank of 2^63": in_factors(rank=HUGE),
+    "a rank past 1024": in_factors(rank=1025, rows=2048, columns=2048, shifts=[0] * 2050),
     "another number of rows": in_factors(rows=21),
     "no rows": in_factors(rows=0),
     "no matrices": in_factors(matrices=0, shifts=[]),
@@ -242,6 +246,29 @@ def test_every_prefix_and_every_flipped_bit_of_the_factors_is_refused() -> None:
         shorter = dataclasses.replace(parts, body=parts.body[:size])
         with pytest.raises(InvalidPatch):
             apply_patch(case.tensors(), shorter.write(), threads=1)
+
+
+def test_contexts_of_edges_are_refused_where_there_is_no_blend() -> None:
+    words = words_of_normals(DType.BF16, 400, 1)
+    target = (words + 1).astype(words.dtype)
+    base, wanted = (one.view(numpy_type(DType.BF16)).reshape(20, 20) for one in (words, target))
+    parts = parts_of(create_patch(base, wanted, threads=1).to_bytes())
+    edged = make_case(
+        DType.BF16,
+        RESIDUAL,
+        words.tolist(),
+        target.tolist(),
+        context=EDGE,
+        levels=[0],
+        row_length=400,
+        edges=[0] * 400,
+    )
+    parts.body = edged.payload
+    parts.tables = []
+    parts.segment.update(codings="u", sizes=[len(parts.body)])
+    for _ in range(3):
+        with pytest.raises(InvalidPatch, match="edges"):
+            apply_patch(base, parts.write(), threads=1)
 
 
 def test_factors_beyond_what_the_reader_allows_are_refused_before_they_are_read() -> None:

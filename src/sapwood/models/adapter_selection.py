@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from sapwood.patch.format import BlendEntry, FactorsEntry, Segment, Term
 
 AMBIGUOUS = "several tensors have its name"
 SUFFIX = ".weight"  # of the tensor that a module's adapter updates
+MODULE_NAME = re.compile(r"[\w.-]+")  # PEFT takes names in its patterns as regular expressions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ def misfit(segment: Segment, factors: FactorsEntry) -> str | None:
         return "an update of a matrix that is not the tensor's"
     if not segment.name.endswith(SUFFIX) or segment.name == SUFFIX:
         return f"its name does not end in {SUFFIX}, as that of a module's weight does"
+    if not MODULE_NAME.fullmatch(segment.name):
+        return "its name is none that a module's weight can have"
     return None
 
 

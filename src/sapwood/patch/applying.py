@@ -282,7 +282,8 @@ def decode_job(
     """
     prediction, edges = None, None
     if job.chunk.coding in PREDICTED:
-        if uses_edges(job.chunk.coding, job.payload):
+        # Only a blend has edges; the kernel refuses a payload that wants them of another.
+        if job.predictor.blend is not None and uses_edges(job.chunk.coding, job.payload):
             edges = np.empty(len(out) // job.segment.dtype.size, np.uint8)
         prediction = job.predictor.predict(stretches, job.begin, out, edges)
     decode(

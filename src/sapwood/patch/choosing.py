@@ -21,7 +21,9 @@ from sapwood.prediction.lowrank import find_factors
 from sapwood.prediction.payload import encode_factors, payload_row
 from sapwood.tensors import DType
 
-FITTED = 1 << 19  # bytes of a tensor that coefficients are fitted to
+FITTED = 1 << 20  # bytes of all bases of a tensor that coefficients are fitted to
+LEAST_FITTED = 1 << 16  # bytes of each
+COMPARED = 1 << 20  # bytes that are compared at a time
 WORTH = 1.02  # a low-rank update must be expected to save so much
 
 
@@ -56,25 +58,37 @@ def choose_bases(
     """
     if len(places) < 2:
         return Choice(places[0] if places else None)
-    candidates = {
-        place: bases[place.base][place.offset : place.offset + len(target)] for place in places
-    }
-    different: dict[BaseRange, Bytes] = {}
-    for place, data in candidates.items():
-        if np.array_equal(data, target):
-            return Choice(place)
-        if not any(np.array_equal(data, other) for other in different.values()):
-            different[place] = data
-    ranges = sample_ranges(len(target), dtype.size, row_length, FITTED)
-    samples = [joined(data, ranges) for data in different.values()]
+    ranges = sample_ranges(
+        len(target), dtype.size, row_length, max(LEAST_FITTED, FITTED // len(places))
+    )
     wanted = joined(target, ranges)
+    different: dict[BaseRange, tuple[Bytes, Bytes]] = {}  # whole, and the sample
+    for place in places:
+        data = bases[place.base][place.offset : place.offset + len(target)]
+        sample = joined(data, ranges)
+        if np.array_equal(sample, wanted) and same(data, target):
+            return Choice(place)
+        if not any(
+            np.array_equal(sample, other) and same(data, whole)
+            for whole, other in different.values()
+        ):
+            different[place] = data, sample
     places = list(different)
+    samples = [sample for _, sample in different.values()]
     if dtype in BLENDED:
         return choice_of(fit_coefficients(dtype, samples, wanted), places)
     if dtype is DType.BYTES:
         return Choice(places[0])
     sizes = [residual_bits(dtype, one, wanted) for one in samples]
     return Choice(places[int(np.argmin(sizes))])
+
+
+def same(data: Bytes, other: Bytes) -> bool:
+    """Whether two tensors are the same bytes, a stretch at a time."""
+    return all(
+        np.array_equal(data[at : at + COMPARED], other[at : at + COMPARED])
+        for at in range(0, len(data), COMPARED)
+    )
 
 
 def choice_of(fit: Fit, places: Sequence[BaseRange]) -> Choice:

@@ -42,7 +42,8 @@ class Limits:
         chunk: bytes of one chunk of the target; several are in memory at once, at
             most two for each thread, each with up to four times as much for its decoding.
         factors: bytes of the factors of one tensor, four for each number; up to six
-            times as much is in memory, for a tensor or two at once.
+            times as much is in memory for each tensor that is being decoded, of which
+            there is at most one for each thread and one more.
     """
 
     front: int = 256 << 20

@@ -1,4 +1,4 @@
-"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, Predictions."""
+"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, Blends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from sapwood.patch.format import (
     Limits,
     Term,
 )
-from sapwood.prediction.factors import GREATEST_EXPONENT, GREATEST_SHIFT, LEAST_EXPONENT
+from sapwood.prediction.factors import (
+    GREATEST_EXPONENT,
+    GREATEST_RANK,
+    GREATEST_SHIFT,
+    LEAST_EXPONENT,
+)
 from sapwood.tensors import DType
 
 
@@ -109,7 +114,7 @@ def parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry
             f"{where}: {factors.matrices} matrices of {factors.rows} x {factors.columns} for a "
             f"tensor of {elements} elements"
         )
-    if not 1 <= factors.rank <= min(factors.rows, factors.columns):
+    if not 1 <= factors.rank <= min(factors.rows, factors.columns, GREATEST_RANK):
         raise InvalidPatch(
             f"{where}: rank {factors.rank} of matrices of {factors.rows} x {factors.columns}"
         )

@@ -35,7 +35,9 @@ def write_patch(front: bytes, spool: IO[bytes], out: IO[bytes], chunk_size: int)
     try:
         parse_front(front, Limits(chunk=max(chunk_size, DEFAULT_LIMITS.chunk)))
     except LimitExceeded as e:
-        raise InputError(f"{e}: nobody could open the patch; use a larger chunk_size") from e
+        raise InputError(
+            f"{e}: nobody could open the patch; use a larger chunk_size, or low_rank=False"
+        ) from e
     write_all(out, memoryview(front))
     written = len(front)
     spool.seek(0)

@@ -69,10 +69,11 @@ def values(dtype: DType, elements: Bytes) -> Values:
         dtype: bf16, f16 or f32.
         elements: little-endian.
     """
-    match dtype:
-        case DType.BF16:
-            return (elements.view("<u2").astype(np.uint32) << 16).view(np.float32)
-        case DType.F16:
-            return elements.view("<f2").astype(np.float32)
-        case _:
-            return elements.view("<f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        match dtype:
+            case DType.BF16:
+                return (elements.view("<u2").astype(np.uint32) << 16).view(np.float32)
+            case DType.F16:
+                return elements.view("<f2").astype(np.float32)
+            case _:
+                return elements.view("<f4").astype(np.float64)

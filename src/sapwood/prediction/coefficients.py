@@ -94,9 +94,9 @@ def candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[
 
 def least_squares(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Coefficients | None:
     """(bases,) coefficients by least squares, in ULPs of the target; None if there are none."""
-    columns = np.stack([values(dtype, base) for base in bases], axis=1).astype(np.float64)
-    wanted = values(dtype, target).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
+        columns = np.stack([values(dtype, base) for base in bases], axis=1).astype(np.float64)
+        wanted = values(dtype, target).astype(np.float64)
         size = np.maximum(np.abs(columns).max(axis=1), np.abs(wanted))
     usable = np.isfinite(size) & (size > 0) & (size < 1e30)
     if np.count_nonzero(usable) < 2 * len(bases):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.int32]
 
+GREATEST_RANK = 1024  # the time of a decoder grows with it
 GREATEST_SHIFT = 31  # bits
 LEAST_EXPONENT = -126  # down to here, and up to there, scaled sums are normal numbers
 GREATEST_EXPONENT = 64

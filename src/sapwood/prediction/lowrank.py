@@ -24,6 +24,8 @@ from sapwood.tensors import DType
 LEAST_SIDE = 16
 LEAST_EXPERT_SIDE = 64
 MOST_RANK = 256
+MOST_NUMBERS = 1 << 24  # of a tensor's factors; readers take no more by default
+MOST_COLUMNS = 1 << 16  # more leave too few rows to look at
 MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
 MARGIN_BITS = 256 * 8
 MOST_SPARE = 3  # times that all is coded again, more coarsely, until sums are exact
@@ -74,6 +76,8 @@ def find_factors(
         return None
     matrices, rows, columns = layout
     elements = rows * columns
+    if columns > MOST_COLUMNS or matrices * (rows + columns) > MOST_NUMBERS:
+        return None
     if elements * plain_bits * MARGIN_SHARE < (rows + columns) * LEAST_COLUMN_BITS + MARGIN_BITS:
         return None
     kind = TYPES[dtype]
@@ -102,7 +106,9 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     expected = promising(windows, plain_bits)
     if expected is None:
         return None
-    most = min(MOST_RANK, min(windows[0].rows, windows[0].columns) // 4)
+    rows, columns = windows[0].rows, windows[0].columns
+    affordable = MOST_NUMBERS // (len(windows) * (rows + columns))
+    most = min(MOST_RANK, min(rows, columns) // 4, affordable)
     rank = min(most, 2 * expected.rank + 4)
     each: bool | None = None
     fits: list[Guess | None] = []

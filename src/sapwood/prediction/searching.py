@@ -20,6 +20,7 @@ from sapwood.prediction.residual_bits import best_scale
 from sapwood.prediction.windows import Halves, Windows, cut
 
 SAMPLE = 1 << 20  # elements from which the right factor is guessed
+MOST_SAMPLED = 1 << 21  # the same of wide matrices; each takes about 75 bytes
 LEAST_ROWS = 256
 HELD_OUT = 8192  # elements
 ROUNDS = 12
@@ -262,4 +263,5 @@ def reach(windows: Windows) -> float:
 
 def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
     """Rows for a guess, as arrays that may be changed."""
-    return windows.spread(max(LEAST_ROWS, 8 * rank, SAMPLE // windows.columns))
+    rows = max(LEAST_ROWS, 8 * rank, SAMPLE // windows.columns)
+    return windows.spread(min(rows, max(1, MOST_SAMPLED // windows.columns)))
