@@ -6,17 +6,18 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
 from sapwood.models.pairing import pair_tensors
-from sapwood.models.regions import plain_segments
+from sapwood.models.regions import bytes_segment, plain_segments
+from sapwood.models.skeletons import SkeletonFinder
 from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
-from sapwood.patch.matching import CopyFinder
+from sapwood.patch.matching import Copy
 from sapwood.patch.sources import SegmentSource
-from sapwood.tensors import DType
 
-MOST_SKELETON = 64 << 20  # bytes of the base's header that are searched
 LEAST_ISLAND = 256  # bytes; about what two segments take in the index, and their payloads
 
 
@@ -96,19 +97,12 @@ def tensor_segment(
 def skeleton_segments(
     base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
 ) -> Iterator[tuple[int, SegmentSource]]:
-    """A segment for each range that is no tensor's, matched against the base's header."""
-    header = base_file.skeleton[0] if base_file.skeleton else (0, 0)
-    finder = CopyFinder(base[: min(sum(header), MOST_SKELETON)])
+    """A segment for each range that is no tensor's, matched against all such of the base."""
+    finder = SkeletonFinder(base, with_islands_as_skeleton(base_file).skeleton)
     for offset, length in target_file.skeleton:
-        same = offset + length <= len(base)
-        yield (
-            offset,
-            SegmentSource(
-                name="",
-                dtype=DType.BYTES,
-                shape=(length,),
-                target=target[offset : offset + length],
-                places=(BaseRange(0, offset),) if same else (),
-                copies=tuple(finder.find(target, offset, offset + length)),
-            ),
-        )
+        end = offset + length
+        if end <= len(base) and np.array_equal(base[offset:end], target[offset:end]):
+            copies = [Copy(offset, offset, length)]
+        else:
+            copies = finder.find(target, offset, end)
+        yield offset, bytes_segment(target, offset, end, copies)
