@@ -28,9 +28,9 @@ from sapwood.errors import (
     UnsupportedType,
 )
 from sapwood.models import PatchStats, PatchVerification
+from sapwood.models.creating import named
 from sapwood.models.files import Output, Source, atomic_output, read_source
 from sapwood.models.folders import contents_below, separated
-from sapwood.models.patching import named
 from sapwood.patch import Patch
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched
 from sapwood.patch.buffers import Buffers

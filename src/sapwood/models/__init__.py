@@ -1,8 +1,9 @@
 """Patches between two model files: safetensors tensor by tensor, any other file as bytes."""
 
 from sapwood.models.adapters import AdapterReport, extract_adapter
+from sapwood.models.applying import apply_patch, patch_info, verify_patch
+from sapwood.models.creating import create_patch
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
-from sapwood.models.patching import apply_patch, create_patch, patch_info, verify_patch
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
 from sapwood.trust import generate_keypair

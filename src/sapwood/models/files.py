@@ -10,14 +10,15 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TypeAlias, cast
 
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InputError, IoError
+from sapwood.patch.format import MOST_BASES
 from sapwood.patch.writing import write_all
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
@@ -30,6 +31,18 @@ EMPTY: Bytes = np.empty(0, np.uint8)
 STRIPE = 1 << 20  # bytes copied at once
 SHOWN = 40  # letters of a file's name that its temporary sibling begins with
 PLACE = "a temporary file (TMPDIR)"
+
+
+def source_list(source: Source | Sequence[Source]) -> list[Source]:
+    """One source, or those of a list.
+
+    Raises:
+        InputError: none, or more than a patch can have.
+    """
+    given = list(source) if isinstance(source, list | tuple) else [cast("Source", source)]
+    if not 1 <= len(given) <= MOST_BASES:
+        raise InputError(f"expected 1 to {MOST_BASES} sources, found {len(given)}")
+    return given
 
 
 @contextlib.contextmanager

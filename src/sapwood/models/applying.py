@@ -1,18 +1,11 @@
-"""Patches between two model files: create, apply, verify, info."""
+"""Applies, verifies and shows patches between model files."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import IO, Any, cast
-
-from blake3 import blake3
+from collections.abc import Sequence
+from typing import IO
 
 from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
@@ -23,182 +16,30 @@ from sapwood.errors import (
     TargetHashMismatch,
     VerificationError,
 )
-from sapwood.modelfile import open_model
 from sapwood.models.files import (
     Output,
     Source,
     atomic_output,
-    path_name,
     read_source,
-    unchanged,
+    source_list,
 )
 from sapwood.models.folders import contents
-from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
-from sapwood.models.segments import file_segments
-from sapwood.models.signing import Demands, check_same, sealing
+from sapwood.models.results import PatchInfo, PatchVerification
+from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import (
-    DEFAULT_CHUNK,
-    Builder,
-    Options,
     Progress,
     silent,
 )
-from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     MAJOR,
-    MOST_BASES,
-    FileDigest,
-    Header,
     Limits,
 )
 from sapwood.patch.pipeline import thread_count
-from sapwood.patch.version import WRITER
 from sapwood.patch.writing import write_all
 from sapwood.trust import Accepted, signatures_of
-
-
-def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
-    source: Source | Sequence[Source],
-    target: Source,
-    output: Output,
-    compression_level: int = 3,
-    neural: bool = False,
-    private_key: bytes | None = None,
-    *,
-    counter: int = 0,
-    metadata: Mapping[str, Any] | None = None,
-    created_at: int | None = None,
-    chunk_size: int = DEFAULT_CHUNK,
-    low_rank: bool = True,
-    threads: int | None = None,
-    progress: Progress = silent,
-) -> PatchStats:
-    """Makes the patch that turns one version of a model file into the next, byte for byte.
-
-    Safetensors files are patched tensor by tensor, matched by name or, where the name
-    changed, by content. Any other file is patched as bytes: what stands anywhere in
-    the source is copied, and stretches of changed weights are coded as such.
-
-    Args:
-        source: the version that the receiver has: a path, bytes or a binary file object.
-            Or a list of several, for a target that was merged from them: whoever applies
-            the patch needs them all.
-        target: the version to lead to.
-        output: where the patch goes: a path, replaced only when the patch is whole and
-            checked, or a binary file object.
-        compression_level: of zstd, 1 to 19, for what is not elements of tensors.
-        neural: accepted for other tools' sake. The residual codec is always tried and used
-            where it is smaller.
-        private_key: of Ed25519, 64 bytes, to sign the patch with; see `sign_patch`.
-        counter: that the signature is given; see `sign_patch`.
-        metadata: JSON values to keep in the header.
-        created_at: Unix time in seconds to note in the header. Without it the same files
-            give the same patch.
-        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
-        low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
-            f32. A full fine-tune costs some percent more time for it.
-        threads: to use at once; by default one for each processor. The patch does not
-            depend on it.
-        progress: is told how many bytes of the target are done.
-
-    Returns:
-        Sizes and counts. Every chunk was decoded again and compared with the target.
-
-    Raises:
-        IoError: a file cannot be read or written, or source or target changed meanwhile.
-        InputError: an argument is out of range, or `metadata` is not JSON.
-        After either the output is as it was.
-    """
-    del neural
-    seal = sealing(private_key, counter)
-    notes = plain({} if metadata is None else metadata)
-    check_time(created_at)
-    count = thread_count(threads)
-    options = Options(
-        chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
-    )
-    sources = source_list(source)
-    with (
-        atomic_output(output) as out,
-        unchanged(*sources, target),
-        tempfile.TemporaryFile() as spool,
-    ):
-        olds, new = [read_source(one) for one in sources], read_source(target)
-        old_files, new_file = [open_model(old) for old in olds], open_model(new)
-        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
-            digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
-            bases = list(zip(olds, old_files, strict=True))
-            builder = Builder(olds, file_segments(bases, new, new_file), options, progress)
-
-            def header() -> Header:
-                return Header(
-                    kind="model",
-                    algorithm="delta",
-                    bases=named([one.result() for one in digests[:-1]], sources),
-                    target=digests[-1].result(),
-                    base_format=old_files[0].format,
-                    target_format=new_file.format,
-                    dtype=None,
-                    shape=(),
-                    byte_order="little",
-                    counts={},
-                    writer=WRITER,
-                    created_at=created_at,
-                    metadata=notes,
-                )
-
-            written = builder.write(header, spool, out, seal)
-    return PatchStats(
-        source_size=sum(map(len, olds)),
-        target_size=len(new),
-        patch_size=written.size,
-        tensors_modified=written.counts["tensors_modified"],
-        tensors_unchanged=written.counts["tensors_unchanged"],
-    )
-
-
-def source_list(source: Source | Sequence[Source]) -> list[Source]:
-    """One source, or those of a list.
-
-    Raises:
-        InputError: none, or more than a patch can have.
-    """
-    given = list(source) if isinstance(source, list | tuple) else [cast("Source", source)]
-    if not 1 <= len(given) <= MOST_BASES:
-        raise InputError(f"expected 1 to {MOST_BASES} sources, found {len(given)}")
-    return given
-
-
-def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
-    """The bases of a patch; of several, each with the name of its file, to ask for it by."""
-    if len(digests) == 1:
-        return tuple(digests)
-    return tuple(
-        dataclasses.replace(
-            digest,
-            name=Path(path_name(one)).name if isinstance(one, str | os.PathLike) else None,
-        )
-        for digest, one in zip(digests, sources, strict=True)
-    )
-
-
-def check_time(created_at: int | None) -> None:
-    """Refuses a time that a reader would refuse."""
-    if created_at is None:
-        return
-    if type(created_at) is not int or not 0 <= created_at < 2**63:
-        raise InputError(
-            f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
-        )
-
-
-def file_digest(data: Bytes, threads: int) -> FileDigest:
-    """Size and digests of a whole file."""
-    sha256 = hashlib.sha256(data.data).digest()
-    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
 
 
 def open_model_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:

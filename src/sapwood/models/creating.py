@@ -1,0 +1,222 @@
+"""Makes patches between model files."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from blake3 import blake3
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import InputError
+from sapwood.modelfile import open_model
+from sapwood.models.files import (
+    Output,
+    Source,
+    atomic_output,
+    copy_rest,
+    path_name,
+    read_source,
+    source_list,
+    unchanged,
+)
+from sapwood.models.regions import plain_segments
+from sapwood.models.results import PatchStats
+from sapwood.models.segments import file_segments
+from sapwood.models.signing import sealing
+from sapwood.patch.building import (
+    DEFAULT_CHUNK,
+    Builder,
+    Options,
+    Progress,
+    Written,
+    silent,
+)
+from sapwood.patch.canonical_json import plain
+from sapwood.patch.format import FileDigest, Header
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.version import WRITER
+from sapwood.patch.writing import write_all
+
+SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
+MOST_TRIED = 256 << 20  # bytes; larger files are not
+NEXT_TO_NOTHING = 1 / 256  # of the target: patches below are tried so as well
+WORTH_IT = 0.99  # of the patch by tensors, which tells more of what changed
+
+
+def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
+    source: Source | Sequence[Source],
+    target: Source,
+    output: Output,
+    compression_level: int = 3,
+    neural: bool = False,
+    private_key: bytes | None = None,
+    *,
+    counter: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    created_at: int | None = None,
+    chunk_size: int = DEFAULT_CHUNK,
+    low_rank: bool = True,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> PatchStats:
+    """Makes the patch that turns one version of a model file into the next, byte for byte.
+
+    Safetensors files are patched tensor by tensor, matched by name or, where the name
+    changed, by content. Any other file is patched as bytes: what stands anywhere in
+    the source is copied, and stretches of changed weights are coded as such.
+
+    Args:
+        source: the version that the receiver has: a path, bytes or a binary file object.
+            Or a list of several, for a target that was merged from them: whoever applies
+            the patch needs them all.
+        target: the version to lead to.
+        output: where the patch goes: a path, replaced only when the patch is whole and
+            checked, or a binary file object.
+        compression_level: of zstd, 1 to 19, for what is not elements of tensors.
+        neural: accepted for other tools' sake. The residual codec is always tried and used
+            where it is smaller.
+        private_key: of Ed25519, 64 bytes, to sign the patch with; see `sign_patch`.
+        counter: that the signature is given; see `sign_patch`.
+        metadata: JSON values to keep in the header.
+        created_at: Unix time in seconds to note in the header. Without it the same files
+            give the same patch.
+        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
+        low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
+            f32. A full fine-tune costs some percent more time for it.
+        threads: to use at once; by default one for each processor. The patch does not
+            depend on it.
+        progress: is told how many bytes of the target are done.
+
+    Returns:
+        Sizes and counts. Every chunk was decoded again and compared with the target.
+
+    Raises:
+        IoError: a file cannot be read or written, or source or target changed meanwhile.
+        InputError: an argument is out of range, or `metadata` is not JSON.
+        After either the output is as it was.
+    """
+    del neural
+    seal = sealing(private_key, counter)
+    notes = plain({} if metadata is None else metadata)
+    check_time(created_at)
+    count = thread_count(threads)
+    options = Options(
+        chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
+    )
+    sources = source_list(source)
+    with atomic_output(output) as out, unchanged(*sources, target):
+        olds, new = [read_source(one) for one in sources], read_source(target)
+        old_files, new_file = [open_model(old) for old in olds], open_model(new)
+        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
+            digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
+
+            def header() -> Header:
+                return Header(
+                    kind="model",
+                    algorithm="delta",
+                    bases=named([one.result() for one in digests[:-1]], sources),
+                    target=digests[-1].result(),
+                    base_format=old_files[0].format,
+                    target_format=new_file.format,
+                    dtype=None,
+                    shape=(),
+                    byte_order="little",
+                    counts={},
+                    writer=WRITER,
+                    created_at=created_at,
+                    metadata=notes,
+                )
+
+            bases = list(zip(olds, old_files, strict=True))
+            builder = Builder(olds, file_segments(bases, new, new_file), options, progress)
+            if new_file.tensors and len(new) <= MOST_TRIED:
+                written = write_smaller(
+                    builder,
+                    lambda: Builder(olds, plain_segments(olds[0], new), options),
+                    header,
+                    out,
+                    seal,
+                )
+            else:
+                with tempfile.TemporaryFile() as spool:
+                    written = builder.write(header, spool, out, seal)
+    return PatchStats(
+        source_size=sum(map(len, olds)),
+        target_size=len(new),
+        patch_size=written.size,
+        tensors_modified=written.counts["tensors_modified"],
+        tensors_unchanged=written.counts["tensors_unchanged"],
+    )
+
+
+def write_smaller(
+    by_tensors: Builder,
+    by_bytes: Callable[[], Builder],
+    header: Callable[[], Header],
+    out: IO[bytes],
+    seal: Callable[[bytes], bytes],
+) -> Written:
+    """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
+
+    That is so of small files, and where next to nothing changed: then the entries of
+    hundreds of tensors are most of a patch.
+
+    Args:
+        by_tensors: a builder.
+        by_bytes: makes the other builder, where it is tried.
+        header: as for `Builder.write`.
+        out: positioned where the patch is to begin.
+        seal: as for `Builder.write`.
+
+    Raises:
+        OSError: from `out` or a temporary file.
+    """
+    size = sum(len(one.target) for one in by_tensors.segments)
+    with tempfile.SpooledTemporaryFile(SMALL) as patch, tempfile.TemporaryFile() as spool:
+        written = by_tensors.write(header, spool, patch, seal)
+        if size <= SMALL or written.size < NEXT_TO_NOTHING * size:
+            with io.BytesIO() as other, io.BytesIO() as payloads:
+                found = by_bytes().write(header, payloads, other, seal)
+                if found.size < WORTH_IT * written.size:
+                    write_all(out, other.getbuffer())
+                    return found
+        patch.seek(0)
+        copy_rest(patch, out)
+    return written
+
+
+def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
+    """The bases of a patch; of several, each with the name of its file, to ask for it by."""
+    if len(digests) == 1:
+        return tuple(digests)
+    return tuple(
+        dataclasses.replace(
+            digest,
+            name=Path(path_name(one)).name if isinstance(one, str | os.PathLike) else None,
+        )
+        for digest, one in zip(digests, sources, strict=True)
+    )
+
+
+def check_time(created_at: int | None) -> None:
+    """Refuses a time that a reader would refuse."""
+    if created_at is None:
+        return
+    if type(created_at) is not int or not 0 <= created_at < 2**63:
+        raise InputError(
+            f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
+        )
+
+
+def file_digest(data: Bytes, threads: int) -> FileDigest:
+    """Size and digests of a whole file."""
+    sha256 = hashlib.sha256(data.data).digest()
+    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
