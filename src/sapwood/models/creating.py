@@ -48,7 +48,9 @@ from sapwood.patch.writing import write_all
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
 MOST_TRIED = 256 << 20  # bytes; larger files are not
 NEXT_TO_NOTHING = 1 / 256  # of the target: patches below are tried so as well
-WORTH_IT = 0.99  # of the patch by tensors, which tells more of what changed
+# What a patch by bytes must save: one by tensors tells what changed.
+LEAST_SAVED = 2048  # bytes
+LEAST_SHARE_SAVED = 0.01
 
 
 def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
@@ -182,10 +184,12 @@ def write_smaller(
     size = sum(len(one.target) for one in by_tensors.segments)
     with tempfile.SpooledTemporaryFile(SMALL) as patch, tempfile.TemporaryFile() as spool:
         written = by_tensors.write(header, spool, patch, seal)
-        if size <= SMALL or written.size < NEXT_TO_NOTHING * size:
+        small = size <= SMALL or written.size < NEXT_TO_NOTHING * size
+        if small and written.size > LEAST_SAVED:
             with io.BytesIO() as other, io.BytesIO() as payloads:
                 found = by_bytes().write(header, payloads, other, seal)
-                if found.size < WORTH_IT * written.size:
+                saved = written.size - found.size
+                if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
                     write_all(out, other.getbuffer())
                     return found
         patch.seek(0)
