@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InputError
-from sapwood.modelfile import open_model
+from sapwood.modelfile import ModelFile, open_model
 from sapwood.models.files import (
     Output,
     Source,
@@ -46,7 +46,8 @@ from sapwood.patch.version import WRITER
 from sapwood.patch.writing import write_all
 
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
-MOST_TRIED = 256 << 20  # bytes; larger files are not
+LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
+MOST_TRIED = 256 << 20
 NEXT_TO_NOTHING = 1 / 256  # of the target: patches below are tried so as well
 # What a patch by bytes must save: one by tensors tells what changed.
 LEAST_SAVED = 2048  # bytes
@@ -139,7 +140,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 
             bases = list(zip(olds, old_files, strict=True))
             builder = Builder(olds, file_segments(bases, new, new_file), options, progress)
-            if new_file.tensors and len(new) <= MOST_TRIED:
+            if new_file.tensors and tries_bytes(new_file):
                 written = write_smaller(
                     builder,
                     lambda: Builder(olds, plain_segments(olds[0], new), options),
@@ -157,6 +158,11 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
     )
+
+
+def tries_bytes(file: ModelFile) -> bool:
+    """Whether a patch by bytes may be made as well; one of safetensors is always by tensors."""
+    return file.format != "safetensors" and LEAST_TRIED <= file.size <= MOST_TRIED
 
 
 def write_smaller(
