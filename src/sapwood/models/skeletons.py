@@ -34,7 +34,7 @@ class SkeletonFinder:
             self._offsets.append(offset)
             self._starts.append(size)
             size = min(size + length, MOST_SKELETON)
-        ends = [*self._starts[1:], size]
+        ends = [*self._starts[1:], size][: len(self._starts)]  # none of a base without any
         parts = [
             base[offset : offset + end - start]
             for offset, start, end in zip(self._offsets, self._starts, ends, strict=True)
