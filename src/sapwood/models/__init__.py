@@ -4,6 +4,7 @@ from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
+from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
 from sapwood.trust import generate_keypair
@@ -14,12 +15,14 @@ __all__ = [
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
+    "PatchedModel",
     "apply_patch",
     "compare_fingerprints",
     "create_patch",
     "extract_adapter",
     "fingerprint",
     "generate_keypair",
+    "load_patched",
     "patch_info",
     "sign_patch",
     "verify_patch",

@@ -104,15 +104,29 @@ def apply_patch(
     """
     count = thread_count(threads)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    data = read_source(patch)
-    accepted = demands.check(data, limits)
-    opened = open_model_patch(data, limits)
-    check_same(accepted, opened)
-    opened.check_body(count)
+    opened, accepted = checked_patch(patch, demands, count, limits)
     bases = matched_sources(opened, source, count)
     with atomic_output(output) as out:
         actual = write_target(opened, bases, count, out, progress)
     return verification(opened, actual, accepted)
+
+
+def checked_patch(
+    patch: Source, demands: Demands, threads: int, limits: Limits
+) -> tuple[OpenPatch, Accepted | None]:
+    """A patch of model files that is signed as demanded and whole, and what it is accepted for.
+
+    Raises:
+        SignatureError: it is not signed as demanded; nothing but its header was parsed.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
+            `apply_patch`.
+    """
+    data = read_source(patch)
+    accepted = demands.check(data, limits)
+    opened = open_model_patch(data, limits)
+    check_same(accepted, opened)
+    opened.check_body(threads)
+    return opened, accepted
 
 
 def matched_sources(

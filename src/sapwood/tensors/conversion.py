@@ -80,17 +80,22 @@ def converted(obj: object, dtype: DType) -> Any:
         )
     # Overflow to infinity and NaN to integer are documented results here, not accidents.
     with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(_numpy_dtype(dtype))
+        return array.astype(numpy_dtype(dtype))
 
 
-def _numpy_dtype(dtype: DType) -> np.dtype[Any]:
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """The NumPy dtype of an element type, in the host's byte order; any but `DType.BYTES`.
+
+    Raises:
+        UnsupportedType: bf16 or fp8, and the package ml_dtypes is not installed.
+    """
     if dtype in _NUMPY_NAMES:
         return np.dtype(_NUMPY_NAMES[dtype])
     try:
         ml_dtypes = importlib.import_module("ml_dtypes")
     except ImportError as e:
         raise UnsupportedType(
-            f"NumPy alone has no {dtype}; install ml_dtypes, or pass a PyTorch tensor"
+            f"NumPy alone has no {dtype}; install ml_dtypes, or use PyTorch tensors"
         ) from e
     added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ADDED_NAMES[dtype]))
     return added

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch  # noqa: TID253  (only `memory` and `conversion` import this module, for a tensor)
+import torch  # noqa: TID253  (imported for a tensor only)
 
 from sapwood.errors import InputError, UnsupportedType
 from sapwood.tensors import numpy_memory
 from sapwood.tensors.dtypes import DType
 from sapwood.tensors.numpy_memory import Bytes, array_from_bytes, check_disjoint
+from sapwood.tensors.spec import TensorSpec
 
 ELEMENT_TYPES = {
     torch.bfloat16: DType.BF16,
@@ -109,6 +110,13 @@ def tensor_from_bytes(
     native = np.dtype(f"i{dtype.itemsize}") if dtype.itemsize > 1 else np.dtype(np.uint8)
     words = torch.from_numpy(array_from_bytes(data, shape, native))
     return words.view(dtype).to(device)
+
+
+def new_tensor(spec: TensorSpec, data: Bytes) -> torch.Tensor:
+    """As `tensor_from_bytes`, on the CPU; opaque bytes become uint8."""
+    wanted = {own: torch_dtype for torch_dtype, own in ELEMENT_TYPES.items()}
+    dtype = wanted.get(spec.dtype, torch.uint8)
+    return tensor_from_bytes(data, spec.shape, dtype, _HOST)
 
 
 def check_writable(out: torch.Tensor) -> None:

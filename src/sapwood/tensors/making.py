@@ -1,0 +1,54 @@
+"""Arrays and tensors over elements' bytes, where there is no other to be like."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from sapwood.errors import InputError
+from sapwood.tensors.conversion import numpy_dtype
+from sapwood.tensors.dtypes import DType
+from sapwood.tensors.numpy_memory import Bytes
+from sapwood.tensors.spec import TensorSpec
+
+FRAMEWORKS = ("numpy", "torch")
+
+
+def made(spec: TensorSpec, data: Bytes, framework: str) -> Any:
+    """An array or tensor of elements that are there as bytes.
+
+    Args:
+        spec: element type and shape; opaque bytes become uint8.
+        data: `spec.nbytes` bytes, little-endian in C order: 1-D contiguous uint8. The caller
+            gives it up.
+        framework: "numpy" or "torch".
+
+    Returns:
+        A NumPy array over the memory of `data`, read-only where that is, aligned where that
+        is, little-endian; or a PyTorch tensor on the CPU over it, which has a copy where
+        `data` is read-only or not aligned.
+
+    Raises:
+        UnsupportedType: bf16 or fp8 for NumPy, and the package ml_dtypes is not installed.
+        InputError: another framework, or PyTorch is not installed.
+    """
+    if framework == "torch":
+        return _made_by_torch(spec, data)
+    if framework != "numpy":
+        raise InputError(f"expected the framework {' or '.join(FRAMEWORKS)}, found {framework!r}")
+    native = np.dtype(np.uint8) if spec.dtype is DType.BYTES else numpy_dtype(spec.dtype)
+    # On a little-endian host this is the dtype itself.
+    dtype = native if sys.byteorder == "little" else native.newbyteorder("<")
+    return data.view(dtype).reshape(spec.shape)
+
+
+def _made_by_torch(spec: TensorSpec, data: Bytes) -> Any:
+    try:
+        from sapwood.tensors import torch_memory  # imports PyTorch, which the caller asked for
+    except ImportError as e:
+        raise InputError(
+            "PyTorch is not installed; install sapwood[torch], or ask for 'numpy'"
+        ) from e
+    return torch_memory.new_tensor(spec, data)
