@@ -175,7 +175,8 @@ class PatchedModel(Mapping[str, Any]):
         Args:
             model: a PyTorch `nn.Module`, on any device, a `state_dict`, or a dict of NumPy
                 arrays. A name that the patch does not have is none too many where it stands
-                for the same memory as one that it has (tied weights).
+                for the same memory as one that it has (tied weights). It must not lie in the
+                memory of the base.
             strict: False leaves alone what only one of model and patch has.
 
         Raises:
