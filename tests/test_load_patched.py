@@ -1,4 +1,4 @@
-"""The tensors of a patch's target without a file, one by one and into a live model."""
+"""The tensors of a patch's target without a file, one by one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import gc
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,46 +15,33 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_files import Tensors, layer, safetensors_file, stacked, tuned, weights
+from loaded_models import (
+    BASE,
+    MODEL,
+    PATCH,
+    TARGET,
+    TUNED,
+    UNCHANGED,
+    bits,
+    patch_of,
+)
+from model_files import Tensors, safetensors_file, weights
 from patch_cases import pairs
 from patch_writer import parts_of
 from sapwood import models
 from sapwood.errors import (
-    DtypeMismatch,
     InputError,
     InvalidPatch,
-    ShapeMismatch,
     SignatureError,
     SourceHashMismatch,
-    TargetHashMismatch,
     UnsupportedType,
 )
 from sapwood.modelfile import open_model
-from sapwood.models import PatchedModel, creating
+from sapwood.models import PatchedModel
 from sapwood.patch.applying import open_patch
 from sapwood.patch.format import BlendEntry
 from sapwood.tensors import DType, view
-from strategies import NUMPY_TYPES, dtypes, nasty_words
-
-MODEL = stacked([layer(1), layer(2)])
-TUNED = {
-    name: array if name == "layers.0.mlp.weight" else tuned(array, i)
-    for i, (name, array) in enumerate(MODEL.items())
-}
-BASE, TARGET = safetensors_file(MODEL), safetensors_file(TUNED)
-UNCHANGED = "layers.0.mlp.weight"
-
-
-def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: Any) -> bytes:
-    """A patch with the names of tensors; or the smaller one, which of small files has none."""
-    out = io.BytesIO()
-    most_tried = 0 if by_tensors else creating.MOST_TRIED
-    with mock.patch.object(creating, "MOST_TRIED", most_tried):
-        models.create_patch(base, target, out, **options)
-    return out.getvalue()
-
-
-PATCH = patch_of(BASE, TARGET)
+from strategies import NUMPY_TYPES, dtypes
 
 
 def names_in(patch: bytes) -> list[str]:
@@ -74,19 +59,6 @@ def check(model: PatchedModel, wanted: Tensors) -> None:
         tensor = model.tensor(name, framework="torch")
         assert view(tensor).spec == view(array).spec == model.spec(name)
         assert view(tensor).data.tobytes() == array.tobytes()
-
-
-def as_torch(tensors: Tensors) -> dict[str, torch.Tensor]:
-    """The same elements in new tensors."""
-    out = {}
-    for name, array in tensors.items():
-        words = torch.from_numpy(array.view(f"i{array.itemsize}").copy())
-        out[name] = words.view(torch.bfloat16 if array.dtype.name == "bfloat16" else torch.float32)
-    return out
-
-
-def bits(tensors: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: view(one).data.tobytes() for name, one in tensors.items()}
 
 
 def test_every_tensor_comes_by_its_name() -> None:
@@ -194,17 +166,6 @@ def test_loading_is_applying_and_reading(pair: tuple[Tensors, Tensors], by_tenso
     assert bits(live) == bits(pair[1])
 
 
-def test_nans_and_all_other_bits_survive_an_update() -> None:
-    for dtype in (DType.BF16, DType.F32):
-        words = nasty_words(dtype)
-        old = {"x": weights(3, (len(words),), dtype)}
-        new = {"x": words.view(NUMPY_TYPES[dtype])}
-        live = as_torch(old)
-        patch = patch_of(safetensors_file(old), safetensors_file(new))
-        models.load_patched(safetensors_file(old), patch).update(live)
-        assert bits(live) == bits(new)
-
-
 def test_names_that_are_none_and_frameworks_that_are_none() -> None:
     model = models.load_patched(BASE, PATCH)
     with pytest.raises(InputError, match=r"near: .*'embedding'"):
@@ -274,137 +235,3 @@ def test_two_tensors_of_one_name_are_told() -> None:
             one["name"] = "twice"
     with pytest.raises(InputError, match="named 'twice'"):
         models.load_patched(BASE, parts.write())
-
-
-def with_wrong_digest(name: str) -> bytes:
-    """The patch, whole by its digests, with another digest for that tensor's first chunk."""
-    parts = parts_of(PATCH)
-    (one,) = (s for s in parts.index["segments"] if s["name"] == name)
-    one["digests"] = ("1" if one["digests"][0] == "0" else "0") + one["digests"][1:]
-    return parts.write()
-
-
-@pytest.mark.parametrize("name", ["layers.1.mlp.weight", UNCHANGED])
-def test_a_damaged_tensor_is_named_and_nothing_is_updated(name: str) -> None:
-    model = models.load_patched(BASE, with_wrong_digest(name))
-    with pytest.raises(TargetHashMismatch, match=name):
-        model[name]
-    assert model["embedding"].tobytes() == TUNED["embedding"].tobytes()
-    live = as_torch(MODEL)
-    with pytest.raises(TargetHashMismatch, match=name):
-        model.update(live)
-    assert bits(live) == bits(MODEL)
-
-
-def test_a_damaged_payload_is_named_and_nothing_is_updated() -> None:
-    parts = parts_of(PATCH)
-    parts.body = parts.body[:-2000] + bytes(2000)
-    model = models.load_patched(BASE, parts.write())
-    name = "layers.1.mlp.weight"
-    with pytest.raises((InvalidPatch, TargetHashMismatch), match=name):
-        model[name]
-    live = as_torch(MODEL)
-    with pytest.raises((InvalidPatch, TargetHashMismatch), match=r"layers\.1\."):
-        model.update(live)
-    assert bits(live) == bits(MODEL)
-
-
-def module() -> torch.nn.Module:
-    """A module with the tensors of MODEL, one of them a buffer, in evaluation."""
-    made = torch.nn.Module()
-    for name, tensor in as_torch(MODEL).items():
-        *path, last = name.split(".")
-        at = made
-        for part in path:
-            if part not in dict(at.named_children()):
-                at.add_module(part, torch.nn.Module())
-            at = at.get_submodule(part)
-        if last == "embedding":
-            at.register_buffer(last, tensor)
-        else:
-            at.register_parameter(last, torch.nn.Parameter(tensor))
-    return made
-
-
-def test_a_module_is_updated_where_it_is() -> None:
-    model = module()
-    parameters = dict(model.named_parameters())
-    models.load_patched(BASE, PATCH).update(model)
-    assert bits(model.state_dict()) == bits(TUNED)
-    assert all(one is parameters[name] for name, one in model.named_parameters())
-    assert all(one.requires_grad for one in parameters.values())
-
-
-def test_a_live_model_need_not_be_the_base() -> None:
-    live = {name: np.zeros_like(one) for name, one in MODEL.items()}
-    models.load_patched(BASE, PATCH).update(live)
-    assert bits(live) == bits(TUNED)
-
-
-def test_a_state_of_any_layout_is_updated() -> None:
-    live = as_torch(MODEL)
-    live["embedding"] = live["embedding"].t().contiguous().t()
-    models.load_patched(BASE, PATCH).update(live)
-    assert bits(live) == bits(TUNED)
-
-
-def frozen(array: Any) -> Any:
-    out = array.copy()
-    out.flags.writeable = False
-    return out
-
-
-LAST = "layers.1.norm.weight"
-MISFITS: dict[str, tuple[Callable[[Any], Any], type[InputError]]] = {
-    "shape": (lambda one: one[:-1].copy(), ShapeMismatch),
-    "dtype": (lambda one: one.astype(np.float64), DtypeMismatch),
-    "read-only": (frozen, InputError),
-    "no tensor": (lambda one: {"a": one}, UnsupportedType),
-}
-
-
-@pytest.mark.parametrize("misfit", MISFITS)
-@pytest.mark.parametrize("strict", [True, False])
-def test_one_tensor_that_does_not_fit_leaves_all_as_they_were(misfit: str, strict: bool) -> None:
-    change, error = MISFITS[misfit]
-    live = {name: array.copy() for name, array in MODEL.items()}
-    live[LAST] = change(live[LAST])
-    before = {name: one for name, one in bits({**live, LAST: MODEL[LAST]}).items() if name != LAST}
-    with pytest.raises(error, match=LAST):
-        models.load_patched(BASE, PATCH).update(live, strict=strict)
-    del live[LAST]
-    assert bits(live) == before
-
-
-def test_names_must_be_the_same_unless_not_strict() -> None:
-    model = models.load_patched(BASE, PATCH)
-    live = as_torch(MODEL)
-    del live["embedding"]
-    live["head"] = torch.zeros(3)
-    before = bits(live)
-    with pytest.raises(InputError, match="lacks 'embedding' and has beyond them 'head'"):
-        model.update(live)
-    assert bits(live) == before
-    model.update(live, strict=False)
-    wanted = {**bits(TUNED), "head": bytes(12)}
-    del wanted["embedding"]
-    assert bits(live) == wanted
-
-
-def test_tied_tensors_may_be_named_once_or_be_equal() -> None:
-    model = models.load_patched(BASE, PATCH)
-    live = as_torch(MODEL)
-    live["head"] = live["embedding"].view(256, 64)
-    model.update(live)
-    assert bits(live) == {**bits(TUNED), "head": TUNED["embedding"].tobytes()}
-    live["layers.0.norm.weight"] = live["layers.1.norm.weight"]
-    before = bits(live)
-    fresh = models.load_patched(TARGET, patch_of(TARGET, BASE))
-    with pytest.raises(InputError, match="share memory"):
-        fresh.update(live)
-    assert bits(live) == before
-
-
-def test_only_models_are_updated() -> None:
-    with pytest.raises(InputError, match="found int"):
-        models.load_patched(BASE, PATCH).update(3)

@@ -1,0 +1,57 @@
+"""A model, a tuned one and the patch between them, to be loaded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+import torch
+
+from model_files import Tensors, layer, safetensors_file, stacked, tuned
+from patch_writer import parts_of
+from sapwood import models
+from sapwood.models import creating
+from sapwood.tensors import view
+
+MODEL = stacked([layer(1), layer(2)])
+TUNED = {
+    name: array if name == "layers.0.mlp.weight" else tuned(array, i)
+    for i, (name, array) in enumerate(MODEL.items())
+}
+BASE, TARGET = safetensors_file(MODEL), safetensors_file(TUNED)
+UNCHANGED = "layers.0.mlp.weight"
+
+
+def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: Any) -> bytes:
+    """A patch with the names of tensors; or the smaller one, which of small files has none."""
+    out = io.BytesIO()
+    most_tried = 0 if by_tensors else creating.MOST_TRIED
+    with mock.patch.object(creating, "MOST_TRIED", most_tried):
+        models.create_patch(base, target, out, **options)
+    return out.getvalue()
+
+
+PATCH = patch_of(BASE, TARGET)
+
+
+def as_torch(tensors: Tensors) -> dict[str, torch.Tensor]:
+    """The same elements in new tensors."""
+    out = {}
+    for name, array in tensors.items():
+        words = torch.from_numpy(array.view(f"i{array.itemsize}").copy())
+        out[name] = words.view(torch.bfloat16 if array.dtype.name == "bfloat16" else torch.float32)
+    return out
+
+
+def bits(tensors: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: view(one).data.tobytes() for name, one in tensors.items()}
+
+
+def with_wrong_digest(name: str) -> bytes:
+    """The patch, whole by its digests, with another digest for that tensor's first chunk."""
+    parts = parts_of(PATCH)
+    (one,) = (s for s in parts.index["segments"] if s["name"] == name)
+    one["digests"] = ("1" if one["digests"][0] == "0" else "0") + one["digests"][1:]
+    return parts.write()
