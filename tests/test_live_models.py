@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from loaded_models import (
     patch_of,
     with_wrong_digest,
 )
-from model_files import safetensors_file, weights
+from model_files import safetensors_file, tuned, weights
 from patch_writer import parts_of
 from sapwood import models
 from sapwood.errors import (
@@ -171,3 +172,18 @@ def test_tied_tensors_may_be_named_once_or_be_equal() -> None:
 def test_only_models_are_updated() -> None:
     with pytest.raises(InputError, match="found int"):
         models.load_patched(BASE, PATCH).update(3)
+
+
+def test_a_format_that_does_not_tell_the_order_of_elements_is_refused() -> None:
+    square = weights(5, (300, 300), DType.F32)
+    files = []
+    for array in (square, tuned(square, 6)):
+        out = io.BytesIO()
+        torch.save({"x": torch.from_numpy(array).T}, out)
+        files.append(out.getvalue())
+    model = models.load_patched(files[0], patch_of(files[0], files[1]))
+    assert model["x"].tobytes() == tuned(square, 6).tobytes()
+    live = {"x": square.T.copy()}
+    with pytest.raises(InputError, match="found 'pytorch'"):
+        model.update(live)
+    assert live["x"].tobytes() == square.T.tobytes()

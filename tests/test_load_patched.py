@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loaded_models import (
@@ -148,6 +148,7 @@ def file_pairs(draw: st.DrawFn) -> tuple[Tensors, Tensors]:
     return old, new
 
 
+@settings(max_examples=60, deadline=None)
 @given(file_pairs(), st.booleans())
 def test_loading_is_applying_and_reading(pair: tuple[Tensors, Tensors], by_tensors: bool) -> None:
     old, new = (safetensors_file(one) for one in pair)

@@ -22,6 +22,7 @@ from sapwood.patch.format import DEFAULT_LIMITS, BaseRange, Limits, Segment
 from sapwood.patch.pipeline import thread_count
 from sapwood.tensors import FRAMEWORKS, TensorSpec, made
 
+IN_C_ORDER = frozenset({"safetensors", "gguf"})  # formats whose files say what each tensor is
 MOST_WHOLE = 1 << 30  # bytes of a target without tensors in its patch that is held in memory
 
 
@@ -41,11 +42,15 @@ def load_patched(
     Signatures, the patch and the bases are checked as in `apply_patch`, here and at once. A
     tensor is decoded, and its chunks' digests compared, when it is asked for.
 
-    The names are those that the patch has. Formats that scatter small tensors among other
-    bytes, such as ONNX, have patches without names for those below 256 bytes: they are not
-    given. The patch of a small or hardly changed file may have no names at all; such a target
-    is decoded into memory here, whole, and its tensors are found there. The digest of the
-    whole file is not compared: each chunk's is.
+    Names, types and shapes are those that the patch has. Only those of safetensors and GGUF
+    are surely the model's: of a PyTorch or NumPy file a tensor is given as it lies in memory,
+    a transposed one in the transposed shape, a part of a larger storage not at all. Formats
+    that scatter small tensors among other bytes, such as ONNX, have patches without names for
+    those below 256 bytes: they are not given.
+
+    The patch of a small or hardly changed file may have no names at all; such a target is
+    decoded into memory here, whole, and its tensors are found there. The digest of the whole
+    file is not compared: each chunk's is.
 
     Args:
         base: as `source` of `apply_patch`. Memory-mapped, as the patch is, while the model
@@ -92,6 +97,7 @@ class PatchedModel(Mapping[str, Any]):
 
     def __init__(self, opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> None:
         """Takes a patch whose body was checked, and its bases in its order."""
+        self._format = opened.front.header.target_format
         self._tensors = lazy_tensors(opened, bases, threads)
 
     def __getitem__(self, name: str) -> Any:
@@ -167,7 +173,8 @@ class PatchedModel(Mapping[str, Any]):
     def update(self, model: object, *, strict: bool = True) -> None:
         """Writes the target's tensors into a live model, in place, all or nothing.
 
-        Names, dtypes and shapes are checked first; then every tensor is decoded and checked,
+        For targets that are safetensors or GGUF files, which say how each tensor's elements
+        lie. Names, dtypes and shapes are checked first; then every tensor is decoded and checked,
         and only then the first is written. Memory beside the model: all changed tensors at
         once. Unchanged ones are written too, from the base, whatever the model had. An
         interrupt, or a device that fails, while the tensors are written, leaves some of them.
@@ -180,12 +187,19 @@ class PatchedModel(Mapping[str, Any]):
             strict: False leaves alone what only one of model and patch has.
 
         Raises:
-            InputError: `model` is nothing of the kind; or has too few tensors or too many; or
-                one that cannot be written, or two that share memory and would differ.
+            InputError: the target is of another format; `model` is nothing of the kind; or has
+                too few tensors or too many; or one that cannot be written, or two that share
+                memory and would differ.
             DtypeMismatch, ShapeMismatch, UnsupportedType: a tensor does not fit.
             InvalidPatch, TargetHashMismatch, LimitExceeded: as `tensor`.
             After any of these the model is as it was.
         """
+        if self._format not in IN_C_ORDER:
+            raise InputError(
+                f"expected a target in {' or '.join(sorted(IN_C_ORDER))}, found {self._format!r}, "
+                "of which the order of elements is not known; make the file with "
+                "sapwood.models.apply_patch and load it"
+            )
         live = live_tensors(model)
         check_live(live, {name: one.spec for name, one in self._tensors.items()}, strict)
         ready: list[Live] = [
