@@ -12,7 +12,12 @@ import torch
 from model_files import Tensors, layer, safetensors_file, stacked, tuned
 from patch_writer import parts_of
 from sapwood import models
+from sapwood.codec.chunk import Bytes
+from sapwood.modelfile import ModelFile
 from sapwood.models import creating
+from sapwood.models.regions import plain_segments
+from sapwood.models.segments import file_segments
+from sapwood.patch.sources import SegmentSource
 from sapwood.tensors import view
 
 MODEL = stacked([layer(1), layer(2)])
@@ -25,10 +30,13 @@ UNCHANGED = "layers.0.mlp.weight"
 
 
 def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: Any) -> bytes:
-    """A patch with the names of tensors; or the smaller one, which of small files has none."""
+    """A patch with the names of tensors; or one by bytes, as some containers have."""
     out = io.BytesIO()
-    most_tried = 0 if by_tensors else creating.MOST_TRIED
-    with mock.patch.object(creating, "MOST_TRIED", most_tried):
+
+    def by_bytes(bases: Any, new: Bytes, _: ModelFile) -> list[SegmentSource]:
+        return plain_segments(bases[0][0], new)
+
+    with mock.patch.object(creating, "file_segments", file_segments if by_tensors else by_bytes):
         models.create_patch(base, target, out, **options)
     return out.getvalue()
 

@@ -48,7 +48,7 @@ def load_patched(
     that scatter small tensors among other bytes, such as ONNX, have patches without names for
     those below 256 bytes: they are not given.
 
-    The patch of a small or hardly changed file may have no names at all; such a target is
+    The patch of a small or hardly changed container may have no names at all; such a target is
     decoded into memory here, whole, and its tensors are found there. The digest of the whole
     file is not compared: each chunk's is.
 
