@@ -3,6 +3,7 @@
 from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
+from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
@@ -11,12 +12,16 @@ from sapwood.trust import generate_keypair
 __all__ = [
     "AdapterReport",
     "Fingerprint",
+    "Measures",
+    "ModelDiff",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
+    "TensorDiff",
     "apply_patch",
     "compare_fingerprints",
     "create_patch",
+    "diff",
     "extract_adapter",
     "fingerprint",
     "generate_keypair",

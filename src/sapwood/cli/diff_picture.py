@@ -1,0 +1,111 @@
+"""The picture of `sapwood diff`: a bar for each tensor that changed, as SVG."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator, Sequence
+
+from sapwood.cli.diff_listing import number, ordered, status_words
+from sapwood.cli.reports import count, percentage, printable
+from sapwood.cli.tables import shortened
+from sapwood.models import ModelDiff, TensorDiff
+
+# All in SVG's user units; letters are 12 high and, monospaced, at most 7.3 wide.
+ROW = 18  # from one bar to the next
+BAR = 12  # height
+TOP = 62  # above the first bar: the title and the axis
+MARGIN = 12
+LETTER = 7.3
+SCALE = 420  # width of the axis
+WORDS = 260  # to the right of it, for what a bar cannot say
+
+FEWEST_DECADES = 3
+MOST_DECADES = 12  # changes below the lowest are drawn at the left end
+COLOURS = {"changed": "#2f6f9f", "renamed": "#8a5fa8"}
+STYLE = (
+    "text{font:12px ui-monospace,monospace;fill:#222}.t{font-weight:bold}"
+    ".a{fill:#666}line{stroke:#ddd}"
+)
+
+
+def svg(found: ModelDiff) -> str:
+    """The whole document.
+
+    A bar's length is the relative change (root mean squares), on a logarithmic scale. Tensors
+    that have none, being new, gone, cast or opaque, have a word in place of a bar.
+    """
+    tensors = ordered(found)
+    labels = [shortened(printable(tensor.name)) for tensor in tensors]
+    left = MARGIN + math.ceil(LETTER * max(map(len, labels), default=0)) + MARGIN
+    low, high = decades([tensor.amount for tensor in tensors if has_bar(tensor)])
+    width, height = left + SCALE + WORDS, TOP + ROW * len(tensors) + MARGIN
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
+        f"<style>{STYLE}</style>",
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        text(MARGIN, 20, headline(found, len(tensors)), "t"),
+        *axis(left, low, high, height - MARGIN),
+    ]
+    for i, (tensor, label) in enumerate(zip(tensors, labels, strict=True)):
+        lines.extend(row(tensor, label, left, TOP + ROW * i, (low, high)))
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def headline(found: ModelDiff, changed: int) -> str:
+    """What the picture shows, in a line."""
+    if not changed:
+        rest = "metadata changed" if found.skeleton_changed else "nothing changed"
+        return f"{count(len(found.tensors), 'tensor')}: {rest}"
+    return f"{changed} of {count(len(found.tensors), 'tensor')} changed: size relative to the base"
+
+
+def has_bar(tensor: TensorDiff) -> bool:
+    """Whether there is a relative change to draw."""
+    return tensor.measures is not None and 0 < tensor.measures.relative < math.inf
+
+
+def decades(changes: Sequence[float]) -> tuple[int, int]:
+    """The powers of ten at which the axis begins and ends."""
+    if not changes:
+        return -FEWEST_DECADES, 0
+    high = math.ceil(math.log10(max(changes)))
+    low = math.ceil(math.log10(min(changes))) - 1
+    return max(min(low, high - FEWEST_DECADES), high - MOST_DECADES), high
+
+
+def axis(left: int, low: int, high: int, bottom: int) -> Iterator[str]:
+    """A line at each power of ten, with its name."""
+    for power in range(low, high + 1):
+        x = left + SCALE * (power - low) / (high - low)
+        yield f'<line x1="{x:.1f}" y1="{TOP - 12}" x2="{x:.1f}" y2="{bottom}"/>'
+        yield text(x, TOP - 16, f"1e{power}" if power else "1", "a", anchor="middle")
+
+
+def row(
+    tensor: TensorDiff, label: str, left: int, top: int, ends: tuple[int, int]
+) -> Iterator[str]:
+    """The label, the bar and the words of a tensor."""
+    low, high = ends
+    base = top + BAR - 2
+    yield text(left - MARGIN, base, label, anchor="end")
+    end: float = left
+    words = [] if tensor.status == "changed" else [status_words(tensor)]
+    if has_bar(tensor):
+        length = SCALE * max(0.0, (math.log10(tensor.amount) - low) / (high - low))
+        end += max(1.0, length)
+        colour = COLOURS.get(tensor.status, COLOURS["changed"])
+        yield (
+            f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="{BAR}" fill="{colour}"/>'
+        )
+        words.insert(0, number(tensor.amount))
+    elif tensor.status in {"changed", "renamed"}:
+        words.append(f"{percentage(tensor.changed_elements, tensor.elements)} of the elements")
+    yield text(end + 6, base, ", ".join(words), "a")
+
+
+def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
+    """Some words at a place."""
+    style = f' class="{kind}"' if kind else ""
+    shown = html.escape(printable(words))  # what XML forbids is not printable
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}"{style}>{shown}</text>'
