@@ -67,7 +67,8 @@ def test_facts_for_programs(here: Session) -> None:
     assert tensor["changed_elements"] == np.count_nonzero(old != new)
     wide = np.float64(old)
     expected = np.sqrt(np.mean((new - wide) ** 2) / np.mean(wide**2))
-    assert tensor["relative"] == told["relative"] == pytest.approx(expected)
+    assert tensor["relative"] == pytest.approx(expected)
+    assert told["relative"] == pytest.approx(expected)
     np.save(here / "zero.npy", np.zeros_like(old))
     assert here.json("diff --base zero.npy --target b.npy")["tensors"][0]["relative"] is None
 
@@ -96,6 +97,12 @@ def test_a_picture_of_many_tensors(here: Session) -> None:
     tops = [float(bar.attrib["y"]) for bar in bars]
     assert min(np.diff(tops)) > float(bars[0].attrib["height"])
     assert tops[-1] < float(background.attrib["height"])
+    width = float(background.attrib["width"])
+    for text in picture.iter(f"{SVG}text"):
+        long = 7 * len(text.text or "")
+        x, anchor = float(text.attrib["x"]), text.attrib["text-anchor"]
+        begin = x - {"start": 0, "middle": long / 2, "end": long}[anchor]
+        assert 0 <= begin <= begin + long <= width
     words = [one.text or "" for one in picture.iter(f"{SVG}text")]
     assert sum(word.endswith(".<&>") for word in words) == changed
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sapwood.cli.diff_listing import number, ordered, status_words
 from sapwood.cli.reports import count, percentage, printable
 from sapwood.cli.tables import shortened
 from sapwood.models import ModelDiff, TensorDiff
+from sapwood.models.diffing import Status
 
 # All in SVG's user units; letters are 12 high and, monospaced, at most 7.3 wide.
 ROW = 18  # from one bar to the next
@@ -18,11 +19,11 @@ TOP = 62  # above the first bar: the title and the axis
 MARGIN = 12
 LETTER = 7.3
 SCALE = 420  # width of the axis
-WORDS = 260  # to the right of it, for what a bar cannot say
+GAP = 6  # between a bar and what it cannot say
 
 FEWEST_DECADES = 3
 MOST_DECADES = 12  # changes below the lowest are drawn at the left end
-COLOURS = {"changed": "#2f6f9f", "renamed": "#8a5fa8"}
+COLOURS: Mapping[Status, str] = {"changed": "#2f6f9f", "renamed": "#8a5fa8"}
 STYLE = (
     "text{font:12px ui-monospace,monospace;fill:#222}.t{font-weight:bold}"
     ".a{fill:#666}line{stroke:#ddd}"
@@ -39,16 +40,25 @@ def svg(found: ModelDiff) -> str:
     labels = [shortened(printable(tensor.name)) for tensor in tensors]
     left = MARGIN + math.ceil(LETTER * max(map(len, labels), default=0)) + MARGIN
     low, high = decades([tensor.amount for tensor in tensors if has_bar(tensor)])
-    width, height = left + SCALE + WORDS, TOP + ROW * len(tensors) + MARGIN
+    ends = [left + bar_length(tensor, low, high) for tensor in tensors]
+    notes = [note(tensor) for tensor in tensors]
+    title = headline(found, len(tensors))
+    rights = [end + GAP + LETTER * len(words) for end, words in zip(ends, notes, strict=True)]
+    width = math.ceil(max(left + SCALE, MARGIN + LETTER * len(title), *rights)) + MARGIN
+    height = TOP + ROW * len(tensors) + MARGIN
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        text(MARGIN, 20, headline(found, len(tensors)), "t"),
+        text(MARGIN, 20, title, "t"),
         *axis(left, low, high, height - MARGIN),
     ]
-    for i, (tensor, label) in enumerate(zip(tensors, labels, strict=True)):
-        lines.extend(row(tensor, label, left, TOP + ROW * i, (low, high)))
+    for i, tensor in enumerate(tensors):
+        top = TOP + ROW * i
+        lines.append(text(left - MARGIN, top + BAR - 2, labels[i], anchor="end"))
+        if has_bar(tensor):
+            lines.append(bar(left, top, ends[i], tensor.status))
+        lines.append(text(ends[i] + GAP, top + BAR - 2, notes[i], "a"))
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -82,26 +92,29 @@ def axis(left: int, low: int, high: int, bottom: int) -> Iterator[str]:
         yield text(x, TOP - 16, f"1e{power}" if power else "1", "a", anchor="middle")
 
 
-def row(
-    tensor: TensorDiff, label: str, left: int, top: int, ends: tuple[int, int]
-) -> Iterator[str]:
-    """The label, the bar and the words of a tensor."""
-    low, high = ends
-    base = top + BAR - 2
-    yield text(left - MARGIN, base, label, anchor="end")
-    end: float = left
+def bar_length(tensor: TensorDiff, low: int, high: int) -> float:
+    """How long a bar is between two powers of ten; 0 where there is none."""
+    if not has_bar(tensor):
+        return 0.0
+    return max(1.0, SCALE * (math.log10(tensor.amount) - low) / (high - low))
+
+
+def bar(left: float, top: float, end: float, status: Status) -> str:
+    """A bar at a place."""
+    return (
+        f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="{BAR}" '
+        f'fill="{COLOURS[status]}"/>'
+    )
+
+
+def note(tensor: TensorDiff) -> str:
+    """What the bar of a tensor cannot say."""
     words = [] if tensor.status == "changed" else [status_words(tensor)]
     if has_bar(tensor):
-        length = SCALE * max(0.0, (math.log10(tensor.amount) - low) / (high - low))
-        end += max(1.0, length)
-        colour = COLOURS.get(tensor.status, COLOURS["changed"])
-        yield (
-            f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="{BAR}" fill="{colour}"/>'
-        )
         words.insert(0, number(tensor.amount))
-    elif tensor.status in {"changed", "renamed"}:
+    elif tensor.status in COLOURS:
         words.append(f"{percentage(tensor.changed_elements, tensor.elements)} of the elements")
-    yield text(end + 6, base, ", ".join(words), "a")
+    return ", ".join(words)
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:

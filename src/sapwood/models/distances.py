@@ -73,17 +73,22 @@ def steps_between(dtype: DType, base: Bits, target: Bits) -> Steps:
     return np.maximum(old, new) - np.minimum(old, new)
 
 
+def sum_of_squares(values: Values) -> float:
+    """Without BLAS, whose threads take longer to wake than so few values take to add."""
+    return float(np.einsum("i,i->", values, values))
+
+
 def norm(values: Values) -> float:
     """The root of the sum of squares, whatever the size of finite values."""
     with np.errstate(over="ignore", under="ignore"):
-        square = float(np.dot(values, values))
+        square = sum_of_squares(values)
     if TINY < square < math.inf:
         return math.sqrt(square)
     largest = float(np.max(np.abs(values), initial=0.0))
     if largest in {0.0, math.inf}:
         return largest
     scaled = values / largest
-    return largest * math.sqrt(float(np.dot(scaled, scaled)))
+    return largest * math.sqrt(sum_of_squares(scaled))
 
 
 @dataclasses.dataclass
