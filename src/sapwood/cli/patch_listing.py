@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
 from sapwood.cli.reports import count, human_size, percentage, printable
+from sapwood.cli.tables import shortened, show_rows
 from sapwood.codec import Coding
 from sapwood.patch.format import VERSION, FileDigest, Front, Segment
 from sapwood.tensors import DType
 
 MOST_ROWS = 20
-LONGEST_NAME = 60  # letters
 COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
 ON_THE_RIGHT = frozenset({"payload", "bits/weight"})
 WORDS = {
@@ -108,10 +108,7 @@ def show(front: Front, most: int | None, *, terminal: bool) -> None:
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [row_of(front, segment) for segment in ordered[:most]]
     print()
-    if terminal:
-        show_table(rows)
-    else:
-        show_text(rows)
+    show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
     if len(ordered) > len(rows):
         print(f"and {len(ordered) - len(rows)} more, with smaller payloads; --all shows them")
 
@@ -167,8 +164,6 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
             if front.header.kind == "tensor"
             else f"(bytes at {segment.target_offset})"
         )
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME // 2 - 1]}…{name[-LONGEST_NAME // 2 :]}"
     words = "+".join(WORDS[coding] for coding, _ in codings(segment)) or "empty"
     words += "".join(
         f", {word}" for word in prediction_words(segment.prediction, len(front.header.bases))
@@ -177,37 +172,10 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
         words += " (new)"
     bits = bits_per_weight(segment)
     return (
-        name,
+        shortened(name),
         segment.dtype.label,
         "x".join(map(str, segment.shape)) or "scalar",
         words,
         human_size(segment.payload_size),
         "" if bits is None else f"{bits:.3f}",
     )
-
-
-def show_text(rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows as aligned text."""
-    table = [COLUMNS, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(COLUMNS))]
-    for row in table:
-        cells = [
-            cell.rjust(width) if column in ON_THE_RIGHT else cell.ljust(width)
-            for cell, width, column in zip(row, widths, COLUMNS, strict=True)
-        ]
-        print("  ".join(cells).rstrip())
-
-
-def show_table(rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows as a table that fits the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*(), box=None, header_style="bold", pad_edge=False)
-    for column in COLUMNS:
-        right = column in ON_THE_RIGHT
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # names are no markup
-    Console().print(table)

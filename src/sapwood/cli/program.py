@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sapwood.cli import (
     apply,
     create,
+    diff,
     extract_adapter,
     fingerprint,
     inspect,
@@ -23,7 +24,7 @@ from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import LimitExceeded, SapwoodError
 
-COMMANDS = (create, apply, inspect, verify, extract_adapter, keygen, sign, fingerprint)
+COMMANDS = (create, apply, inspect, verify, diff, extract_adapter, keygen, sign, fingerprint)
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 

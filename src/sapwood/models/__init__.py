@@ -1,8 +1,9 @@
-"""Patches between two model files: safetensors tensor by tensor, any other file as bytes."""
+"""Patches between two model files: tensor by tensor where the format is known, else as bytes."""
 
 from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
+from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
@@ -12,13 +13,17 @@ from sapwood.trust import generate_keypair
 __all__ = [
     "AdapterReport",
     "Fingerprint",
+    "Measures",
+    "ModelDiff",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
     "PatchedModel",
+    "TensorDiff",
     "apply_patch",
     "compare_fingerprints",
     "create_patch",
+    "diff",
     "extract_adapter",
     "fingerprint",
     "generate_keypair",

@@ -1,0 +1,104 @@
+"""`sapwood diff`: tells which tensors of a model changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import STDIO, add_command
+from sapwood.cli.reports import tell_json
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+    from sapwood.models import ModelDiff
+    from sapwood.models.files import Source
+
+DIFFERENT = 1  # the exit code that --exit-code asks for
+
+DESCRIPTION = """\
+Shows which tensors of a model changed and by how much, those that changed most first: how many
+elements, the change relative to the base (root mean squares), and the largest and the mean
+change in ULPs, or in units for integers. Reads any format that patches know."""
+
+EXAMPLES = (
+    "sapwood diff --base v1.safetensors --target v2.safetensors",
+    "sapwood diff --base v1.gguf --target v2.gguf --all | grep attn",
+    "sapwood diff --base v1.onnx --target v2.onnx --picture changes.svg",
+    "sapwood diff --base a.npz --target b.npz --quiet --exit-code && echo equal",
+    "sapwood diff --base v1.pt --target v2.pt --json | jq '.tensors[] | select(.relative > 0.1)'",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands, "diff", run, "tell which tensors of a model changed", DESCRIPTION, EXAMPLES
+    )
+    parser.add_argument(
+        "--base", required=True, metavar="FILE", help="one version of the model; - for stdin"
+    )
+    parser.add_argument(
+        "--target", required=True, metavar="FILE", help="the other version; - for stdin"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="show every tensor, not the 20 that changed most",
+    )
+    parser.add_argument(
+        "--picture",
+        metavar="FILE",
+        help="write an SVG picture: a bar for each tensor that changed, on a logarithmic scale",
+    )
+    parser.add_argument(
+        "--exit-code",
+        action="store_true",
+        help=f"exit with {DIFFERENT} where anything differs, and with 0 where nothing does",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood import models
+    from sapwood.cli import diff_listing
+    from sapwood.cli.progress import progress_bar
+    from sapwood.cli.streams import check_stdin, same_file
+
+    check_stdin(arguments.base, arguments.target)
+    picture: str | None = arguments.picture
+    if picture == STDIO:
+        raise InputError("--picture -: the table goes to stdout; name a file")
+    for name in (arguments.base, arguments.target):
+        if picture is not None and same_file(picture, name):
+            raise InputError(f"--picture {picture}: would replace {name}; name another file")
+    with progress_bar(arguments, "comparing") as progress:
+        found = models.diff(named(arguments.base), named(arguments.target), progress=progress)
+    if picture is not None:
+        write_picture(found, picture)
+    if arguments.json:
+        tell_json(arguments, diff_listing.facts(found, arguments.base, arguments.target))
+    elif not arguments.quiet:
+        diff_listing.show(found, everything=arguments.all, terminal=sys.stdout.isatty())
+    return DIFFERENT if arguments.exit_code and not found.equal else 0
+
+
+def named(name: str) -> Source:
+    """A file by its name, or the content of stdin."""
+    from sapwood.cli.streams import read_inputs
+
+    return read_inputs(name)[0].data if name == STDIO else name
+
+
+def write_picture(found: ModelDiff, name: str) -> None:
+    """Writes the picture, whole or not at all.
+
+    Raises:
+        IoError: it cannot be written.
+    """
+    from sapwood.cli.diff_picture import svg
+    from sapwood.models.files import atomic_output
+
+    with atomic_output(name) as out:
+        out.write(svg(found).encode())
