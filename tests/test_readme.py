@@ -45,7 +45,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("sapwood ")]
     assert [line.split()[1] for line in commands] == [
-        *("create", "verify", "apply", "inspect"),
+        *("create", "verify", "apply", "inspect", "diff"),
         *("create", "apply", "extract-adapter"),
     ]
     for command in commands:
