@@ -331,6 +331,21 @@ def test_the_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"file", "full", "empty", "link"}
 
 
+def test_an_empty_folder_keeps_its_permissions_and_a_circular_link_is_refused(
+    tmp_path: Path,
+) -> None:
+    *_, patch = case(DType.BF16)
+    private = tmp_path / "private"
+    private.mkdir(0o700)
+    models.extract_adapter(patch, private)
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert (private / "adapter_config.json").is_file()
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(InputError, match="expected nothing there"):
+        models.extract_adapter(patch, circle)
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Session:
     session = Session(tmp_path)

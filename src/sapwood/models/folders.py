@@ -119,7 +119,8 @@ def atomic_folder(output: str | os.PathLike[str]) -> Iterator[Path]:
     it behind, named `.NAME.*.part`.
 
     Args:
-        output: a path where nothing is, or an empty folder, which is replaced.
+        output: a path where nothing is, or an empty folder, which is replaced and whose
+            permissions stay.
 
     Raises:
         InputError: there is something else.
@@ -127,17 +128,20 @@ def atomic_folder(output: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path_name(output)))
     with os_errors(output):
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        there = os.path.lexists(path)  # a link that leads in a circle is there too
+        if there and not (path.is_dir() and not any(path.iterdir())):
             raise InputError(
                 f"{output}: expected nothing there, or an empty folder; name another folder"
             )
         sibling = path.with_name(f".{path.name[:SHOWN]}.{secrets.token_hex(8)}.part")
-        sibling.mkdir()
+        sibling.mkdir(0o700 if there else 0o777)
     try:
         with os_errors(output):
             yield sibling
             for file in sibling.iterdir():
                 sync_file(file)
+            if there:
+                sibling.chmod(path.stat().st_mode & 0o7777)
             sync_folder(sibling)
             replace_folder(sibling, path)
         with contextlib.suppress(OSError):  # too late to fail
