@@ -64,7 +64,9 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert (tmp_path / "adapter" / "adapter_config.json").exists()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/architecture.md", "docs/attacks.md", "CONTRIBUTING.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     root = README.parent
     text = (root / page).read_text()
