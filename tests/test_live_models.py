@@ -33,7 +33,8 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
-from sapwood.tensors import DType
+from sapwood.models.live import Live, write_live
+from sapwood.tensors import DType, view
 from strategies import NUMPY_TYPES, nasty_words
 
 
@@ -187,3 +188,29 @@ def test_a_format_that_does_not_tell_the_order_of_elements_is_refused() -> None:
     with pytest.raises(InputError, match="found 'pytorch'"):
         model.update(live)
     assert live["x"].tobytes() == square.T.tobytes()
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        lambda memory: (memory[:100], memory[50:]),
+        lambda memory: (memory[:100], memory[:100][::-1]),
+        lambda memory: (memory[:100].reshape(10, 10), memory[:100].reshape(10, 10).T),
+    ],
+    ids=["overlapping", "reversed", "transposed"],
+)
+def test_memory_that_is_shared_in_part_or_otherwise_laid_out_is_refused(views: Any) -> None:
+    memory = np.zeros(150, np.float32)
+    first, second = views(memory)
+    live = [
+        Live(
+            name,
+            out,
+            view(out).spec,
+            np.arange(out.size, dtype=np.float32).view(np.uint8),
+        )
+        for name, out in (("a", first), ("b", second))
+    ]
+    with pytest.raises(InputError, match=r"share memory"):
+        write_live(live)
+    assert not memory.any()

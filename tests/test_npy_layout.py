@@ -20,6 +20,7 @@ from layouts import (
 )
 from model_files import patched, weights
 from sapwood import models
+from sapwood.modelfile import open_model
 from sapwood.tensors.dtypes import DType
 
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
@@ -154,3 +155,19 @@ def test_a_small_change_costs_little() -> None:
     assert (stats.tensors_modified, stats.tensors_unchanged) == (1, 0)
     assert len(patch) < 1500
     assert models.patch_info(patch).format == "npy"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr':'<f4','fortran_order':False,'shape':(0x" + b"F" * 6000 + b",)}",
+        b"{'descr':'<f4','fortran_order':0x" + b"F" * 6000 + b",'shape':(1,)}",
+        b"0x" + b"F" * 6000,
+    ],
+    ids=["shape", "order", "alone"],
+)
+def test_integers_too_long_to_print_are_refused(header: bytes) -> None:
+    data = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(100)
+    found = open_model(memoryview(data))
+    assert found.format == "bytes"
+    assert found.warning is not None

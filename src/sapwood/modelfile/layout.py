@@ -99,7 +99,10 @@ def bounded_product(factors: Iterable[int]) -> int | None:
 
 def shown(value: object) -> str:
     """A short printable form: what a hostile file holds may be long, or no text at all."""
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; deep nesting
+        text = f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

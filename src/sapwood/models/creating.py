@@ -43,7 +43,6 @@ from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import FileDigest, Header
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.version import WRITER
-from sapwood.patch.writing import write_all
 
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
 LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
@@ -72,9 +71,11 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 ) -> PatchStats:
     """Makes the patch that turns one version of a model file into the next, byte for byte.
 
-    Safetensors files are patched tensor by tensor, matched by name or, where the name
-    changed, by content. Any other file is patched as bytes: what stands anywhere in
-    the source is copied, and stretches of changed weights are coded as such.
+    Files of known formats (safetensors, GGUF, PyTorch, ONNX, ...) are patched tensor by
+    tensor, matched by name or, where the name changed, by content. Any other file is
+    patched as bytes: what stands anywhere in the source is copied, and stretches of changed
+    weights are coded as such. So are small files, and those in which next to nothing
+    changed, where that saves some kilobytes: then the counts of tensors are 0.
 
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object.
@@ -196,7 +197,8 @@ def write_smaller(
                 found = by_bytes().write(header, payloads, other, seal)
                 saved = written.size - found.size
                 if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
-                    write_all(out, other.getbuffer())
+                    other.seek(0)
+                    copy_rest(other, out)
                     return found
         patch.seek(0)
         copy_rest(patch, out)

@@ -36,7 +36,7 @@ class Fingerprint:
     """What a model file looks like from a sample of it.
 
     Attributes:
-        format: what the file begins as: "safetensors", or "bytes" for any other.
+        format: what the file begins as (`modelfile.apparent_format`), "bytes" of any other.
         file_size: bytes.
         header_hash: BLAKE3 of the first 64 KiB, in hexadecimal.
         tail_hash: BLAKE3 of the last 4 KiB, in hexadecimal.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,10 +75,10 @@ def check_names(live: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> Non
     Raises:
         InputError: there are any.
     """
-    written = {memory_of(live[name]) for name in specs if name in live} - {None}
+    written = {extent_of(live[name]) for name in specs if name in live} - {None}
     lacking = [name for name in specs if name not in live]
     beyond = [
-        name for name, one in live.items() if name not in specs and memory_of(one) not in written
+        name for name, one in live.items() if name not in specs and extent_of(one) not in written
     ]
     if lacking or beyond:
         raise InputError(
@@ -97,32 +96,60 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:SHOWN])) + more
 
 
-def memory_of(tensor: object) -> tuple[object, int] | None:
-    """Device and address of the first element; None where there is none to tell by."""
-    if is_torch_tensor(tensor):
-        return (tensor.device, tensor.data_ptr()) if tensor.numel() else None
-    if isinstance(tensor, np.ndarray) and tensor.size:
-        return "cpu", tensor.ctypes.data
-    return None
-
-
 def write_live(tensors: Sequence[Live]) -> None:
     """Overwrites tensors that `check_live` let pass.
 
     Raises:
-        InputError: two share memory and are to differ. Nothing was written then.
+        InputError: two share memory and are to differ, or share it in part. Nothing was
+            written then.
     """
-    tied: dict[tuple[object, int], list[Live]] = defaultdict(list)
-    for one in tensors:
-        memory = memory_of(one.out)
-        if memory is not None:
-            tied[memory].append(one)
-    for first, *others in tied.values():
-        for other in others:
-            if other.spec != first.spec or not np.array_equal(first.data, other.data):
+    placed = sorted(
+        ((extent, one) for one in tensors if (extent := extent_of(one.out)) is not None),
+        key=lambda item: (item[0].device, item[0].begin),
+    )
+    reaching: list[tuple[Extent, Live]] = []  # of those before, what reaches as far as here
+    for extent, one in placed:
+        reaching = [
+            (other, held)
+            for other, held in reaching
+            if other.device == extent.device and other.end > extent.begin
+        ]
+        for other, held in reaching:
+            same = other == extent and held.spec == one.spec
+            if not (same and np.array_equal(held.data, one.data)):
                 raise InputError(
-                    f"{first.name} and {other.name} share memory in the model and are to differ; "
-                    "untie them"
+                    f"{held.name} and {one.name} share memory in the model, in part or to hold "
+                    "different elements; untie them"
                 )
+        reaching.append((extent, one))
     for one in tensors:
         copy_into(one.out, one.spec, one.data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Extent:
+    """The memory between the first and the last byte of a tensor, and how it lies there."""
+
+    device: str
+    begin: int
+    end: int
+    start: int  # address of the first element
+    strides: tuple[int, ...]
+
+
+def extent_of(tensor: Any) -> Extent | None:
+    """Where a tensor lies; None where there is none to tell by."""
+    if is_torch_tensor(tensor):
+        if not tensor.numel():
+            return None
+        size, start, device = tensor.element_size(), tensor.data_ptr(), str(tensor.device)
+        shape, strides = tensor.shape, tuple(size * step for step in tensor.stride())
+    elif isinstance(tensor, np.ndarray) and tensor.size:
+        size, start, device = tensor.itemsize, tensor.ctypes.data, "cpu"
+        shape, strides = tensor.shape, tensor.strides
+    else:
+        return None
+    reach = [(n - 1) * step for n, step in zip(shape, strides, strict=True)]
+    begin = start + sum(min(one, 0) for one in reach)
+    end = start + sum(max(one, 0) for one in reach) + size
+    return Extent(device, begin, end, start, strides)

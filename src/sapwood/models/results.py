@@ -67,8 +67,8 @@ class PatchInfo:
     """What a patch says of itself.
 
     Attributes:
-        format: of the target: "safetensors", or "bytes" for any other file; "tensor" for
-            a patch of one tensor.
+        format: of the target, as `ModelFile.format` names it: "bytes" for a file of no known
+            one; "tensor" for a patch of one tensor.
         version: of the patch format.
         source_hash, target_hash: SHA-256, 32 bytes; BLAKE3 in a patch of one tensor.
         source_size, target_size, patch_size: bytes.

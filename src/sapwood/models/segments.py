@@ -18,6 +18,7 @@ from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
 from sapwood.patch.matching import Copy
 from sapwood.patch.sources import SegmentSource
 
+WITH_ISLANDS = frozenset({"onnx", "tflite", "coreml"})
 LEAST_ISLAND = 256  # bytes; about what two segments take in the index, and their payloads
 
 
@@ -50,9 +51,13 @@ def file_segments(
 def with_islands_as_skeleton(file: ModelFile) -> ModelFile:
     """The layout without the small tensors that have skeleton on both sides.
 
+    Of formats with many of them only: in others all tensors keep their names.
+
     A segment of its own for an axis or a scalar, and one for the bytes behind it, would take
     more than its elements: an ONNX file has hundreds of them.
     """
+    if file.format not in WITH_ISLANDS:
+        return file
     starts = {offset for offset, _ in file.skeleton}
     ends = {offset + length for offset, length in file.skeleton}
     tensors = tuple(

@@ -137,6 +137,6 @@ def refusal(policy: Policy, found: int, reasons: Sequence[str]) -> str:
     wanted = "a signature by a trusted key"
     if policy.threshold > 1:
         wanted = f"signatures by {policy.threshold} trusted keys"
-    why = "; ".join(reasons) or "it is not signed"
+    why = "; ".join(reasons) or ("it is not signed" if found == 0 else "no more are there")
     held = "none" if found == 0 else f"{found}"
     return f"expected {wanted}, found {held}: {why}; get the patch from whom you trust"
