@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -42,12 +41,12 @@ from sapwood.patch.building import (
 from sapwood.patch.canonical_json import plain
 from sapwood.patch.format import FileDigest, Header
 from sapwood.patch.pipeline import thread_count
+from sapwood.patch.sources import SegmentSource
 from sapwood.patch.version import WRITER
 
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
 LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
 MOST_TRIED = 256 << 20
-NEXT_TO_NOTHING = 1 / 256  # of the target: patches below are tried so as well
 # What a patch by bytes must save: one by tensors tells what changed.
 LEAST_SAVED = 2048  # bytes
 LEAST_SHARE_SAVED = 0.01
@@ -74,8 +73,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     Files of known formats (safetensors, GGUF, PyTorch, ONNX, ...) are patched tensor by
     tensor, matched by name or, where the name changed, by content. Any other file is
     patched as bytes: what stands anywhere in the source is copied, and stretches of changed
-    weights are coded as such. So are small files, and those in which next to nothing
-    changed, where that saves some kilobytes: then the counts of tensors are 0.
+    weights are coded as such. So are small files, and those in which no tensor changed,
+    where that saves some kilobytes: then the counts of tensors are 0.
 
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object.
@@ -97,7 +96,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             f32. A full fine-tune costs some percent more time for it.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
-        progress: is told how many bytes of the target are done.
+        progress: is told how much is done, in bytes of the target.
 
     Returns:
         Sizes and counts. Every chunk was decoded again and compared with the target.
@@ -121,37 +120,22 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         old_files, new_file = [open_model(old) for old in olds], open_model(new)
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
             digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
-
-            def header() -> Header:
-                return Header(
-                    kind="model",
-                    algorithm="delta",
-                    bases=named([one.result() for one in digests[:-1]], sources),
-                    target=digests[-1].result(),
-                    base_format=old_files[0].format,
-                    target_format=new_file.format,
-                    dtype=None,
-                    shape=(),
-                    byte_order="little",
-                    counts={},
-                    writer=WRITER,
-                    created_at=created_at,
-                    metadata=notes,
-                )
-
-            bases = list(zip(olds, old_files, strict=True))
-            builder = Builder(olds, file_segments(bases, new, new_file), options, progress)
-            if new_file.tensors and tries_bytes(new_file):
-                written = write_smaller(
-                    builder,
-                    lambda: Builder(olds, plain_segments(olds[0], new), options),
-                    header,
-                    out,
-                    seal,
-                )
+            segments = file_segments(list(zip(olds, old_files, strict=True)), new, new_file)
+            job = Creation(
+                Builder(olds, segments, options, progress),
+                lambda: model_header(
+                    named([one.result() for one in digests[:-1]], sources),
+                    digests[-1].result(),
+                    (old_files[0].format, new_file.format),
+                    created_at,
+                    notes,
+                ),
+                seal,
+            )
+            if tries_bytes(new_file, olds):
+                written = job.write_smaller(out, lambda: plain_segments(olds[0], new))
             else:
-                with tempfile.TemporaryFile() as spool:
-                    written = builder.write(header, spool, out, seal)
+                written = job.write(out)
     return PatchStats(
         source_size=sum(map(len, olds)),
         target_size=len(new),
@@ -161,48 +145,92 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     )
 
 
-def tries_bytes(file: ModelFile) -> bool:
-    """Whether a patch by bytes may be made as well; one of safetensors is always by tensors."""
-    return file.format != "safetensors" and LEAST_TRIED <= file.size <= MOST_TRIED
+def model_header(
+    bases: tuple[FileDigest, ...],
+    target: FileDigest,
+    formats: tuple[str, str],
+    created_at: int | None,
+    metadata: Mapping[str, Any],
+) -> Header:
+    """The header of a patch between model files; `formats` are of the first base and the target."""
+    base_format, target_format = formats
+    return Header(
+        kind="model",
+        algorithm="delta",
+        bases=bases,
+        target=target,
+        base_format=base_format,
+        target_format=target_format,
+        dtype=None,
+        shape=(),
+        byte_order="little",
+        counts={},
+        writer=WRITER,
+        created_at=created_at,
+        metadata=metadata,
+    )
 
 
-def write_smaller(
-    by_tensors: Builder,
-    by_bytes: Callable[[], Builder],
-    header: Callable[[], Header],
-    out: IO[bytes],
-    seal: Callable[[bytes], bytes],
-) -> Written:
-    """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
+def tries_bytes(file: ModelFile, bases: Sequence[Bytes]) -> bool:
+    """Whether a patch by bytes may be made as well.
 
-    That is so of small files, and where next to nothing changed: then the entries of
-    hundreds of tensors are most of a patch.
-
-    Args:
-        by_tensors: a builder.
-        by_bytes: makes the other builder, where it is tried.
-        header: as for `Builder.write`.
-        out: positioned where the patch is to begin.
-        seal: as for `Builder.write`.
-
-    Raises:
-        OSError: from `out` or a temporary file.
+    Not of safetensors, whose patches are always by tensors; nor of several bases, of which
+    bytes are found in the first alone.
     """
-    size = sum(len(one.target) for one in by_tensors.segments)
-    with tempfile.SpooledTemporaryFile(SMALL) as patch, tempfile.TemporaryFile() as spool:
-        written = by_tensors.write(header, spool, patch, seal)
-        small = size <= SMALL or written.size < NEXT_TO_NOTHING * size
-        if small and written.size > LEAST_SAVED:
-            with io.BytesIO() as other, io.BytesIO() as payloads:
-                found = by_bytes().write(header, payloads, other, seal)
+    sized = LEAST_TRIED <= file.size <= MOST_TRIED
+    return sized and bool(file.tensors) and file.format != "safetensors" and len(bases) == 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Creation:
+    """A patch about to be written.
+
+    Attributes:
+        builder: of the patch by tensors.
+        header: as for `Builder.write`.
+        seal: as for `Builder.write`.
+    """
+
+    builder: Builder
+    header: Callable[[], Header]
+    seal: Callable[[bytes], bytes]
+
+    def write(self, out: IO[bytes], builder: Builder | None = None) -> Written:
+        """Writes the patch of a builder, by default the one by tensors.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        with tempfile.TemporaryFile() as spool:
+            return (builder or self.builder).write(self.header, spool, out, self.seal)
+
+    def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
+        """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
+
+        That is so of small files, and where no tensor changed: then the entries of hundreds
+        of tensors are most of a patch.
+
+        Args:
+            out: positioned where the patch is to begin.
+            by_bytes: gives the segments of the other patch, where it is tried.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        size = sum(len(one.target) for one in self.builder.segments)
+        with tempfile.TemporaryFile() as patch, tempfile.TemporaryFile() as other:
+            written = self.write(patch)
+            smallest, chosen = written, patch
+            likely = size <= SMALL or written.counts["tensors_modified"] == 0
+            if likely and written.size > LEAST_SAVED:
+                plain_file = Builder(self.builder.bases, by_bytes(), self.builder.options)
+                found = self.write(other, plain_file)
                 saved = written.size - found.size
                 if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
-                    other.seek(0)
-                    copy_rest(other, out)
-                    return found
-        patch.seek(0)
-        copy_rest(patch, out)
-    return written
+                    smallest, chosen = found, other
+            chosen.seek(0)
+            copy_rest(chosen, out)
+        return smallest
 
 
 def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:

@@ -15,7 +15,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.survey import joined, sample_ranges
 from sapwood.patch.format import BLENDED, BaseRange, BlendEntry, FactorsEntry, Term
 from sapwood.prediction.blend import Values, values
-from sapwood.prediction.coefficients import Fit, fit_coefficients, residual_bits
+from sapwood.prediction.coefficients import BaseSum, fit_coefficients, residual_bits
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.lowrank import find_factors
 from sapwood.prediction.payload import encode_factors, payload_row
@@ -91,7 +91,7 @@ def same(data: Bytes, other: Bytes) -> bool:
     )
 
 
-def choice_of(fit: Fit, places: Sequence[BaseRange]) -> Choice:
+def choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> Choice:
     """A fit as the index has it."""
     if fit.single is not None:
         return Choice(places[fit.single])

@@ -16,6 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.codec import Coding
+from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
 VERSION = "ttpatch/v1"
@@ -30,7 +31,7 @@ MOST_DIMENSIONS = 64  # of a tensor
 MOST_BASES = 64
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
-BLENDED = frozenset({DType.BF16, DType.F16, DType.F32})  # types of blend predictions
+BLENDED = frozenset(TYPES)  # types of blend predictions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

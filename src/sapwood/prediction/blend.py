@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sapwood import _kernel
 from sapwood.codec.chunk import Bytes
 from sapwood.prediction.factors import Factors
+from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -69,11 +70,4 @@ def values(dtype: DType, elements: Bytes) -> Values:
         dtype: bf16, f16 or f32.
         elements: little-endian.
     """
-    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
-        match dtype:
-            case DType.BF16:
-                return (elements.view("<u2").astype(np.uint32) << 16).view(np.float32)
-            case DType.F16:
-                return elements.view("<f2").astype(np.float32)
-            case _:
-                return elements.view("<f4").astype(np.float64)
+    return TYPES[dtype].values(elements)

@@ -26,7 +26,7 @@ Coefficients = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Fit:
+class BaseSum:
     """How bases make up a target.
 
     Attributes:
@@ -46,7 +46,7 @@ class Fit:
         return used[0] if len(used) == 1 and self.coefficients[used[0]] == 1 else None
 
 
-def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Fit:
+def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> BaseSum:
     """The sum of bases that comes nearest to the target.
 
     Args:
@@ -55,14 +55,14 @@ def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Fit
         target: the same elements of the target.
     """
     singles = [
-        Fit(unit(i, len(bases)), False, residual_bits(dtype, base, target))
+        BaseSum(unit(i, len(bases)), False, residual_bits(dtype, base, target))
         for i, base in enumerate(bases)
     ]
     best = min(singles, key=lambda fit: fit.bits)
     if len(bases) == 1 or best.bits == 0:
         return best
     sums = [
-        Fit(tuple(c.tolist()), each, summed_bits(dtype, bases, target, c, each))
+        BaseSum(tuple(c.tolist()), each, summed_bits(dtype, bases, target, c, each))
         for c in candidates(dtype, bases, target)
         for each in (False, True)
     ]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sapwood.prediction.intervals import Floats
 
-LEAST_ROWS = 8  # that move
+LEAST_MOVING = 8  # rows
 LEAST_SHARE = 0.2  # of what moves, that rounding does not explain
 LEAST_ENTRY_BITS = 5.0  # an entry of a factor takes, at the least
 
@@ -108,7 +108,7 @@ def promise(
     energy = np.diagonal(gram)
     moving = np.flatnonzero(energy > 0)
     count, columns = len(moving), centre.shape[1]
-    if not update.weight > 0 or count < LEAST_ROWS:
+    if not update.weight > 0 or count < LEAST_MOVING:
         return NOTHING
     # Rows of one size: else the largest rows alone would be taken for the update's rank.
     energy = energy[moving]

@@ -49,7 +49,8 @@ class ElementType:
         """Elements in the working type."""
         if self.stored == np.uint16:
             return (data.view("<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
-        return data.view(self.stored).astype(self.work)
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            return data.view(self.stored).astype(self.work)
 
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)

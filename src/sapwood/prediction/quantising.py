@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.prediction.factors import (
-    GREATEST_EFFECTIVE,
     GREATEST_EXPONENT,
     GREATEST_SHIFT,
     GREATEST_SUM,
@@ -150,23 +149,14 @@ def assembled(
     right_shift = shift - left_shift
     if right_shift.max(initial=0) > GREATEST_SHIFT:
         return None
-    effective_left = most_left << left_shift
-    effective_right = most_right << right_shift
-    if max(effective_left.max(), effective_right.max()) >= GREATEST_EFFECTIVE:
-        return None
-    terms = [
-        sum(int(a) * int(b) for a, b in zip(row, other, strict=True))
-        for row, other in zip(effective_left, effective_right, strict=True)
-    ]
-    if max(terms) >= GREATEST_SUM:
-        return None
-    return Factors(
+    factors = Factors(
         left,
         right,
         tuple(int(s) for s in left_shift.ravel()),
         tuple(int(s) for s in right_shift.ravel()),
         exponent,
     )
+    return factors if factors.within_bounds() else None
 
 
 def _log2(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

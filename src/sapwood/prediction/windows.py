@@ -33,29 +33,42 @@ class Windows:
         first: the matrix's first element.
         rows: of the matrix.
         columns: of the matrix.
+        each: whether the update was rounded before it was added.
+        reach: how far an update goes at the most.
     """
 
-    def __init__(self, kind: ElementType, read: Read, first: int, rows: int, columns: int) -> None:
+    def __init__(
+        self,
+        kind: ElementType,
+        read: Read,
+        first: int,
+        rows: int,
+        columns: int,
+        *,
+        each: bool = False,
+        reach: float = math.inf,
+    ) -> None:
         self.kind = kind
         self.rows = rows
         self.columns = columns
         self._read = read
         self._first = first
-        self._each = False
-        self._reach = math.inf
+        self._each = each
+        self._reach = reach
         self._held: tuple[Floats, Halves] | None = None
 
     def rounding_each(self) -> Windows:
         """The same matrix, its update rounded before it is added."""
-        other = Windows(self.kind, self._read, self._first, self.rows, self.columns)
-        other._each, other._reach = True, self._reach
-        return other
+        return self._copy(each=True, reach=self._reach)
 
     def within(self, reach: float) -> Windows:
         """The same matrix; elements that no update up to `reach` explains will take any."""
-        other = Windows(self.kind, self._read, self._first, self.rows, self.columns)
-        other._each, other._reach = self._each, reach
-        return other
+        return self._copy(each=self._each, reach=reach)
+
+    def _copy(self, *, each: bool, reach: float) -> Windows:
+        return Windows(
+            self.kind, self._read, self._first, self.rows, self.columns, each=each, reach=reach
+        )
 
     def release(self) -> None:
         """Holds intervals no longer."""
