@@ -26,6 +26,7 @@ from sapwood.codec.chunk import (
     settled,
     shifted,
 )
+from sapwood.codec.content import Content
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -125,7 +126,7 @@ def sample_ranges(
     return [(i * block, (i + 1) * block) for i in range(SAMPLED // 2, blocks, step)]
 
 
-def joined(data: Bytes, ranges: Sequence[tuple[int, int]]) -> Bytes:
+def joined(data: Content, ranges: Sequence[tuple[int, int]]) -> Bytes:
     """Ranges of bytes put together; `data` itself where that is one range of all."""
     if len(ranges) == 1:
         ((begin, end),) = ranges

@@ -9,6 +9,7 @@ from typing import IO
 
 from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import (
     InputError,
     InvalidPatch,
@@ -131,7 +132,7 @@ def checked_patch(
 
 def matched_sources(
     opened: OpenPatch, source: Source | Sequence[Source], threads: int
-) -> list[Bytes]:
+) -> list[Content]:
     """The bases of a patch, in its order, among the sources and below those that are folders.
 
     Raises:
@@ -145,7 +146,7 @@ def matched_sources(
 
 def write_target(
     opened: OpenPatch,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     threads: int,
     out: IO[bytes] | None,
     progress: Progress,
@@ -219,7 +220,7 @@ def verify_patch(
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
     actual = None
-    bases: list[Bytes] = []
+    bases: list[Content] = []
     try:
         opened.check_body(count)
     except InvalidPatch as e:

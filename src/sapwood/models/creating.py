@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from blake3 import blake3
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.models.files import (
@@ -39,6 +39,7 @@ from sapwood.patch.building import (
     silent,
 )
 from sapwood.patch.canonical_json import plain
+from sapwood.patch.contents import stripes
 from sapwood.patch.format import FileDigest, Header
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.sources import SegmentSource
@@ -171,7 +172,7 @@ def model_header(
     )
 
 
-def tries_bytes(file: ModelFile, bases: Sequence[Bytes]) -> bool:
+def tries_bytes(file: ModelFile, bases: Sequence[Content]) -> bool:
     """Whether a patch by bytes may be made as well.
 
     Not of safetensors, whose patches are always by tensors; nor of several bases, of which
@@ -256,7 +257,11 @@ def check_time(created_at: int | None) -> None:
         )
 
 
-def file_digest(data: Bytes, threads: int) -> FileDigest:
+def file_digest(data: Content, threads: int) -> FileDigest:
     """Size and digests of a whole file."""
-    sha256 = hashlib.sha256(data.data).digest()
-    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
+    sha256 = hashlib.sha256()
+    blake = blake3(max_threads=threads)
+    for stripe in stripes(data):
+        sha256.update(stripe.data)
+        blake.update(stripe.data)
+    return FileDigest(len(data), blake.digest(), sha256.digest())

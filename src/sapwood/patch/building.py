@@ -16,7 +16,8 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
-from sapwood.codec.chunk import Bytes, Coding
+from sapwood.codec.chunk import Coding
+from sapwood.codec.content import Content
 from sapwood.codec.estimate import estimated_bits
 from sapwood.codec.survey import (
     MOST_LOOKED_THROUGH,
@@ -132,7 +133,7 @@ class Builder:
         progress: who listens.
     """
 
-    bases: Sequence[Bytes]
+    bases: Sequence[Content]
     segments: Sequence[SegmentSource]
     options: Options
     progress: Progress = silent

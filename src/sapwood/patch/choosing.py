@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.survey import joined, sample_ranges
 from sapwood.patch.format import BLENDED, BaseRange, BlendEntry, FactorsEntry, Term
 from sapwood.prediction.blend import Values, values
@@ -44,7 +45,7 @@ def choose_bases(
     dtype: DType,
     target: Bytes,
     row_length: int,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     places: Sequence[BaseRange],
 ) -> Choice:
     """The base, or the sum of bases, that predicts a segment best.
@@ -135,7 +136,7 @@ def with_factors(
     dtype: DType,
     shape: tuple[int, ...],
     target: Bytes,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     bits: float,
 ) -> Choice | None:
     """The choice with the low-rank update that the target holds beyond it.

@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from sapwood.codec import Coding, Plan, Recipe, Tables, decode_chunk, encode_chunk
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.local import plan_locally
 from sapwood.errors import InvalidPatch, SapwoodError
 from sapwood.patch.format import CHUNK_DIGEST, Chunk
@@ -48,7 +49,7 @@ class ChunkSource:
     prediction: Bytes | None
     recipe: Recipe
     offset: int
-    whole_base: Bytes
+    whole_base: Content
     copies: tuple[Copy, ...] = ()
     edges: Bytes | None = None
 
@@ -185,7 +186,7 @@ def decode(
     prediction: Bytes | None,
     out: Bytes,
     row_length: int,
-    whole_base: Bytes,
+    whole_base: Content,
     tables: Sequence[Tables],
     edges: Bytes | None = None,
 ) -> None:
