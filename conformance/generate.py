@@ -25,8 +25,8 @@ import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
 
-from hostile_patches import FRONTS, SPLICES  # noqa: E402
-from patch_cases import changed, words_of_normals  # noqa: E402
+from hostile_patches import FRONTS, PREFIXES, SPLICES  # noqa: E402
+from patch_cases import changed, example, words_of_normals  # noqa: E402
 from patch_writer import Parts, parts_of  # noqa: E402
 from payload_cases import (  # noqa: E402
     CODINGS,
@@ -41,6 +41,7 @@ from payload_cases import (  # noqa: E402
 from reference_codec import NONE, ROW  # noqa: E402
 from reference_tables import RESIDUAL, SPARSE, VALUE  # noqa: E402
 from sapwood import create_patch, create_patch_from_chunks, inspect_patch, models  # noqa: E402
+from sapwood.codec import Coding  # noqa: E402
 from sapwood.patch.applying import open_patch  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
 from strategies import nasty_words, numpy_type, word_type  # noqa: E402
@@ -243,6 +244,9 @@ def made_vectors() -> Iterator[Vector]:
     base = noise.bytes(3000)
     moved = base[2000:] + b"something new" + base[:1987]
     yield tensor_vector("splice", "bytes that moved", base, moved, chunk_size=1024)
+    found = example(Coding.PREFIXED)
+    about = "bytes that go on from a part of the base"
+    yield tensor_vector("prefixed", about, found.base, found.target)
 
 
 def sum_vectors() -> Iterator[Vector]:
@@ -308,14 +312,15 @@ def refusals() -> Iterator[Refusal]:
     yield from hostile_payloads(files, patch)
     bytes_base = np.random.default_rng(1).bytes(3000)
     spliced = create_patch(bytes_base, bytes_base[2000:] + bytes_base[:2000], threads=1).to_bytes()
-    for about, body in SPLICES.items():
-        parts = parts_of(spliced)
-        parts.body = body
-        parts.segment.update(codings="x", sizes=[len(body)])
-        written = parts.write()
-        if len(written) <= MOST_HOSTILE:
-            where = ("hostile-splice.base", bytes_base)
-            yield refusal(f"splice-{slug(about)}", f"splice: {about}", where, written)
+    for kind, letter, bodies in (("splice", "x", SPLICES), ("prefixed", "p", PREFIXES)):
+        for about, body in bodies.items():
+            parts = parts_of(spliced)
+            parts.body = body
+            parts.segment.update(codings=letter, sizes=[len(body)])
+            written = parts.write()
+            if len(written) <= MOST_HOSTILE:
+                where = ("hostile-splice.base", bytes_base)
+                yield refusal(f"{kind}-{slug(about)}", f"{kind}: {about}", where, written)
 
 
 def damaged(files: tuple[str, bytes], patch: bytes) -> Iterator[Refusal]:

@@ -252,6 +252,32 @@ def splice(operations: list[int], literals: bytes) -> bytes:
     return leb128(len(content)) + zstd.compress(content, 3)
 
 
+def prefixed(begin: int, size: int, content: bytes, base: bytes = b"") -> bytes:
+    """A payload of the coding prefixed with such numbers and a frame of the content."""
+    frame = zstd.compress_after(base, content, 3)
+    return leb128(begin) + leb128(size) + frame
+
+
+PREFIXES = {
+    "no content": b"",
+    "a place alone": b"\x05",
+    "an endless place": b"\xff" * 30,
+    "a padded size": b"\x05\x88\x00" + zstd.compress(bytes(3000), 3),
+    "a prefix of nothing": prefixed(0, 0, bytes(3000)),
+    "a prefix of 7 bytes": prefixed(0, 7, bytes(3000)),
+    "a prefix past the base": prefixed(2500, 501, bytes(3000)),
+    "a prefix that begins past the base": prefixed(3001, 8, bytes(3000)),
+    "a prefix from 2^63": prefixed(1 << 63, 1000, bytes(3000)),
+    "a prefix of 2^63 bytes": prefixed(0, 1 << 63, bytes(3000)),
+    "a prefix of more than a reader holds": prefixed(0, (1 << 22) + 1, bytes(3000)),
+    "no frame": leb128(0) + leb128(3000),
+    "bytes too few": prefixed(0, 3000, bytes(2999)),
+    "a bomb": prefixed(0, 3000, bytes(50 << 20)),
+    "a frame that refers to more than there is": prefixed(
+        0, 8, bytes(range(256)) * 10, bytes(range(256)) * 10
+    ),
+}
+
 SPLICES = {
     "no content": b"",
     "a size alone": b"\x05",

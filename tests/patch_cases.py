@@ -143,6 +143,10 @@ def example(coding: Coding) -> Example:
         case Coding.COMPRESSED:
             base = np.random.default_rng(1).integers(0, 1 << 60, 200)
             target = np.arange(200) // 50 << 40
+        case Coding.PREFIXED:
+            words = np.random.default_rng(1).bytes(600)
+            base = b"".join(words[i : i + 20] + b"%d, " % i for i in range(0, 600, 20))
+            target = base[100:].replace(b", ", b"; ") + base[:100]
         case Coding.RAW:
             target = -base
             options["compress"] = False

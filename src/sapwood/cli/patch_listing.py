@@ -25,6 +25,7 @@ WORDS = {
     Coding.VALUE: "value",
     Coding.SPLICE: "spliced",
     Coding.COMPRESSED: "compressed",
+    Coding.PREFIXED: "compressed with the base",
     Coding.RAW: "raw",
 }
 

@@ -39,7 +39,11 @@ class Coding(enum.StrEnum):
     VALUE = "v"  # floating-point elements by themselves
     SPLICE = "x"  # copies from anywhere in the base, and new bytes
     COMPRESSED = "z"  # a zstd frame
+    PREFIXED = "p"  # a zstd frame that goes on from a part of the base
     RAW = "r"  # the bytes
+
+
+ELSEWHERE = frozenset({Coding.SPLICE, Coding.PREFIXED})  # these read any place of the first base
 
 
 class Levelling(enum.Enum):

@@ -48,8 +48,8 @@ from sapwood.patch.version import WRITER
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
 LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
 MOST_TRIED = 256 << 20
-# What a patch by bytes must save: one by tensors tells what changed.
-LEAST_SAVED = 2048  # bytes
+# What a patch by bytes must save: one by tensors tells what changed in which.
+LEAST_SAVED = 512  # bytes
 LEAST_SHARE_SAVED = 0.01
 
 
@@ -75,7 +75,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     tensor, matched by name or, where the name changed, by content. Any other file is
     patched as bytes: what stands anywhere in the source is copied, and stretches of changed
     weights are coded as such. So are small files, and those in which no tensor changed,
-    where that saves some kilobytes: then the counts of tensors are 0.
+    where that saves bytes: then the tensors have no names in it.
 
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object.
@@ -196,14 +196,14 @@ class Creation:
     header: Callable[[], Header]
     seal: Callable[[bytes], bytes]
 
-    def write(self, out: IO[bytes], builder: Builder | None = None) -> Written:
-        """Writes the patch of a builder, by default the one by tensors.
+    def write(self, out: IO[bytes]) -> Written:
+        """Writes the patch by tensors.
 
         Raises:
             OSError: from `out` or a temporary file.
         """
         with tempfile.TemporaryFile() as spool:
-            return (builder or self.builder).write(self.header, spool, out, self.seal)
+            return self.builder.write(self.header, spool, out, self.seal)
 
     def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
         """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
@@ -224,8 +224,12 @@ class Creation:
             smallest, chosen = written, patch
             likely = size <= SMALL or written.counts["tensors_modified"] == 0
             if likely and written.size > LEAST_SAVED:
-                plain_file = Builder(self.builder.bases, by_bytes(), self.builder.options)
-                found = self.write(other, plain_file)
+                counts = written.counts
+                found = Creation(
+                    Builder(self.builder.bases, by_bytes(), self.builder.options),
+                    lambda: dataclasses.replace(self.header(), counts=counts),
+                    self.seal,
+                ).write(other)
                 saved = written.size - found.size
                 if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
                     smallest, chosen = found, other

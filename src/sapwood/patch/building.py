@@ -148,8 +148,8 @@ class Builder:
         """Writes the whole patch file.
 
         Args:
-            header: asked for when the chunks are done, since digests may take as long; its
-                counts are replaced by what was found.
+            header: asked for when the chunks are done, since digests may take as long;
+                counts that it does not have become what was found.
             spool: an empty temporary file that can be read back; the caller closes it.
             out: positioned where the patch is to begin.
             seal: what the front becomes before it is written: signed, say.
@@ -339,12 +339,12 @@ def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[byte
 
 
 def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:
-    """The header's counts, with what became of the tensors."""
+    """The header's counts, and what became of the tensors, where it does not tell."""
     tensors = [s for s in segments if s.name or header.kind == "tensor"]
     unchanged = sum(1 for s in tensors if s.unchanged)
     return {
-        **header.counts,
         "tensors": len(tensors),
         "tensors_unchanged": unchanged,
         "tensors_modified": len(tensors) - unchanged,
+        **header.counts,
     }

@@ -19,10 +19,12 @@ from sapwood.codec.local import plan_locally
 from sapwood.errors import InvalidPatch, SapwoodError
 from sapwood.patch.format import CHUNK_DIGEST, Chunk
 from sapwood.patch.matching import Copy
+from sapwood.patch.prefixed import decode_prefixed, encode_prefixed
 from sapwood.patch.splice import decode_splice, encode_splice
 from sapwood.patch.zstd import compress, decompress
 from sapwood.tensors import DType
 
+WORTH_A_PREFIX = 64  # bytes of payload; shorter ones have little to lose
 SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
 LUCK = 1.1  # how much better the whole may compress than the sample
 SURPRISE = 4.0  # a payload larger than this times its estimate is planned anew
@@ -116,6 +118,12 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
     smallest = min((len(one.payload) for one in found), default=len(source.target))
     if source.dtype is DType.BYTES or worth_compressing(source.target, smallest):
         found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
+    if source.dtype is DType.BYTES and min(len(one.payload) for one in found) > WORTH_A_PREFIX:
+        prefixed = encode_prefixed(
+            source.target, source.offset, source.whole_base, source.copies, level
+        )
+        if prefixed is not None:
+            found.append(Candidate(Coding.PREFIXED, prefixed))
     return found
 
 
@@ -217,5 +225,7 @@ def decode(
             out[:] = np.frombuffer(decompress(payload.data, len(out), "chunk"), np.uint8)
         case Coding.SPLICE:
             decode_splice(payload, whole_base, out)
+        case Coding.PREFIXED:
+            decode_prefixed(payload, whole_base, out)
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
             decode_chunk(coding, dtype, payload, prediction, out, row_length, tables, edges=edges)

@@ -350,7 +350,7 @@ def check_chunks(segment: Segment, where: str) -> None:
                 fits = segment.prediction is not None and chunk.size < length
             case Coding.VALUE:
                 fits = segment.dtype in FLOATS and chunk.size < length
-            case Coding.SPLICE | Coding.COMPRESSED:
+            case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
                 fits = chunk.size < length
         if not fits:
             raise InvalidPatch(f"{where}: a chunk with an impossible coding or payload size")

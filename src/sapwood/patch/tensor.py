@@ -9,8 +9,7 @@ from typing import Any, Self
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Coding
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.chunk import ELSEWHERE, Bytes
 from sapwood.errors import (
     DtypeMismatch,
     InputError,
@@ -382,7 +381,7 @@ def decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bo
     if not shared:
         return True
     copies_from_elsewhere = any(
-        chunk.coding is Coding.SPLICE for one in patch.front.segments for chunk in one.chunks
+        chunk.coding in ELSEWHERE for one in patch.front.segments for chunk in one.chunks
     )
     in_step = all(base.ctypes.data == out.ctypes.data for base in shared)
     return in_step and not copies_from_elsewhere
