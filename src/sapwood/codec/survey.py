@@ -65,11 +65,12 @@ class Levelled:
     @classmethod
     def of(cls, counts: Counts, steps: Counts) -> Levelled:
         """From (128, 256) counts."""
-        context, token = np.nonzero(counts)
+        # Several times as fast as np.nonzero of the counts.
+        place = np.flatnonzero(counts.reshape(-1) != 0)
         return cls(
-            context.astype(np.int16),
-            token.astype(np.uint8),
-            counts[context, token],
+            (place // counts.shape[1]).astype(np.int16),
+            (place % counts.shape[1]).astype(np.uint8),
+            counts.reshape(-1)[place],
             steps,
         )
 
