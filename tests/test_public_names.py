@@ -51,7 +51,7 @@ SIGNATURES = {
     "diff": ["base", "target", "progress"],
     "generate_keypair": [],
     "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
-    "fingerprint": ["model", "full"],
+    "fingerprint": ["model_path", "full"],
     "compare_fingerprints": ["model1", "model2"],
 }  # fmt: skip
 
@@ -75,12 +75,18 @@ def test_models() -> None:
     assert set(models.__all__) == {
         "AdapterReport",
         "Fingerprint",
+        "InvalidPatch",
+        "IoError",
         "Measures",
         "ModelDiff",
         "PatchInfo",
         "PatchStats",
         "PatchVerification",
         "PatchedModel",
+        "SapwoodError",
+        "SignatureError",
+        "SourceHashMismatch",
+        "TargetHashMismatch",
         "TensorDiff",
         "apply_patch",
         "compare_fingerprints",
