@@ -25,6 +25,7 @@ ERRORS = {
     "LimitExceeded": ("SapwoodError", 6),
     "IoError": ("SapwoodError", 7),
     "SignatureError": ("SapwoodError", 8),
+    "BatchFailed": ("SapwoodError", 9),
 }
 
 SIGNATURES = {

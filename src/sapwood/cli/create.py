@@ -15,6 +15,7 @@ from sapwood.cli.arguments import (
     key_and_value,
     whole_number,
 )
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import count, human_size, note, percentage, tell
 from sapwood.cli.signing_options import add_signing, exposed, key_facts, signing_key
 from sapwood.errors import InputError
@@ -36,6 +37,7 @@ EXAMPLES = (
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
+    "sapwood create --base v1/ --target v2/ --out patches/ --keep-going --jobs 4",
 )
 
 
@@ -74,6 +76,7 @@ def add_to(commands: Commands) -> None:
         help="do not look for low-rank updates, as merged adapters leave them",
     )
     add_threads(parser)
+    add_batch(parser, "create")
     add_signing(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
