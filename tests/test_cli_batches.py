@@ -20,7 +20,7 @@ NAMES = [*(f"layers/m.{kind}" for kind in KINDS), *(f"n.{kind}" for kind in KIND
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    """Folders `v1` and `v2` with a pair of each kind, twice, and a file that only one of them has."""
+    """Folders `v1` and `v2`: a pair of each kind, twice, and a file that only one of them has."""
     write_pairs(tmp_path)
     for name in NAMES:
         for letter, version in {"a": "v1", "b": "v2"}.items():
