@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sapwood.cli import (
     apply,
+    completion,
     create,
     diff,
     extract_adapter,
@@ -24,7 +25,18 @@ from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import InputError, LimitExceeded, SapwoodError
 
-COMMANDS = (create, apply, inspect, verify, diff, extract_adapter, keygen, sign, fingerprint)
+COMMANDS = (
+    create,
+    apply,
+    inspect,
+    verify,
+    diff,
+    extract_adapter,
+    keygen,
+    sign,
+    fingerprint,
+    completion,
+)
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 
