@@ -82,7 +82,7 @@ def test_every_option_that_takes_a_file_says_so() -> None:
 def test_a_script_for_each_shell(shell: str, tmp_path: Path) -> None:
     session = Session(tmp_path)
     script = session.succeed(f"completion {shell}").decode()
-    assert "--keep-going" in script
+    assert "keep-going" in script
     told = session.json(f"completion {shell}")
     assert (told["shell"], f"{told['script'].rstrip()}\n") == (shell, script)
     if shutil.which(shell):
