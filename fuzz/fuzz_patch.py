@@ -1,6 +1,6 @@
 """Fuzzes the reader of patches with atheris.
 
-    python fuzz/fuzz_patch.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_patch.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/patch
 
 Whatever the bytes: only errors of sapwood.errors come out, also where every digest is
 right, and a patch that applies gives the target that its own digests name.

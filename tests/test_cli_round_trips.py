@@ -220,6 +220,7 @@ def test_json_tells_exact_figures(pairs: Session) -> None:
         "patch_size": len(pairs.bytes("again.patch")),
         "tensors_modified": 2,
         "tensors_unchanged": 1,
+        "signature": None,
         "notes": [],
     }
     told = pairs.json("inspect again.patch")

@@ -25,6 +25,7 @@ ERRORS = {
     "LimitExceeded": ("SapwoodError", 6),
     "IoError": ("SapwoodError", 7),
     "SignatureError": ("SapwoodError", 8),
+    "BatchFailed": ("SapwoodError", 9),
 }
 
 SIGNATURES = {
@@ -51,7 +52,7 @@ SIGNATURES = {
     "diff": ["base", "target", "progress"],
     "generate_keypair": [],
     "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
-    "fingerprint": ["model", "full"],
+    "fingerprint": ["model_path", "full"],
     "compare_fingerprints": ["model1", "model2"],
 }  # fmt: skip
 
@@ -75,12 +76,18 @@ def test_models() -> None:
     assert set(models.__all__) == {
         "AdapterReport",
         "Fingerprint",
+        "InvalidPatch",
+        "IoError",
         "Measures",
         "ModelDiff",
         "PatchInfo",
         "PatchStats",
         "PatchVerification",
         "PatchedModel",
+        "SapwoodError",
+        "SignatureError",
+        "SourceHashMismatch",
+        "TargetHashMismatch",
         "TensorDiff",
         "apply_patch",
         "compare_fingerprints",

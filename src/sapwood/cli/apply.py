@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
 from sapwood.cli.trusting import add_trust, trust_options
 from sapwood.errors import InputError
@@ -25,6 +26,7 @@ EXAMPLES = (
     "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
+    "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
 )
 
 
@@ -49,6 +51,7 @@ def add_to(commands: Commands) -> None:
         "which the patch was made from them, check no result",
     )
     add_threads(parser)
+    add_batch(parser, "apply")
     add_trust(parser)
 
 

@@ -15,7 +15,9 @@ from sapwood.cli.arguments import (
     key_and_value,
     whole_number,
 )
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import count, human_size, note, percentage, tell
+from sapwood.cli.signing_options import add_signing, exposed, key_facts, signing_key
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
+    "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
+    "sapwood create --base v1/ --target v2/ --out patches/ --keep-going --jobs 4",
 )
 
 
@@ -72,6 +76,8 @@ def add_to(commands: Commands) -> None:
         help="do not look for low-rank updates, as merged adapters leave them",
     )
     add_threads(parser)
+    add_batch(parser, "create")
+    add_signing(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
         "--metadata",
@@ -90,9 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import output, read_inputs, renewable
+    from sapwood.models.signing import sealing
 
     started = time.monotonic()
-    out = output(arguments.out, *arguments.base, arguments.target)
+    kept = [] if arguments.private_key is None else [arguments.private_key]
+    out = output(arguments.out, *arguments.base, arguments.target, *kept)
+    key = signing_key(arguments)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
         *bases, target = read_inputs(*arguments.base, arguments.target)
@@ -107,10 +116,15 @@ def run(arguments: argparse.Namespace) -> int:
         names = [*arguments.base, arguments.target]
         *sources, wanted = map(renewable, names, [*bases, target])
         if isinstance(files, npy_patching.TensorFiles):
-            stats = npy_patching.create_patch(files, sources, out, arguments.level, **options)
+            seal = sealing(key, arguments.counter)
+            stats = npy_patching.create_patch(
+                files, sources, out, arguments.level, seal=seal, **options
+            )
         else:
+            options |= {"private_key": key, "counter": arguments.counter}
             stats = models.create_patch(sources, wanted, out, arguments.level, **options)
-    notes = [files] if isinstance(files, str) else []
+    warning = None if key is None else exposed(arguments.private_key)
+    notes = [one for one in (files, warning) if isinstance(one, str)]
     for one in notes:
         note(arguments, one)
     facts = {
@@ -126,6 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
         "compression_ratio": stats.compression_ratio,
         "tensors_modified": stats.tensors_modified,
         "tensors_unchanged": stats.tensors_unchanged,
+        "signature": None if key is None else key_facts(key, arguments.counter),
         "seconds": time.monotonic() - started,
         "notes": notes,
     }
@@ -139,10 +154,13 @@ def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
     if stats.tensors_modified + stats.tensors_unchanged:
         modified = count(stats.tensors_modified, "tensor")
         tensors = f"; {modified} changed, {stats.tensors_unchanged} unchanged"
+    signed = ""
+    if arguments.private_key is not None:
+        signed = f"; signed with counter {arguments.counter}"
     return (
         f"{arguments.out}: {human_size(stats.patch_size)}, "
         f"{percentage(stats.patch_size, stats.target_size)} of {arguments.target} "
-        f"({human_size(stats.target_size)}){tensors}"
+        f"({human_size(stats.target_size)}){tensors}{signed}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sapwood import errors
 from sapwood.cli.arguments import STDIO
-from sapwood.cli.reports import printable, tell_json
+from sapwood.cli.reports import keeps, printable, tell_json
 from sapwood.errors import (
     DtypeMismatch,
     InvalidModelFile,
@@ -83,9 +83,11 @@ def report_interrupt(number: int, arguments: argparse.Namespace) -> int:
 def tell_failure(
     arguments: argparse.Namespace, kind: str, message: str, code: int, facts: Mapping[str, Any]
 ) -> None:
-    """Prints one line, or one JSON object."""
+    """Prints one line, or one JSON object; of a file of a batch it is kept."""
+    failure = {"kind": kind, "message": message, "exit_code": code}
+    if keeps(arguments, {**facts, "error": failure}):
+        return
     if arguments.json:
-        failure = {"kind": kind, "message": message, "exit_code": code}
         tell_json(arguments, {**facts, "error": failure})
     else:
         print(f"sapwood: error: {message}", file=sys.stderr)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,7 @@ def create_patch(
     output: Output,
     level: int,
     *,
+    seal: Callable[[bytes], bytes],
     metadata: Mapping[str, Any],
     chunk_size: int,
     low_rank: bool,
@@ -100,6 +101,7 @@ def create_patch(
         sources: the bases, by the names that applying is to ask for, where there are several.
         output: a path or a binary file object.
         level: of zstd, 1 to 19.
+        seal: as for `Builder.write`.
         metadata: JSON values to keep in the header.
         chunk_size: bytes of target that are coded alone.
         low_rank: look for a low-rank update.
@@ -122,7 +124,7 @@ def create_patch(
         return tensor_header(new.spec, bases, digest_of(new.data, count), metadata)
 
     with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
-        written = builder.write(header, spool, out)
+        written = builder.write(header, spool, out, seal)
     return PatchStats(
         source_size=sum(base.size for base in files.bases),
         target_size=files.target.size,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
 from sapwood.cli.reports import count, human_size, percentage, printable
+from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.codec import Coding
 from sapwood.patch.format import VERSION, FileDigest, Front, Segment
 from sapwood.tensors import DType
+from sapwood.trust import Listed
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
@@ -96,15 +98,17 @@ def bits_per_weight(segment: Segment) -> float | None:
     return 8 * segment.payload_size / segment.elements
 
 
-def show(front: Front, most: int | None, *, terminal: bool) -> None:
+def show(front: Front, signatures: Sequence[Listed], most: int | None, *, terminal: bool) -> None:
     """Prints facts and rows.
 
     Args:
         front: of the patch.
+        signatures: of the patch, checked or not.
         most: rows to show, or None for all.
         terminal: whether to draw a table, or to align plain text.
     """
-    for name, value in headline(front):
+    signed = [("signature", signature_words(one)) for one in signatures]
+    for name, value in [*headline(front), *(signed or [("signature", "none")])]:
         print(f"{name + ':':<10} {printable(value)}")
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [row_of(front, segment) for segment in ordered[:most]]

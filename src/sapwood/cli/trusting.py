@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import whole_number
@@ -56,12 +57,6 @@ def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
         InputError: options without a key, or a file that is none.
         IoError: a file cannot be read.
     """
-    from pathlib import Path
-
-    from sapwood.models.files import read_source
-    from sapwood.trust import read_key
-    from sapwood.trust.ed25519 import PUBLIC_KEY
-
     if not arguments.public_key:
         if arguments.signature or arguments.minimum_counter or arguments.threshold != 1:
             raise InputError(
@@ -70,11 +65,36 @@ def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
             )
         return {"public_key": None}
     return {
-        "public_key": [
-            read_key(Path(name), PUBLIC_KEY, "a public key") for name in arguments.public_key
-        ],
-        # Read once: it may be a pipe.
-        "signature": [read_source(name).tobytes() for name in arguments.signature],
+        "public_key": read_public_keys(arguments.public_key),
+        "signature": read_signatures(arguments.signature),
         "minimum_counter": arguments.minimum_counter,
         "threshold": arguments.threshold,
     }
+
+
+def read_public_keys(names: Sequence[str]) -> list[bytes]:
+    """The keys of files.
+
+    Raises:
+        InputError: a file that is none.
+        IoError: a file cannot be read.
+    """
+    from pathlib import Path
+
+    from sapwood.trust import read_key
+    from sapwood.trust.ed25519 import PUBLIC_KEY
+
+    return [read_key(Path(name), PUBLIC_KEY, "a public key") for name in names]
+
+
+def read_signatures(names: Sequence[str]) -> list[bytes]:
+    """The contents of files of signatures, read once: they may be pipes. None is parsed.
+
+    Raises:
+        IoError: a file cannot be read.
+    """
+    from sapwood.models.files import read_source
+    from sapwood.trust import LARGEST_FILE
+
+    # One that is longer than any can be is refused when it is parsed.
+    return [read_source(name)[: LARGEST_FILE + 1].tobytes() for name in names]

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
 from sapwood.cli.trusting import add_trust, trust_options
@@ -25,6 +26,7 @@ EXAMPLES = (
     "sapwood verify --base ~/models --patch merged.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
     "sapwood verify --base v1.bin --patch v2.ttp --public-key release.pub --minimum-counter 17",
+    "sapwood verify --base v1/ --patch patches/ --keep-going --json | jq .failed",
 )
 
 
@@ -40,6 +42,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     add_threads(parser)
+    add_batch(parser, "verify")
     add_trust(parser)
 
 

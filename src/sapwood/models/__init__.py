@@ -1,5 +1,13 @@
 """Patches between two model files: tensor by tensor where the format is known, else as bytes."""
 
+from sapwood.errors import (
+    InvalidPatch,
+    IoError,
+    SapwoodError,
+    SignatureError,
+    SourceHashMismatch,
+    TargetHashMismatch,
+)
 from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
@@ -13,12 +21,18 @@ from sapwood.trust import generate_keypair
 __all__ = [
     "AdapterReport",
     "Fingerprint",
+    "InvalidPatch",
+    "IoError",
     "Measures",
     "ModelDiff",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
     "PatchedModel",
+    "SapwoodError",
+    "SignatureError",
+    "SourceHashMismatch",
+    "TargetHashMismatch",
     "TensorDiff",
     "apply_patch",
     "compare_fingerprints",

@@ -68,7 +68,7 @@ class Fingerprint:
         return self.combined_hash == other.combined_hash
 
 
-def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
+def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
     """Tells versions of a model apart in 10 to 20 ms, whatever the size.
 
     What it promises: files of different lengths differ. A file of up to 4 MiB is read
@@ -83,7 +83,7 @@ def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
     where nobody looks. Where that matters take `full_digest`, which reads everything.
 
     Args:
-        model: a path, bytes or a file object. Of a path no more is read than the sample;
+        model_path: a path, bytes or a file object. Of a path no more is read than the sample;
             what is no regular file, and a file object, is read to its end.
         full: read the whole file for `full_digest`, a few seconds for each GB.
 
@@ -91,7 +91,7 @@ def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
         IoError: the file cannot be read, or changed meanwhile.
         InputError: it is nothing of the kind.
     """
-    with unchanged(model), opened(model) as (size, read):
+    with unchanged(model_path), opened(model_path) as (size, read):
         head, tail = read(0, min(size, HEADER)), read(max(0, size - TAIL), min(size, TAIL))
         hasher = blake3(DOMAIN + size.to_bytes(8, "little"))
         if size <= WHOLE:
