@@ -76,6 +76,11 @@ class Field:
         """Of the plane, for each block."""
         return self.count * self.dtype.size
 
+    @property
+    def bits(self) -> int:
+        """Of an element that come from a block; more of them are 0 in the plane."""
+        return max((run.up + run.width for run in self.runs), default=8 * self.dtype.size)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Grid:
@@ -113,6 +118,15 @@ class BlockType:
     fields: tuple[Field, ...]
     grid: Grid | None = None
 
+    @property
+    def plane_bytes(self) -> int:
+        """Of all planes together, for each block."""
+        return sum(field.nbytes for field in self.fields)
+
+    def zeros(self, blocks: int) -> list[Bytes]:
+        """The planes of blocks whose elements all stand for 0."""
+        return [np.full(blocks * field.nbytes, field.zero, np.uint8) for field in self.fields]
+
     def number(self, name: str) -> int:
         """Which of the fields has that name."""
         return [field.name for field in self.fields].index(name)
@@ -142,7 +156,7 @@ class BlockType:
 def _unpacked(blocks: Bytes, field: Field) -> Bytes:
     """The plane of one field."""
     if field.place is not None:
-        return blocks[:, field.place : field.place + field.nbytes].reshape(-1)
+        return blocks[:, field.place : field.place + field.nbytes].copy().reshape(-1)
     plane = np.zeros((len(blocks), field.count), np.uint8)
     for run in field.runs:
         moved = blocks[:, run.bytes]
