@@ -42,10 +42,11 @@ def test_types_are_those_of_ggml(kind: BlockType) -> None:
 
 
 @TYPES
-def test_the_quants_of_a_grid_come_last_and_its_scales_divide_them(kind: BlockType) -> None:
-    if kind.grid is None:
-        return
-    quants = kind.fields[-1]
-    assert (quants.name, quants.count) == (kind.grid.quants, kind.weights)
-    for name in (*kind.grid.scale, *kind.grid.offset):
-        assert quants.count % kind.fields[kind.number(name)].count == 0
+def test_a_grid_is_made_of_fields_before_its_own(kind: BlockType) -> None:
+    for number, field in enumerate(kind.fields):
+        if field.grid is None:
+            continue
+        assert field.dtype.size == 1
+        for name in (*field.grid.scale, *field.grid.offset):
+            assert kind.number(name) < number
+            assert field.count % kind.fields[kind.number(name)].count == 0

@@ -51,6 +51,22 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Grid:
+    """What a field's integers stand for: integer * scale + offset.
+
+    Attributes:
+        scale: fields whose product is the scale. One with fewer elements serves as many of
+            the field's in a row as there are to each of its own.
+        offset: fields whose product is the offset; empty for 0.
+        falls: whether the offset is taken away, not added.
+    """
+
+    scale: tuple[str, ...]
+    offset: tuple[str, ...] = ()
+    falls: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Field:
     """One kind of number in a block.
 
@@ -61,7 +77,9 @@ class Field:
         place: of the first one in the block, bytes, where they are whole bytes in a row;
             None where they are put together from runs of bits.
         runs: those; elements of one byte then.
-        zero: what is taken from an element to have the integer that it stands for.
+        zero: what is taken from an element to have its integer.
+        grid: what that stands for, in terms of fields before this one; None where it is a
+            number of its own, or an index.
     """
 
     name: str
@@ -70,6 +88,7 @@ class Field:
     place: int | None = None
     runs: tuple[Run, ...] = ()
     zero: int = 0
+    grid: Grid | None = None
 
     @property
     def nbytes(self) -> int:
@@ -83,24 +102,6 @@ class Field:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Grid:
-    """What quants stand for: (quant - zero) * scale + offset.
-
-    Attributes:
-        quants: the field of the quants.
-        scale: fields whose product is the scale. One with fewer elements than the quants
-            serves as many of them in a row as there are to each of its own.
-        offset: fields whose product is the offset; empty for 0.
-        falls: whether the offset is taken away, not added.
-    """
-
-    quants: str
-    scale: tuple[str, ...]
-    offset: tuple[str, ...] = ()
-    falls: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class BlockType:
     """The layout of a block.
 
@@ -108,15 +109,13 @@ class BlockType:
         name: in the patch format: upstream's in lower case.
         weights: in a block.
         nbytes: of a block.
-        fields: in the order of the planes; a grid's quants come after all else.
-        grid: what the quants stand for, where that is a plain grid.
+        fields: in the order of the planes; the quants come last.
     """
 
     name: str
     weights: int
     nbytes: int
     fields: tuple[Field, ...]
-    grid: Grid | None = None
 
     @property
     def plane_bytes(self) -> int:

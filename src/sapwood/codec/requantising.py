@@ -4,7 +4,8 @@ When the largest weight of a block moves, its scale does, and every quant with i
 coded of the target before its quants, its scales and offsets, tells where a weight that did
 not move lies on the new grid: that is the prediction. How far it lies from the quant that it
 rounds to tells how likely it is to have become another one: that is its *edge*, which chooses
-contexts. All is binary32, an operation at a time, as spec/patch-v1.md, Blocks, defines.
+contexts. So it is with the scales of parts of a block, which are integers times one of its
+own. All is binary32, an operation at a time, as spec/patch-v1.md, Blocks, defines.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.blocks import BlockType, Grid
+from sapwood.codec.blocks import BlockType, Field
 from sapwood.codec.chunk import Bytes
 from sapwood.tensors import DType
 
@@ -34,36 +35,44 @@ NUMPY_TYPES: dict[DType, np.dtype[Any]] = {
 }
 
 
-def predict_quants(
-    kind: BlockType, base: Sequence[Bytes], scales: Sequence[Bytes], edges: Bytes | None = None
+def predicted_plane(
+    kind: BlockType,
+    number: int,
+    base: Sequence[Bytes],
+    scales: Sequence[Bytes],
+    edges: Bytes | None = None,
 ) -> Bytes:
-    """The quants that the target would have if no weight had moved.
+    """The plane that a field of the target would be if no weight had moved.
 
     Args:
-        kind: of the blocks; with a grid.
+        kind: of the blocks.
+        number: of the field.
         base: the planes of the base's blocks, all of them.
-        scales: those of the target but its quants.
-        edges: a byte for each quant, the caller's, to be filled; None where nobody asks.
+        scales: those of the target before the field's.
+        edges: a byte for each element, the caller's, to be filled; None where nobody asks.
+            Needs a field on a grid.
 
     Returns:
-        A plane as long as that of the base's quants, new memory.
+        The base's own plane where the field is on no grid; else one as long, new memory.
     """
-    assert kind.grid is not None
-    blocks = len(base[-1]) // kind.fields[-1].nbytes
+    field = kind.fields[number]
+    own = base[number]
+    if field.grid is None:
+        return own
+    blocks = len(own) // field.nbytes
     step = STRIPE // kind.weights
-    out = np.empty_like(base[-1])
+    out = np.empty_like(own)
     for first in range(0, blocks, step):
         last = min(first + step, blocks)
-        part = slice(first * kind.weights, last * kind.weights)
-        stripe = _predicted(
+        part = slice(first * field.nbytes, last * field.nbytes)
+        out[part], marks = _predicted(
             kind,
-            kind.grid,
+            field,
             [_part(plane, blocks, first, last) for plane in base],
             [_part(plane, blocks, first, last) for plane in scales],
         )
-        out[part] = stripe[0]
         if edges is not None:
-            edges[part] = stripe[1]
+            edges[part] = marks
     return out
 
 
@@ -74,22 +83,21 @@ def _part(plane: Bytes, blocks: int, first: int, last: int) -> Bytes:
 
 
 def _predicted(
-    kind: BlockType, grid: Grid, base: Sequence[Bytes], scales: Sequence[Bytes]
+    kind: BlockType, field: Field, base: Sequence[Bytes], scales: Sequence[Bytes]
 ) -> tuple[Bytes, Bytes]:
-    """Quants, and their edges."""
-    field = kind.fields[-1]
-    quants = _numbers(kind, base, grid.quants)
+    """The integers of a field on a grid, and their edges."""
+    assert field.grid is not None
+    grid = field.grid
+    integers = _numbers(kind, base, field.name)
     old_scale, new_scale = (_product(kind, one, grid.scale) for one in (base, scales))
     old_offset, new_offset = (_product(kind, one, grid.offset) for one in (base, scales))
     if grid.falls:
         old_offset, new_offset = -old_offset, -new_offset
     with np.errstate(all="ignore"):  # scales may be 0, infinite or no numbers
-        place = (quants * _spread(old_scale, quants) + _spread(old_offset, quants)) - _spread(
-            new_offset, quants
-        )
-        place = place / _spread(new_scale, quants)
-    same = _spread(old_scale == new_scale, quants) & _spread(old_offset == new_offset, quants)
-    place = np.where(same | ~np.isfinite(place), quants, place)
+        weight = integers * _spread(old_scale, integers) + _spread(old_offset, integers)
+        place = (weight - _spread(new_offset, integers)) / _spread(new_scale, integers)
+    same = _spread(old_scale == new_scale, integers) & _spread(old_offset == new_offset, integers)
+    place = np.where(same | ~np.isfinite(place), integers, place)
     lowest = -128 if field.dtype is DType.I8 else -field.zero
     nearest = np.clip(np.rint(place), lowest, lowest + (1 << field.bits) - 1)
     fraction = place - nearest

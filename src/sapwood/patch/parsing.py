@@ -45,7 +45,18 @@ from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
 SEGMENT_FIELDS = frozenset(
-    "blocks chunk codings digests dtype name prediction row shape sizes".split()
+    [
+        "blocks",
+        "chunk",
+        "codings",
+        "digests",
+        "dtype",
+        "name",
+        "prediction",
+        "row",
+        "shape",
+        "sizes",
+    ]
 )
 TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
 

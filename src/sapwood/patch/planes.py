@@ -15,7 +15,7 @@ import numpy as np
 from sapwood.codec import Coding, Tables, decode_chunk
 from sapwood.codec.blocks import BlockType, Field
 from sapwood.codec.chunk import Bytes, uses_edges
-from sapwood.codec.requantising import predict_quants
+from sapwood.codec.requantising import predicted_plane
 from sapwood.errors import InvalidPatch
 from sapwood.patch.splice import Varints, put_varint
 from sapwood.patch.zstd import decompress
@@ -30,7 +30,7 @@ class PlanePair:
         field: what it holds.
         row_length: elements a row.
         prediction, target: its bytes.
-        edges: of quants on a grid, a byte each; None of others.
+        edges: of a field on a grid, a byte for each element; None of others.
     """
 
     field: Field
@@ -53,15 +53,18 @@ def plane_pairs(
     """
     base = base_planes(kind, prediction, len(target))
     wanted = kind.unpack(target)
-    edges = None
-    if kind.grid is not None:
-        edges = np.empty_like(wanted[-1])
-        base[-1] = predict_quants(kind, base, wanted, edges)
-    rows = [row_length // kind.nbytes * field.count for field in kind.fields]
-    marks = [*[None] * (len(base) - 1), edges]
-    return [
-        PlanePair(*one) for one in zip(kind.fields, rows, base, wanted, marks, strict=True)
-    ]  # fmt: skip
+    pairs = []
+    for number, field in enumerate(kind.fields):
+        edges = None if field.grid is None else np.empty_like(wanted[number])
+        own = predicted_plane(kind, number, base, wanted[:number], edges)
+        rows = plane_row(kind, field, row_length)
+        pairs.append(PlanePair(field, rows, own, wanted[number], edges))
+    return pairs
+
+
+def plane_row(kind: BlockType, field: Field, row_length: int) -> int:
+    """Elements of a field in a row of so many bytes of whole blocks."""
+    return row_length // kind.nbytes * field.count
 
 
 def base_planes(kind: BlockType, prediction: Bytes | None, size: int) -> list[Bytes]:
@@ -102,15 +105,13 @@ def decode_planes(
     """
     base = base_planes(kind, prediction, len(out))
     planes: list[Bytes] = []
-    for field, own, (coding, part) in zip(
-        kind.fields, base, plane_payloads(payload, len(base)), strict=True
-    ):
+    for number, (coding, part) in enumerate(plane_payloads(payload, len(base))):
+        field = kind.fields[number]
         edges = None
-        if kind.grid is not None and field is kind.fields[-1]:
-            if uses_edges(coding, part):
-                edges = np.empty_like(own)
-            own = predict_quants(kind, base, planes, edges)  # noqa: PLW2901 (it takes its place)
-        rows = row_length // kind.nbytes * field.count
+        if field.grid is not None and uses_edges(coding, part):
+            edges = np.empty_like(base[number])
+        own = predicted_plane(kind, number, base, planes, edges)
+        rows = plane_row(kind, field, row_length)
         planes.append(decoded_plane(coding, field.dtype, part, own, rows, tables, edges))
     kind.pack(planes, out)
 
