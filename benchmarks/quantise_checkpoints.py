@@ -14,10 +14,11 @@ import math
 from pathlib import Path
 
 import gguf
-import kquants
 import numpy as np
-from checkpoints import checkpoint, read_weights
 from gguf import GGMLQuantizationType
+
+import kquants
+from checkpoints import checkpoint, read_weights
 
 TYPES = ("Q8_0", "Q4_0", "Q5_1", "Q4_K", "Q6_K")
 NAMES = ("base", "sft-100", "sft-101", "sft-200", "rl-50", "rl-51")

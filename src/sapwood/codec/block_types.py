@@ -37,7 +37,7 @@ def _packed(
     return runs
 
 
-def _spread(place: int, nbytes: int, width: int, up: int) -> list[Run]:
+def _spread(place: int, nbytes: int, width: int, up: int = 0) -> list[Run]:
     """Bits of one width in the order of their weights: those of the first byte come first."""
     fold = 8 // width
     return [Run(place, nbytes, width * k, width, k, fold, up) for k in range(fold)]
@@ -110,13 +110,13 @@ def _types_of_32() -> Iterator[BlockType]:
         "q4_1", 32, 20, (_SCALE, _OFFSET, _quants(32, _packed(4, 16, 16, 4), grid=_SHIFTED))
     )
     yield BlockType(
-        "q5_0", 32, 22, (_SCALE, _quants(32, [*low4, *_spread(2, 4, 1, 4)], 16, _PLAIN))
+        "q5_0", 32, 22, (_SCALE, _quants(32, [*low4, *_spread(2, 4, 1, up=4)], 16, _PLAIN))
     )
     yield BlockType(
         "q5_1",
         32,
         24,
-        (_SCALE, _OFFSET, _quants(32, [*low8, *_spread(4, 4, 1, 4)], grid=_SHIFTED)),
+        (_SCALE, _OFFSET, _quants(32, [*low8, *_spread(4, 4, 1, up=4)], grid=_SHIFTED)),
     )
     yield BlockType("q8_0", 32, 34, (_SCALE, _whole("quants", DType.I8, 2, 32, _PLAIN)))
     yield BlockType(
@@ -186,7 +186,7 @@ def _types_of_256() -> Iterator[BlockType]:
 def _types_of_indices() -> Iterator[BlockType]:
     """Quants that are indices of numbers on no grid."""
     yield BlockType("iq4_nl", 32, 18, (_SCALE, _quants(32, _packed(2, 16, 16, 4))))
-    scales = [Run(4, 4, 0, 4, 0, 2), Run(4, 4, 4, 4, 1, 2), *_spread(2, 2, 2, 4)]
+    scales = [*_spread(4, 4, 4), *_spread(2, 2, 2, up=4)]
     yield BlockType(
         "iq4_xs",
         256,

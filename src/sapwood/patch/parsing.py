@@ -44,20 +44,10 @@ from sapwood.patch.parsing_predictions import parse_prediction
 from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
-SEGMENT_FIELDS = frozenset(
-    [
-        "blocks",
-        "chunk",
-        "codings",
-        "digests",
-        "dtype",
-        "name",
-        "prediction",
-        "row",
-        "shape",
-        "sizes",
-    ]
-)
+SEGMENT_FIELDS = {
+    *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
+    "blocks",
+}
 TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
 
 
