@@ -27,11 +27,16 @@ MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file."""
+    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file.
+
+    `blocks` is the type of quantised weights whose whole blocks each of its rows is, as
+    `sapwood.codec.block_types` names it; None of others.
+    """
 
     name: str
     spec: TensorSpec
     offset: int
+    blocks: str | None = None
 
     @property
     def end(self) -> int:

@@ -23,6 +23,7 @@ MOST_CANDIDATES = 256  # tensors of one type and size that are compared with one
 LIKELY = 0.8  # share of equal high bytes; unrelated weights agree in about 0.3
 MARGIN = 0.02  # by which another tensor's score must be above the namesake's
 
+Key = tuple[DType, int, str | None]
 Tops = npt.NDArray[np.uint16]  # the two most significant bytes of sampled elements
 
 
@@ -34,10 +35,10 @@ def pair_tensors(
     The tensors of a pair have the same element type and as many elements; shapes may
     differ. A base tensor may predict several.
     """
-    alike: dict[tuple[DType, int], list[TensorEntry]] = defaultdict(list)
+    alike: dict[Key, list[TensorEntry]] = defaultdict(list)
     for entry in base_tensors:
         alike[key_of(entry)].append(entry)
-    wanted: dict[tuple[DType, int], list[int]] = defaultdict(list)
+    wanted: dict[Key, list[int]] = defaultdict(list)
     for i, entry in enumerate(tensors):
         wanted[key_of(entry)].append(i)
     pairs: list[TensorEntry | None] = [None] * len(tensors)
@@ -49,9 +50,9 @@ def pair_tensors(
     return pairs
 
 
-def key_of(entry: TensorEntry) -> tuple[DType, int]:
+def key_of(entry: TensorEntry) -> Key:
     """What two tensors must share to be a pair."""
-    return entry.spec.dtype, entry.spec.elements
+    return entry.spec.dtype, entry.spec.elements, entry.blocks
 
 
 def sample(data: Bytes, entry: TensorEntry) -> Bytes:

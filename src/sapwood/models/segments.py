@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
@@ -96,6 +97,7 @@ def tensor_segment(
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
         target=target[entry.offset : entry.end],
         places=places,
+        blocks=None if entry.blocks is None else BLOCK_TYPES.get(entry.blocks),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.codec import Coding
+from sapwood.codec.blocks import BlockType
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
@@ -174,6 +175,7 @@ class Segment:
         target_offset: where the segment lies in the target, bytes.
         body_offset: where its payloads begin in the body, bytes: that of the factors, if
             there are any, then those of the chunks.
+        blocks: what its bytes are blocks of, for the coding BLOCKS; None where it is not used.
     """
 
     name: str
@@ -185,6 +187,7 @@ class Segment:
     chunks: tuple[Chunk, ...]
     target_offset: int = 0
     body_offset: int = 0
+    blocks: BlockType | None = None
 
     @property
     def elements(self) -> int:

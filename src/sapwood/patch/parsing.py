@@ -39,10 +39,15 @@ from sapwood.patch.format import (
     Segment,
     front_digest,
 )
+from sapwood.patch.parsing_blocks import parse_blocks
 from sapwood.patch.parsing_predictions import parse_prediction
 from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
+SEGMENT_FIELDS = {
+    *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
+    "blocks",
+}
 TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
 
 
@@ -288,9 +293,7 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
 
 def parse_segment(fields: Fields, limits: Limits) -> Segment:
     """One segment of the index. A field that is not known may change its meaning: refused."""
-    fields.only(
-        {"name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"}
-    )
+    fields.only(SEGMENT_FIELDS)
     dtype = parse_dtype(fields.text("dtype"))
     shape = parse_shape(fields)
     elements = math.prod(shape)
@@ -303,6 +306,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
             f"{fields.where}: chunks of {chunk_elements * dtype.size} bytes, {limits.chunk} are "
             "allowed; raise Limits.chunk if you trust the patch"
         )
+    blocks = parse_blocks(fields, dtype, (elements, row_length, chunk_elements), limits)
     codings = fields.text("codings")
     sizes = fields.sizes("sizes")
     digests = fields.hex("digests", CHUNK_DIGEST * len(codings))
@@ -324,6 +328,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
             )
             for i, (letter, size) in enumerate(zip(codings, sizes, strict=True))
         ),
+        blocks=blocks,
     )
     check_chunks(segment, fields.where)
     return segment
@@ -350,6 +355,8 @@ def check_chunks(segment: Segment, where: str) -> None:
                 fits = segment.prediction is not None and chunk.size < length
             case Coding.VALUE:
                 fits = segment.dtype in FLOATS and chunk.size < length
+            case Coding.BLOCKS:
+                fits = segment.blocks is not None and chunk.size < length
             case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
                 fits = chunk.size < length
         if not fits:

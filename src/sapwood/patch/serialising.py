@@ -90,7 +90,7 @@ def header_fields(header: Header) -> dict[str, Any]:
 
 def segment_fields(segment: Segment) -> dict[str, Any]:
     """A segment as JSON values."""
-    return {
+    fields: dict[str, Any] = {
         "name": segment.name,
         "dtype": segment.dtype.label,
         "shape": list(segment.shape),
@@ -101,6 +101,9 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
         "sizes": [chunk.size for chunk in segment.chunks],
         "digests": b"".join(chunk.digest for chunk in segment.chunks).hex(),
     }
+    if segment.blocks is not None:
+        fields["blocks"] = segment.blocks.name
+    return fields
 
 
 def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, Any] | None:
