@@ -30,7 +30,8 @@ ERRORS = {
 SIGNATURES = {
     "create_patch": [
         "source", "target", "output", "compression_level", "neural", "private_key",
-        "counter", "metadata", "created_at", "chunk_size", "low_rank", "threads", "progress",
+        "counter", "metadata", "created_at", "chunk_size", "low_rank", "reverse", "threads",
+        "progress",
     ],
     "apply_patch": [
         "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
