@@ -2,17 +2,24 @@
 
 from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
+from sapwood.models.chain_applying import ChainApplication, apply_chain
+from sapwood.models.chains import append_to_chain, chain_info, create_chain, extract_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
+from sapwood.models.squashing import squash_chain
+from sapwood.models.versions import Chain, Link, Version
 from sapwood.trust import generate_keypair
 
 __all__ = [
     "AdapterReport",
+    "Chain",
+    "ChainApplication",
     "Fingerprint",
+    "Link",
     "Measures",
     "ModelDiff",
     "PatchInfo",
@@ -20,15 +27,22 @@ __all__ = [
     "PatchVerification",
     "PatchedModel",
     "TensorDiff",
+    "Version",
+    "append_to_chain",
+    "apply_chain",
     "apply_patch",
+    "chain_info",
     "compare_fingerprints",
+    "create_chain",
     "create_patch",
     "diff",
     "extract_adapter",
+    "extract_patch",
     "fingerprint",
     "generate_keypair",
     "load_patched",
     "patch_info",
     "sign_patch",
+    "squash_chain",
     "verify_patch",
 ]
