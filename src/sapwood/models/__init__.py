@@ -9,6 +9,7 @@ from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
+from sapwood.models.routes import Alternative, Offer, Route, RoutePlan, plan_route
 from sapwood.models.signing import sign_patch
 from sapwood.models.squashing import squash_chain
 from sapwood.models.versions import Chain, Link, Version
@@ -16,16 +17,20 @@ from sapwood.trust import generate_keypair
 
 __all__ = [
     "AdapterReport",
+    "Alternative",
     "Chain",
     "ChainApplication",
     "Fingerprint",
     "Link",
     "Measures",
     "ModelDiff",
+    "Offer",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
     "PatchedModel",
+    "Route",
+    "RoutePlan",
     "TensorDiff",
     "Version",
     "append_to_chain",
@@ -42,6 +47,7 @@ __all__ = [
     "generate_keypair",
     "load_patched",
     "patch_info",
+    "plan_route",
     "sign_patch",
     "squash_chain",
     "verify_patch",

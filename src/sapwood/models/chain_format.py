@@ -177,7 +177,7 @@ def parse_link(
     return link
 
 
-def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
+def read_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
     """Preamble and header of a patch whose front is whole; its index is not parsed.
 
     Raises:
@@ -185,7 +185,17 @@ def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
     """
     size = parse_preamble(patch[: PREAMBLE.size].tobytes(), limits).front_size
     header, _, preamble = checked_parts(patch[:size].tobytes(), limits)
-    found = parse_header(header, limits)
+    return preamble, parse_header(header, limits)
+
+
+def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
+    """As `read_header`, of a patch that may be a link.
+
+    Raises:
+        InvalidPatch: it is of a tensor, or has several bases.
+        As `read_header`.
+    """
+    preamble, found = read_header(patch, limits)
     if found.kind != "model":
         raise InvalidPatch("expected a patch of a file, found one of a tensor")
     if len(found.bases) != 1:
