@@ -31,6 +31,7 @@ file is told from its content."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
+    "sapwood create --base v1.gguf --target v2.gguf --out v1-v2.ttp --reverse v2-v1.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
@@ -71,6 +72,12 @@ def add_to(commands: Commands) -> None:
         action="store_false",
         help="do not look for low-rank updates, as merged adapters leave them",
     )
+    parser.add_argument(
+        "--reverse",
+        metavar="FILE",
+        help="make the patch that leads back too, from the target to the one base, and put it "
+        "here; both appear or neither",
+    )
     add_threads(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
@@ -93,6 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.monotonic()
     out = output(arguments.out, *arguments.base, arguments.target)
+    back = None
+    if arguments.reverse is not None:
+        back = output(arguments.reverse, *arguments.base, arguments.target)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
         *bases, target = read_inputs(*arguments.base, arguments.target)
@@ -101,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
             "metadata": metadata,
             "chunk_size": arguments.chunk_size,
             "low_rank": arguments.low_rank,
+            "reverse": back,
             "threads": arguments.threads,
             "progress": progress,
         }
@@ -123,6 +134,8 @@ def run(arguments: argparse.Namespace) -> int:
         "source_size": stats.source_size,
         "target_size": stats.target_size,
         "patch_size": stats.patch_size,
+        "reverse": arguments.reverse,
+        "reverse_size": stats.reverse_size,
         "compression_ratio": stats.compression_ratio,
         "tensors_modified": stats.tensors_modified,
         "tensors_unchanged": stats.tensors_unchanged,

@@ -31,6 +31,8 @@ from sapwood.models import PatchStats, PatchVerification
 from sapwood.models.creating import named
 from sapwood.models.files import Output, Source, atomic_output, read_source
 from sapwood.models.folders import contents_below, separated
+from sapwood.models.paired_outputs import check_reversible, paired_outputs
+from sapwood.models.stages import Stages
 from sapwood.patch import Patch
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched
 from sapwood.patch.buffers import Buffers
@@ -91,6 +93,7 @@ def create_patch(
     chunk_size: int,
     low_rank: bool,
     threads: int | None,
+    reverse: Output | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
     """Writes the patch that `sapwood.create_patch` makes, through files instead of memory.
@@ -104,14 +107,27 @@ def create_patch(
         chunk_size: bytes of target that are coded alone.
         low_rank: look for a low-rank update.
         threads: to use at once; by default one for each processor.
+        reverse: where the patch that leads back goes, as of `sapwood.models.create_patch`.
         progress: is told how many bytes of the target are done.
 
     Returns:
         As of `sapwood.models.create_patch`; sizes are those of the files.
 
     Raises:
+        InputError: `reverse` of several bases, or to where `output` goes.
         IoError: a file cannot be read or written.
     """
+    if reverse is not None:
+        return create_both(
+            files,
+            (output, reverse),
+            level,
+            metadata=metadata,
+            chunk_size=chunk_size,
+            low_rank=low_rank,
+            threads=threads,
+            progress=progress,
+        )
     count = thread_count(threads)
     olds, new = [view(base.array) for base in files.bases], view(files.target.array)
     options = Options(chunk_size=chunk_size, level=level, low_rank=low_rank, threads=count)
@@ -130,6 +146,41 @@ def create_patch(
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
     )
+
+
+def create_both(
+    files: TensorFiles,
+    outputs: tuple[Output, Output],
+    level: int,
+    *,
+    progress: Progress,
+    **options: Any,
+) -> PatchStats:
+    """Writes the patch and the one that leads back, as of `create_patch`.
+
+    Args:
+        files: of one base.
+        outputs: of both.
+        level: of zstd.
+        progress: is told of both as of one.
+        options: of `create_patch`, for both.
+
+    Raises:
+        InputError: several bases, or one output.
+        IoError: a file cannot be written.
+    """
+    check_reversible(files.bases)
+    (base,) = files.bases
+    turned = TensorFiles((files.target,), base)
+    stages = Stages(files.target.size + base.size, progress)
+    with paired_outputs(*outputs) as (out, back):
+        stats = create_patch(
+            files, (), out, level, progress=stages.stage(files.target.size), **options
+        )
+        led_back = create_patch(
+            turned, (), back, level, progress=stages.stage(base.size), **options
+        )
+    return dataclasses.replace(stats, reverse_size=led_back.patch_size)
 
 
 def apply_patch(

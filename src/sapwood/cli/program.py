@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from sapwood.cli import (
     apply,
+    chain,
     create,
     diff,
     extract_adapter,
     fingerprint,
     inspect,
     keygen,
+    plan,
     sign,
     verify,
 )
@@ -24,7 +26,10 @@ from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import LimitExceeded, SapwoodError
 
-COMMANDS = (create, apply, inspect, verify, diff, extract_adapter, keygen, sign, fingerprint)
+COMMANDS = (
+    *(create, apply, inspect, verify, diff, extract_adapter),
+    *(keygen, sign, fingerprint, chain, plan),
+)
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 

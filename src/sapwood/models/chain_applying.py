@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +17,6 @@ from sapwood.codec.chunk import Bytes
 from sapwood.errors import (
     InputError,
     IoError,
-    SapwoodError,
     SourceHashMismatch,
     TargetHashMismatch,
 )
@@ -38,6 +36,7 @@ from sapwood.models.files import (
     source_list,
 )
 from sapwood.models.folders import contents
+from sapwood.models.locating import located
 from sapwood.models.signing import Demands
 from sapwood.models.stages import Stages
 from sapwood.models.versions import Chain, Link, Version
@@ -203,7 +202,7 @@ def check_links(
     """
     counter = None
     for link in way:
-        with in_link(link):
+        with located(f"{link.label} of the chain"):
             _, accepted = checked_patch(patch_of(data, link), demands, threads, limits)
         if accepted is None:
             continue
@@ -228,17 +227,6 @@ def copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
             f"expected SHA-256 {version.sha256.hex()}, found {actual.hex()}; get the chain anew"
         )
     write_all(out, data.data)
-
-
-@contextlib.contextmanager
-def in_link(link: Link) -> Iterator[None]:
-    """Says of what goes wrong in which link it was."""
-    try:
-        yield
-    except IoError:
-        raise
-    except SapwoodError as e:
-        raise type(e)(f"{link.label} of the chain: {e}") from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -284,7 +272,7 @@ class Walk:
         Raises:
             As `along`.
         """
-        with in_link(link):
+        with located(f"{link.label} of the chain"):
             opened = open_model_patch(read_source(patch_of(self.chain, link)), self.limits)
             if opened.front.digest != link.patch:
                 raise IoError("the chain changed while it was read, nothing was written; try again")

@@ -5,15 +5,15 @@ Everything is checked that can be without the bodies of the patches. Nothing her
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidPatch, TruncatedPatch, UnsupportedPatch
+from sapwood.models.locating import located
 from sapwood.models.versions import Chain, Link, Version
 from sapwood.patch.format import BYTE_ORDER, DEFAULT_LIMITS, PREAMBLE, Header, Limits, Preamble
 from sapwood.patch.parsing import checked_parts, parse_header, parse_preamble
@@ -79,7 +79,7 @@ def parse_chain(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> Chain:
         end = begin + head.size + padding(head.size)
         if end > len(data):
             break
-        with in_record(len(links), at):
+        with located(f"record {len(links)} of the chain, at byte {at}"):
             links.append(parse_link(data[begin:end], head, begin, links, limits))
         at = end
     if not links:
@@ -132,15 +132,6 @@ def parse_head(data: bytes, at: int) -> Head | None:
             offset=at,
         )
     return Head(kind, size, patch)
-
-
-@contextlib.contextmanager
-def in_record(number: int, at: int) -> Iterator[None]:
-    """Says of what is wrong with a patch where in the chain it is."""
-    try:
-        yield
-    except InvalidPatch as e:
-        raise type(e)(f"record {number} of the chain, at byte {at}: {e}") from e
 
 
 def parse_link(

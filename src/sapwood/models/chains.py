@@ -35,6 +35,7 @@ from sapwood.models.files import (
     path_name,
     read_source,
 )
+from sapwood.models.locating import located
 from sapwood.models.versions import Chain, Link
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.patch.pipeline import thread_count
@@ -198,13 +199,15 @@ def whole_patch(patch: Source, limits: Limits) -> Bytes:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: it is damaged.
     """
     data = read_source(patch)
-    opened = open_model_patch(data, limits)
-    opened.check_body(thread_count(None))
-    if len(opened.front.header.bases) != 1:
-        raise InputError(
-            f"a patch of {len(opened.front.header.bases)} bases leads on from none of them alone; "
-            "leave it out of the chain"
-        )
+    with located(path_name(patch) if isinstance(patch, str | os.PathLike) else None):
+        opened = open_model_patch(data, limits)
+        opened.check_body(thread_count(None))
+        bases = len(opened.front.header.bases)
+        if bases != 1:
+            raise InputError(
+                f"a patch of {bases} bases leads on from none of them alone; "
+                "leave it out of the chain"
+            )
     return data
 
 

@@ -25,7 +25,7 @@ from sapwood.models.files import (
     source_list,
     unchanged,
 )
-from sapwood.models.paired_outputs import paired_outputs
+from sapwood.models.paired_outputs import check_reversible, output_and_reverse
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
 from sapwood.models.segments import file_segments
@@ -124,9 +124,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
     )
     sources = source_list(source)
-    if reverse is not None and len(sources) > 1:
-        raise InputError(f"nothing leads back to {len(sources)} sources at once; leave reverse out")
-    with paired_outputs(output, reverse) as (out, back), unchanged(*sources, target):
+    if reverse is not None:
+        check_reversible(sources)
+    with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
         olds, new = [read_source(one) for one in sources], read_source(target)
         stages = Stages(len(new) + (0 if back is None else len(olds[0])), progress)
         old_files, new_file = [open_model(old) for old in olds], open_model(new)
@@ -148,10 +148,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
                 written = job.write_smaller(out, lambda: plain_segments(olds[0], new))
             else:
                 written = job.write(out)
-        led_back = (
-            None
-            if back is None
-            else create_patch(
+        led_back = None
+        if back is not None:
+            led_back = create_patch(
                 new.data,
                 olds[0].data,
                 back,
@@ -165,7 +164,6 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
                 threads=threads,
                 progress=stages.stage(len(olds[0])),
             )
-        )
     return PatchStats(
         source_size=sum(map(len, olds)),
         target_size=len(new),

@@ -11,6 +11,7 @@ from sapwood.errors import InputError, InvalidPatch
 from sapwood.models.chain_format import parse_chain, read_header
 from sapwood.models.files import Source, read_source
 from sapwood.models.folders import contents
+from sapwood.models.locating import located
 from sapwood.models.routes import Offer
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 
@@ -41,12 +42,13 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as `patch_info`.
     """
     data = read_source(patch)
-    preamble, header = read_header(data, limits)
-    if header.kind != "model":
-        raise InputError(f"{name}: a patch of a tensor, not of a file; routes are between files")
-    size = preamble.front_size + preamble.body
-    if len(data) != size:
-        raise InvalidPatch(f"{name}: expected {size} bytes, found {len(data)}; get the patch anew")
+    with located(name):
+        preamble, header = read_header(data, limits)
+        if header.kind != "model":
+            raise InputError("a patch of a tensor, not of a file; routes are between files")
+        size = preamble.front_size + preamble.body
+        if len(data) != size:
+            raise InvalidPatch(f"expected {size} bytes, found {len(data)}; get the patch anew")
     bases = tuple(base.sha256 or b"" for base in header.bases)
     offer = Offer(name, bases, header.target.sha256 or b"", size, header.target.size)
     return Offered(offer, tuple(base.size for base in header.bases))
@@ -63,6 +65,8 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as `chain_info`.
     """
+    with located(name):
+        links = parse_chain(read_source(chain), limits).links
     return [
         Offered(
             Offer(
@@ -74,7 +78,7 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
             ),
             (link.base.size,),
         )
-        for link in parse_chain(read_source(chain), limits).links
+        for link in links
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from sapwood.errors import InputError
@@ -12,10 +12,21 @@ from sapwood.models.files import Output, atomic_output, os_errors, path_name
 
 
 @contextlib.contextmanager
-def paired_outputs(
+def output_and_reverse(
     output: Output, reverse: Output | None
 ) -> Iterator[tuple[IO[bytes], IO[bytes] | None]]:
-    """Files for an output and, where it is asked for, its reverse; each as `atomic_output`.
+    """As `paired_outputs`, or `atomic_output` where no reverse is asked for."""
+    if reverse is None:
+        with atomic_output(output) as out:
+            yield out, None
+    else:
+        with paired_outputs(output, reverse) as both:
+            yield both
+
+
+@contextlib.contextmanager
+def paired_outputs(output: Output, reverse: Output) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Files for an output and its reverse; each as `atomic_output`.
 
     After an error in the block both are as they were. Both are whole on the disk before
     either takes its name, and the reverse is named first: where the output can be seen,
@@ -27,16 +38,22 @@ def paired_outputs(
         InputError: both are one.
         IoError: writing failed.
     """
-    if reverse is None:
-        with atomic_output(output) as out:
-            yield out, None
-        return
     check_different(output, reverse)
     with atomic_output(output) as out, atomic_output(reverse) as back:
         yield out, back
         with os_errors(output):
             out.flush()
             os.fsync(out.fileno())
+
+
+def check_reversible(bases: Sequence[object]) -> None:
+    """Refuses a reverse of a patch of several bases.
+
+    Raises:
+        InputError: there are several.
+    """
+    if len(bases) > 1:
+        raise InputError(f"nothing leads back to {len(bases)} bases at once; leave the reverse out")
 
 
 def check_different(output: Output, reverse: Output) -> None:
