@@ -126,7 +126,7 @@ def test_a_file_that_is_no_version_is_refused() -> None:
 
 def test_without_reverse_patches_no_way_leads_back() -> None:
     assert applied(FILES[1], ONE_WAY) == FILES[3]
-    with pytest.raises(InputError, match="over link 1, 2; give version 1 itself, or an older"):
+    with pytest.raises(InputError, match="over links 1, 2; give version 1 itself, or an older"):
         applied(FILES[3], ONE_WAY, to=1)
     out = io.BytesIO()
     models.create_chain(patches(FILES), out, reverse=[backs(FILES)[2]])

@@ -129,12 +129,12 @@ def test_what_does_not_fit_is_told(chained: Session) -> None:
     assert "only a file" in chained.fail("chain append --chain - --patch 0.ttp", 2)
     chained.succeed("chain create --patch 0.ttp 1.ttp --out oneway.ttc --quiet")
     words = chained.fail("chain apply --chain oneway.ttc --base v2 --to 0 --out d", 2)
-    assert "no reverse patch leads back over link 0, 1" in words
+    assert "no reverse patch leads back over links 0, 1" in words
 
 
 def test_damage_is_told_with_the_file_and_the_link(chained: Session) -> None:
     chain = chained.bytes("c.ttc")
-    begin, end = spans(chain)[2]  # link 1
+    begin, _ = spans(chain)[2]  # link 1
     (chained / "bad.ttc").write_bytes(chain[:begin] + b"x" + chain[begin + 1 :])
     assert chained.fail("chain info bad.ttc", 3).startswith("bad.ttc: the head of a link")
     link = models.chain_info(chain).link(1)

@@ -42,7 +42,9 @@ def test_the_cheapest_is_marked_and_the_others_say_why(session: Session) -> None
 
 
 def test_versions_are_named_by_files_folders_or_digests(session: Session) -> None:
-    for have in ("v2", ".", SUMS[2], SUMS[2].upper(), f"v0 {SUMS[2]} all.ttp"):
+    (session / "old").mkdir()
+    (session / "v2").rename(session / "old" / "model")
+    for have in ("old", "old/model", SUMS[2], SUMS[2].upper(), f"v0 {SUMS[2]} all.ttp"):
         told = session.json(f"plan --have {have} --want {SUMS[3]} --chain c.ttc")
         names = [step["name"] for step in told["route"]["steps"]]
         assert names == ["c.ttc link 2"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from sapwood.cli.reports import human_size, printable
 from sapwood.cli.tables import show_rows
-from sapwood.models.routes import Offer, Route, RoutePlan
+from sapwood.models.routes import MOST_NAMED, Offer, Route, RoutePlan
 
 COLUMNS = ("", "route", "fetch", "time", "why")
 ON_THE_RIGHT = frozenset({"fetch", "time"})
@@ -84,11 +84,11 @@ def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
 def way(route: Route) -> str:
     """The steps of a route; of a long one its ends."""
     names = [printable(one.name) for one in route.offers]
-    if len(names) > 4:
+    if len(names) > MOST_NAMED:
         names = [names[0], f"{len(names) - 2} more", names[-1]]
     return " > ".join(names)
 
 
 def costs(route: Route) -> tuple[str, str]:
     """Bytes and seconds."""
-    return human_size(route.size), f"{route.seconds:.1f} s"
+    return human_size(route.size), f"{route.seconds:.3g} s"

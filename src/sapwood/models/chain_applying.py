@@ -184,7 +184,8 @@ def no_way(chain: Chain, start: Version, end: Version) -> InputError:
     missing = [str(i) for i in range(goal, begin) if i not in backs]
     return InputError(
         f"version {goal} cannot be made from version {begin}: no reverse patch leads back over "
-        f"link {', '.join(missing[:10])}; give version {goal} itself, or an older one"
+        f"link{'s' if len(missing) > 1 else ''} {', '.join(missing[:10])}; "
+        f"give version {goal} itself, or an older one"
     )
 
 

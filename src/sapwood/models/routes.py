@@ -22,6 +22,7 @@ By: TypeAlias = Literal["bytes", "time"]
 # docs/benchmarks.md (bf16-sft, two cores) went at about this speed; sparse ones are faster.
 APPLY_SPEED = 250_000_000
 BANDWIDTH = 10_000_000  # bytes a second
+MOST_NAMED = 4  # offers of a route in a sentence
 MOST_WEIGHED = 64  # alternatives whose routes are told; of others just what they cost
 
 
@@ -331,8 +332,11 @@ def steps(found: Mapping[Node, Arrival], node: Node) -> list[int]:
 
 
 def described(route: Route) -> str:
-    """A route's offers in a line."""
-    return ", then ".join(offer.name for offer in route.offers)
+    """A route's offers in a line; of a long one its ends."""
+    names = [offer.name for offer in route.offers]
+    if len(names) > MOST_NAMED:
+        names = [names[0], f"{len(names) - 2} more", names[-1]]
+    return ", then ".join(names)
 
 
 def listed(digests: Sequence[bytes]) -> str:
