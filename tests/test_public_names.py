@@ -31,7 +31,8 @@ ERRORS = {
 SIGNATURES = {
     "create_patch": [
         "source", "target", "output", "compression_level", "neural", "private_key",
-        "counter", "metadata", "created_at", "chunk_size", "low_rank", "threads", "progress",
+        "counter", "metadata", "created_at", "chunk_size", "low_rank", "reverse", "threads",
+        "progress",
     ],
     "apply_patch": [
         "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
@@ -53,6 +54,20 @@ SIGNATURES = {
     "generate_keypair": [],
     "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
     "fingerprint": ["model_path", "full"],
+    "create_chain": ["patches", "output", "reverse", "limits"],
+    "append_to_chain": ["chain", "patch", "reverse", "limits"],
+    "chain_info": ["chain", "limits"],
+    "extract_patch": ["chain", "number", "output", "reverse", "limits"],
+    "apply_chain": [
+        "source", "chain", "output", "public_key", "to", "minimum_counter", "threshold", "threads",
+        "limits", "progress",
+    ],
+    "squash_chain": [
+        "source", "chain", "output", "first", "last", "public_key", "compression_level",
+        "private_key", "counter", "metadata", "low_rank", "reverse", "threads", "limits",
+        "progress",
+    ],
+    "plan_route": ["have", "want", "offers", "by", "bandwidth", "apply_speed"],
     "compare_fingerprints": ["model1", "model2"],
 }  # fmt: skip
 
@@ -75,11 +90,16 @@ def test_the_top_level() -> None:
 def test_models() -> None:
     assert set(models.__all__) == {
         "AdapterReport",
+        "Alternative",
+        "Chain",
+        "ChainApplication",
         "Fingerprint",
         "InvalidPatch",
         "IoError",
+        "Link",
         "Measures",
         "ModelDiff",
+        "Offer",
         "PatchInfo",
         "PatchStats",
         "PatchVerification",
@@ -88,17 +108,27 @@ def test_models() -> None:
         "SignatureError",
         "SourceHashMismatch",
         "TargetHashMismatch",
+        "Route",
+        "RoutePlan",
         "TensorDiff",
+        "Version",
+        "append_to_chain",
+        "apply_chain",
         "apply_patch",
+        "chain_info",
         "compare_fingerprints",
+        "create_chain",
         "create_patch",
         "diff",
         "extract_adapter",
+        "extract_patch",
         "fingerprint",
         "generate_keypair",
         "load_patched",
         "patch_info",
+        "plan_route",
         "sign_patch",
+        "squash_chain",
         "verify_patch",
     }
     assert all(hasattr(models, name) for name in models.__all__)

@@ -37,6 +37,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
     for name, array in {
         "v1": a,
         "v2": (a + 0.01 * update).astype(np.float16),
+        "v3": (a + 0.02 * update).astype(np.float16),
         "a": a,
         "b": b,
         "ab": (a + b) / np.float16(2),
@@ -47,6 +48,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert [line.split()[1] for line in commands] == [
         *("create", "verify", "apply", "inspect", "diff"),
         *("create", "apply", "extract-adapter"),
+        *("create", "create", "chain", "chain", "chain", "chain", "plan"),
     ]
     for command in commands:
         run = subprocess.run(
@@ -57,7 +59,12 @@ def test_the_commands_run(tmp_path: Path) -> None:
             check=False,
         )
         assert run.returncode == 0, run.stderr
-    for restored, target in {"restored": "v2", "merged": "ab"}.items():
+    for restored, target in {
+        "restored": "v2",
+        "merged": "ab",
+        "newest": "v3",
+        "first": "v1",
+    }.items():
         assert (tmp_path / f"{restored}.safetensors").read_bytes() == (
             tmp_path / f"{target}.safetensors"
         ).read_bytes()

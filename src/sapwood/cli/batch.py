@@ -63,6 +63,8 @@ class Folders:
             raise InputError(
                 "--signature is of one patch; with --keep-going use signatures inside of patches"
             )
+        if getattr(arguments, "reverse", None) is not None:
+            raise InputError("--reverse is of one patch; swap --base and --target in a second run")
         results = None if out is None else Path(out)
         return cls(Path(arguments.base[0]), Path(other), results, command)
 

@@ -33,6 +33,7 @@ file is told from its content."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
+    "sapwood create --base v1.gguf --target v2.gguf --out v1-v2.ttp --reverse v2-v1.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
@@ -75,6 +76,12 @@ def add_to(commands: Commands) -> None:
         action="store_false",
         help="do not look for low-rank updates, as merged adapters leave them",
     )
+    parser.add_argument(
+        "--reverse",
+        metavar="FILE",
+        help="make the patch that leads back too, from the target to the one base, and put it "
+        "here; both appear or neither",
+    )
     add_threads(parser)
     add_batch(parser, "create")
     add_signing(parser)
@@ -97,32 +104,45 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import output, read_inputs, renewable
     from sapwood.models.signing import sealing
+    from sapwood.patch.building import Options
+    from sapwood.patch.pipeline import thread_count
 
     started = time.monotonic()
     kept = [] if arguments.private_key is None else [arguments.private_key]
     out = output(arguments.out, *arguments.base, arguments.target, *kept)
     key = signing_key(arguments)
+    back = None
+    if arguments.reverse is not None:
+        back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
         *bases, target = read_inputs(*arguments.base, arguments.target)
         files = npy_patching.tensor_files(bases, target)
-        options: dict[str, Any] = {
-            "metadata": metadata,
-            "chunk_size": arguments.chunk_size,
-            "low_rank": arguments.low_rank,
-            "threads": arguments.threads,
-            "progress": progress,
-        }
+        both: dict[str, Any] = {"metadata": metadata, "reverse": back, "progress": progress}
         names = [*arguments.base, arguments.target]
         *sources, wanted = map(renewable, names, [*bases, target])
         if isinstance(files, npy_patching.TensorFiles):
-            seal = sealing(key, arguments.counter)
-            stats = npy_patching.create_patch(
-                files, sources, out, arguments.level, seal=seal, **options
+            options = Options(
+                chunk_size=arguments.chunk_size,
+                level=arguments.level,
+                low_rank=arguments.low_rank,
+                threads=thread_count(arguments.threads),
             )
+            seal = sealing(key, arguments.counter)
+            stats = npy_patching.create_patch(files, sources, out, options, seal=seal, **both)
         else:
-            options |= {"private_key": key, "counter": arguments.counter}
-            stats = models.create_patch(sources, wanted, out, arguments.level, **options)
+            stats = models.create_patch(
+                sources,
+                wanted,
+                out,
+                arguments.level,
+                private_key=key,
+                counter=arguments.counter,
+                chunk_size=arguments.chunk_size,
+                low_rank=arguments.low_rank,
+                threads=arguments.threads,
+                **both,
+            )
     warning = None if key is None else exposed(arguments.private_key)
     notes = [one for one in (files, warning) if isinstance(one, str)]
     for one in notes:
@@ -137,6 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
         "source_size": stats.source_size,
         "target_size": stats.target_size,
         "patch_size": stats.patch_size,
+        "reverse": arguments.reverse,
+        "reverse_size": stats.reverse_size,
         "compression_ratio": stats.compression_ratio,
         "tensors_modified": stats.tensors_modified,
         "tensors_unchanged": stats.tensors_unchanged,

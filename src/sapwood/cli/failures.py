@@ -28,17 +28,19 @@ from sapwood.errors import (
 MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
 
-# The argument that names the file at fault. Other errors name it themselves.
-BLAMED: Mapping[type[SapwoodError], str] = {
-    DtypeMismatch: "base",
-    InvalidModelFile: "base",
-    InvalidPatch: "patch",
-    LimitExceeded: "patch",
-    ShapeMismatch: "base",
-    SignatureError: "patch",
-    SourceHashMismatch: "base",
-    TargetHashMismatch: "patch",
-    UnsupportedType: "base",
+# The argument that names the file at fault: of these the first that the command has. Other
+# errors name it themselves.
+BASE, PATCH = ("base",), ("patch", "chain")
+BLAMED: Mapping[type[SapwoodError], tuple[str, ...]] = {
+    DtypeMismatch: BASE,
+    InvalidModelFile: BASE,
+    InvalidPatch: PATCH,
+    LimitExceeded: PATCH,
+    ShapeMismatch: BASE,
+    SignatureError: PATCH,
+    SourceHashMismatch: BASE,
+    TargetHashMismatch: PATCH,
+    UnsupportedType: BASE,
 }
 
 REMEDIES = {
@@ -96,9 +98,10 @@ def tell_failure(
 def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
     """The message, behind the name of the file at fault."""
     for kind in type(error).__mro__:
-        blamed = getattr(arguments, BLAMED.get(kind, ""), None)
-        if blamed is not None:
-            return f"{listed([blamed] if isinstance(blamed, str) else blamed)}: {error}"
+        for name in BLAMED.get(kind, ()):
+            blamed = getattr(arguments, name, None)
+            if blamed is not None:
+                return f"{listed([blamed] if isinstance(blamed, str) else blamed)}: {error}"
     return str(error)
 
 

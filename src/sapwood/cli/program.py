@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sapwood.cli import (
     apply,
+    chain,
     completion,
     create,
     diff,
@@ -16,6 +17,7 @@ from sapwood.cli import (
     fingerprint,
     inspect,
     keygen,
+    plan,
     sign,
     verify,
 )
@@ -26,16 +28,8 @@ from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import InputError, LimitExceeded, SapwoodError
 
 COMMANDS = (
-    create,
-    apply,
-    inspect,
-    verify,
-    diff,
-    extract_adapter,
-    keygen,
-    sign,
-    fingerprint,
-    completion,
+    *(create, apply, inspect, verify, diff, extract_adapter),
+    *(keygen, sign, fingerprint, chain, plan, completion),
 )
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 

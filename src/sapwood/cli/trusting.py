@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 MOST_COUNTER = 10**18 - 1  # as many digits as options take
 
 
-def add_trust(parser: Parser) -> None:
-    """The options that say which signatures a patch must have."""
+def add_trust(parser: Parser, *, detached: bool = True) -> None:
+    """The options that say which signatures a patch must have.
+
+    Args:
+        parser: of the command.
+        detached: whether there may be files of signatures beside the patch.
+    """
     trust = parser.add_argument_group(
         "signatures", "Without --public-key none is checked, and the patch may be anybody's."
     )
@@ -27,13 +32,16 @@ def add_trust(parser: Parser) -> None:
         metavar="FILE",
         help="a key that is trusted, 32 bytes; the patch must be signed by one (may be repeated)",
     )
-    trust.add_argument(
-        "--signature",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="signatures that came beside the patch (may be repeated)",
-    )
+    if detached:
+        trust.add_argument(
+            "--signature",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="signatures that came beside the patch (may be repeated)",
+        )
+    else:
+        parser.set_defaults(signature=[])
     trust.add_argument(
         "--minimum-counter",
         type=whole_number(0, MOST_COUNTER),

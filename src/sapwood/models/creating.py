@@ -19,17 +19,18 @@ from sapwood.modelfile import ModelFile, open_model
 from sapwood.models.files import (
     Output,
     Source,
-    atomic_output,
     copy_rest,
     path_name,
     read_source,
     source_list,
     unchanged,
 )
+from sapwood.models.paired_outputs import check_reversible, output_and_reverse
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
 from sapwood.models.segments import file_segments
 from sapwood.models.signing import sealing
+from sapwood.models.stages import Stages
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
@@ -66,6 +67,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     created_at: int | None = None,
     chunk_size: int = DEFAULT_CHUNK,
     low_rank: bool = True,
+    reverse: Output | None = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
@@ -95,6 +97,11 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
         low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
             f32. A full fine-tune costs some percent more time for it.
+        reverse: where the patch that leads back goes, made with the same options and
+            signed with the same key and counter, so that a receiver who demands higher
+            counters takes it only if it lowers its demand. Of one source only. Both
+            patches appear or neither; where the process ends between their two renames,
+            or the second fails, there is the reverse alone, and `output` is as it was.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
         progress: is told how much is done, in bytes of the target.
@@ -104,8 +111,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 
     Raises:
         IoError: a file cannot be read or written, or source or target changed meanwhile.
-        InputError: an argument is out of range, or `metadata` is not JSON.
-        After either the output is as it was.
+        InputError: an argument is out of range, or `metadata` is not JSON; `reverse` of
+            several sources, or to where `output` goes.
+        After either the outputs are as they were, but for what `reverse` says.
     """
     del neural
     seal = sealing(private_key, counter)
@@ -116,14 +124,17 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
     )
     sources = source_list(source)
-    with atomic_output(output) as out, unchanged(*sources, target):
+    if reverse is not None:
+        check_reversible(sources)
+    with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
         olds, new = [read_source(one) for one in sources], read_source(target)
+        stages = Stages(len(new) + (0 if back is None else len(olds[0])), progress)
         old_files, new_file = [open_model(old) for old in olds], open_model(new)
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
             digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
             segments = file_segments(list(zip(olds, old_files, strict=True)), new, new_file)
             job = Creation(
-                Builder(olds, segments, options, progress),
+                Builder(olds, segments, options, stages.stage(len(new))),
                 lambda: model_header(
                     named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
@@ -137,12 +148,29 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
                 written = job.write_smaller(out, lambda: plain_segments(olds[0], new))
             else:
                 written = job.write(out)
+        led_back = None
+        if back is not None:
+            led_back = create_patch(
+                new.data,
+                olds[0].data,
+                back,
+                compression_level,
+                private_key=private_key,
+                counter=counter,
+                metadata=metadata,
+                created_at=created_at,
+                chunk_size=chunk_size,
+                low_rank=low_rank,
+                threads=threads,
+                progress=stages.stage(len(olds[0])),
+            )
     return PatchStats(
         source_size=sum(map(len, olds)),
         target_size=len(new),
         patch_size=written.size,
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
+        reverse_size=None if led_back is None else led_back.patch_size,
     )
 
 
