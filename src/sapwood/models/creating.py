@@ -15,20 +15,18 @@ from blake3 import blake3
 
 from sapwood.codec.content import Content
 from sapwood.errors import InputError
-from sapwood.modelfile import ModelFile, open_model
 from sapwood.models.files import (
     Output,
     Source,
     atomic_output,
     copy_rest,
     path_name,
-    read_source,
     source_list,
-    unchanged,
 )
+from sapwood.models.folder_segments import input_segments, whole
+from sapwood.models.inputs import Input, check_outside, open_input, unchanged
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
-from sapwood.models.segments import file_segments
 from sapwood.models.signing import sealing
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
@@ -78,10 +76,12 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     where that saves some kilobytes: then the counts of tensors are 0.
 
     Args:
-        source: the version that the receiver has: a path, bytes or a binary file object.
-            Or a list of several, for a target that was merged from them: whoever applies
-            the patch needs them all.
-        target: the version to lead to.
+        source: the version that the receiver has: a path, bytes or a binary file object. A
+            path of a folder stands for all files in it and below, links to files included:
+            tensors are found in whichever file they are. Or a list of several, for a target
+            that was merged from them: whoever applies the patch needs them all.
+        target: the version to lead to, likewise. Of a folder its files come back, and
+            whether their owner may execute them; folders without files do not.
         output: where the patch goes: a path, replaced only when the patch is whole and
             checked, or a binary file object.
         compression_level: of zstd, 1 to 19, for what is not elements of tensors.
@@ -104,7 +104,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 
     Raises:
         IoError: a file cannot be read or written, or source or target changed meanwhile.
-        InputError: an argument is out of range, or `metadata` is not JSON.
+        InputError: an argument is out of range, or `metadata` is not JSON; a folder holds
+            what is no file, or the output.
         After either the output is as it was.
     """
     del neural
@@ -116,30 +117,31 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
     )
     sources = source_list(source)
+    check_outside(output, *sources, target)
     with atomic_output(output) as out, unchanged(*sources, target):
-        olds, new = [read_source(one) for one in sources], read_source(target)
-        old_files, new_file = [open_model(old) for old in olds], open_model(new)
+        olds, new = [open_input(one) for one in sources], open_input(target)
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
-            digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
-            segments = file_segments(list(zip(olds, old_files, strict=True)), new, new_file)
+            digests = [hashing.submit(input_digest, one, count) for one in (*olds, new)]
+            segments = input_segments(olds, new)
             job = Creation(
-                Builder(olds, segments, options, progress),
+                Builder([one.content for one in olds], segments, options, progress),
                 lambda: model_header(
                     named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
-                    (old_files[0].format, new_file.format),
+                    (olds[0].file.format, new.file.format),
                     created_at,
                     notes,
                 ),
                 seal,
             )
-            if tries_bytes(new_file, olds):
-                written = job.write_smaller(out, lambda: plain_segments(olds[0], new))
+            if tries_bytes(new, olds):
+                old = whole(olds[0].content)
+                written = job.write_smaller(out, lambda: plain_segments(old, whole(new.content)))
             else:
                 written = job.write(out)
     return PatchStats(
-        source_size=sum(map(len, olds)),
-        target_size=len(new),
+        source_size=sum(one.file.size for one in olds),
+        target_size=new.file.size,
         patch_size=written.size,
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
@@ -155,8 +157,9 @@ def model_header(
 ) -> Header:
     """The header of a patch between model files; `formats` are of the first base and the target."""
     base_format, target_format = formats
+    folders = any(one.files is not None for one in (*bases, target))
     return Header(
-        kind="model",
+        kind="folder" if folders else "model",
         algorithm="delta",
         bases=bases,
         target=target,
@@ -172,14 +175,22 @@ def model_header(
     )
 
 
-def tries_bytes(file: ModelFile, bases: Sequence[Content]) -> bool:
+def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     """Whether a patch by bytes may be made as well.
 
     Not of safetensors, whose patches are always by tensors; nor of several bases, of which
-    bytes are found in the first alone.
+    bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
+    file = target.file
     sized = LEAST_TRIED <= file.size <= MOST_TRIED
-    return sized and bool(file.tensors) and file.format != "safetensors" and len(bases) == 1
+    folders = any(one.entries is not None for one in (target, *bases))
+    return (
+        sized
+        and bool(file.tensors)
+        and file.format != "safetensors"
+        and len(bases) == 1
+        and not folders
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -255,6 +266,11 @@ def check_time(created_at: int | None) -> None:
         raise InputError(
             f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
         )
+
+
+def input_digest(version: Input, threads: int) -> FileDigest:
+    """Size and digests of a file or folder, with the files of a folder."""
+    return dataclasses.replace(file_digest(version.content, threads), files=version.entries)
 
 
 def file_digest(data: Content, threads: int) -> FileDigest:
