@@ -153,7 +153,7 @@ def read_part(handle: int, begin: int, end: int) -> bytes:
 
 
 def file_contents(
-    root: Path, files: Sequence[FileEntry], most_mapped: int = MOST_MAPPED
+    root: Path, files: Sequence[FileEntry], most_mapped: int | None = None
 ) -> list[Content]:
     """The contents of a folder's files, in their order.
 
@@ -163,12 +163,13 @@ def file_contents(
     Args:
         root: the folder.
         files: that it has.
-        most_mapped: how many files to keep open.
+        most_mapped: how many files to keep open at most; `MOST_MAPPED` by default.
 
     Raises:
         IoError: one cannot be opened, or has not the size any more.
     """
-    largest = sorted(range(len(files)), key=lambda i: -files[i].size)[:most_mapped]
+    most = MOST_MAPPED if most_mapped is None else most_mapped
+    largest = sorted(range(len(files)), key=lambda i: -files[i].size)[:most]
     kept = {i for i in largest if files[i].size >= LEAST_MAPPED}
     contents: list[Content] = []
     for i, one in enumerate(files):
