@@ -74,6 +74,7 @@ def test_the_top_level() -> None:
 def test_models() -> None:
     assert set(models.__all__) == {
         "AdapterReport",
+        "FileDiff",
         "Fingerprint",
         "Measures",
         "ModelDiff",

@@ -4,6 +4,7 @@ from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
+from sapwood.models.file_diffs import FileDiff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
@@ -12,6 +13,7 @@ from sapwood.trust import generate_keypair
 
 __all__ = [
     "AdapterReport",
+    "FileDiff",
     "Fingerprint",
     "Measures",
     "ModelDiff",
