@@ -59,8 +59,9 @@ class ModelFile:
 
     Attributes:
         format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "onnx", "tflite",
-            "coreml" or "coreml_weights"; "zip" for an archive of other things, "folder" for a
-            folder of several formats, or "bytes" for a file that is taken as it is.
+            "openvino", "coreml" or "coreml_weights"; "zip" for an archive of other things,
+            "folder" for a folder of several formats, or "bytes" for a file that is taken as
+            it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
