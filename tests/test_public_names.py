@@ -93,6 +93,7 @@ def test_models() -> None:
         "Alternative",
         "Chain",
         "ChainApplication",
+        "FileDiff",
         "Fingerprint",
         "InvalidPatch",
         "IoError",

@@ -28,13 +28,15 @@ DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
 sure. A target that was merged from several models gets the smallest patch from all of them. Two
 .npy files of one dtype and shape get a patch of a tensor, which Python applies to
-arrays too. Safetensors files are patched tensor by tensor, all others as bytes. The kind of a
-file is told from its content."""
+arrays too. Models are patched tensor by tensor, all other files as bytes. The kind of a
+file is told from its content. Folders are patched whole: tensors are found in whichever file
+they are, so that a model may be cut into other shards."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
     "sapwood create --base v1.gguf --target v2.gguf --out v1-v2.ttp --reverse v2-v1.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
+    "sapwood create --base model-v1/ --target model-v2/ --out v1-v2.ttp",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
@@ -47,11 +49,14 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "create", run, "make a patch", DESCRIPTION, EXAMPLES)
     add_bases(
         parser,
-        "the version one has; - for stdin. Again for each further one, for a target that was "
-        "merged from several: applying the patch takes them all",
+        "the version one has, a file or a folder; - for stdin. Again for each further one, for a "
+        "target that was merged from several: applying the patch takes them all",
     )
     parser.add_argument(
-        "--target", required=True, metavar="FILE", help="the version one wants; - for stdin"
+        "--target",
+        required=True,
+        metavar="FILE",
+        help="the version one wants, a file or a folder; - for stdin",
     )
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="where the patch goes; - for stdout"
@@ -102,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_inputs, renewable
+    from sapwood.cli.streams import has_folder, named_inputs, output, read_inputs, renewable
     from sapwood.models.signing import sealing
     from sapwood.patch.building import Options
     from sapwood.patch.pipeline import thread_count
@@ -116,11 +121,16 @@ def run(arguments: argparse.Namespace) -> int:
         back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
-        *bases, target = read_inputs(*arguments.base, arguments.target)
-        files = npy_patching.tensor_files(bases, target)
-        both: dict[str, Any] = {"metadata": metadata, "reverse": back, "progress": progress}
         names = [*arguments.base, arguments.target]
-        *sources, wanted = map(renewable, names, [*bases, target])
+        folders = has_folder(*names)
+        files: npy_patching.TensorFiles | str | None = None
+        if folders:
+            *sources, wanted = named_inputs(*names)
+        else:
+            *bases, target = read_inputs(*names)
+            files = npy_patching.tensor_files(bases, target)
+            *sources, wanted = map(renewable, names, [*bases, target])
+        both: dict[str, Any] = {"metadata": metadata, "reverse": back, "progress": progress}
         if isinstance(files, npy_patching.TensorFiles):
             options = Options(
                 chunk_size=arguments.chunk_size,
@@ -143,13 +153,16 @@ def run(arguments: argparse.Namespace) -> int:
                 threads=arguments.threads,
                 **both,
             )
+    kind = "folder" if folders else "model"
+    if isinstance(files, npy_patching.TensorFiles):
+        kind = "tensor"
     warning = None if key is None else exposed(arguments.private_key)
     notes = [one for one in (files, warning) if isinstance(one, str)]
     for one in notes:
         note(arguments, one)
     facts = {
         "command": "create",
-        "kind": "tensor" if isinstance(files, npy_patching.TensorFiles) else "model",
+        "kind": kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "target": arguments.target,

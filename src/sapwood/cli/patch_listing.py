@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sapwood.cli import file_listing
 from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.signature_words import signature_words
@@ -54,8 +55,23 @@ def facts(front: Front) -> dict[str, Any]:
         "writer": header.writer,
         "created_at": header.created_at,
         "metadata": dict(header.metadata),
+        "files": file_facts(front),
         "segments": [segment_facts(segment) for segment in front.segments],
     }
+
+
+def file_facts(front: Front) -> list[dict[str, Any]] | None:
+    """The files of a folder, and of its base; null where the target is a file."""
+    files = front.header.target.files
+    if files is None:
+        return None
+    executable = {one.path for one in files if one.executable}
+    found = list(file_listing.patched_files(front))
+    facts = file_listing.facts([one for one, _ in found])
+    return [
+        {**one, "executable": one["path"] in executable, "payload_size": payload}
+        for one, (_, payload) in zip(facts, found, strict=True)
+    ]
 
 
 def digest_facts(digest: FileDigest) -> dict[str, Any]:
@@ -110,6 +126,14 @@ def show(front: Front, signatures: Sequence[Listed], most: int | None, *, termin
     signed = [("signature", signature_words(one)) for one in signatures]
     for name, value in [*headline(front), *(signed or [("signature", "none")])]:
         print(f"{name + ':':<10} {printable(value)}")
+    if front.header.target.files is not None:
+        files = list(file_listing.patched_files(front))
+        file_listing.show(
+            [one for one, _ in files],
+            [payload for _, payload in files],
+            everything=most is None,
+            terminal=terminal,
+        )
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [row_of(front, segment) for segment in ordered[:most]]
     print()
@@ -130,6 +154,8 @@ def headline(front: Front) -> Iterator[tuple[str, str]]:
         for i, base in enumerate(header.bases):
             yield f"base {i + 1}", digest_text(base, header.base_format)
     yield "target", digest_text(header.target, header.target_format)
+    if header.target.files is not None:
+        yield "files", file_listing.counted([one for one, _ in file_listing.patched_files(front)])
     tensors = header.counts.get("tensors", 0)
     if tensors:
         unchanged = header.counts.get("tensors_unchanged", 0)

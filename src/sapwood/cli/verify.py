@@ -24,6 +24,7 @@ target; and that those have signed it who are trusted, if keys are given."""
 EXAMPLES = (
     "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
     "sapwood verify --base ~/models --patch merged.ttp",
+    "sapwood verify --base model-v1/ --patch v1-v2.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
     "sapwood verify --base v1.bin --patch v2.ttp --public-key release.pub --minimum-counter 17",
     "sapwood verify --base v1/ --patch patches/ --keep-going --json | jq .failed",
@@ -37,8 +38,8 @@ def add_to(commands: Commands) -> None:
     )
     add_bases(
         parser,
-        "the file to apply it to, or a folder to look for it in; - for stdin. Once for each, "
-        "if there are several",
+        "the file or folder to apply it to, or a folder to look for the file in; - for stdin. "
+        "Once for each, if there are several",
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     add_threads(parser)

@@ -15,6 +15,7 @@ from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.npy import looks_like_npy, read_npy
 from sapwood.modelfile.onnx import looks_like_onnx, read_onnx
+from sapwood.modelfile.openvino import looks_like_openvino, read_openvino
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
 from sapwood.modelfile.tflite import looks_like_tflite, read_tflite
 from sapwood.modelfile.zipped import looks_like_zip, read_zip
@@ -31,6 +32,7 @@ __all__ = [
     "read_gguf",
     "read_npy",
     "read_onnx",
+    "read_openvino",
     "read_safetensors",
     "read_tflite",
     "read_zip",
@@ -46,6 +48,7 @@ READERS: tuple[
     (looks_like_npy, read_npy),
     (looks_like_tflite, read_tflite),
     (looks_like_coreml_weights, read_coreml_weights),
+    (looks_like_openvino, read_openvino),
     (looks_like_onnx, read_onnx),
     (looks_like_coreml, read_coreml),
 )

@@ -45,18 +45,34 @@ class TensorEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ExternalTensor:
+    """A tensor that a model file describes and another file holds.
+
+    Attributes:
+        location: of the other file, as the model file has it: from its own folder; None for
+            the file beside it that differs in its ending alone.
+        entry: the tensor, by its place in the other file; nothing of that is checked.
+    """
+
+    location: str | None
+    entry: TensorEntry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ModelFile:
     """The layout of one file.
 
     Attributes:
         format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "onnx", "tflite",
-            "coreml" or "coreml_weights"; "zip" for an archive of other things, or "bytes"
-            for a file that is taken as it is.
+            "openvino", "coreml" or "coreml_weights"; "zip" for an archive of other things,
+            "folder" for a folder of several formats, or "bytes" for a file that is taken as
+            it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
             no two adjacent. Together with the tensors they cover the file once.
         warning: why a file that looks like a model is taken as bytes, or None.
+        elsewhere: tensors whose elements are in other files; see `modelfile.folder`.
     """
 
     format: str
@@ -64,6 +80,7 @@ class ModelFile:
     tensors: tuple[TensorEntry, ...]
     skeleton: tuple[Range, ...]
     warning: str | None = None
+    elsewhere: tuple[ExternalTensor, ...] = ()
 
 
 def plain_bytes(size: int, warning: str | None = None) -> ModelFile:

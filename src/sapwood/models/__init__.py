@@ -14,6 +14,7 @@ from sapwood.models.chain_applying import ChainApplication, apply_chain
 from sapwood.models.chains import append_to_chain, chain_info, create_chain, extract_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
+from sapwood.models.file_diffs import FileDiff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
@@ -28,6 +29,7 @@ __all__ = [
     "Alternative",
     "Chain",
     "ChainApplication",
+    "FileDiff",
     "Fingerprint",
     "InvalidPatch",
     "IoError",

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from sapwood.codec import Coding
 from sapwood.codec.blocks import BlockType
+from sapwood.patch.file_lists import FileEntry
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
@@ -65,12 +66,14 @@ class FileDigest:
         blake3: 32 bytes.
         sha256: 32 bytes; None in patches of a tensor, which no other tool names.
         name: of a base among several, to ask for it by; None of others.
+        files: of a folder, whose bytes are theirs in this order; None of a file.
     """
 
     size: int
     blake3: bytes
     sha256: bytes | None = None
     name: str | None = None
+    files: tuple[FileEntry, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ class Header:
     """What can be known of a patch without its index.
 
     Attributes:
-        kind: "tensor" or "model".
+        kind: "tensor"; "model" of files; "folder" where a base or the target is one.
         algorithm: "delta".
         bases: what it applies to.
         target: what it makes.

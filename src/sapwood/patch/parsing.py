@@ -15,6 +15,7 @@ from sapwood.codec import MOST_TABLES, Coding
 from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.patch import canonical_json
 from sapwood.patch.canonical_json import Fields
+from sapwood.patch.file_lists import parse_files
 from sapwood.patch.format import (
     BYTE_ORDER,
     CHUNK_DIGEST,
@@ -153,17 +154,20 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     if fields.text("format") != VERSION:
         raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
     kind = fields.text("kind")
-    if kind not in {"tensor", "model"}:
-        raise UnsupportedPatch(f"expected a patch of a tensor or a model, found {kind!r}")
+    if kind not in {"tensor", "model", "folder"}:
+        raise UnsupportedPatch(f"expected a patch of a tensor, a model or a folder, found {kind!r}")
     if fields.text("algorithm") != "delta":
         raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
-    bases = tuple(parse_digest(f) for f in fields.objects("bases"))
+    folders = kind == "folder"
+    bases = tuple(parse_digest(f, folders) for f in fields.objects("bases"))
     if not 1 <= len(bases) <= MOST_BASES:
         raise UnsupportedPatch(
             f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}; update sapwood"
         )
-    target = parse_digest(fields.object("target"))
-    if kind == "model" and None in (target.sha256, *(base.sha256 for base in bases)):
+    target = parse_digest(fields.object("target"), folders)
+    if folders and all(one.files is None for one in (target, *bases)):
+        raise InvalidPatch("header: a patch of folders without one")
+    if kind != "tensor" and None in (target.sha256, *(base.sha256 for base in bases)):
         raise InvalidPatch("header: a patch of a model without SHA-256 of base and target")
     label = fields.optional_text("dtype")
     return Header(
@@ -183,14 +187,16 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     )
 
 
-def parse_digest(fields: Fields) -> FileDigest:
-    """A `bases` or `target` entry of the header."""
+def parse_digest(fields: Fields, folders: bool) -> FileDigest:
+    """A `bases` or `target` entry of the header; in a patch of folders it may be one."""
     sha256 = fields.optional_text("sha256")
+    size = fields.size("size")
     return FileDigest(
-        fields.size("size"),
+        size,
         fields.hex("blake3", DIGEST),
         None if sha256 is None else fields.hex("sha256", DIGEST),
         fields.optional_text("name"),
+        parse_files(fields, size) if folders else None,
     )
 
 

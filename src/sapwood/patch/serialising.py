@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sapwood.patch import canonical_json
+from sapwood.patch.file_lists import files_fields
 from sapwood.patch.format import (
     BYTE_ORDER,
     DIGEST,
@@ -65,6 +66,8 @@ def header_fields(header: Header) -> dict[str, Any]:
             fields["sha256"] = one.sha256.hex()
         if one.name is not None:
             fields["name"] = one.name
+        if one.files is not None:
+            fields["files"] = files_fields(one.files)
         return fields
 
     fields: dict[str, Any] = {

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from sapwood.codec.blocks import BlockType
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.patch.format import BaseRange
 from sapwood.patch.matching import Copy
 from sapwood.tensors import DType
@@ -31,7 +31,7 @@ class SegmentSource:
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    target: Bytes
+    target: Content
     places: tuple[BaseRange, ...]
     copies: tuple[Copy, ...] = ()
     row: int | None = None
