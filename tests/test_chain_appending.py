@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,33 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_chain(tmp_path: Path) ->
     }.items():
         (tmp_path / name).write_bytes(data)
     assert run_child(KILLED, folder=tmp_path) == "whole\n" * 25
+
+
+def test_who_reads_meanwhile_sees_the_old_or_the_new_chain(tmp_path: Path) -> None:
+    chain = tmp_path / "chain"
+    begin = spans(ONE_WAY)[1][0]
+    chain.write_bytes(ONE_WAY[:begin])
+    allowed = {opened(ONE_WAY).links[:n] for n in (1, 2, 3)}
+    stop = threading.Event()
+
+    def read() -> int:
+        seen = 0
+        while not stop.is_set():
+            found = models.chain_info(chain)
+            assert found.links in allowed
+            seen += 1
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for _ in range(10):
+            for i in (1, 2):
+                models.append_to_chain(chain, patches(FILES)[i])
+            # As a writer leaves it that was stopped; as another file, for this one is mapped.
+            (tmp_path / "other").write_bytes(ONE_WAY[:begin] + bytes(10 * BLOCK))
+            (tmp_path / "other").replace(chain)
+        stop.set()
+        assert reading.result() > 0
 
 
 def test_a_failed_append_leaves_the_chain_as_it_was(

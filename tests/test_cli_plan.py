@@ -48,6 +48,9 @@ def test_versions_are_named_by_files_folders_or_digests(session: Session) -> Non
         told = session.json(f"plan --have {have} --want {SUMS[3]} --chain c.ttc")
         names = [step["name"] for step in told["route"]["steps"]]
         assert names == ["c.ttc link 2"]
+        (step,) = told["route"]["steps"]
+        begin, end = step["offset"], step["offset"] + step["bytes"]
+        assert session.bytes(step["file"])[begin:end] == session.bytes("2.ttp")
     assert told["want"] == SUMS[3]
     told = session.json("plan --have . --want v3 --chain c.ttc")
     assert (told["route"]["steps"], told["route"]["bytes"]) == ([], 0)

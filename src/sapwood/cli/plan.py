@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     if plan.route is None:
         raise InputError(plan.reason)
     if arguments.json:
-        tell_json(arguments, {"command": "plan", **plan_facts(plan, want, have)})
+        tell_json(arguments, {"command": "plan", **plan_facts(plan, want, have, offered)})
     elif not arguments.quiet:
         show_plan(plan, terminal=sys.stdout.isatty())
     return 0

@@ -7,7 +7,8 @@ from typing import Any
 
 from sapwood.cli.reports import human_size, printable
 from sapwood.cli.tables import show_rows
-from sapwood.models.routes import MOST_NAMED, Offer, Route, RoutePlan
+from sapwood.models.offers import Offered
+from sapwood.models.routes import MOST_NAMED, Route, RoutePlan
 
 COLUMNS = ("", "route", "fetch", "time", "why")
 ON_THE_RIGHT = frozenset({"fetch", "time"})
@@ -15,8 +16,21 @@ CHOSEN = "*"
 MOST_ROWS = 20
 
 
-def plan_facts(plan: RoutePlan, want: bytes, have: Sequence[bytes]) -> dict[str, Any]:
+def plan_facts(
+    plan: RoutePlan, want: bytes, have: Sequence[bytes], offered: Sequence[Offered]
+) -> dict[str, Any]:
     """A plan as JSON values."""
+    places = {one.offer: one for one in offered}
+
+    def route_facts(route: Route | None) -> dict[str, Any] | None:
+        if route is None:
+            return None
+        return {
+            "steps": [offer_facts(places[one]) for one in route.offers],
+            "bytes": route.size,
+            "seconds": route.seconds,
+        }
+
     return {
         "want": want.hex(),
         "have": [one.hex() for one in have],
@@ -24,7 +38,7 @@ def plan_facts(plan: RoutePlan, want: bytes, have: Sequence[bytes]) -> dict[str,
         "reason": plan.reason,
         "alternatives": [
             {
-                "offer": offer_facts(one.offer),
+                "offer": offer_facts(places[one.offer]),
                 "route": route_facts(one.route),
                 "reason": one.reason,
             }
@@ -33,24 +47,15 @@ def plan_facts(plan: RoutePlan, want: bytes, have: Sequence[bytes]) -> dict[str,
     }
 
 
-def route_facts(route: Route | None) -> dict[str, Any] | None:
-    """A route as JSON values."""
-    if route is None:
-        return None
+def offer_facts(offered: Offered) -> dict[str, Any]:
+    """An offer as JSON values, with the bytes of which file it is."""
     return {
-        "steps": [offer_facts(one) for one in route.offers],
-        "bytes": route.size,
-        "seconds": route.seconds,
-    }
-
-
-def offer_facts(offer: Offer) -> dict[str, Any]:
-    """An offer as JSON values."""
-    return {
-        "name": offer.name,
-        "bases": [one.hex() for one in offer.bases],
-        "target": offer.target.hex(),
-        "bytes": offer.size,
+        "name": offered.offer.name,
+        "file": offered.file,
+        "offset": offered.offset,
+        "bytes": offered.offer.size,
+        "bases": [one.hex() for one in offered.offer.bases],
+        "target": offered.offer.target.hex(),
     }
 
 

@@ -18,14 +18,18 @@ from sapwood.patch.format import DEFAULT_LIMITS, Limits
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Offered:
-    """An offer, with what tells its bases among files from afar.
+    """An offer, with where it is and what tells its bases among files from afar.
 
     Attributes:
         offer: for `plan_route`.
+        file: the name of the file that it is in.
+        offset: where in that file it begins, bytes; it is as long as `offer.size`.
         base_sizes: of the bases, bytes.
     """
 
     offer: Offer
+    file: str
+    offset: int
     base_sizes: tuple[int, ...]
 
 
@@ -51,7 +55,7 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
             raise InvalidPatch(f"expected {size} bytes, found {len(data)}; get the patch anew")
     bases = tuple(base.sha256 or b"" for base in header.bases)
     offer = Offer(name, bases, header.target.sha256 or b"", size, header.target.size)
-    return Offered(offer, tuple(base.size for base in header.bases))
+    return Offered(offer, name, 0, tuple(base.size for base in header.bases))
 
 
 def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -> list[Offered]:
@@ -76,6 +80,8 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
                 link.size,
                 link.target.size,
             ),
+            name,
+            link.offset,
             (link.base.size,),
         )
         for link in links
@@ -89,7 +95,7 @@ def file_offer(file: Source, name: str) -> Offered:
         IoError: it cannot be read.
     """
     data = read_source(file)
-    return Offered(Offer(name, (), file_sha256(data), len(data), len(data)), ())
+    return Offered(Offer(name, (), file_sha256(data), len(data), len(data)), name, 0, ())
 
 
 def held_versions(sources: Sequence[Source], sizes: Collection[int]) -> Iterator[bytes]:

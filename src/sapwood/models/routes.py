@@ -112,7 +112,7 @@ def plan_route(
     Args:
         have: versions that are there, by SHA-256, 32 bytes each.
         want: the version that is wanted.
-        offers: what can be fetched.
+        offers: what can be fetched; `sapwood.models.offers` reads them from files.
         by: what to save: "bytes" to fetch, or "time" to fetch and apply.
         bandwidth: bytes a second.
         apply_speed: bytes of target a second, that applying a patch makes. The default was
