@@ -63,7 +63,7 @@ class ModelFile:
     """The layout of one file.
 
     Attributes:
-        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "onnx", "tflite",
+        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "hdf5", "onnx", "tflite",
             "openvino", "coreml" or "coreml_weights"; "zip" for an archive of other things,
             "folder" for a folder of several formats, or "bytes" for a file that is taken as
             it is.
