@@ -14,6 +14,7 @@ import dataclasses
 import io
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
 
+from folder_trees import write_tree  # noqa: E402
 from hostile_patches import FRONTS, PREFIXES, SPLICES  # noqa: E402
 from patch_cases import changed, example, words_of_normals  # noqa: E402
 from patch_writer import Parts, parts_of  # noqa: E402
@@ -45,6 +47,7 @@ from sapwood.codec import Coding  # noqa: E402
 from sapwood.patch.applying import open_patch  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
 from strategies import nasty_words, numpy_type, word_type  # noqa: E402
+from test_folder_headers import BASE, HOSTILE, patch_of  # noqa: E402
 
 LETTERS = {RESIDUAL: "u", SPARSE: "s", VALUE: "v"}
 NAMES = {RESIDUAL: "residual", SPARSE: "sparse", VALUE: "value"}
@@ -277,6 +280,53 @@ def model_vectors() -> Iterator[Vector]:
         yield Vector(name, about, *files, out.getvalue())
 
 
+def folder_vectors() -> Iterator[Vector]:
+    """A model whose tensors move to other files, and files of every other kind."""
+    weights = words_of_normals(DType.F16, 512, 41)
+    tuned = changed(weights, "dense", 42)
+    text = b"".join(b"%d: a line of a file\n" % i for i in range(40))
+    old = {
+        "a.safetensors": safetensors({"x": weights[:256], "y": weights[256:]}),
+        "run.sh": b"#!/bin/sh\n",
+        "sub/words.txt": text,
+        "zero": b"",
+    }
+    new = {
+        "a-1.safetensors": safetensors({"x": tuned[:256]}),
+        "a-2.safetensors": safetensors({"y": weights[256:]}),
+        "empty/zero": b"",
+        "größe.txt": b"new",
+        "run.sh": b"#!/bin/sh\n",
+        "sub/deeper/words.txt": text[:300] + b"changed\n" + text[300:],
+    }
+    with tempfile.TemporaryDirectory() as name:
+        base = write_tree(Path(name, "old"), old)
+        target = write_tree(Path(name, "new"), new)
+        for root in (base, target):
+            (root / "run.sh").chmod(0o755)
+        out = io.BytesIO()
+        models.create_patch(base, target, out, created_at=1_700_000_000, threads=1)
+    files = (
+        ("folder.base", b"".join(old[path] for path in sorted(old))),
+        ("folder.target", b"".join(new[path] for path in sorted(new))),
+    )
+    yield Vector("folder", "files and tensors of a folder, moved", *files, out.getvalue())
+
+
+def folder_refusals() -> Iterator[Refusal]:
+    """Lists of files that must be refused."""
+    with tempfile.TemporaryDirectory() as name:
+        patch = patch_of(Path(name))
+    base = ("hostile-folder.base", b"".join(BASE[path] for path in sorted(BASE)))
+    for about, change in HOSTILE.items():
+        parts = parts_of(patch)
+        change(parts)
+        parts.header = json.dumps(parts.header).encode()
+        written = parts.write()
+        if len(written) <= MOST_HOSTILE:
+            yield refusal(f"folder-{slug(about)}", f"folder: {about}", base, written)
+
+
 def safetensors(tensors: dict[str, Any]) -> bytes:
     """A safetensors file of f16 tensors."""
     fields = {}
@@ -407,9 +457,15 @@ def main() -> None:
     if listed.exists():
         document = json.loads(listed.read_text(encoding="utf-8"))
     there = {one["name"] for kind in ("valid", "invalid") for one in document[kind]}
-    made = [*coded_vectors(), *made_vectors(), *sum_vectors(), *model_vectors()]
+    made = [
+        *coded_vectors(),
+        *made_vectors(),
+        *sum_vectors(),
+        *model_vectors(),
+        *folder_vectors(),
+    ]
     valid = [one for one in made if one.name not in there]
-    invalid = [one for one in refusals() if one.name not in there]
+    invalid = [one for one in (*refusals(), *folder_refusals()) if one.name not in there]
     files: dict[str, bytes] = {}
     for one in (*valid, *invalid):
         added = [one.base, (f"{one.name}.patch", one.patch)]

@@ -1,6 +1,6 @@
 """Fuzzes the reader of chains with atheris.
 
-    python fuzz/fuzz_chain.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_chain.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/chain
 
 Whatever the bytes: only errors of sapwood.errors come out, a chain that opens is one by the
 rules of the specification, and what applying one makes has the digest that the chain names.

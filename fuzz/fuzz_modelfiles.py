@@ -3,7 +3,7 @@
     python fuzz/fuzz_modelfiles.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/modelfiles
 
 Whatever the bytes: only InvalidModelFile is raised, and the layout covers the file
-once.
+once; so does that of a data file beside it, whatever the bytes say of that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from fuzz_safetensors import check_cover
 
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile import READERS, open_model
+from sapwood.modelfile.folder import open_folder, whole_folder
+
+BESIDE = bytes(64)  # a data file that external tensors may be in
 
 
 def one_input(data: bytes) -> None:
@@ -28,6 +31,16 @@ def one_input(data: bytes) -> None:
                 raise AssertionError(f"error without a place in the file: {e}") from e
         else:
             check_cover(layout, len(data))
+    one_folder(data)
+
+
+def one_folder(data: bytes) -> None:
+    """`data` as a model with a file beside it, in a folder."""
+    files = {"m.bin": BESIDE, "m.model": data}
+    layouts = open_folder([*files], lambda path: memoryview(files[path]))
+    for path, layout in layouts.items():
+        check_cover(layout, len(files[path]))
+    whole_folder(layouts)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import fuzz_chain
 import fuzz_patch
 import fuzz_signatures
 import numpy as np
@@ -21,8 +22,10 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import coreml_files  # noqa: E402 (the path to it comes first)
+import chain_files  # noqa: E402 (the path to it comes first)
+import coreml_files  # noqa: E402
 import gguf_files  # noqa: E402
+import hdf5_files  # noqa: E402
 import onnx_files  # noqa: E402
 import tflite_files  # noqa: E402
 from model_files import layer, safetensors_file, stacked, tuned, weights  # noqa: E402
@@ -141,6 +144,11 @@ def model_files() -> Iterator[tuple[str, bytes]]:
     yield "coreml-everything", coreml_files.everything()
     blobs = [(1, weights(1, (9,), DType.F16).tobytes()), (2, weights(2, (5,), DType.F32).tobytes())]
     yield "coreml_weights-two", coreml_files.blob_storage(blobs)
+    yield "hdf5-newer", hdf5_files.NEWER
+    yield "hdf5-older", hdf5_files.hdf5_file({"w": weights(1, (3, 4), DType.F32)})
+    data = '<data element_type="f32" shape="2, 3" offset="0" size="24"/>'
+    layers = f'<layers><layer id="0" name="w" type="Const">{data}</layer></layers>'
+    yield "openvino-one", f'<?xml version="1.0"?><net version="11">{layers}</net>'.encode()
     yield "bytes-text", b"no model at all\n" * 9
 
 
@@ -184,11 +192,20 @@ def signatures() -> Iterator[tuple[str, bytes]]:
     yield "file-later", serialise_detached(name, made[:1]).replace(b"ed25519", b"ml-dsa-65")
 
 
+def chains() -> Iterator[tuple[str, bytes]]:
+    """One way and both ways, and one that was cut off while it was appended to."""
+    files = fuzz_chain.FILES
+    yield "both-ways", fuzz_chain.good_chain()
+    yield "forward", chain_files.chain_of(files, reverse=False)
+    yield "cut-off", chain_files.chain_of(files)[:-70]
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
     "patch": patches(),
     "signatures": signatures(),
+    "chain": chains(),
 }
 """The files of each target, by their names."""
 
