@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedPatch,
 )
-from sapwood.models.folder_output import target_output
+from sapwood.models.folder_output import FolderWriter, target_output
 from sapwood.patch.file_lists import MOST_FILES, FileEntry, path_fault
 from sapwood.patch.parsing import parse_front
 
@@ -125,10 +128,10 @@ HOSTILE: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_list_is_refused_and_nothing_is_written(tmp_path: Path, change: Change) -> None:
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_list_is_refused_and_nothing_is_written(tmp_path: Path, case: str) -> None:
     parts = parts_of(patch_of(tmp_path))
-    change(parts)
+    HOSTILE[case](parts)
     # As JSON may name half a surrogate pair, which UTF-8 cannot hold.
     text = json.dumps(parts.header)
     parts.header = text.encode()
@@ -190,6 +193,37 @@ def test_names_that_are_one_to_the_file_system_are_an_error(
         out.writelines([b"1", b"2"])
     monkeypatch.undo()
     assert names_below(tmp_path) == set()
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = patch_of(tmp_path)
+    before = names_below(tmp_path)
+
+    def full(_: FolderWriter, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FolderWriter, "write", full)
+    with pytest.raises(IoError, match="No space left"):
+        models.apply_patch(tmp_path / "v1", patch, tmp_path / "out")
+    assert names_below(tmp_path) == before
+
+
+def test_a_kill_half_way_leaves_no_folder_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(patch_of(tmp_path))
+    script = (
+        "import os; from sapwood import models\n"
+        "models.apply_patch('v1', 'p', 'out', progress=lambda done, total: os._exit(9))"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert killed.returncode == 9
+    assert not (tmp_path / "out").exists()
+    models.apply_patch(tmp_path / "v1", tmp_path / "p", tmp_path / "out")
+    assert read_tree(tmp_path / "out") == TARGET
 
 
 def test_a_pipe_in_the_base_does_not_block(tmp_path: Path) -> None:

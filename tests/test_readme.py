@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,11 +44,15 @@ def test_the_commands_run(tmp_path: Path) -> None:
         "ab": (a + b) / np.float16(2),
     }.items():
         save_file({"w.weight": array}, tmp_path / f"{name}.safetensors")
+    for version in ("v1", "v2"):
+        (tmp_path / f"model-{version}").mkdir()
+        shutil.copy(tmp_path / f"{version}.safetensors", tmp_path / f"model-{version}")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("sapwood ")]
     assert [line.split()[1] for line in commands] == [
         *("create", "verify", "apply", "inspect", "diff"),
         *("create", "apply", "extract-adapter"),
+        *("create", "apply"),
         *("create", "create", "chain", "chain", "chain", "chain", "plan"),
     ]
     for command in commands:
