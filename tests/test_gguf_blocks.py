@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from block_files import block_pair, block_patch
+from cli_session import Session
 from hostile_patches import BLOCKED_SEGMENTS, PLANES
 from patch_writer import Parts, parts_of
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, errors, models
@@ -190,6 +192,21 @@ def test_tensors_of_a_patch_are_had_one_by_one() -> None:
     found = models.load_patched(base, patch)["w"]
     assert found.dtype == np.uint8
     assert found.tobytes() == pair[1].tobytes()
+
+
+def test_inspect_names_the_blocks_and_counts_weights(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    for name, one in zip(("base", "target"), block_pair("q4_0", BLOCKS), strict=True):
+        (tmp_path / name).write_bytes(gguf_file("q4_0", one.tobytes(), 8))
+    session.succeed("create --base base --target target --out patch")
+    (line,) = (
+        line for line in session.succeed("inspect patch").decode().splitlines() if " blocks" in line
+    )
+    assert line.split()[:2] == ["w", "q4_0"]
+    (segment,) = (one for one in session.json("inspect patch")["segments"] if one["name"] == "w")
+    assert segment["blocks"] == "q4_0"
+    assert segment["codings"] == {"blocks": 18 * BLOCKS}
+    assert segment["bits_per_weight"] == 8 * segment["payload_size"] / (32 * BLOCKS)
 
 
 def test_the_patch_does_not_depend_on_threads() -> None:
