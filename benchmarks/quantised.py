@@ -24,9 +24,7 @@ MEASURED = ("sapwood", "xor-zstd", "xor-zstd-19", "zstd-patch-from-19", "xdelta3
             "hdiffpatch")  # fmt: skip
 STEPS = (
     ("sft", "a fine-tune of 100 steps", "base", "sft-100"),
-    ("sft-200", "from step 100 to step 200", "sft-100", "sft-200"),
     ("sft-step", "one step of fine-tuning", "sft-100", "sft-101"),
-    ("rl-step", "one step at 1e-6, as in RL", "rl-50", "rl-51"),
 )
 
 
