@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help demo test bench adapters lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
+.PHONY: help demo test bench adapters quantised lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
   kernel-symbols clean distclean
 
 help: ## list the targets
@@ -52,6 +52,13 @@ adapters: build/adapters/base.bf16.safetensors ## measure merged adapters and me
 	$(BENCH_VENV)/bin/python benchmarks/adapters.py --adapters build/adapters \
 	  --merges build/merges --simulated build/simulated --checkpoints build/checkpoints \
 	  --out docs/adapters.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
+
+quantised: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors ## measure GGUF models
+	$(BENCH_VENV)/bin/python benchmarks/quantise_checkpoints.py \
+	  --checkpoints build/checkpoints --out build/quantised
+	$(BENCH_VENV)/bin/python benchmarks/quantised.py --quantised build/quantised \
+	  --out docs/gguf.json $(BENCH_ARGS)
 	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 
 build/checkpoints/base.bf16.safetensors: benchmarks/finetune_encoder.py | $(BENCH_VENV)/installed

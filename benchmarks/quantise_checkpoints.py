@@ -21,7 +21,7 @@ import kquants
 from checkpoints import checkpoint, read_weights
 
 TYPES = ("Q8_0", "Q4_0", "Q5_1", "Q4_K", "Q6_K")
-NAMES = ("base", "sft-100", "sft-101", "sft-200", "rl-50", "rl-51")
+NAMES = ("base", "sft-100", "sft-101")
 BY_KQUANTS = ("Q4_K", "Q6_K")
 
 

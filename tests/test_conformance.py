@@ -21,7 +21,7 @@ from strategies import numpy_type
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 LISTED = FOLDER / "cases.json"
-MOST_BYTES = 500_000
+MOST_BYTES = 700_000
 
 
 def cases(kind: str) -> list[Any]:

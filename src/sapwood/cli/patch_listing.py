@@ -29,6 +29,7 @@ WORDS = {
     Coding.SPLICE: "spliced",
     Coding.COMPRESSED: "compressed",
     Coding.PREFIXED: "compressed with the base",
+    Coding.BLOCKS: "blocks",
     Coding.RAW: "raw",
 }
 
@@ -83,11 +84,13 @@ def digest_facts(digest: FileDigest) -> dict[str, Any]:
 def segment_facts(segment: Segment) -> dict[str, Any]:
     """A segment; `name` is null for what is no tensor's, `codings` in bytes of target.
 
+    `blocks` is the type of quantised weights that were taken apart, null of other segments.
     `base` in the terms of `prediction` is the place in `bases`, from 0.
     """
     return {
         "name": segment.name or None,
         "dtype": segment.dtype.label,
+        "blocks": None if segment.blocks is None else segment.blocks.name,
         "shape": list(segment.shape),
         "target_offset": segment.target_offset,
         "target_size": segment.nbytes,
@@ -108,10 +111,16 @@ def codings(segment: Segment) -> list[tuple[Coding, int]]:
 
 
 def bits_per_weight(segment: Segment) -> float | None:
-    """Bits of payload for each element; None where there are none, or they are bytes."""
+    """Bits of payload for each element, or weight in a block; None where there are none.
+
+    Of bytes likewise.
+    """
     if segment.dtype is DType.BYTES or segment.elements == 0:
         return None
-    return 8 * segment.payload_size / segment.elements
+    weights = segment.elements
+    if segment.blocks is not None:
+        weights = weights // segment.blocks.nbytes * segment.blocks.weights
+    return 8 * segment.payload_size / weights
 
 
 def show(front: Front, signatures: Sequence[Listed], most: int | None, *, terminal: bool) -> None:
@@ -204,7 +213,7 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
     bits = bits_per_weight(segment)
     return (
         shortened(name),
-        segment.dtype.label,
+        segment.dtype.label if segment.blocks is None else segment.blocks.name,
         "x".join(map(str, segment.shape)) or "scalar",
         words,
         human_size(segment.payload_size),

@@ -76,7 +76,7 @@ class Field:
         count: elements in a block.
         place: of the first one in the block, bytes, where they are whole bytes in a row;
             None where they are put together from runs of bits.
-        runs: those; elements of one byte then.
+        runs: those, the lowest bits of each element first; elements of one byte then.
         zero: what is taken from an element to have its integer.
         grid: what that stands for, in terms of fields before this one; None where it is a
             number of its own, or an index.
@@ -156,14 +156,18 @@ def _unpacked(blocks: Bytes, field: Field) -> Bytes:
     """The plane of one field."""
     if field.place is not None:
         return blocks[:, field.place : field.place + field.nbytes].copy().reshape(-1)
-    plane = np.zeros((len(blocks), field.count), np.uint8)
+    plane = np.empty((len(blocks), field.count), np.uint8)
     for run in field.runs:
-        moved = blocks[:, run.bytes]
+        moved = blocks[:, run.bytes].copy()  # what lies together is quickly computed with
         if run.shift:
-            moved = moved >> np.uint8(run.shift)
+            moved >>= np.uint8(run.shift)
         if run.shift + run.width < 8:
-            moved = moved & np.uint8(run.mask)
-        plane[:, run.elements] |= moved << np.uint8(run.up) if run.up else moved
+            moved &= np.uint8(run.mask)
+        if run.up:
+            moved <<= np.uint8(run.up)
+            plane[:, run.elements] |= moved
+        else:  # the lowest bits of an element come first
+            plane[:, run.elements] = moved
     return plane.reshape(-1)
 
 
@@ -174,7 +178,10 @@ def _pack(blocks: Bytes, field: Field, plane: Bytes) -> None:
         blocks[:, field.place : field.place + field.nbytes] = own
         return
     for run in field.runs:
-        moved = own[:, run.elements]
+        moved = own[:, run.elements].copy()
         if run.up:
-            moved = moved >> np.uint8(run.up)
-        blocks[:, run.bytes] |= (moved & np.uint8(run.mask)) << np.uint8(run.shift)
+            moved >>= np.uint8(run.up)
+        moved &= np.uint8(run.mask)
+        if run.shift:
+            moved <<= np.uint8(run.shift)
+        blocks[:, run.bytes] |= moved

@@ -41,7 +41,7 @@ class Coding(enum.StrEnum):
     SPLICE = "x"  # copies from anywhere in the base, and new bytes
     COMPRESSED = "z"  # a zstd frame
     PREFIXED = "p"  # a zstd frame that goes on from a part of the base
-    BLOCKS = "q"  # quantised blocks, each kind of number in them apart
+    BLOCKS = "b"  # quantised blocks, each kind of number in them apart
     RAW = "r"  # the bytes
 
 

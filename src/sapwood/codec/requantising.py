@@ -11,7 +11,7 @@ own. All is binary32, an operation at a time, as spec/patch-v1.md, Blocks, defin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,17 @@ from sapwood.tensors import DType
 STRIPE = 1 << 16  # weights at a time: numbers of binary32 take four times the memory of quants
 FAR = 118  # exponent field of binary32: fractions below 2**-8 count as none
 KINDS = 8  # of fractions, by octaves
+# The edge by the sign and the exponent field of a fraction; one without a value has no sign.
+EDGES = np.array(
+    [
+        2 * min(max(exponent - FAR, 0), KINDS - 1) + sign
+        for sign in (0, 1)
+        for exponent in range(256)
+    ],
+    np.uint8,
+)
 
 Floats = npt.NDArray[np.float32]
-Number = TypeVar("Number", np.float32, np.bool_)
 
 NUMPY_TYPES: dict[DType, np.dtype[Any]] = {
     DType.F16: np.dtype("<f2"),
@@ -65,14 +73,13 @@ def predicted_plane(
     for first in range(0, blocks, step):
         last = min(first + step, blocks)
         part = slice(first * field.nbytes, last * field.nbytes)
-        out[part], marks = _predicted(
+        out[part] = _predicted(
             kind,
             field,
             [_part(plane, blocks, first, last) for plane in base],
             [_part(plane, blocks, first, last) for plane in scales],
+            None if edges is None else edges[part],
         )
-        if edges is not None:
-            edges[part] = marks
     return out
 
 
@@ -83,39 +90,56 @@ def _part(plane: Bytes, blocks: int, first: int, last: int) -> Bytes:
 
 
 def _predicted(
-    kind: BlockType, field: Field, base: Sequence[Bytes], scales: Sequence[Bytes]
-) -> tuple[Bytes, Bytes]:
-    """The integers of a field on a grid, and their edges."""
+    kind: BlockType,
+    field: Field,
+    base: Sequence[Bytes],
+    scales: Sequence[Bytes],
+    edges: Bytes | None,
+) -> Bytes:
+    """The patterns of a field on a grid; fills in their edges."""
     assert field.grid is not None
     grid = field.grid
-    integers = _numbers(kind, base, field.name)
     old_scale, new_scale = (_product(kind, one, grid.scale) for one in (base, scales))
-    old_offset, new_offset = (_product(kind, one, grid.offset) for one in (base, scales))
+    old_offset = new_offset = np.zeros_like(old_scale)
+    if grid.offset:
+        old_offset, new_offset = (_product(kind, one, grid.offset) for one in (base, scales))
     if grid.falls:
         old_offset, new_offset = -old_offset, -new_offset
+    own = base[kind.number(field.name)].reshape(len(old_scale), -1)
+    out = own.copy()
+    # Most scales stay as they are; where they do, so do the integers.
+    moved = np.flatnonzero((old_scale != new_scale) | (old_offset != new_offset))
+    integers = own[moved].view(NUMPY_TYPES[field.dtype]).astype(np.float32)
+    integers -= np.float32(field.zero)
     with np.errstate(all="ignore"):  # scales may be 0, infinite or no numbers
-        weight = integers * _spread(old_scale, integers) + _spread(old_offset, integers)
-        place = (weight - _spread(new_offset, integers)) / _spread(new_scale, integers)
-    same = _spread(old_scale == new_scale, integers) & _spread(old_offset == new_offset, integers)
-    place = np.where(same | ~np.isfinite(place), integers, place)
+        place = integers * old_scale[moved, None]
+        if grid.offset:
+            place += old_offset[moved, None]
+            place -= new_offset[moved, None]
+        place /= new_scale[moved, None]
+    finite = np.isfinite(place)
+    if not finite.all():
+        place = np.where(finite, place, integers)
     lowest = -128 if field.dtype is DType.I8 else -field.zero
-    nearest = np.clip(np.rint(place), lowest, lowest + (1 << field.bits) - 1)
-    fraction = place - nearest
-    exponents = (fraction.view(np.uint32) >> 23) & 0xFF
-    octaves = np.clip(exponents.astype(np.int16) - FAR, 0, KINDS - 1)
-    edges = (2 * octaves + (fraction < 0)).astype(np.uint8)
-    return (nearest.astype(np.int16) + field.zero).astype(np.uint8), edges
+    nearest = np.rint(place, out=integers)
+    np.clip(nearest, lowest, lowest + (1 << field.bits) - 1, out=nearest)
+    if edges is not None:
+        marks = edges.reshape(own.shape)
+        marks[:] = 0
+        place -= nearest
+        marks[moved] = EDGES[place.view(np.uint32) >> 23]
+    nearest += np.float32(field.zero)
+    out[moved] = nearest.astype(np.int16).astype(np.uint8)
+    return out.reshape(-1)
 
 
 def _product(kind: BlockType, planes: Sequence[Bytes], names: Sequence[str]) -> Floats:
-    """The product of fields, as many numbers as the last one has; 0 of none."""
-    if not names:
-        return np.zeros(len(planes[0]) // kind.fields[0].nbytes, np.float32)
+    """The product of fields, as many numbers as the last one has."""
     product = _numbers(kind, planes, names[0])
     for name in names[1:]:
         factor = _numbers(kind, planes, name)
         with np.errstate(all="ignore"):
-            product = _spread(product, factor) * factor
+            product = np.repeat(product, len(factor) // len(product)) * factor
     return product
 
 
@@ -129,8 +153,3 @@ def _numbers(kind: BlockType, planes: Sequence[Bytes], name: str) -> Floats:
     if field.zero:
         numbers -= np.float32(field.zero)
     return numbers
-
-
-def _spread(numbers: npt.NDArray[Number], like: Floats) -> npt.NDArray[Number]:
-    """Each number as often as there are elements of `like` to it."""
-    return np.repeat(numbers, len(like) // len(numbers))
