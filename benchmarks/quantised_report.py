@@ -13,8 +13,9 @@ INTRODUCTION = """## GGUF
 The same fine-tunes, both versions quantised alike (`benchmarks/quantise_checkpoints.py`): Q8_0,
 Q4_0 and Q5_1 by the `gguf` package, Q4_K and Q6_K as llama.cpp does without an importance matrix.
 Matrices are quantised, norms and biases are f32. The rows of this encoder are no multiple of 256,
-so those of the K types were joined with their neighbours. Bytes of whole patches, all of which
-came back exactly but where it says otherwise; `ratio` is Sapwood against the smallest of the others.
+so those of the K types were joined with their neighbours. Bytes of whole patches; every target
+came back exactly, but where it says otherwise. `ratio` is Sapwood against the smallest of the
+others.
 """
 
 
