@@ -155,19 +155,19 @@ class BlockType:
 def _unpacked(blocks: Bytes, field: Field) -> Bytes:
     """The plane of one field."""
     if field.place is not None:
-        return blocks[:, field.place : field.place + field.nbytes].copy().reshape(-1)
+        return _taken(blocks, slice(field.place, field.place + field.nbytes)).reshape(-1)
     plane = np.empty((len(blocks), field.count), np.uint8)
     for run in field.runs:
-        moved = blocks[:, run.bytes].copy()  # what lies together is quickly computed with
+        moved = _taken(blocks, run.bytes)
         if run.shift:
             moved >>= np.uint8(run.shift)
         if run.shift + run.width < 8:
             moved &= np.uint8(run.mask)
         if run.up:
             moved <<= np.uint8(run.up)
-            plane[:, run.elements] |= moved
-        else:  # the lowest bits of an element come first
-            plane[:, run.elements] = moved
+            moved |= _taken(plane, run.elements)
+        # Without `up` they are the lowest bits of an element, which come first.
+        _put(plane, run.elements, moved)
     return plane.reshape(-1)
 
 
@@ -175,13 +175,36 @@ def _pack(blocks: Bytes, field: Field, plane: Bytes) -> None:
     """Writes one field's bits, which were 0."""
     own = plane.reshape(len(blocks), field.nbytes)
     if field.place is not None:
-        blocks[:, field.place : field.place + field.nbytes] = own
+        _put(blocks, slice(field.place, field.place + field.nbytes), own)
         return
     for run in field.runs:
-        moved = own[:, run.elements].copy()
+        moved = _taken(own, run.elements)
         if run.up:
             moved >>= np.uint8(run.up)
         moved &= np.uint8(run.mask)
         if run.shift:
             moved <<= np.uint8(run.shift)
-        blocks[:, run.bytes] |= moved
+        moved |= _taken(blocks, run.bytes)
+        _put(blocks, run.bytes, moved)
+
+
+def _taken(rows: Bytes, columns: slice) -> Bytes:
+    """A copy of some columns, which lies together: what is computed with is best so."""
+    part = rows[:, columns]
+    if columns.step not in {None, 1}:
+        return part.copy()
+    return part.view(_whole_row(part)).copy().view(np.uint8)
+
+
+def _put(rows: Bytes, columns: slice, values: Bytes) -> None:
+    """Writes some columns."""
+    part = rows[:, columns]
+    if columns.step not in {None, 1}:
+        part[:] = values
+    else:
+        part.view(_whole_row(part))[:] = values.view(_whole_row(values))
+
+
+def _whole_row(rows: Bytes) -> np.dtype[np.void]:
+    """A row as one element: NumPy moves these many times as fast as single bytes."""
+    return np.dtype((np.void, rows.shape[1]))

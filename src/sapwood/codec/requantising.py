@@ -20,7 +20,7 @@ from sapwood.codec.blocks import BlockType, Field
 from sapwood.codec.chunk import Bytes
 from sapwood.tensors import DType
 
-STRIPE = 1 << 16  # weights at a time: numbers of binary32 take four times the memory of quants
+STRIPE = 1 << 16  # integers at a time: as binary32 they take four times the memory
 FAR = 118  # exponent field of binary32: fractions below 2**-8 count as none
 KINDS = 8  # of fractions, by octaves
 # The edge by the sign and the exponent field of a fraction; one without a value has no sign.
@@ -68,7 +68,7 @@ def predicted_plane(
     if field.grid is None:
         return own
     blocks = len(own) // field.nbytes
-    step = STRIPE // kind.weights
+    step = STRIPE // field.count
     out = np.empty_like(own)
     for first in range(0, blocks, step):
         last = min(first + step, blocks)

@@ -69,7 +69,7 @@ class Options:
     """How to make a patch.
 
     Attributes:
-        chunk_size: bytes of target a chunk, at least 1024.
+        chunk_size: bytes of target a chunk, at least 1024; of blocks, those of their planes.
         level: of zstd, 1 to 19.
         compressing: False keeps changed chunks as they are.
         low_rank: look for low-rank updates.
@@ -343,8 +343,11 @@ class Builder:
     def grid(self, source: SegmentSource) -> tuple[int, int]:
         """Elements a row and bytes a chunk."""
         row = source.row_length
-        unit = 1 if source.blocks is None else source.blocks.nbytes
-        elements = chunk_elements(source.dtype, row, self.options.chunk_size, unit)
+        size, unit = self.options.chunk_size, 1
+        if source.blocks is not None:  # taken apart they take more memory
+            unit = source.blocks.nbytes
+            size = size * unit // source.blocks.plane_bytes
+        elements = chunk_elements(source.dtype, row, size, unit)
         return min(row, elements), elements * source.dtype.size
 
     def finished(

@@ -42,8 +42,9 @@ class Limits:
 
     Attributes:
         front: bytes of header, index and tables together, unpacked.
-        chunk: bytes of one chunk of the target; several are in memory at once, at
-            most two for each thread, each with up to four times as much for its decoding.
+        chunk: bytes of one chunk of the target, or of the planes of one of blocks; several
+            are in memory at once, at most two for each thread, each with up to four times
+            as much for its decoding.
         factors: bytes of the factors of one tensor, four for each number; up to six
             times as much is in memory for each tensor that is being decoded, of which
             there is at most one for each thread and one more.
