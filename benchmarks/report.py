@@ -11,6 +11,7 @@ from typing import Any
 
 from bars import bars
 from cells import EXACT, is_whole
+from formats_report import formats_section
 from merge_report import merge_section
 from plot import draw
 from quantised_report import quantised_section
@@ -209,6 +210,7 @@ def page(results: Results, picture: str) -> str:
         overview(results, picture),
         "## Each pair\n",
         *(pair_table(pair) for pair in results.pairs),
+        formats_section(results.formats) if results.formats else "",
         merge_section(results.merges) if results.merges else "",
         quantised_section(results.quantised) if results.quantised else "",
         codec_table(results),

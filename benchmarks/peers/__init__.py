@@ -28,11 +28,14 @@ PEERS = {
     "reminis": "reminis_pack:Reminis",
     "pcodec-ulp": "pcodec_ulp:PcodecUlp",
 }
-# Measured by adapters.py or quantised.py only.
+# Measured by adapters.py, quantised.py or published_formats.py only.
 VARIANTS = {
     "sapwood-plain": "sapwood_patch:SapwoodPlain",
+    "sapwood-19": "sapwood_patch:SapwoodBest",
     "xor-zstd-19": "xor_zstd:XorZstd19",
+    "zstd-19-long": "zstd_alone:Zstd19Long",
     "zstd-patch-from-19": "zstd_patch_from:ZstdPatchFrom19",
+    "xdelta3-9": "xdelta3_program:Xdelta3Best",
 }
 
 

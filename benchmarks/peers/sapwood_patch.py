@@ -28,6 +28,17 @@ class Sapwood(Peer):
         sapwood.models.apply_patch(sources(base), patch, out, threads=self.threads)
 
 
+class SapwoodBest(Sapwood):
+    """What is no tensor at the highest level of zstd."""
+
+    name = "Sapwood, compression_level 19"
+
+    def create(self, base: Path, target: Path, patch: Path) -> None:
+        sapwood.models.create_patch(
+            sources(base), target, patch, compression_level=19, threads=self.threads
+        )
+
+
 class SapwoodPlain(Sapwood):
     """Every residual against the base itself."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from peers.peer import Peer
 
@@ -15,6 +16,7 @@ MIN_WINDOW, MAX_WINDOW = 1 << 19, 1 << 31
 class Xdelta3(Peer):
     name = "xdelta3"
     package = "xdelta3"
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, threads: int, work: Path) -> None:
         super().__init__(threads, work)
@@ -29,7 +31,7 @@ class Xdelta3(Peer):
 
     def run(self, base: Path, *arguments: str | Path) -> None:
         window = min(max(base.stat().st_size, MIN_WINDOW), MAX_WINDOW)
-        command = [self.program, "-f", "-B", str(window), "-s", base, *arguments]
+        command = [self.program, "-f", "-B", str(window), "-s", base, *self.options, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def create(self, base: Path, target: Path, patch: Path) -> None:
@@ -37,3 +39,10 @@ class Xdelta3(Peer):
 
     def apply(self, base: Path, patch: Path, out: Path) -> None:
         self.run(base, "-d", patch, out)
+
+
+class Xdelta3Best(Xdelta3):
+    """Its highest level, with its own secondary compression."""
+
+    name = "xdelta3 -9 -S djw"
+    options = ("-9", "-S", "djw")

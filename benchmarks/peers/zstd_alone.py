@@ -31,3 +31,11 @@ class Zstd3(ZstdAlone):
 class Zstd9(ZstdAlone):
     name = "zstd -9 (alone)"
     level = 9
+
+
+class Zstd19Long(ZstdAlone):
+    name = "zstd -19 --long (alone)"
+    level = 19
+
+    def create(self, base: Path, target: Path, patch: Path) -> None:  # noqa: ARG002
+        patch.write_bytes(zstd.compress(target.read_bytes(), self.level, self.threads, long=True))

@@ -1,4 +1,4 @@
-"""`zstd -9 --patch-from`: the base as prefix, long matches on, one window over both."""
+"""`zstd --patch-from`: the base as prefix, long matches on, one window over both."""
 
 from __future__ import annotations
 

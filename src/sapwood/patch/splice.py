@@ -20,16 +20,38 @@ STRIPE = 1 << 16  # bytes of operations looked at together
 
 SMALL = 1 << 18  # bytes of content that the best level takes no noticeable time for
 BEST_LEVEL = 19
+# Bytes of a copy that is worth its place in the list: with fewer of them zstd often does better.
+LONG = 64
 
 
 def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int) -> bytes:
-    """The payload of a chunk.
+    """The payload of a chunk. Where that takes no noticeable time, without short copies if smaller.
 
     Args:
         target: bytes of the chunk.
         offset: of the chunk in the whole target, which the copies refer to.
         copies: ascending, inside the chunk.
         level: of zstd, 1 to 19.
+    """
+    contents = [splice_content(target, offset, copies)]
+    if len(contents[0]) <= SMALL:
+        long = [copy for copy in copies if copy.length >= LONG]
+        if len(long) < len(copies):
+            contents.append(splice_content(target, offset, long))
+    return min((packed(content, level) for content in contents), key=len)
+
+
+def packed(content: bytes, level: int) -> bytes:
+    """A frame behind the size of its content."""
+    payload = bytearray()
+    put_varint(payload, len(content))
+    return bytes(payload) + compress(content, level if len(content) > SMALL else BEST_LEVEL)
+
+
+def splice_content(target: Bytes, offset: int, copies: Sequence[Copy]) -> bytes:
+    """Operations and new bytes.
+
+    Takes what `encode_splice` does.
     """
     operations = bytearray()
     literals = []
@@ -45,10 +67,7 @@ def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int
     literals.append(target[at - offset :])
     head = bytearray()
     put_varint(head, len(copies))
-    content = bytes(head + operations) + b"".join(part.tobytes() for part in literals)
-    payload = bytearray()
-    put_varint(payload, len(content))
-    return bytes(payload) + compress(content, level if len(content) > SMALL else BEST_LEVEL)
+    return bytes(head + operations) + b"".join(part.tobytes() for part in literals)
 
 
 def decode_splice(payload: Bytes, base: Content, out: Bytes) -> None:
