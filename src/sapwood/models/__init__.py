@@ -8,6 +8,7 @@ from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, finge
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
+from sapwood.models.subsets import extract_tensors
 from sapwood.trust import generate_keypair
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "create_patch",
     "diff",
     "extract_adapter",
+    "extract_tensors",
     "fingerprint",
     "generate_keypair",
     "load_patched",

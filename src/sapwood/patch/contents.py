@@ -13,6 +13,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 
 STRIPE = 16 << 20  # bytes read at a time; hashing gains nothing from more
+COPIED = 1 << 20  # of what may have to be copied into memory for it
 
 
 class EndToEnd:
@@ -46,10 +47,34 @@ class EndToEnd:
             i += 1
 
 
+class Rest:
+    """Another content from one of its bytes on, which is not read before it is asked for."""
+
+    def __init__(self, content: Content, begin: int) -> None:
+        """Borrows the content."""
+        self._content = content
+        self._begin = begin
+
+    def __len__(self) -> int:
+        """Bytes from there on."""
+        return len(self._content) - self._begin
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(len(self))
+        return self._content[self._begin + begin : self._begin + end]
+
+
+def rest(content: Content, begin: int) -> Content:
+    """A content from the byte `begin` on; nothing is copied or read."""
+    return content[begin:] if isinstance(content, np.ndarray) else Rest(content, begin)
+
+
 def stripes(content: Content) -> Iterator[Bytes]:
     """All of a content, a stripe at a time."""
-    for at in range(0, len(content), STRIPE):
-        yield content[at : min(at + STRIPE, len(content))]
+    size = STRIPE if isinstance(content, np.ndarray) else min(STRIPE, COPIED)
+    for at in range(0, len(content), size):
+        yield content[at : min(at + size, len(content))]
 
 
 def blake3_digest(content: Content, threads: int = 1) -> bytes:

@@ -50,6 +50,7 @@ class Limits:
     front: int = 256 << 20
     chunk: int = 64 << 20
     factors: int = 64 << 20
+    tables: int | None = None
 
 
 DEFAULT_LIMITS = Limits()

@@ -1,0 +1,97 @@
+"""What the tensors of a target are decoded from: a patch, here or on a server, and its bases."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from sapwood.codec.content import Content
+from sapwood.models.applying import matched_sources, open_model_patch
+from sapwood.models.files import Source
+from sapwood.models.memory import Room, within
+from sapwood.models.ranges import WINDOW, RemotePatch, announced, patch_parts
+from sapwood.models.signing import Demands, check_same
+from sapwood.patch.applying import DecodedChunk, OpenPatch, Place, decode_chunks
+from sapwood.patch.building import Progress, silent
+from sapwood.patch.format import Limits, Segment
+from sapwood.patch.pipeline import thread_count
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What tensors are decoded from.
+
+    Attributes:
+        opened: the patch, signed as demanded; its body was checked if it is here.
+        bases: in its order.
+        threads: that decode a tensor.
+        room: memory for that.
+    """
+
+    opened: OpenPatch
+    bases: Sequence[Content]
+    threads: int
+    room: Room
+
+    @classmethod
+    def of(
+        cls,
+        base: Source | Sequence[Source],
+        patch: Source,
+        demands: Demands,
+        threads: int | None,
+        limits: Limits,
+        memory: int | None,
+    ) -> Origin:
+        """Opens a patch and finds its bases.
+
+        Args:
+            base, patch, threads, limits, memory: as of `load_patched`.
+            demands: of its arguments.
+
+        Raises:
+            SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch,
+                UnsupportedPatch, LimitExceeded, InputError, IoError: as `load_patched`.
+        """
+        count = thread_count(threads)
+        opened = patch_in_parts(patch, demands, count, within(memory, limits))
+        bases = matched_sources(opened, base, count)
+        return cls(opened, bases, count if memory is None else 1, Room(memory))
+
+    def chunks(
+        self, place: Place, segments: tuple[Segment, ...], progress: Progress = silent
+    ) -> Iterator[DecodedChunk]:
+        """The chunks of adjacent segments, whose payloads are fetched together if they are not here.
+
+        Raises:
+            InvalidPatch, TargetHashMismatch, LimitExceeded, IoError: as `PatchedModel.tensor`.
+        """
+        body = announced(self.opened.body, segments, self.room.window(WINDOW))
+        return decode_chunks(
+            dataclasses.replace(self.opened, body=body),
+            self.bases,
+            place,
+            self.threads,
+            segments=segments,
+            inspect=self.room.inspection(self.opened.front),
+            progress=progress,
+        )
+
+
+def patch_in_parts(
+    patch: Source, demands: Demands, threads: int, limits: Limits
+) -> OpenPatch:
+    """A patch of model files, signed as demanded; on a server only its front is looked at.
+
+    Raises:
+        SignatureError, InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded,
+            InputError, IoError: as `checked_patch`.
+    """
+    data = patch_parts(patch, limits)
+    accepted = demands.check(data, limits)
+    opened = open_model_patch(data, limits)
+    check_same(accepted, opened)
+    if isinstance(data, RemotePatch):
+        return dataclasses.replace(opened, body=data.body)
+    opened.check_body(threads)
+    return opened
