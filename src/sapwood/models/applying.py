@@ -49,7 +49,7 @@ def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatc
     return opened
 
 
-def apply_patch(
+def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     source: Source | Sequence[Source],
     patch: Source,
     output: Output,

@@ -12,7 +12,6 @@ from sapwood.models.memory import Room, within
 from sapwood.models.ranges import WINDOW, RemotePatch, announced, patch_parts
 from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import DecodedChunk, OpenPatch, Place, decode_chunks
-from sapwood.patch.building import Progress, silent
 from sapwood.patch.format import Limits, Segment
 from sapwood.patch.pipeline import thread_count
 
@@ -58,10 +57,8 @@ class Origin:
         bases = matched_sources(opened, base, count)
         return cls(opened, bases, count if memory is None else 1, Room(memory))
 
-    def chunks(
-        self, place: Place, segments: tuple[Segment, ...], progress: Progress = silent
-    ) -> Iterator[DecodedChunk]:
-        """The chunks of adjacent segments, whose payloads are fetched together if they are not here.
+    def chunks(self, place: Place, segments: tuple[Segment, ...]) -> Iterator[DecodedChunk]:
+        """The chunks of adjacent segments, fetched together if they are not here.
 
         Raises:
             InvalidPatch, TargetHashMismatch, LimitExceeded, IoError: as `PatchedModel.tensor`.
@@ -74,13 +71,10 @@ class Origin:
             self.threads,
             segments=segments,
             inspect=self.room.inspection(self.opened.front),
-            progress=progress,
         )
 
 
-def patch_in_parts(
-    patch: Source, demands: Demands, threads: int, limits: Limits
-) -> OpenPatch:
+def patch_in_parts(patch: Source, demands: Demands, threads: int, limits: Limits) -> OpenPatch:
     """A patch of model files, signed as demanded; on a server only its front is looked at.
 
     Raises:

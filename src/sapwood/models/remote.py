@@ -54,7 +54,7 @@ def library() -> ModuleType:
 
 
 class BrokenOff(Exception):
-    """A connection ended, or a server was busy: worth another try. Becomes an IoError in `Tries`."""
+    """A connection ended, or a server was busy: worth another try. `Tries` makes it an IoError."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def resumable_output(output: Output, digest: bytes) -> Iterator[IO[bytes]]:
             hidden file `.NAME.DIGEST.part` beside the output; after another error it is gone.
     """
     path = output_path(output)
-    name = path_name(output)
+    name = str(output)
     _, mode, _ = output_place(name)
     sibling = beside(path, digest, "part")
     with kept_file(sibling, 0o666 if mode is None else 0o600) as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import IO
 
@@ -25,7 +25,7 @@ from sapwood.tensors import DType
 ALIGNMENT = 8  # bytes; where the data of a safetensors file begins
 
 
-def extract_tensors(
+def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
     base: Source | Sequence[Source],
     patch: Source,
     output: Output,
@@ -154,14 +154,12 @@ def write_segments(
     buffers = Buffers()
     written = 0
 
-    def behind(offset: int) -> Callable[[int, int], None]:
-        return lambda done, _: progress(offset + done, total)
-
     for run in runs(segments):
-        for chunk in origin.chunks(buffers.place, run, behind(written)):
+        for chunk in origin.chunks(buffers.place, run):
             write_all(out, chunk.data.data)
             buffers.give_back(chunk.data)
-        written += sum(segment.nbytes for segment in run)
+            written += chunk.end - chunk.begin
+            progress(written, total)
 
 
 def runs(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:

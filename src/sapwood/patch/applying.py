@@ -97,7 +97,9 @@ def check_length(expected: int, found: int) -> None:
         TruncatedPatch, InvalidPatch: there are fewer, or more.
     """
     if found < expected:
-        raise TruncatedPatch(f"cut off: expected {expected} bytes, found {found}; get the patch anew")
+        raise TruncatedPatch(
+            f"cut off: expected {expected} bytes, found {found}; get the patch anew"
+        )
     if found > expected:
         raise InvalidPatch(f"{found - expected} bytes after the end; get the patch anew")
 
@@ -262,9 +264,7 @@ class ChunkJob:
     payload: Bytes
 
 
-def chunk_jobs(
-    patch: OpenPatch, segments: Sequence[Segment], start: int = 0
-) -> Iterator[ChunkJob]:
+def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment], start: int = 0) -> Iterator[ChunkJob]:
     """The chunks of segments in order, but for those that begin before the target byte `start`.
 
     Raises:

@@ -22,9 +22,7 @@ POSITION = 4  # bytes for each change of a sparse payload
 LONGEST_HEAD = 32  # bytes of a frame or a varint that are looked at
 
 
-def decoding_memory(
-    front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes
-) -> int:
+def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
     """Bytes that decoding a chunk takes beside its target, its payload and its base.
 
     Args:
