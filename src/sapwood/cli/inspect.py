@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_command
+from sapwood.cli.arguments import STDIO, add_command
 from sapwood.cli.reports import tell_json
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ payloads are not read: 'sapwood verify' checks them."""
 EXAMPLES = (
     "sapwood inspect v1-v2.ttp",
     "sapwood inspect v1-v2.ttp --all | grep attention",
+    "sapwood inspect https://example.org/v1-v2.ttp",
     "sapwood inspect v1-v2.ttp --json | jq .metadata",
 )
 
@@ -33,7 +34,7 @@ def add_to(commands: Commands) -> None:
         nargs="?",
         default=argparse.SUPPRESS,
         metavar="PATCH",
-        help="the patch; - for stdin",
+        help="the patch, or its URL, of which no more is fetched than is shown; - for stdin",
     )
     one.add_argument("--patch", dest="patch", metavar="FILE", help="the same")
     parser.add_argument(
@@ -44,10 +45,10 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.cli import patch_listing
-    from sapwood.cli.streams import read_inputs
+    from sapwood.models.ranges import patch_parts
     from sapwood.patch.applying import open_patch
 
-    (patch,) = read_inputs(arguments.patch)
+    patch = patch_parts(sys.stdin.buffer if arguments.patch == STDIO else arguments.patch)
     front = open_patch(patch).front
     if arguments.json:
         tell_json(arguments, patch_listing.facts(front))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO
+from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
 from sapwood.models.files import Output, Source, os_errors, read_source
+from sapwood.models.receiving import received
+from sapwood.models.urls import is_url, shown
 
 if TYPE_CHECKING:
     from sapwood.codec.chunk import Bytes
@@ -36,16 +41,51 @@ def check_stdin(*names: str) -> None:
         raise InputError("stdin can be one input only; name a file for the other")
 
 
-def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
-    """The content of a patch, and bases to be read: names as they are, stdin as its content.
+@contextlib.contextmanager
+def patch_and_bases(
+    arguments: argparse.Namespace, resumed: str | None = None
+) -> Iterator[tuple[Bytes, list[Source]]]:
+    """The content of `--patch`, and what `--base` names, to be read.
+
+    Bases are names as they are, or the content of stdin. What is downloaded is there as long as
+    the block lasts.
+
+    Args:
+        arguments: of the command.
+        resumed: the output beside which a download that is cut short is kept.
 
     Raises:
         InputError: stdin is named twice.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
         IoError: patch or stdin cannot be read.
     """
-    check_stdin(patch, *bases)
-    (data,) = read_inputs(patch)
-    return data, [read_inputs(name)[0].data if name == STDIO else name for name in bases]
+    check_stdin(arguments.patch, *arguments.base)
+    with downloaded(arguments, resumed) as data:
+        yield data, read_bases(arguments)
+
+
+def read_bases(arguments: argparse.Namespace) -> list[Source]:
+    """What `--base` names: names as they are, stdin as its content."""
+    return [read_inputs(name)[0].data if name == STDIO else name for name in arguments.base]
+
+
+@contextlib.contextmanager
+def downloaded(arguments: argparse.Namespace, resumed: str | None) -> Iterator[Bytes]:
+    """The content of `--patch`, with a bar while it comes from a URL."""
+    if not is_url(arguments.patch):
+        yield read_inputs(arguments.patch)[0]
+        return
+    with contextlib.ExitStack() as stack:
+        with progress_bar(arguments, "downloading") as progress:
+            data = stack.enter_context(
+                received(arguments.patch, resumed=resumed, progress=progress)
+            )
+        yield data
+
+
+def shown_name(name: str) -> str:
+    """A file or URL as it may be printed."""
+    return shown(name) if is_url(name) else name
 
 
 def renewable(name: str, data: Bytes) -> Source:
