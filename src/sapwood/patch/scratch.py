@@ -13,6 +13,7 @@ from sapwood.codec.chunk import EDGE_CONTEXTS, Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.patch.format import BlendEntry, Chunk, Front, Segment
 from sapwood.patch.parsing import TABLES_UNPACKED
+from sapwood.patch.prefixed import MOST_PREFIX
 from sapwood.patch.splice import Varints
 from sapwood.patch.zstd import DECODER, window_of
 
@@ -39,6 +40,8 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
             return frame_memory(payload, size)
         case Coding.SPLICE:
             return splice_memory(payload, size)
+        case Coding.PREFIXED:
+            return prefixed_memory(payload, size)
         case Coding.VALUE | Coding.RESIDUAL | Coding.SPARSE:
             return element_memory(front, segment, chunk, size // segment.dtype.size, payload)
 
@@ -56,6 +59,17 @@ def splice_memory(payload: Bytes, size: int) -> int:
     except InvalidPatch:
         return 0
     return content + frame_memory(payload[varints.at :], content)
+
+
+def prefixed_memory(payload: Bytes, size: int) -> int:
+    """For a prefix, and the frame that goes on from it."""
+    varints = Varints(payload[:LONGEST_HEAD])
+    try:
+        varints.next()
+        prefix = min(varints.next(), MOST_PREFIX)
+    except InvalidPatch:
+        return 0
+    return prefix + frame_memory(payload[varints.at :], size)
 
 
 def element_memory(
