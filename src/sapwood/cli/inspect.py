@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import STDIO, add_command
+from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import tell_json
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.cli import patch_listing
+    from sapwood.cli.streams import stdin_or
     from sapwood.models.ranges import patch_parts
     from sapwood.patch.applying import open_patch
 
-    patch = patch_parts(sys.stdin.buffer if arguments.patch == STDIO else arguments.patch)
+    patch = patch_parts(stdin_or(arguments.patch))
     front = open_patch(patch).front
     if arguments.json:
         tell_json(arguments, patch_listing.facts(front))

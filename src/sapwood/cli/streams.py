@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def read_inputs(*names: str) -> list[Bytes]:
         IoError: one cannot be read.
     """
     check_stdin(*names)
-    return [read_source(sys.stdin.buffer if name == STDIO else name) for name in names]
+    return [read_source(stdin_or(name)) for name in names]
 
 
 def check_stdin(*names: str) -> None:
@@ -39,6 +39,18 @@ def check_stdin(*names: str) -> None:
     """
     if names.count(STDIO) > 1:
         raise InputError("stdin can be one input only; name a file for the other")
+
+
+def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
+    """The content of a patch, and bases to be read: names as they are, stdin as its content.
+
+    Raises:
+        InputError, InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as
+            `patch_and_bases`.
+    """
+    check_stdin(patch, *bases)
+    with received(stdin_or(patch)) as data:
+        return data, read_bases(bases)
 
 
 @contextlib.contextmanager
@@ -61,19 +73,20 @@ def patch_and_bases(
     """
     check_stdin(arguments.patch, *arguments.base)
     with downloaded(arguments, resumed) as data:
-        yield data, read_bases(arguments)
+        yield data, read_bases(arguments.base)
 
 
-def read_bases(arguments: argparse.Namespace) -> list[Source]:
-    """What `--base` names: names as they are, stdin as its content."""
-    return [read_inputs(name)[0].data if name == STDIO else name for name in arguments.base]
+def read_bases(names: Sequence[str]) -> list[Source]:
+    """What names of bases stand for: they as they are, stdin as its content."""
+    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
 
 
 @contextlib.contextmanager
 def downloaded(arguments: argparse.Namespace, resumed: str | None) -> Iterator[Bytes]:
     """The content of `--patch`, with a bar while it comes from a URL."""
     if not is_url(arguments.patch):
-        yield read_inputs(arguments.patch)[0]
+        (data,) = read_inputs(arguments.patch)
+        yield data
         return
     with contextlib.ExitStack() as stack:
         with progress_bar(arguments, "downloading") as progress:
@@ -81,6 +94,11 @@ def downloaded(arguments: argparse.Namespace, resumed: str | None) -> Iterator[B
                 received(arguments.patch, resumed=resumed, progress=progress)
             )
         yield data
+
+
+def stdin_or(name: str) -> Source:
+    """A file by its name, or stdin."""
+    return sys.stdin.buffer if name == STDIO else name
 
 
 def shown_name(name: str) -> str:
