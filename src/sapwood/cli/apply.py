@@ -140,7 +140,7 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, patch_and_bases, shown_name
+    from sapwood.cli.streams import downloaded, output, read_patch_and_bases, shown_name
     from sapwood.models.memory import fitting_threads, within
     from sapwood.models.signing import Demands, check_same
     from sapwood.patch import Patch
@@ -153,9 +153,10 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
     demands = Demands.of(**trust)
     limits = within(arguments.memory, DEFAULT_LIMITS)
     with (
-        patch_and_bases(arguments, arguments.out if arguments.resume else None) as (patch, bases),
+        downloaded(arguments, arguments.out if arguments.resume else None) as given,
         progress_bar(arguments, "applying") as progress,
     ):
+        patch, bases = read_patch_and_bases(given, arguments.base)
         accepted = demands.check(patch, limits)
         opened = open_patch(patch, limits)
         check_same(accepted, opened)

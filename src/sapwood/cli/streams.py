@@ -41,52 +41,40 @@ def check_stdin(*names: str) -> None:
         raise InputError("stdin can be one input only; name a file for the other")
 
 
-def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
+def read_patch_and_bases(patch: str | Bytes, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
     """The content of a patch, and bases to be read: names as they are, stdin as its content.
 
+    Args:
+        patch: its name, or its content as `downloaded` gives it.
+        bases: names.
+
     Raises:
-        InputError, InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as
-            `patch_and_bases`.
+        InputError: stdin is named twice.
+        IoError: patch or stdin cannot be read.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
     """
+    if not isinstance(patch, str):
+        return patch, read_bases(bases)
     check_stdin(patch, *bases)
     with received(stdin_or(patch)) as data:
         return data, read_bases(bases)
 
 
 @contextlib.contextmanager
-def patch_and_bases(
-    arguments: argparse.Namespace, resumed: str | None = None
-) -> Iterator[tuple[Bytes, list[Source]]]:
-    """The content of `--patch`, and what `--base` names, to be read.
-
-    Bases are names as they are, or the content of stdin. What is downloaded is there as long as
-    the block lasts.
+def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Iterator[str | Bytes]:
+    """What `--patch` names if that is no URL; else its content, with a bar while it comes.
 
     Args:
         arguments: of the command.
         resumed: the output beside which a download that is cut short is kept.
 
     Raises:
-        InputError: stdin is named twice.
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
-        IoError: patch or stdin cannot be read.
+        InputError: httpx is not installed.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the URL leads to no patch.
+        IoError: it cannot be had.
     """
-    check_stdin(arguments.patch, *arguments.base)
-    with downloaded(arguments, resumed) as data:
-        yield data, read_bases(arguments.base)
-
-
-def read_bases(names: Sequence[str]) -> list[Source]:
-    """What names of bases stand for: they as they are, stdin as its content."""
-    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
-
-
-@contextlib.contextmanager
-def downloaded(arguments: argparse.Namespace, resumed: str | None) -> Iterator[Bytes]:
-    """The content of `--patch`, with a bar while it comes from a URL."""
     if not is_url(arguments.patch):
-        (data,) = read_inputs(arguments.patch)
-        yield data
+        yield arguments.patch
         return
     with contextlib.ExitStack() as stack:
         with progress_bar(arguments, "downloading") as progress:
@@ -94,6 +82,11 @@ def downloaded(arguments: argparse.Namespace, resumed: str | None) -> Iterator[B
                 received(arguments.patch, resumed=resumed, progress=progress)
             )
         yield data
+
+
+def read_bases(names: Sequence[str]) -> list[Source]:
+    """What names of bases stand for: they as they are, stdin as its content."""
+    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
 
 
 def stdin_or(name: str) -> Source:

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import patch_and_bases, shown_name
+    from sapwood.cli.streams import downloaded, read_patch_and_bases, shown_name
     from sapwood.models.memory import fitting_threads, within
     from sapwood.models.signing import Demands
     from sapwood.patch import Patch
@@ -63,9 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     demands = Demands.of(**trust_options(arguments))
     with (
-        patch_and_bases(arguments) as (patch, bases),
+        downloaded(arguments) as given,
         progress_bar(arguments, "verifying") as progress,
     ):
+        patch, bases = read_patch_and_bases(given, arguments.base)
         opened = open_patch(patch, within(arguments.memory, DEFAULT_LIMITS))
         if opened.front.header.kind == "tensor":
             threads = fitting_threads(opened, arguments.memory, thread_count(arguments.threads))
