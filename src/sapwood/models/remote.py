@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import functools
 import re
+import ssl
 import sys
 import time
 import weakref
@@ -51,6 +53,13 @@ def library() -> ModuleType:
             "patches from URLs need httpx, which is not installed; pip install 'sapwood[http]'"
         ) from e
     return httpx
+
+
+@functools.cache
+def authorities() -> ssl.SSLContext:
+    """Whose certificates are trusted; reading them takes a while."""
+    context: ssl.SSLContext = library().create_ssl_context()
+    return context
 
 
 class BrokenOff(Exception):
@@ -126,7 +135,7 @@ class RemoteFile:
         self.name = shown(url)
         self._url, self._headers = self._taken_apart(url)
         timeout = self._httpx.Timeout(WAITING, connect=CONNECTING)
-        client = self._httpx.Client(timeout=timeout, follow_redirects=False)
+        client = self._httpx.Client(timeout=timeout, follow_redirects=False, verify=authorities())
         self.close = weakref.finalize(self, client.close)
         self._client: httpx.Client = client
         self._version: Version | None = None
