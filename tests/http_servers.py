@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 HOST = "127.0.0.1"
@@ -40,9 +42,16 @@ class FileServer:
 
     def __init__(self, folder: Path) -> None:
         self.exchanges: list[Exchange] = []
-        self._files = StaticFiles(directory=folder)
+        self._files = Starlette(routes=[Mount("/", StaticFiles(directory=folder))])
         self._socket = socket.create_server((HOST, 0))
-        config = uvicorn.Config(self._serve, log_level="error", lifespan="off", ws="none")
+        config = uvicorn.Config(
+            self._serve,
+            interface="asgi3",
+            lifespan="off",
+            log_level="error",
+            timeout_graceful_shutdown=1,
+            ws="none",
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
