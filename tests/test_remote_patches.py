@@ -156,7 +156,7 @@ def test_signatures_are_demanded_before_payloads_are_fetched(
     server.exchanges.clear()
     for options in ({"public_key": stranger}, {"public_key": public, "minimum_counter": 4}):
         with pytest.raises(SignatureError):
-            models.load_patched(BASE, url, **options)  # type: ignore[arg-type]
+            models.load_patched(BASE, url, **options)
     assert server.sent == 2 * HEAD
 
 
@@ -176,23 +176,23 @@ def test_a_download_that_is_cut_short_goes_on(
     data = (folder / "patch").read_bytes()
 
     def broken(request: Exchange) -> bytes:
-        if len(server.exchanges) > 2:
+        if len(cutting.exchanges) > 2:
             return answer(503)
         whole = part(data, request)
-        return whole if len(server.exchanges) == 1 else whole[: len(data) // 2]
+        return whole if len(cutting.exchanges) == 1 else whole[: len(data) // 2]
 
-    with scripted(broken) as server:
+    with scripted(broken) as cutting:
         with pytest.raises(IoError, match="gave up"):
-            models.apply_patch(BASE, server.url(), tmp_path / "out", resume=True)
+            models.apply_patch(BASE, cutting.url(), tmp_path / "out", resume=True)
         (kept,) = tmp_path.iterdir()
         assert kept.suffix == ".download"
         have = kept.stat().st_size
         assert HEAD < have < len(data)
         assert kept.read_bytes() == data[:have]
-        server.handler = lambda request: part(data, request)
-        server.exchanges.clear()
-        models.apply_patch(BASE, server.url(), tmp_path / "out", resume=True)
-        _, rest = server.exchanges
+        cutting.handler = lambda request: part(data, request)
+        cutting.exchanges.clear()
+        models.apply_patch(BASE, cutting.url(), tmp_path / "out", resume=True)
+        _, rest = cutting.exchanges
         assert rest.headers["range"] == f"bytes={have}-{len(data) - 1}"
         assert rest.headers["if-range"] == '"one"'
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -252,7 +252,7 @@ def test_windows_hold_what_was_announced_and_no_more() -> None:
         def __init__(self) -> None:
             self._length = len(data)
 
-        def __getitem__(self, part: slice, /) -> np.ndarray:  # type: ignore[type-arg]
+        def __getitem__(self, part: slice, /) -> np.ndarray:
             asked.append((part.start, part.stop))
             return data[part]
 

@@ -14,6 +14,7 @@ from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMi
 from sapwood.modelfile import open_model
 from sapwood.models.files import Source
 from sapwood.models.live import Live, check_live, live_tensors, write_live
+from sapwood.models.memory import Room
 from sapwood.models.origins import Origin
 from sapwood.models.signing import Demands
 from sapwood.patch.chunks import chunk_digest
@@ -73,7 +74,9 @@ def load_patched(
             1 GiB.
     """
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    return PatchedModel(Origin.of(base, patch, demands, threads, limits, memory))
+    return PatchedModel(
+        Origin.of(base, patch, demands, threads, limits, Room(memory, target=False))
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

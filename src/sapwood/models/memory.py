@@ -14,7 +14,7 @@ from sapwood.patch.scratch import Largest, decoding_memory
 
 LEAST = 16 << 20  # bytes
 MOST = 1 << 62
-SPARE = 3 << 20  # bytes for stacks, buffers of files, and what the allocator keeps back
+SPARE = 1 << 20  # bytes for stacks, buffers of files, and what the allocator keeps back
 THREAD = 1 << 19  # bytes for each thread beside the chunks that it decodes
 SEGMENT, CHUNK = 1000, 200  # bytes that one takes in a parsed index
 FITTING, HELD = 6, 3  # times the bytes of factors that unpacking takes, and that stay after it
@@ -107,28 +107,35 @@ class Room:
 
     Attributes:
         memory: bytes, or None for any number.
+        target: whether the memory that chunks are decoded into counts.
     """
 
     memory: int | None
+    target: bool = True
 
     def window(self, usual: int) -> int:
         """Bytes of payloads to fetch at once."""
         return usual if self.memory is None else min(usual, self.memory // FRONT)
 
-    def inspection(self, front: Front) -> Callable[[ChunkJob], None] | None:
+    def inspection(self, front: Front, remote: bool) -> Callable[[ChunkJob], None] | None:
         """What looks at each chunk before it is decoded, one at a time.
 
         It raises LimitExceeded where the chunk takes too much.
+
+        Args:
+            front: of the patch.
+            remote: whether payloads are fetched into memory.
         """
         if self.memory is None:
             return None
         memory = self.memory
-        fixed = front_memory(front) + self.window(memory)
+        fixed = front_memory(front) + (self.window(memory) if remote else 0)
 
         def inspect(job: ChunkJob) -> None:
             size = job.end - job.begin
-            scratch = decoding_memory(front, job.segment, job.chunk, size, job.payload)
-            largest = Largest().among(job.segment, size, scratch + len(job.payload))
+            taken = decoding_memory(front, job.segment, job.chunk, size, job.payload)
+            taken += len(job.payload) if remote else 0
+            largest = Largest().among(job.segment, size if self.target else 0, taken)
             if fixed + working_memory(largest, 1) > memory:
                 raise refusal(fixed, working_memory(largest, 1), memory)
 

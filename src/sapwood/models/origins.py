@@ -40,22 +40,23 @@ class Origin:
         demands: Demands,
         threads: int | None,
         limits: Limits,
-        memory: int | None,
+        room: Room,
     ) -> Origin:
         """Opens a patch and finds its bases.
 
         Args:
-            base, patch, threads, limits, memory: as of `load_patched`.
+            base, patch, threads, limits: as of `load_patched`.
             demands: of its arguments.
+            room: for decoding.
 
         Raises:
             SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch,
                 UnsupportedPatch, LimitExceeded, InputError, IoError: as `load_patched`.
         """
         count = thread_count(threads)
-        opened = patch_in_parts(patch, demands, count, within(memory, limits))
+        opened = patch_in_parts(patch, demands, count, within(room.memory, limits))
         bases = matched_sources(opened, base, count)
-        return cls(opened, bases, count if memory is None else 1, Room(memory))
+        return cls(opened, bases, count if room.memory is None else 1, room)
 
     def chunks(self, place: Place, segments: tuple[Segment, ...]) -> Iterator[DecodedChunk]:
         """The chunks of adjacent segments, fetched together if they are not here.
@@ -70,7 +71,7 @@ class Origin:
             place,
             self.threads,
             segments=segments,
-            inspect=self.room.inspection(self.opened.front),
+            inspect=self.room.inspection(self.opened.front, body is not self.opened.body),
         )
 
 

@@ -12,7 +12,7 @@ from typing import IO
 from sapwood.errors import InputError
 from sapwood.models.files import Output, Source, atomic_output
 from sapwood.models.loading import Lazy, lazy_tensors
-from sapwood.models.memory import fitting_threads
+from sapwood.models.memory import Room, fitting_threads
 from sapwood.models.origins import Origin
 from sapwood.models.ranges import RemoteBody
 from sapwood.models.signing import Demands
@@ -71,7 +71,7 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
         After any of these the output is as it was.
     """
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    origin = Origin.of(base, patch, demands, threads, limits, memory)
+    origin = Origin.of(base, patch, demands, threads, limits, Room(memory))
     tensors = lazy_tensors(origin)
     chosen = {name: tensors[name] for name in matching(tensors, names)}
     check_types(chosen)
