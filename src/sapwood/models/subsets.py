@@ -46,7 +46,7 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
     but its front, if the server gives parts of files. Signatures, the front and the bases are
     checked as in `apply_patch`, and each chunk by its digest; the digest of the whole patch is
     only where all of it is here. As in `load_patched`, names, types and shapes are those that
-    the patch has.
+    the patch has: GGUF's blocks are U8, in rows of bytes.
 
     Args:
         base: as `source` of `apply_patch`.
@@ -64,7 +64,7 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
 
     Raises:
         InputError: as `load_patched`; or a name that no tensor has, or a tensor of a type that
-            safetensors has no name for, such as GGUF's blocks.
+            is not known.
         SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
             TargetHashMismatch, LimitExceeded, IoError: as `load_patched` and
             `PatchedModel.tensor`.
@@ -118,8 +118,8 @@ def check_types(tensors: Mapping[str, Lazy]) -> None:
     for name, one in tensors.items():
         if one.spec.dtype is DType.BYTES:
             raise InputError(
-                f"{name!r}: its elements are blocks that safetensors has no name for; leave it "
-                "out, or make the whole file with sapwood.models.apply_patch"
+                f"{name!r}: its elements are of a type that is not known here; leave it out, or "
+                "make the whole file with sapwood.models.apply_patch"
             )
         if name == "__metadata__":
             raise InputError("'__metadata__': no tensor of a safetensors file can be named so")
