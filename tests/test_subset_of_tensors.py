@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_session import Session
+from gguf_files import model as gguf_model
 from http_servers import FileServer
 from loaded_models import patch_of
 from model_files import patched, safetensors_file, tuned, weights, with_header
@@ -23,7 +24,6 @@ from sapwood.models.remote import HEAD
 from sapwood.patch.parsing import parse_front
 from sapwood.tensors import DType
 from strategies import NUMPY_TYPES
-from test_gguf_layout import model as gguf_model
 from test_gguf_layout import quantised
 
 OLD = {

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO, add_bases, add_command, add_memory, add_threads
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
 from sapwood.cli.trusting import add_trust, trust_options
 from sapwood.errors import InputError
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
 are checked, and the output takes its name only then: it may be a base itself. Bases are told by
-their content: their order does not matter, and those below a folder are found. With --tensor the
-output is a safetensors file of some tensors alone; of a patch behind a URL only their parts are
-fetched then."""
+their content: their order does not matter, and those below a folder are found. A target that is
+a folder is made where nothing is. With --tensor the output is a safetensors file of some tensors
+alone; of a patch behind a URL only their parts are fetched then."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
@@ -28,7 +29,9 @@ EXAMPLES = (
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --base v1.bin --patch https://example.org/v1-v2.ttp --out v2.bin --resume",
     "sapwood apply --base v1.st --patch v1-v2.ttp --tensor 'layers.0.*' --out layer0.safetensors",
+    "sapwood apply --base model-v1/ --patch v1-v2.ttp --out model-v2/",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
+    "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
 )
 
 
@@ -39,7 +42,8 @@ def add_to(commands: Commands) -> None:
     )
     add_bases(
         parser,
-        "the file that the patch was made from, or a folder to look for it in; - for stdin. "
+        "the file or folder that the patch was made from, or a folder to look for the file in; "
+        "- for stdin. "
         "Once for each, if there are several",
     )
     parser.add_argument(
@@ -74,6 +78,7 @@ def add_to(commands: Commands) -> None:
     )
     add_threads(parser)
     add_memory(parser)
+    add_batch(parser, "apply")
     add_trust(parser)
 
 
@@ -104,13 +109,13 @@ def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
     """Writes some tensors alone."""
     from sapwood import models
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import check_stdin, output, read_bases, shown_name, stdin_or
+    from sapwood.cli.streams import check_stdin, named_inputs, output, shown_name, stdin_or
 
     out = output(arguments.out, arguments.patch, *arguments.base, *arguments.signature)
     check_stdin(arguments.patch, *arguments.base)
     with progress_bar(arguments, "applying") as progress:
         names = models.extract_tensors(
-            read_bases(arguments.base),
+            named_inputs(*arguments.base),
             stdin_or(arguments.patch),
             out,
             arguments.tensor,

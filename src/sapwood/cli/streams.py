@@ -54,10 +54,10 @@ def read_patch_and_bases(patch: str | Bytes, bases: Sequence[str]) -> tuple[Byte
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
     """
     if not isinstance(patch, str):
-        return patch, read_bases(bases)
+        return patch, named_inputs(*bases)
     check_stdin(patch, *bases)
     with received(stdin_or(patch)) as data:
-        return data, read_bases(bases)
+        return data, named_inputs(*bases)
 
 
 @contextlib.contextmanager
@@ -84,11 +84,6 @@ def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Ite
         yield data
 
 
-def read_bases(names: Sequence[str]) -> list[Source]:
-    """What names of bases stand for: they as they are, stdin as its content."""
-    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
-
-
 def stdin_or(name: str) -> Source:
     """A file by its name, or stdin."""
     return sys.stdin.buffer if name == STDIO else name
@@ -97,6 +92,22 @@ def stdin_or(name: str) -> Source:
 def shown_name(name: str) -> str:
     """A file or URL as it may be printed."""
     return shown(name) if is_url(name) else name
+
+
+def has_folder(*names: str) -> bool:
+    """Whether one of the inputs is a folder."""
+    return any(name != STDIO and Path(name).is_dir() for name in names)
+
+
+def named_inputs(*names: str) -> list[Source]:
+    """Inputs by their names, and stdin as its content.
+
+    Raises:
+        InputError: stdin is named twice.
+        IoError: stdin cannot be read.
+    """
+    check_stdin(*names)
+    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
 
 
 def renewable(name: str, data: Bytes) -> Source:

@@ -15,8 +15,9 @@ from sapwood.errors import (
     TargetHashMismatch,
     VerificationError,
 )
-from sapwood.models.files import Output, Source, atomic_output, source_list
-from sapwood.models.folders import contents
+from sapwood.models.base_folders import FolderBases
+from sapwood.models.files import Output, Source, source_list
+from sapwood.models.folder_output import target_output
 from sapwood.models.memory import fitting_threads, within
 from sapwood.models.ranges import patch_parts
 from sapwood.models.receiving import received
@@ -42,7 +43,7 @@ from sapwood.trust import Accepted, signatures_of
 def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     """A patch of model files, its body's digest not yet checked."""
     opened = open_patch(data, limits)
-    if opened.front.header.kind != "model":
+    if opened.front.header.kind == "tensor":
         raise InputError(
             "expected a patch of model files, found one of a tensor; use sapwood.apply_patch"
         )
@@ -72,14 +73,16 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     SHA-256. The output takes its name only after that.
 
     Args:
-        source: the file that the patch was made from: a path, bytes or a file object. Of
+        source: the file or folder that the patch was made from: a path, bytes or a file
+            object. Of a folder the files that the patch lists are read, others do no harm. Of
             a patch with several sources a list of them, in any order: they are told by
             their digests, and others among them do no harm. A path of a folder stands for
-            the files in it and below: those of the right size are looked through.
+            the files in it and below, too: those of the right size are looked through.
         patch: a path, bytes, a file object, or the URL of one (http:// or https://; needs
             `sapwood[http]`). What is no regular file is spooled to a temporary file first, as
             the digest of all of it is compared before anything is decoded.
-        output: a path, which may be that of `source`, or a binary file object.
+        output: a path, which may be that of `source`, or a binary file object. For a target
+            that is a folder, a path where nothing is, or an empty folder.
         public_key: of Ed25519, 32 bytes, or several: the keys that are trusted. With it a
             patch must be signed by one of them. Keys in the patch are never trusted.
         signature: a file of signatures that came beside the patch, or several.
@@ -106,8 +109,9 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
-        InputError: keys or counters that are none, or those without a public key; a URL
-            without httpx; less memory than can do; an output to resume at that is no path.
+        InputError: keys or counters that are none, or those without a public key; an output
+            that cannot become a folder; a URL without httpx; less memory than can do; an output
+            to resume at that is no path, or becomes a folder.
         IoError: a file cannot be read or written, a server does not answer as it should, or
             another process resumes the same.
         After any of these the output is as it was.
@@ -120,10 +124,10 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         count = fitting_threads(opened, memory, count)
         bases = matched_sources(opened, source, count)
         if not resume:
-            with atomic_output(output) as out:
+            with target_output(output, opened.front.header.target.files) as out:
                 actual = write_target(opened, bases, count, out, progress)
         else:
-            with resumable_output(output, opened.front.digest) as out:
+            with resumable_output(output, opened) as out:
                 done = finished_prefix(opened, out)
                 actual = write_target(opened, bases, count, out, progress, done)
     return verification(opened, actual, accepted)
@@ -156,9 +160,9 @@ def matched_sources(
         SourceHashMismatch: one is not there.
         IoError: a source cannot be read.
     """
-    sizes = {base.size for base in opened.front.header.bases}
-    given = contents(source_list(source), sizes.__contains__)
-    return matched_bases(opened, given, threads)
+    bases = FolderBases(opened.front.header.bases, source_list(source))
+    with bases.explained():
+        return matched_bases(opened, bases.contents(), threads)
 
 
 def write_target(

@@ -95,22 +95,24 @@ def output_path(output: Output) -> Path:
 
 
 @contextlib.contextmanager
-def resumable_output(output: Output, digest: bytes) -> Iterator[IO[bytes]]:
+def resumable_output(output: Output, opened: OpenPatch) -> Iterator[IO[bytes]]:
     """As `atomic_output`, with what an earlier try has left, which the next one finds in turn.
 
     Args:
         output: a path.
-        digest: that names the patch.
+        opened: the patch that makes it.
 
     Raises:
-        InputError: it is no path.
+        InputError: it is no path, or the target is a folder.
         IoError: writing failed, or another process is at it. What was written stays, in a
             hidden file `.NAME.DIGEST.part` beside the output; after another error it is gone.
     """
+    if opened.front.header.target.files is not None:
+        raise InputError("a target that is a folder is made in one go; leave out resume")
     path = output_path(output)
     name = str(output)
     _, mode, _ = output_place(name)
-    sibling = beside(path, digest, "part")
+    sibling = beside(path, opened.front.digest, "part")
     with kept_file(sibling, 0o666 if mode is None else 0o600) as file:
         with os_errors(f"{name}, or {PLACE}"):
             yield file

@@ -39,7 +39,8 @@ from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
 from sapwood.patch.predictors import Predictor, segment_predictor
 
-PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
+# These read predictions.
+PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS})
 
 Given = TypeVar("Given", bound=Content)
 Other = TypeVar("Other")
@@ -313,4 +314,5 @@ def decode_job(
         whole_base,
         patch.tables,
         edges,
+        job.segment.blocks,
     )

@@ -1,4 +1,4 @@
-"""Contents end to end, and the digest of any content."""
+"""Contents end to end, parts of contents, and the digest of any content."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COPIED = 1 << 20  # of what may have to be copied into memory for it
 
 
 class EndToEnd:
-    """Arrays one after another, as one content. What crosses a border is copied."""
+    """Contents one after another, as one content. What crosses a border is copied."""
 
-    def __init__(self, parts: Sequence[Bytes]) -> None:
+    def __init__(self, parts: Sequence[Content]) -> None:
         """Borrows the parts."""
         self._parts = [part for part in parts if len(part)]
         self._ends = list(accumulate(map(len, self._parts)))
@@ -47,27 +47,30 @@ class EndToEnd:
             i += 1
 
 
-class Rest:
-    """Another content from one of its bytes on, which is not read before it is asked for."""
+class Within:
+    """A part of a content, as one: read of it when it is read itself."""
 
-    def __init__(self, content: Content, begin: int) -> None:
-        """Borrows the content."""
+    def __init__(self, content: Content, begin: int, end: int) -> None:
+        """The bytes [begin, end) of a content, borrowed."""
         self._content = content
         self._begin = begin
+        self._size = end - begin
 
     def __len__(self) -> int:
-        """Bytes from there on."""
-        return len(self._content) - self._begin
+        """Bytes of the part."""
+        return self._size
 
     def __getitem__(self, part: slice, /) -> Bytes:
         """As `Content`."""
-        begin, end, _ = part.indices(len(self))
+        begin, end, _ = part.indices(self._size)
         return self._content[self._begin + begin : self._begin + end]
 
 
 def rest(content: Content, begin: int) -> Content:
     """A content from the byte `begin` on; nothing is copied or read."""
-    return content[begin:] if isinstance(content, np.ndarray) else Rest(content, begin)
+    if isinstance(content, np.ndarray):
+        return content[begin:]
+    return Within(content, begin, len(content))
 
 
 def stripes(content: Content) -> Iterator[Bytes]:

@@ -13,12 +13,14 @@ from sapwood.codec.chunk import EDGE_CONTEXTS, Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.patch.format import BlendEntry, Chunk, Front, Segment
 from sapwood.patch.parsing import TABLES_UNPACKED
+from sapwood.patch.planes import plane_payloads, plane_row
 from sapwood.patch.prefixed import MOST_PREFIX
 from sapwood.patch.splice import Varints
 from sapwood.patch.zstd import DECODER, window_of
 
 ROW_CONTEXT = 2  # contexts from here on have a level for each row, of 2 bytes
 INLINE = 4  # the flag for tables in the payload
+REQUANTISING = 2 << 20  # bytes of numbers that quants are predicted with
 POSITION = 4  # bytes for each change of a sparse payload
 LONGEST_HEAD = 32  # bytes of a frame or a varint that are looked at
 
@@ -42,8 +44,11 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
             return splice_memory(payload, size)
         case Coding.PREFIXED:
             return prefixed_memory(payload, size)
+        case Coding.BLOCKS:
+            return 0 if segment.blocks is None else blocks_memory(front, segment, size, payload)
         case Coding.VALUE | Coding.RESIDUAL | Coding.SPARSE:
-            return element_memory(front, segment, chunk, size // segment.dtype.size, payload)
+            elements = size // segment.dtype.size
+            return element_memory(front, chunk.coding, elements, segment.row_length, payload)
 
 
 def frame_memory(frame: Bytes, size: int) -> int:
@@ -72,8 +77,31 @@ def prefixed_memory(payload: Bytes, size: int) -> int:
     return prefix + frame_memory(payload[varints.at :], size)
 
 
+def blocks_memory(front: Front, segment: Segment, size: int, payload: Bytes) -> int:
+    """For planes: those of the base and of the target, what predicts one, and its own decoding."""
+    kind = segment.blocks
+    if kind is None:
+        return 0
+    blocks = size // kind.nbytes
+    most = 0
+    try:
+        parts = plane_payloads(payload, len(kind.fields))
+        for field, (coding, part) in zip(kind.fields, parts, strict=False):
+            elements = blocks * field.count
+            row = max(1, plane_row(kind, field, segment.row_length))
+            taken = 0
+            if coding is Coding.COMPRESSED:
+                taken = frame_memory(part, blocks * field.nbytes)
+            elif coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
+                taken = element_memory(front, coding, elements, row, part)
+            most = max(most, taken + blocks * field.nbytes)  # with its prediction
+    except InvalidPatch:
+        return 0
+    return 2 * blocks * kind.plane_bytes + most + REQUANTISING
+
+
 def element_memory(
-    front: Front, segment: Segment, chunk: Chunk, elements: int, payload: Bytes
+    front: Front, coding: Coding, elements: int, row_length: int, payload: Bytes
 ) -> int:
     """For a coding of elements: its streams, levels, tables, edges and changes."""
     if len(payload) == 0:
@@ -81,12 +109,12 @@ def element_memory(
     flags = int(payload[0])
     taken = len(payload)
     if flags & 3 >= ROW_CONTEXT:
-        taken += 2 * -(-elements // segment.row_length)
+        taken += 2 * -(-elements // row_length)
     if flags & INLINE:
         taken += TABLES_UNPACKED
-    if flags & 3 == EDGE_CONTEXTS and isinstance(segment.prediction, BlendEntry):
+    if flags & 3 == EDGE_CONTEXTS:
         taken += elements
-    if chunk.coding is Coding.SPARSE:
+    if coding is Coding.SPARSE:
         taken += POSITION * min(changes(front, payload), elements)
     return taken
 
