@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +14,17 @@ import numpy as np
 import pytest
 
 from cli_session import Session
+from gguf_files import model as gguf_model
 from http_servers import FileServer
 from model_files import patched, safetensors_file, tuned, weights
 from sapwood import models
 from sapwood.codec import Coding
 from sapwood.errors import InputError, LimitExceeded
 from sapwood.models.memory import LEAST, fitting_threads
-from sapwood.patch.applying import OpenPatch, open_patch
+from sapwood.patch.applying import OpenPatch, decode_chunks, open_patch
 from sapwood.patch.scratch import decoding_memory
 from sapwood.patch.zstd import compress, window_of
+from test_gguf_layout import quantised
 
 SIZE = 104 << 20  # bytes of the large pairs
 MIB = 1 << 20
@@ -206,3 +209,21 @@ def test_the_command_line_takes_memory(tmp_path: Path) -> None:
     here.succeed("verify --base a --patch p --memory 20MB --threads 2")
     for size in ("15MiB", "1", "", "lots"):
         assert "16MiB or more" in here.fail(f"apply --base a --patch p --out c --memory={size}", 2)
+
+
+def test_what_blocks_take_is_told_before_they_are_taken_apart() -> None:
+    rows = np.random.default_rng(2).standard_normal((512, 4096))
+    drift = np.random.default_rng(3).standard_normal(rows.shape) * 0.01
+    old, new = (gguf_model({"blocks": quantised(one)}) for one in (rows, rows + drift))
+    patch, _ = patched(old, new)
+    opened = open_patch(np.frombuffer(patch, np.uint8))
+    told = chunk_memory(opened)[Coding.BLOCKS]
+    bases = [np.frombuffer(old, np.uint8)]
+    place = np.empty(len(new), np.uint8)
+    tracemalloc.start()
+    for _ in decode_chunks(opened, bases, lambda begin, end: place[begin:end], 1):
+        pass
+    _, most = tracemalloc.get_traced_memory()  # of NumPy's; the kernel's own is not seen
+    tracemalloc.stop()
+    assert place.tobytes() == new
+    assert most <= told <= 3 * most

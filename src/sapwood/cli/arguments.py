@@ -103,7 +103,7 @@ def add_memory(parser: Parser) -> None:
         type=memory_size,
         metavar="SIZE",
         help="memory to take at most, such as 64MiB, from 16MiB on; a patch that needs more is "
-        "refused (default: what chunks and threads take)",
+        "refused; with several files at once, each (default: what chunks and threads take)",
     )
 
 
