@@ -16,7 +16,16 @@ from sapwood.cli import main
 from sapwood.cli.failures import code_owners
 from sapwood.cli.program import COMMANDS
 
-HEAVY = {"numpy", "blake3", "rich", "sapwood.patch", "sapwood.codec", "sapwood.tensors", "torch"}
+HEAVY = {
+    "numpy",
+    "blake3",
+    "httpx",
+    "rich",
+    "sapwood.patch",
+    "sapwood.codec",
+    "sapwood.tensors",
+    "torch",
+}
 
 
 def test_help_imports_nothing_that_is_heavy() -> None:

@@ -36,18 +36,22 @@ SIGNATURES = {
     ],
     "apply_patch": [
         "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
-        "threads", "limits", "progress",
+        "threads", "limits", "memory", "resume", "progress",
     ],
     "verify_patch": [
         "source", "patch", "public_key", "signature", "minimum_counter", "threshold",
-        "threads", "limits", "progress",
+        "threads", "limits", "memory", "progress",
     ],
     "extract_adapter": [
         "patch", "output", "base", "dtype", "threads", "limits", "progress",
     ],
     "load_patched": [
         "base", "patch", "public_key", "signature", "minimum_counter", "threshold", "threads",
-        "limits",
+        "limits", "memory",
+    ],
+    "extract_tensors": [
+        "base", "patch", "output", "names", "public_key", "signature", "minimum_counter",
+        "threshold", "threads", "limits", "memory", "progress",
     ],
     "patch_info": ["patch", "limits"],
     "diff": ["base", "target", "progress"],
@@ -123,6 +127,7 @@ def test_models() -> None:
         "diff",
         "extract_adapter",
         "extract_patch",
+        "extract_tensors",
         "fingerprint",
         "generate_keypair",
         "load_patched",

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.arguments import STDIO, add_bases, add_command, add_memory, add_threads
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
 from sapwood.cli.trusting import add_trust, trust_options
@@ -19,13 +19,16 @@ DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
 are checked, and the output takes its name only then: it may be a base itself. Bases are told by
 their content: their order does not matter, and those below a folder are found. A target that is
-a folder is made where nothing is."""
+a folder is made where nothing is. With --tensor the output is a safetensors file of some tensors
+alone; of a patch behind a URL only their parts are fetched then."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --base model.bin --patch update.ttp --out model.bin --public-key release.pub",
     "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
+    "sapwood apply --base v1.bin --patch https://example.org/v1-v2.ttp --out v2.bin --resume",
+    "sapwood apply --base v1.st --patch v1-v2.ttp --tensor 'layers.0.*' --out layer0.safetensors",
     "sapwood apply --base model-v1/ --patch v1-v2.ttp --out model-v2/",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
     "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
@@ -43,7 +46,13 @@ def add_to(commands: Commands) -> None:
         "- for stdin. "
         "Once for each, if there are several",
     )
-    parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
+    parser.add_argument(
+        "--patch",
+        required=True,
+        metavar="FILE",
+        help="the patch, or its URL (http:// or https://); - for stdin, which waits in a "
+        "temporary file until it is whole",
+    )
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="where the target goes; - for stdout"
     )
@@ -53,31 +62,108 @@ def add_to(commands: Commands) -> None:
         help="patch of a .npy: take any base of its dtype and shape, several in the order in "
         "which the patch was made from them, check no result",
     )
+    parser.add_argument(
+        "--tensor",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="write this tensor of the target alone, or those that fit a pattern such as "
+        "'layers.0.*', as a safetensors file (may be repeated)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a run with --resume was cut short, with the download and the output, "
+        "which wait in hidden files beside the output (of a .npy only the download)",
+    )
     add_threads(parser)
+    add_memory(parser)
     add_batch(parser, "apply")
     add_trust(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    started = time.monotonic()
+    check_options(arguments)
+    if arguments.tensor:
+        return run_on_tensors(arguments, started)
+    return run_on_files(arguments, started)
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuses options that contradict each other.
+
+    Raises:
+        InputError: some do.
+    """
+    if arguments.force and arguments.public_key:
+        raise InputError("--force gives up what --public-key demands; leave one of them out")
+    if arguments.tensor and (arguments.force or arguments.resume):
+        raise InputError("--tensor goes with neither --force nor --resume; leave it out")
+    if arguments.resume and arguments.out == STDIO:
+        raise InputError("--resume goes on with a file; name one with --out")
+
+
+def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
+    """Writes some tensors alone."""
+    from sapwood import models
+    from sapwood.cli.progress import progress_bar
+    from sapwood.cli.streams import check_stdin, named_inputs, output, shown_name, stdin_or
+
+    out = output(arguments.out, arguments.patch, *arguments.base, *arguments.signature)
+    check_stdin(arguments.patch, *arguments.base)
+    with progress_bar(arguments, "applying") as progress:
+        names = models.extract_tensors(
+            named_inputs(*arguments.base),
+            stdin_or(arguments.patch),
+            out,
+            arguments.tensor,
+            threads=arguments.threads,
+            memory=arguments.memory,
+            progress=progress,
+            **trust_options(arguments),
+        )
+    facts = {
+        "command": "apply",
+        "kind": "model",
+        "base": arguments.base[0],
+        "bases": arguments.base,
+        "patch": shown_name(arguments.patch),
+        "out": arguments.out,
+        "tensors": names,
+        "checked": True,
+        "seconds": time.monotonic() - started,
+    }
+    plural = "tensor" if len(names) == 1 else "tensors"
+    tell(arguments, facts, f"{arguments.out}: {len(names)} {plural}, checked")
+    return 0
+
+
+def run_on_files(arguments: argparse.Namespace, started: float) -> int:
+    """Writes the whole target."""
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_patch_and_bases
+    from sapwood.cli.streams import downloaded, output, read_patch_and_bases, shown_name
+    from sapwood.models.memory import fitting_threads, within
     from sapwood.models.signing import Demands, check_same
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
+    from sapwood.patch.format import DEFAULT_LIMITS
+    from sapwood.patch.pipeline import thread_count
 
-    started = time.monotonic()
-    if arguments.force and arguments.public_key:
-        raise InputError("--force gives up what --public-key demands; leave one of them out")
     out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
     trust = trust_options(arguments)
     demands = Demands.of(**trust)
-    with progress_bar(arguments, "applying") as progress:
-        patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
-        accepted = demands.check(patch)
-        opened = open_patch(patch)
+    limits = within(arguments.memory, DEFAULT_LIMITS)
+    with (
+        downloaded(arguments, arguments.out if arguments.resume else None) as given,
+        progress_bar(arguments, "applying") as progress,
+    ):
+        patch, bases = read_patch_and_bases(given, arguments.base)
+        accepted = demands.check(patch, limits)
+        opened = open_patch(patch, limits)
         check_same(accepted, opened)
         header = opened.front.header
         if header.kind == "tensor":
@@ -86,17 +172,24 @@ def run(arguments: argparse.Namespace) -> int:
                 Patch(patch, opened),
                 out,
                 force=arguments.force,
-                threads=arguments.threads,
+                threads=fitting_threads(opened, arguments.memory, thread_count(arguments.threads)),
                 progress=progress,
             )
         elif arguments.force:
             raise InputError(
-                f"{arguments.patch}: a patch of whole files cannot be forced; "
+                f"{shown_name(arguments.patch)}: a patch of whole files cannot be forced; "
                 "apply it to the base that it was made from"
             )
         else:
             models.apply_patch(
-                bases, patch.data, out, threads=arguments.threads, progress=progress, **trust
+                bases,
+                patch.data,
+                out,
+                threads=arguments.threads,
+                memory=arguments.memory,
+                resume=arguments.resume,
+                progress=progress,
+                **trust,
             )
             size = header.target.size
     checked = not arguments.force
@@ -105,7 +198,7 @@ def run(arguments: argparse.Namespace) -> int:
         "kind": header.kind,
         "base": arguments.base[0],
         "bases": arguments.base,
-        "patch": arguments.patch,
+        "patch": shown_name(arguments.patch),
         "out": arguments.out,
         "target_size": size,
         "target_blake3": header.target.blake3.hex() if checked else None,

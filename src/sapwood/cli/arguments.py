@@ -96,6 +96,17 @@ def add_threads(parser: Parser) -> None:
     )
 
 
+def add_memory(parser: Parser) -> None:
+    """The option `--memory`."""
+    parser.add_argument(
+        "--memory",
+        type=memory_size,
+        metavar="SIZE",
+        help="memory to take at most, such as 64MiB, from 16MiB on; a patch that needs more is "
+        "refused; with several files at once, each (default: what chunks and threads take)",
+    )
+
+
 def whole_number(least: int, most: int) -> Callable[[str], int]:
     """The type of an option whose value is a number in a range, ends included."""
 
@@ -109,13 +120,28 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def chunk_size(text: str) -> int:
     """A size such as 4194304, 4MiB or 4MB, in bytes, within what a patch may have."""
-    match = re.fullmatch(r"([0-9]{1,18}) ?([KMG]I?)?B?", text.upper())
-    size = int(match[1]) * UNITS[match[2] or ""] if match else 0
+    size = byte_size(text)
     if not 1 << 10 <= size <= 1 << 30:
         raise argparse.ArgumentTypeError(
             f"expected a size of 1KiB to 1GiB, such as 4MiB, found {text!r}"
         )
     return size
+
+
+def memory_size(text: str) -> int:
+    """A size such as 67108864, 64MiB or 64MB, in bytes, that work can be done within."""
+    size = byte_size(text)
+    if not 16 << 20 <= size <= 1 << 60:
+        raise argparse.ArgumentTypeError(
+            f"expected a size of 16MiB or more, such as 64MiB, found {text!r}"
+        )
+    return size
+
+
+def byte_size(text: str) -> int:
+    """A number of bytes with or without a unit; 0 for what is none."""
+    match = re.fullmatch(r"([0-9]{1,18}) ?([KMG]I?)?B?", text.upper())
+    return int(match[1]) * UNITS[match[2] or ""] if match else 0
 
 
 def key_and_value(text: str) -> tuple[str, str]:

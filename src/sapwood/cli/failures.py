@@ -107,9 +107,20 @@ def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Files for people; of many the first ones."""
-    shown = ["<stdin>" if name == STDIO else name for name in names[:MOST_NAMED]]
+    shown = [without_secrets(name) for name in names[:MOST_NAMED]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def without_secrets(name: str) -> str:
+    """A file, or what of a URL may be printed."""
+    if name == STDIO:
+        return "<stdin>"
+    if "://" not in name:
+        return name
+    from sapwood.cli.streams import shown_name
+
+    return shown_name(name)
 
 
 def remedy(error: SapwoodError) -> str:

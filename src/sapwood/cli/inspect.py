@@ -20,6 +20,7 @@ a public key is given; whether they suffice is for 'sapwood verify' and 'apply' 
 EXAMPLES = (
     "sapwood inspect v1-v2.ttp",
     "sapwood inspect v1-v2.ttp --all | grep attention",
+    "sapwood inspect https://example.org/v1-v2.ttp",
     "sapwood inspect v1-v2.ttp --public-key release.pub",
     "sapwood inspect v1-v2.ttp --json | jq .metadata",
 )
@@ -35,7 +36,7 @@ def add_to(commands: Commands) -> None:
         nargs="?",
         default=argparse.SUPPRESS,
         metavar="PATCH",
-        help="the patch; - for stdin",
+        help="the patch, or its URL, of which no more is fetched than is shown; - for stdin",
     )
     one.add_argument("--patch", dest="patch", metavar="FILE", help="the same")
     parser.add_argument(
@@ -61,12 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.cli import patch_listing
     from sapwood.cli.signature_words import signature_facts
-    from sapwood.cli.streams import read_inputs
+    from sapwood.cli.streams import stdin_or
     from sapwood.cli.trusting import read_public_keys, read_signatures
+    from sapwood.models.ranges import patch_parts
     from sapwood.patch.applying import open_patch
     from sapwood.trust import list_signatures
 
-    (patch,) = read_inputs(arguments.patch)
+    patch = patch_parts(stdin_or(arguments.patch))
     front = open_patch(patch).front
     signatures = list_signatures(
         patch, read_public_keys(arguments.public_key), read_signatures(arguments.signature)

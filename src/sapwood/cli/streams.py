@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO
+from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
 from sapwood.models.files import Output, Source, os_errors, read_source
+from sapwood.models.receiving import received
+from sapwood.models.urls import is_url, shown
 
 if TYPE_CHECKING:
     from sapwood.codec.chunk import Bytes
@@ -23,7 +28,7 @@ def read_inputs(*names: str) -> list[Bytes]:
         IoError: one cannot be read.
     """
     check_stdin(*names)
-    return [read_source(sys.stdin.buffer if name == STDIO else name) for name in names]
+    return [read_source(stdin_or(name)) for name in names]
 
 
 def check_stdin(*names: str) -> None:
@@ -36,16 +41,57 @@ def check_stdin(*names: str) -> None:
         raise InputError("stdin can be one input only; name a file for the other")
 
 
-def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
+def read_patch_and_bases(patch: str | Bytes, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
     """The content of a patch, and bases to be read: names as they are, stdin as its content.
+
+    Args:
+        patch: its name, or its content as `downloaded` gives it.
+        bases: names.
 
     Raises:
         InputError: stdin is named twice.
         IoError: patch or stdin cannot be read.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
     """
+    if not isinstance(patch, str):
+        return patch, named_inputs(*bases)
     check_stdin(patch, *bases)
-    (data,) = read_inputs(patch)
-    return data, named_inputs(*bases)
+    with received(stdin_or(patch)) as data:
+        return data, named_inputs(*bases)
+
+
+@contextlib.contextmanager
+def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Iterator[str | Bytes]:
+    """What `--patch` names if that is no URL; else its content, with a bar while it comes.
+
+    Args:
+        arguments: of the command.
+        resumed: the output beside which a download that is cut short is kept.
+
+    Raises:
+        InputError: httpx is not installed.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the URL leads to no patch.
+        IoError: it cannot be had.
+    """
+    if not is_url(arguments.patch):
+        yield arguments.patch
+        return
+    with contextlib.ExitStack() as stack:
+        with progress_bar(arguments, "downloading") as progress:
+            data = stack.enter_context(
+                received(arguments.patch, resumed=resumed, progress=progress)
+            )
+        yield data
+
+
+def stdin_or(name: str) -> Source:
+    """A file by its name, or stdin."""
+    return sys.stdin.buffer if name == STDIO else name
+
+
+def shown_name(name: str) -> str:
+    """A file or URL as it may be printed."""
+    return shown(name) if is_url(name) else name
 
 
 def has_folder(*names: str) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.arguments import add_bases, add_command, add_memory, add_threads
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
@@ -24,6 +24,7 @@ target; and that those have signed it who are trusted, if keys are given."""
 EXAMPLES = (
     "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
     "sapwood verify --base ~/models --patch merged.ttp",
+    "sapwood verify --base v1.bin --patch https://example.org/v1-v2.ttp",
     "sapwood verify --base model-v1/ --patch v1-v2.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
     "sapwood verify --base v1.bin --patch v2.ttp --public-key release.pub --minimum-counter 17",
@@ -41,8 +42,11 @@ def add_to(commands: Commands) -> None:
         "the file or folder to apply it to, or a folder to look for the file in; - for stdin. "
         "Once for each, if there are several",
     )
-    parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
+    parser.add_argument(
+        "--patch", required=True, metavar="FILE", help="the patch, or its URL; - for stdin"
+    )
     add_threads(parser)
+    add_memory(parser)
     add_batch(parser, "verify")
     add_trust(parser)
 
@@ -52,23 +56,34 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import read_patch_and_bases
+    from sapwood.cli.streams import downloaded, read_patch_and_bases, shown_name
+    from sapwood.models.memory import fitting_threads, within
     from sapwood.models.signing import Demands
     from sapwood.patch import Patch
     from sapwood.patch.applying import open_patch
+    from sapwood.patch.format import DEFAULT_LIMITS
+    from sapwood.patch.pipeline import thread_count
 
     started = time.monotonic()
     demands = Demands.of(**trust_options(arguments))
-    with progress_bar(arguments, "verifying") as progress:
-        patch, bases = read_patch_and_bases(arguments.patch, arguments.base)
-        opened = open_patch(patch)
+    with (
+        downloaded(arguments) as given,
+        progress_bar(arguments, "verifying") as progress,
+    ):
+        patch, bases = read_patch_and_bases(given, arguments.base)
+        opened = open_patch(patch, within(arguments.memory, DEFAULT_LIMITS))
         if opened.front.header.kind == "tensor":
+            threads = fitting_threads(opened, arguments.memory, thread_count(arguments.threads))
             found = npy_patching.verify_patch(
-                bases, Patch(patch, opened), threads=arguments.threads, progress=progress
+                bases, Patch(patch, opened), threads=threads, progress=progress
             )
         else:
             found = models.verify_patch(
-                bases, patch.data, threads=arguments.threads, progress=progress
+                bases,
+                patch.data,
+                threads=arguments.threads,
+                memory=arguments.memory,
+                progress=progress,
             )
         found = demands.judged(found, patch, opened)
     facts = {
@@ -76,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         "kind": opened.front.header.kind,
         "base": arguments.base[0],
         "bases": arguments.base,
-        "patch": arguments.patch,
+        "patch": shown_name(arguments.patch),
         "valid": found.is_valid(),
         "source_valid": found.source_valid,
         "patch_valid": found.patch_valid,
@@ -90,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         return report(failure(found), arguments, facts)
     names = ", ".join(arguments.base)
     signed = "" if found.counter is None else f"; signed with counter {found.counter}"
-    tell(arguments, facts, f"{arguments.patch}: intact, and made for {names}{signed}")
+    tell(arguments, facts, f"{shown_name(arguments.patch)}: intact, and made for {names}{signed}")
     return 0
 
 

@@ -21,6 +21,7 @@ from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.routes import Alternative, Offer, Route, RoutePlan, plan_route
 from sapwood.models.signing import sign_patch
 from sapwood.models.squashing import squash_chain
+from sapwood.models.subsets import extract_tensors
 from sapwood.models.versions import Chain, Link, Version
 from sapwood.trust import generate_keypair
 
@@ -59,6 +60,7 @@ __all__ = [
     "diff",
     "extract_adapter",
     "extract_patch",
+    "extract_tensors",
     "fingerprint",
     "generate_keypair",
     "load_patched",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import IO
 
 from sapwood.codec import Coding
-from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import (
     InputError,
@@ -18,14 +16,13 @@ from sapwood.errors import (
     VerificationError,
 )
 from sapwood.models.base_folders import FolderBases
-from sapwood.models.files import (
-    Output,
-    Source,
-    read_source,
-    source_list,
-)
+from sapwood.models.files import Output, Source, source_list
 from sapwood.models.folder_output import target_output
+from sapwood.models.memory import fitting_threads, within
+from sapwood.models.ranges import patch_parts
+from sapwood.models.receiving import received
 from sapwood.models.results import PatchInfo, PatchVerification
+from sapwood.models.resuming import Prefix, finished_prefix, resumable_output
 from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.buffers import Buffers
@@ -43,7 +40,7 @@ from sapwood.patch.writing import write_all
 from sapwood.trust import Accepted, signatures_of
 
 
-def open_model_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
+def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     """A patch of model files, its body's digest not yet checked."""
     opened = open_patch(data, limits)
     if opened.front.header.kind == "tensor":
@@ -53,7 +50,7 @@ def open_model_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     return opened
 
 
-def apply_patch(
+def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     source: Source | Sequence[Source],
     patch: Source,
     output: Output,
@@ -64,6 +61,8 @@ def apply_patch(
     threshold: int = 1,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    memory: int | None = None,
+    resume: bool = False,
     progress: Progress = silent,
 ) -> PatchVerification:
     """Makes the target of a patch from its source.
@@ -79,7 +78,9 @@ def apply_patch(
             a patch with several sources a list of them, in any order: they are told by
             their digests, and others among them do no harm. A path of a folder stands for
             the files in it and below, too: those of the right size are looked through.
-        patch: a path, bytes or a file object.
+        patch: a path, bytes, a file object, or the URL of one (http:// or https://; needs
+            `sapwood[http]`). What is no regular file is spooled to a temporary file first, as
+            the digest of all of it is compared before anything is decoded.
         output: a path, which may be that of `source`, or a binary file object. For a target
             that is a folder, a path where nothing is, or an empty folder.
         public_key: of Ed25519, 32 bytes, or several: the keys that are trusted. With it a
@@ -90,6 +91,13 @@ def apply_patch(
         threshold: how many of the keys must have signed.
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
+        memory: bytes of anonymous memory that applying may take beyond what the process
+            has when everything is imported, 16 MiB at least. Fewer threads are used where that
+            is needed; a patch that does not fit is refused before anything is decoded.
+        resume: go on where an earlier try with `resume` was cut short: with the download, and
+            with the output, which must be a path. What is there is compared with the digests
+            in the patch. After an IoError, an interrupt or a kill what was done stays, in
+            hidden files `.NAME.*.download` and `.NAME.*.part` beside the output.
         progress: is told how many bytes of the target are done.
 
     Returns:
@@ -102,16 +110,26 @@ def apply_patch(
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
         InputError: keys or counters that are none, or those without a public key; an output
-            that cannot become a folder.
-        IoError: a file cannot be read or written.
+            that cannot become a folder; a URL without httpx; less memory than can do; an output
+            to resume at that is no path, or becomes a folder.
+        IoError: a file cannot be read or written, a server does not answer as it should, or
+            another process resumes the same.
         After any of these the output is as it was.
     """
     count = thread_count(threads)
+    allowed = within(memory, limits)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    opened, accepted = checked_patch(patch, demands, count, limits)
-    bases = matched_sources(opened, source, count)
-    with target_output(output, opened.front.header.target.files) as out:
-        actual = write_target(opened, bases, count, out, progress)
+    with received(patch, allowed, resumed=output if resume else None) as data:
+        opened, accepted = checked_patch(data.data, demands, count, allowed)
+        count = fitting_threads(opened, memory, count)
+        bases = matched_sources(opened, source, count)
+        if not resume:
+            with target_output(output, opened.front.header.target.files) as out:
+                actual = write_target(opened, bases, count, out, progress)
+        else:
+            with resumable_output(output, opened) as out:
+                done = finished_prefix(opened, out)
+                actual = write_target(opened, bases, count, out, progress, done)
     return verification(opened, actual, accepted)
 
 
@@ -125,12 +143,12 @@ def checked_patch(
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
             `apply_patch`.
     """
-    data = read_source(patch)
-    accepted = demands.check(data, limits)
-    opened = open_model_patch(data, limits)
-    check_same(accepted, opened)
-    opened.check_body(threads)
-    return opened, accepted
+    with received(patch, limits) as data:
+        accepted = demands.check(data, limits)
+        opened = open_model_patch(data, limits)
+        check_same(accepted, opened)
+        opened.check_body(threads)
+        return opened, accepted
 
 
 def matched_sources(
@@ -153,15 +171,27 @@ def write_target(
     threads: int,
     out: IO[bytes] | None,
     progress: Progress,
+    done: Prefix | None = None,
 ) -> bytes:
     """Decodes the target into a file, or into nothing, and returns its SHA-256.
+
+    Args:
+        opened: the patch.
+        bases: in its order.
+        threads: that decode at once.
+        out: positioned where the target goes on.
+        progress: who listens.
+        done: what of the target is there already.
 
     Raises:
         TargetHashMismatch: it is not the expected one.
     """
     buffers = Buffers()
-    hasher = hashlib.sha256()
-    for chunk in decode_chunks(opened, bases, buffers.place, threads, progress=progress):
+    begun = Prefix.empty() if done is None else done
+    hasher = begun.hasher
+    for chunk in decode_chunks(
+        opened, bases, buffers.place, threads, start=begun.size, progress=progress
+    ):
         hasher.update(chunk.data.data)
         if out is not None:
             write_all(out, chunk.data.data)
@@ -194,6 +224,7 @@ def verify_patch(
     threshold: int = 1,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    memory: int | None = None,
     progress: Progress = silent,
 ) -> PatchVerification:
     """Checks that a patch would apply, by doing everything but writing the target.
@@ -204,6 +235,7 @@ def verify_patch(
         public_key, signature, minimum_counter, threshold: as of `apply_patch`.
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
+        memory: as of `apply_patch`.
         progress: is told how many bytes of the target are done.
 
     Returns:
@@ -216,47 +248,57 @@ def verify_patch(
         LimitExceeded, IoError: as `apply_patch`.
     """
     count = thread_count(threads)
+    allowed = within(memory, limits)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    data = read_source(patch)
-    opened = open_model_patch(data, limits)
+    with received(patch, allowed) as data:
+        opened = open_model_patch(data, allowed)
+        count = fitting_threads(opened, memory, count)
+        found = judged_target(opened, source, count, progress)
+        return demands.judged(found, data, opened, allowed)
+
+
+def judged_target(
+    opened: OpenPatch, source: Source | Sequence[Source], threads: int, progress: Progress
+) -> PatchVerification:
+    """What is right and wrong with a patch and its sources; signatures are not looked at."""
     expected = opened.front.header.target.sha256 or b""
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
     actual = None
     bases: list[Content] = []
     try:
-        opened.check_body(count)
+        opened.check_body(threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        bases = matched_sources(opened, source, count)
+        bases = matched_sources(opened, source, threads)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
     if source_valid and patch_valid:
         try:
-            actual = write_target(opened, bases, count, None, progress)
+            actual = write_target(opened, bases, threads, None, progress)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)
     error = "; ".join(map(str, errors)) or None
-    found = PatchVerification(source_valid, patch_valid, None, expected, actual, error)
-    return demands.judged(found, data, opened, limits)
+    return PatchVerification(source_valid, patch_valid, None, expected, actual, error)
 
 
 def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
     """What a patch says of itself; of its payloads nothing is read.
 
     Args:
-        patch: of model files or of a tensor: a path, bytes or a file object.
+        patch: of model files or of a tensor: a path, bytes, a file object or a URL, of which
+            no more is fetched than is shown here.
         limits: memory that the patch may ask for.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
             `apply_patch`.
     """
-    data = read_source(patch)
+    data = patch_parts(patch, limits)
     front = open_patch(data, limits).front
     header = front.header
     covered: Counter[Coding] = Counter()

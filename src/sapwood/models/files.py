@@ -192,17 +192,27 @@ def atomic_output(output: Output) -> Iterator[IO[bytes]]:
             yield file
         return
     name = path_name(output)
-    with os_errors(name):
-        path = Path(os.path.realpath(name))
-        mode = mode_of(Path(name))
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "is a directory")
-    if mode is None or stat.S_ISREG(mode):
+    path, mode, regular = output_place(name)
+    if regular:
         with renamed_output(path, name, mode) as file:
             yield file
     else:
         with os_errors(name), Path(name).open("wb") as device, late_output(device, name) as file:
             yield file
+
+
+def output_place(name: str) -> tuple[Path, int | None, bool]:
+    """Where an output leads, the mode of what is there, and whether it can be renamed to.
+
+    Raises:
+        IoError: it is a folder, or one may not look.
+    """
+    with os_errors(name):
+        path = Path(os.path.realpath(name))
+        mode = mode_of(Path(name))
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+    return path, mode, mode is None or stat.S_ISREG(mode)
 
 
 @contextlib.contextmanager
@@ -234,19 +244,37 @@ def renamed_output(path: Path, name: object, mode: int | None) -> Iterator[IO[by
         # Buffered, since a raw file may take less than it is given.
         with os_errors(f"{name}, or {PLACE}"), os.fdopen(handle, "w+b") as file:
             yield file
-            file.flush()
-            if mode is not None:
-                os.fchmod(file.fileno(), mode & 0o777)
-            os.fsync(file.fileno())
-        with os_errors(name):
-            sibling.replace(path)
-        # Too late to fail: the output is there, if perhaps not yet after a power cut.
-        with contextlib.suppress(OSError):
-            sync_folder(path.parent)
+            finish(file, mode)
+        replace(sibling, path, name)
     except BaseException:
         with contextlib.suppress(OSError):
             sibling.unlink()
         raise
+
+
+def finish(file: IO[bytes], mode: int | None) -> None:
+    """Makes what was written durable, with the permissions of the file that it replaces.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file.flush()
+    if mode is not None:
+        os.fchmod(file.fileno(), mode & 0o777)
+    os.fsync(file.fileno())
+
+
+def replace(sibling: Path, path: Path, name: object) -> None:
+    """Gives a finished file its name.
+
+    Raises:
+        IoError: it cannot be renamed; `name` is told.
+    """
+    with os_errors(name):
+        sibling.replace(path)
+    # Too late to fail: the output is there, if perhaps not yet after a power cut.
+    with contextlib.suppress(OSError):
+        sync_folder(path.parent)
 
 
 def mode_of(path: Path) -> int | None:

@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
-from sapwood.codec.content import Content
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMismatch
 from sapwood.modelfile import open_model
-from sapwood.models.applying import checked_patch, matched_sources
 from sapwood.models.files import Source
 from sapwood.models.live import Live, check_live, live_tensors, write_live
+from sapwood.models.memory import Room
+from sapwood.models.origins import Origin
 from sapwood.models.signing import Demands
-from sapwood.patch.applying import OpenPatch, decode_chunks
 from sapwood.patch.chunks import chunk_digest
 from sapwood.patch.format import DEFAULT_LIMITS, BaseRange, Limits, Segment
-from sapwood.patch.pipeline import thread_count
 from sapwood.tensors import FRAMEWORKS, TensorSpec, made
 
 IN_C_ORDER = frozenset({"safetensors", "gguf"})  # formats whose files say what each tensor is
@@ -37,6 +35,7 @@ def load_patched(
     threshold: int = 1,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    memory: int | None = None,
 ) -> PatchedModel:
     """Opens the target of a patch as a mapping of its tensors. No file is written.
 
@@ -56,23 +55,28 @@ def load_patched(
     Args:
         base: as `source` of `apply_patch`. Memory-mapped, as the patch is, while the model
             or an array from it is in use.
-        patch: of model files: a path, bytes or a file object.
+        patch: of model files: a path, bytes, a file object or a URL. Of a URL only the front is
+            fetched here, and of each tensor its part of the patch when it is asked for, if the
+            server gives parts of files. Each chunk's digest is compared with the front's, and
+            the front's with the signatures; that of the whole patch cannot be.
         public_key, signature, minimum_counter, threshold: as of `apply_patch`.
         threads: to use at once, for each tensor; by default one for each processor.
         limits: memory that the patch may ask for.
+        memory: bytes of anonymous memory that decoding may take beside the tensors, 16 MiB at
+            least. With it one thread decodes. A tensor that takes more is refused.
 
     Raises:
         SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
-            IoError: as `apply_patch`.
+            IoError: as `apply_patch`; from a URL later too.
         InputError: as `apply_patch`; or the target has no tensors that are known, or two of
             one name.
         LimitExceeded: as `apply_patch`; or a target that must be decoded whole is larger than
             1 GiB.
     """
-    count = thread_count(threads)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    opened, _ = checked_patch(patch, demands, count, limits)
-    return PatchedModel(opened, matched_sources(opened, base, count), count)
+    return PatchedModel(
+        Origin.of(base, patch, demands, threads, limits, Room(memory, target=False))
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +86,12 @@ class Lazy:
     Attributes:
         spec: element type and shape.
         load: gives its bytes, which were checked: read-only where they are shared.
+        segment: that it is; None where the target is in memory.
     """
 
     spec: TensorSpec
     load: Callable[[], Bytes]
+    segment: Segment | None = None
 
 
 class PatchedModel(Mapping[str, Any]):
@@ -96,10 +102,10 @@ class PatchedModel(Mapping[str, Any]):
     Equal only to itself, as arrays do not compare to one truth.
     """
 
-    def __init__(self, opened: OpenPatch, bases: Sequence[Content], threads: int) -> None:
-        """Takes a patch whose body was checked, and its bases in its order."""
-        self._format = opened.front.header.target_format
-        self._tensors = lazy_tensors(opened, bases, threads)
+    def __init__(self, origin: Origin) -> None:
+        """Takes a patch and its bases."""
+        self._format = origin.opened.front.header.target_format
+        self._tensors = lazy_tensors(origin)
 
     def __getitem__(self, name: str) -> Any:
         """As `tensor(name)`."""
@@ -163,6 +169,7 @@ class PatchedModel(Mapping[str, Any]):
             InvalidPatch, TargetHashMismatch: a payload is damaged, or the base has changed
                 since it was opened.
             LimitExceeded: there is no memory for it.
+            IoError: the patch is behind a URL, and its server fails or has another by now.
         """
         if framework not in FRAMEWORKS:
             raise InputError(
@@ -219,31 +226,30 @@ class PatchedModel(Mapping[str, Any]):
         return found
 
 
-def lazy_tensors(opened: OpenPatch, bases: Sequence[Content], threads: int) -> Mapping[str, Lazy]:
+def lazy_tensors(origin: Origin) -> Mapping[str, Lazy]:
     """The tensors of a target, in order.
 
     Raises:
         InputError: none are known, or two have one name.
         InvalidPatch, TargetHashMismatch, LimitExceeded: as `whole_target`.
     """
-    named = [one for one in opened.front.segments if one.name]
+    named = [one for one in origin.opened.front.segments if one.name]
     if not named:
-        return tensors_in_bytes(opened, bases, threads)
+        return tensors_in_bytes(origin)
 
     def lazy(segment: Segment) -> Lazy:
         spec = TensorSpec(segment.dtype, segment.shape)
-        return Lazy(spec, lambda: tensor_bytes(opened, bases, segment, threads))
+        return Lazy(spec, lambda: tensor_bytes(origin, segment), segment)
 
     return unique((one.name, lazy(one)) for one in named)
 
 
-def tensors_in_bytes(
-    opened: OpenPatch, bases: Sequence[Content], threads: int
-) -> Mapping[str, Lazy]:
+def tensors_in_bytes(origin: Origin) -> Mapping[str, Lazy]:
     """The tensors of a target that is patched as bytes: decoded whole, then read."""
-    file_format = opened.front.header.target_format
-    if file_format != "bytes" and opened.front.header.target.files is None:
-        data = whole_target(opened, bases, threads)
+    header = origin.opened.front.header
+    file_format = header.target_format
+    if file_format != "bytes" and header.target.files is None:
+        data = whole_target(origin)
         file = open_model(data)
         if file.format == file_format:
             return unique(
@@ -277,9 +283,7 @@ def unique(tensors: Iterable[tuple[str, Lazy]]) -> Mapping[str, Lazy]:
     return found
 
 
-def tensor_bytes(
-    opened: OpenPatch, bases: Sequence[Content], segment: Segment, threads: int
-) -> Bytes:
+def tensor_bytes(origin: Origin, segment: Segment) -> Bytes:
     """The bytes of one tensor, checked: a read-only part of a base where it is that.
 
     Raises:
@@ -287,7 +291,7 @@ def tensor_bytes(
     """
     if segment.unchanged and isinstance(segment.prediction, BaseRange):
         place = segment.prediction
-        shared = bases[place.base][place.offset : place.offset + segment.nbytes]
+        shared = origin.bases[place.base][place.offset : place.offset + segment.nbytes]
         shared.flags.writeable = False  # of this array object; its memory stays the caller's
         for chunk, begin, end in segment.spans():
             if chunk_digest(shared[begin:end]) != chunk.digest:
@@ -296,35 +300,30 @@ def tensor_bytes(
                     "it changed since it was opened, or the patch is damaged"
                 )
         return shared
-    return decoded(opened, bases, (segment,), segment.target_offset, segment.nbytes, threads)
+    return decoded(origin, (segment,), segment.target_offset, segment.nbytes)
 
 
-def whole_target(opened: OpenPatch, bases: Sequence[Content], threads: int) -> Bytes:
+def whole_target(origin: Origin) -> Bytes:
     """The whole target in memory, read-only.
 
     Raises:
         LimitExceeded: it is larger than what is done so.
         InvalidPatch, TargetHashMismatch: as `decode_chunks`.
     """
-    size = opened.front.header.target.size
-    if size > MOST_WHOLE:
+    front = origin.opened.front
+    size = front.header.target.size
+    most = MOST_WHOLE if origin.room.memory is None else min(MOST_WHOLE, origin.room.memory)
+    if size > most:
         raise LimitExceeded(
             f"the patch names no tensors, and its target has {size} bytes, more than the "
-            f"{MOST_WHOLE} that are held in memory; make it with sapwood.models.apply_patch"
+            f"{most} that may be held in memory; make it with sapwood.models.apply_patch"
         )
-    data = decoded(opened, bases, opened.front.segments, 0, size, threads)
+    data = decoded(origin, front.segments, 0, size)
     data.flags.writeable = False
     return data
 
 
-def decoded(
-    opened: OpenPatch,
-    bases: Sequence[Content],
-    segments: tuple[Segment, ...],
-    begin: int,
-    size: int,
-    threads: int,
-) -> Bytes:
+def decoded(origin: Origin, segments: tuple[Segment, ...], begin: int, size: int) -> Bytes:
     """Adjacent segments in memory of their own; they are `size` bytes from `begin`.
 
     Raises:
@@ -341,7 +340,7 @@ def decoded(
         return out[first - begin : end - begin]
 
     try:
-        for _ in decode_chunks(opened, bases, place, threads, segments=segments):
+        for _ in origin.chunks(place, segments):
             pass
     except InvalidPatch as e:
         raise type(e)(f"{what}: {e}") from e

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError, IoError, SignatureError
 from sapwood.models.files import Output, Source, atomic_output, read_source, unchanged
 from sapwood.models.results import PatchVerification
@@ -140,7 +140,7 @@ class Demands:
         # One that is longer than any can be is refused when it is parsed.
         return cls(policy, tuple(read_source(one)[: LARGEST_FILE + 1].tobytes() for one in files))
 
-    def check(self, data: Bytes, limits: Limits = DEFAULT_LIMITS) -> Accepted | None:
+    def check(self, data: Content, limits: Limits = DEFAULT_LIMITS) -> Accepted | None:
         """What the patch is accepted for; None where nothing is demanded.
 
         Raises:
@@ -155,7 +155,7 @@ class Demands:
     def judged(
         self,
         found: PatchVerification,
-        data: Bytes,
+        data: Content,
         opened: OpenPatch,
         limits: Limits = DEFAULT_LIMITS,
     ) -> PatchVerification:

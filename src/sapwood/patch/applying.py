@@ -25,7 +25,7 @@ from sapwood.errors import (
 )
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.chunks import chunk_digest, decode
-from sapwood.patch.contents import blake3_digest
+from sapwood.patch.contents import blake3_digest, rest
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     PREAMBLE,
@@ -73,8 +73,8 @@ class OpenPatch:
             raise InvalidPatch("damaged body: its digest differs; get the patch anew")
 
 
-def open_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
-    """Opens a whole patch in memory or memory-mapped.
+def open_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
+    """Opens a whole patch in memory, memory-mapped or elsewhere; of its body nothing is read.
 
     Args:
         data: the patch file, borrowed.
@@ -86,15 +86,23 @@ def open_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     """
     preamble = parse_preamble(data[: PREAMBLE.size].tobytes(), limits)
     front = parse_front(data[: preamble.front_size].tobytes(), limits)
-    expected = front.size + front.body_size
-    if len(data) < expected:
-        raise TruncatedPatch(
-            f"cut off: expected {expected} bytes, found {len(data)}; get the patch anew"
-        )
-    if len(data) > expected:
-        raise InvalidPatch(f"{len(data) - expected} bytes after the end; get the patch anew")
+    check_length(front.size + front.body_size, len(data))
     tables = tuple(parse_tables(np.frombuffer(one, np.uint8)) for one in front.tables)
-    return OpenPatch(front, tables, data[front.size :])
+    return OpenPatch(front, tables, rest(data, front.size))
+
+
+def check_length(expected: int, found: int) -> None:
+    """Compares the bytes that a patch should have with those that are there.
+
+    Raises:
+        TruncatedPatch, InvalidPatch: there are fewer, or more.
+    """
+    if found < expected:
+        raise TruncatedPatch(
+            f"cut off: expected {expected} bytes, found {found}; get the patch anew"
+        )
+    if found > expected:
+        raise InvalidPatch(f"{found - expected} bytes after the end; get the patch anew")
 
 
 def check_base(patch: OpenPatch, base: Content, threads: int) -> None:
@@ -193,6 +201,8 @@ def decode_chunks(
     *,
     checked: bool = True,
     segments: tuple[Segment, ...] | None = None,
+    start: int = 0,
+    inspect: Callable[[ChunkJob], None] | None = None,
     progress: Progress = silent,
 ) -> Iterator[DecodedChunk]:
     """The chunks of the target, in order.
@@ -205,7 +215,9 @@ def decode_chunks(
         threads: that decode at once.
         checked: compare each chunk's digest.
         segments: which, all by default.
-        progress: who listens.
+        start: target byte; chunks that begin before it are left out.
+        inspect: is shown each chunk before it is decoded; what it raises is raised here.
+        progress: who listens; what was left out counts as done.
 
     Raises:
         InvalidPatch: a payload is damaged.
@@ -213,9 +225,11 @@ def decode_chunks(
     """
     chosen = patch.front.segments if segments is None else segments
     total = sum(segment.nbytes for segment in chosen)
-    done = 0
+    done = sum(min(max(start - one.target_offset, 0), one.nbytes) for one in chosen)
 
     def one(job: ChunkJob) -> DecodedChunk:
+        if inspect is not None:
+            inspect(job)
         target_begin = job.segment.target_offset + job.begin
         out = place(target_begin, job.segment.target_offset + job.end)
         decode_job(job, patch, job.predictor.read(bases, job.begin, job.end), bases[0], out)
@@ -226,7 +240,7 @@ def decode_chunks(
             )
         return DecodedChunk(target_begin, job.segment.target_offset + job.end, out)
 
-    for chunk in ordered(one, chunk_jobs(patch, chosen), threads):
+    for chunk in ordered(one, chunk_jobs(patch, chosen, start), threads):
         yield chunk
         done += chunk.end - chunk.begin
         progress(done, total)
@@ -251,20 +265,21 @@ class ChunkJob:
     payload: Bytes
 
 
-def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment]) -> Iterator[ChunkJob]:
-    """The chunks of segments in order.
+def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment], start: int = 0) -> Iterator[ChunkJob]:
+    """The chunks of segments in order, but for those that begin before the target byte `start`.
 
     Raises:
         InvalidPatch: the factors of a segment are damaged.
     """
     for segment in segments:
-        if not segment.chunks:
+        if not segment.chunks or segment.target_offset + segment.nbytes <= start:
             continue
         predictor = segment_predictor(segment, patch.body)
         payload_at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
-            payload = patch.body[payload_at : payload_at + chunk.size]
-            yield ChunkJob(segment, chunk, predictor, begin, end, payload)
+            if segment.target_offset + begin >= start:
+                payload = patch.body[payload_at : payload_at + chunk.size]
+                yield ChunkJob(segment, chunk, predictor, begin, end, payload)
             payload_at += chunk.size
 
 

@@ -23,7 +23,7 @@ from sapwood.patch.matching import Copy
 from sapwood.patch.planes import decode_planes, encode_planes, plane_pairs
 from sapwood.patch.prefixed import decode_prefixed, encode_prefixed
 from sapwood.patch.splice import decode_splice, encode_splice
-from sapwood.patch.zstd import compress, decompress
+from sapwood.patch.zstd import compress, decompress_into
 from sapwood.tensors import DType
 
 WORTH_A_PREFIX = 64  # bytes of payload; shorter ones have little to lose
@@ -266,7 +266,7 @@ def decode(
         case Coding.RAW:
             out[:] = payload
         case Coding.COMPRESSED:
-            out[:] = np.frombuffer(decompress(payload.data, len(out), "chunk"), np.uint8)
+            decompress_into(payload.data, out, "chunk")
         case Coding.SPLICE:
             decode_splice(payload, whole_base, out)
         case Coding.PREFIXED:

@@ -13,6 +13,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 
 STRIPE = 16 << 20  # bytes read at a time; hashing gains nothing from more
+COPIED = 1 << 20  # of what may have to be copied into memory for it
 
 
 class EndToEnd:
@@ -65,10 +66,18 @@ class Within:
         return self._content[self._begin + begin : self._begin + end]
 
 
+def rest(content: Content, begin: int) -> Content:
+    """A content from the byte `begin` on; nothing is copied or read."""
+    if isinstance(content, np.ndarray):
+        return content[begin:]
+    return Within(content, begin, len(content))
+
+
 def stripes(content: Content) -> Iterator[Bytes]:
     """All of a content, a stripe at a time."""
-    for at in range(0, len(content), STRIPE):
-        yield content[at : min(at + STRIPE, len(content))]
+    size = STRIPE if isinstance(content, np.ndarray) else min(STRIPE, COPIED)
+    for at in range(0, len(content), size):
+        yield content[at : min(at + size, len(content))]
 
 
 def blake3_digest(content: Content, threads: int = 1) -> bytes:

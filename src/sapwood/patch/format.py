@@ -53,6 +53,7 @@ class Limits:
     front: int = 256 << 20
     chunk: int = 64 << 20
     factors: int = 64 << 20
+    tables: int | None = None
 
 
 DEFAULT_LIMITS = Limits()

@@ -245,6 +245,7 @@ def base_places(prediction: BaseRange | BlendEntry | None) -> list[tuple[int, in
 
 def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
     """The serialised sets: each behind its length, a u32."""
+    allowed = limits.front if limits.tables is None else limits.tables
     sets: list[bytes] = []
     at = 0
     while at < len(data):
@@ -252,10 +253,10 @@ def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, .
             raise InvalidPatch("damaged tables: cut off", offset=offset + at)
         if len(sets) == MOST_TABLES:  # a set of a few bytes takes half a MiB unpacked
             raise InvalidPatch(f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at)
-        if (len(sets) + 1) * TABLES_UNPACKED > limits.front:
+        if (len(sets) + 1) * TABLES_UNPACKED > allowed:
             raise LimitExceeded(
-                f"the patch's tables take more than {limits.front} bytes unpacked; "
-                "raise Limits.front if you trust it"
+                f"the patch's tables take more than {allowed} bytes unpacked; "
+                "raise Limits.front, or Limits.tables, if you trust it"
             )
         size = int.from_bytes(data[at : at + 4], "little")
         at += 4

@@ -18,7 +18,7 @@ from sapwood.codec.chunk import Bytes, uses_edges
 from sapwood.codec.requantising import predicted_plane
 from sapwood.errors import InvalidPatch
 from sapwood.patch.splice import Varints, put_varint
-from sapwood.patch.zstd import decompress
+from sapwood.patch.zstd import decompress_into
 from sapwood.tensors import DType
 
 
@@ -169,7 +169,9 @@ def decoded_plane(
         case Coding.RAW if len(payload) == len(prediction):
             return payload
         case Coding.COMPRESSED:
-            return np.frombuffer(decompress(payload.data, len(prediction), "chunk"), np.uint8)
+            unpacked = np.empty_like(prediction)
+            decompress_into(payload.data, unpacked, "chunk")
+            return unpacked
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE if (
             coding is not Coding.VALUE or dtype.family == "float"
         ):

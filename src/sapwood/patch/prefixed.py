@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import InvalidPatch
 from sapwood.patch.matching import Copy
 from sapwood.patch.splice import BEST_LEVEL, Varints, put_varint
-from sapwood.patch.zstd import LEAST_PREFIX, compress_after, decompress
+from sapwood.patch.zstd import LEAST_PREFIX, compress_after, decompress_into
 
 MOST_PREFIX = 1 << 22  # bytes; it is held in memory
 SMALL = 1 << 19  # bytes of prefix and chunk that the best level takes no noticeable time for
@@ -68,6 +66,4 @@ def decode_prefixed(payload: Bytes, base: Content, out: Bytes) -> None:
     begin, size = front.next(), front.next()
     if not LEAST_PREFIX <= size <= MOST_PREFIX or begin > len(base) - size:
         raise InvalidPatch("damaged chunk: a prefix out of range; get the patch anew")
-    prefix = base[begin : begin + size].tobytes()
-    content = decompress(payload[front.at :].data, len(out), "chunk", prefix)
-    out[:] = np.frombuffer(content, np.uint8)
+    decompress_into(payload[front.at :].data, out, "chunk", base[begin : begin + size].data)

@@ -14,7 +14,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import InvalidPatch
 from sapwood.patch.matching import Copy
-from sapwood.patch.zstd import compress, decompress
+from sapwood.patch.zstd import compress, decompress_into
 
 STRIPE = 1 << 16  # bytes of operations looked at together
 
@@ -81,7 +81,8 @@ def decode_splice(payload: Bytes, base: Content, out: Bytes) -> None:
     # Operations take at least 3 bytes and make at least 1, new bytes make themselves.
     if size > 4 * len(out) + 16:
         raise InvalidPatch("damaged chunk: more operations than bytes; get the patch anew")
-    content = np.frombuffer(decompress(payload[front.at :].data, size, "chunk"), np.uint8)
+    content = np.empty(size, np.uint8)
+    decompress_into(payload[front.at :].data, content, "chunk")
     operations = Varints(content)
     count = operations.next()
     if count > len(out) // 8 + 64:

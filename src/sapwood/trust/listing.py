@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.trust.policy import Policy, objection
 from sapwood.trust.signatures import Signature, parse_detached
@@ -33,7 +33,7 @@ class Listed:
 
 
 def list_signatures(
-    data: Bytes,
+    data: Content,
     public_keys: Sequence[bytes] = (),
     detached: Iterable[bytes] = (),
     limits: Limits = DEFAULT_LIMITS,

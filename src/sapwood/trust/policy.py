@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError, SignatureError
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.trust.ed25519 import ALGORITHM, check_public_key, key_id, library, verifies
@@ -72,7 +72,7 @@ class Accepted:
 
 
 def check_patch(
-    data: Bytes, policy: Policy, detached: Iterable[bytes] = (), limits: Limits = DEFAULT_LIMITS
+    data: Content, policy: Policy, detached: Iterable[bytes] = (), limits: Limits = DEFAULT_LIMITS
 ) -> Accepted:
     """Compares a patch's signatures with what a receiver demands.
 

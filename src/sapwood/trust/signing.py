@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError, InvalidPatch
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
@@ -52,7 +52,7 @@ class SignedFront:
     digest: bytes
 
 
-def take_apart(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
+def take_apart(data: Content, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
     """The front of a patch; its index and tables are not parsed.
 
     Args:
@@ -76,7 +76,7 @@ def take_apart(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
     return SignedFront(parsed, parse(listed + b"]"), bare, patch, preamble.digest)
 
 
-def signatures_of(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Signature, ...]:
+def signatures_of(data: Content, limits: Limits = DEFAULT_LIMITS) -> tuple[Signature, ...]:
     """The signatures that a patch carries, none of them checked.
 
     Raises:
@@ -142,7 +142,7 @@ def signature(front: SignedFront, private_key: bytes, counter: int) -> Signature
 
 
 def sign_front(
-    data: Bytes, private_key: bytes, counter: int, limits: Limits = DEFAULT_LIMITS
+    data: Content, private_key: bytes, counter: int, limits: Limits = DEFAULT_LIMITS
 ) -> bytes:
     """A front with a signature more; one of the same key before is replaced.
 
@@ -166,7 +166,7 @@ def sign_front(
 
 
 def sign_detached(
-    data: Bytes, private_key: bytes, counter: int, limits: Limits = DEFAULT_LIMITS
+    data: Content, private_key: bytes, counter: int, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[bytes, Signature]:
     """A signature that stays outside of the patch, behind the digest of what it is of.
 
