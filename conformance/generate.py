@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
+from recipe_vectors import recipe_vectors  # noqa: E402
 
 from hostile_patches import FRONTS, PREFIXES, SPLICES  # noqa: E402
 from patch_cases import changed, example, words_of_normals  # noqa: E402
@@ -257,6 +258,15 @@ def sum_vectors() -> Iterator[Vector]:
         yield Vector(one.name, one.about, which[0], target, one.patch, tuple(which[1:]))
 
 
+def made_from_types() -> Iterator[Vector]:
+    """Predictions that are a base's elements in another type."""
+    for one in recipe_vectors():
+        first, *more = one.bases
+        yield Vector(
+            one.name, one.about, first, (f"{one.name}.target", one.target), one.patch, tuple(more)
+        )
+
+
 def model_vectors() -> Iterator[Vector]:
     """Whole files."""
     weights = words_of_normals(DType.F16, 512, 31)
@@ -407,7 +417,7 @@ def main() -> None:
     if listed.exists():
         document = json.loads(listed.read_text(encoding="utf-8"))
     there = {one["name"] for kind in ("valid", "invalid") for one in document[kind]}
-    made = [*coded_vectors(), *made_vectors(), *sum_vectors(), *model_vectors()]
+    made = [*coded_vectors(), *made_vectors(), *sum_vectors(), *model_vectors(), *made_from_types()]
     valid = [one for one in made if one.name not in there]
     invalid = [one for one in refusals() if one.name not in there]
     files: dict[str, bytes] = {}

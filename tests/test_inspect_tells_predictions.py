@@ -11,7 +11,15 @@ import safetensors.numpy
 
 from cli_session import Session
 from sapwood.cli.prediction_words import prediction_facts, prediction_words
-from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Term
+from sapwood.patch.format import (
+    BaseRange,
+    BlendEntry,
+    CastEntry,
+    FactorsEntry,
+    Prediction,
+    Term,
+)
+from sapwood.tensors import DType
 
 Halves = npt.NDArray[np.float16]
 
@@ -36,11 +44,13 @@ PREDICTIONS = [
         2,
         ["0.3 x base 1 + 0.75 x base 2"],
     ),
+    (CastEntry(0, 8, DType.F32), 1, ["cast from f32"]),
+    (CastEntry(1, 8, DType.F16), 2, ["cast from f16 of base 2"]),
 ]
 
 
 @pytest.mark.parametrize(("prediction", "bases", "words"), PREDICTIONS)
-def test_words(prediction: BaseRange | BlendEntry | None, bases: int, words: list[str]) -> None:
+def test_words(prediction: Prediction | None, bases: int, words: list[str]) -> None:
     assert list(prediction_words(prediction, bases)) == words
 
 

@@ -6,22 +6,32 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sapwood.cli.reports import count, human_size
-from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Segment, Term
+from sapwood.patch.format import (
+    BaseRange,
+    BlendEntry,
+    CastEntry,
+    FactorsEntry,
+    Prediction,
+    Segment,
+    Term,
+)
 
-Prediction = BaseRange | BlendEntry | None
 
-
-def prediction_facts(prediction: Prediction) -> dict[str, Any] | None:
+def prediction_facts(prediction: Prediction | None) -> dict[str, Any] | None:
     """A prediction as JSON values.
 
     `rank` is 0 and `matrices` null without a low-rank update; `rounding` is null where a base
-    is the prediction as it is. Bases are counted from 0.
+    is the prediction as it is, or in another type: `from`. Bases are counted from 0.
     """
     if prediction is None:
         return None
     if isinstance(prediction, BaseRange):
         terms = [{"base": prediction.base, "coefficient": 1.0}]
         return {"kind": "base", "terms": terms, "rounding": None, **factors_facts(None)}
+    if isinstance(prediction, CastEntry):
+        terms = [{"base": prediction.base, "coefficient": 1.0}]
+        of = {"from": prediction.source.label}
+        return {"kind": "cast", "terms": terms, "rounding": None, **of, **factors_facts(None)}
     terms = [{"base": one.base, "coefficient": one.coefficient} for one in prediction.terms]
     rounding = "each" if prediction.each else "once"
     return {
@@ -40,7 +50,7 @@ def factors_facts(factors: FactorsEntry | None) -> dict[str, Any]:
     return {"rank": factors.rank, "matrices": shape, "factor_bytes": factors.size}
 
 
-def prediction_words(prediction: Prediction, bases: int) -> Iterator[str]:
+def prediction_words(prediction: Prediction | None, bases: int) -> Iterator[str]:
     """A prediction for people, as '0.3 x base 1 + 0.7 x base 2' and 'rank 16'.
 
     Args:
@@ -50,6 +60,9 @@ def prediction_words(prediction: Prediction, bases: int) -> Iterator[str]:
     if isinstance(prediction, BaseRange):
         if bases > 1:
             yield f"base {prediction.base + 1}"
+    elif isinstance(prediction, CastEntry):
+        base = f" of base {prediction.base + 1}" if bases > 1 else ""
+        yield f"cast from {prediction.source.label}{base}"
     elif prediction is not None:
         if bases > 1 or not is_plain(prediction.terms):
             yield sum_text(prediction.terms)
@@ -96,3 +109,6 @@ def findings(segments: Sequence[Segment]) -> Iterator[str]:
     sums = sum(1 for blend in blends if not is_plain(blend.terms))
     if sums:
         yield f"sums of bases in {count(sums, 'tensor')}"
+    casts = sum(1 for s in segments if isinstance(s.prediction, CastEntry))
+    if casts:
+        yield f"casts of {count(casts, 'tensor')}"

@@ -11,10 +11,11 @@ import numpy as np
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
+from sapwood.models.converting import conversions
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import bytes_segment, plain_segments
 from sapwood.models.skeletons import SkeletonFinder
-from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
+from sapwood.patch.format import MOST_DIMENSIONS, BaseRange, Prediction
 from sapwood.patch.matching import Copy
 from sapwood.patch.sources import SegmentSource
 
@@ -79,14 +80,18 @@ def tensor_segments(
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each tensor, with its offset."""
     pairs = [pair_tensors(data, file.tensors, target, target_file.tensors) for data, file in bases]
+    recipes = conversions(bases, target, target_file.tensors)
     for i, entry in enumerate(target_file.tensors):
         found = ((n, own[i]) for n, own in enumerate(pairs))
         places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
-        yield entry.offset, tensor_segment(entry, places, target)
+        yield entry.offset, tensor_segment(entry, places, recipes[i], target)
 
 
 def tensor_segment(
-    entry: TensorEntry, places: tuple[BaseRange, ...], target: Bytes
+    entry: TensorEntry,
+    places: tuple[BaseRange, ...],
+    recipes: tuple[Prediction, ...],
+    target: Bytes,
 ) -> SegmentSource:
     """The segment of one tensor. More sides than the patch format has become one."""
     shape = entry.spec.shape
@@ -96,6 +101,7 @@ def tensor_segment(
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
         target=target[entry.offset : entry.end],
         places=places,
+        recipes=recipes,
     )
 
 

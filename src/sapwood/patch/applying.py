@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sapwood.codec import Coding, Tables, parse_tables
+from sapwood.codec import Tables, parse_tables
 from sapwood.codec.chunk import Bytes, uses_edges
 from sapwood.codec.content import Content
 from sapwood.errors import (
@@ -29,6 +29,7 @@ from sapwood.patch.contents import blake3_digest
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     PREAMBLE,
+    PREDICTED,
     Chunk,
     FileDigest,
     Front,
@@ -38,8 +39,6 @@ from sapwood.patch.format import (
 from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
 from sapwood.patch.predictors import Predictor, segment_predictor
-
-PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
 
 Given = TypeVar("Given", bound=Content)
 Other = TypeVar("Other")

@@ -28,9 +28,17 @@ from sapwood.codec.survey import (
     sample_ranges,
     special_values,
 )
-from sapwood.patch.choosing import WORTH, Choice, choose_bases, with_factors
+from sapwood.patch.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.format import BLENDED, MOST_ELEMENTS, Header, Segment
+from sapwood.patch.format import (
+    BLENDED,
+    MOST_ELEMENTS,
+    PREDICTED,
+    BaseRange,
+    BlendEntry,
+    Header,
+    Segment,
+)
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
 from sapwood.patch.predictors import Predictor, predictor_of
@@ -220,9 +228,12 @@ class Builder:
         return choices, Plan(tuple(recipes), planned.tables)
 
     def chosen(self, source: SegmentSource) -> Choice:
-        """The base, or sum of bases, that predicts a segment."""
-        return choose_bases(
+        """The base, sum of bases or recipe that predicts a segment."""
+        choice = choose_bases(
             source.dtype, source.target, source.row_length, self.bases, source.places
+        )
+        return choose_recipe(
+            choice, source.dtype, source.target, source.row_length, self.bases, source.recipes
         )
 
     def heavy(self, number: int, choice: Choice) -> Heavy:
@@ -318,11 +329,14 @@ class Builder:
     ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)
+        of_use = isinstance(choice.entry, BaseRange | BlendEntry) or any(
+            one.chunk.coding in PREDICTED for one in encoded
+        )
         return Segment(
             name=source.name,
             dtype=source.dtype,
             shape=source.shape,
-            prediction=choice.entry,
+            prediction=choice.entry if of_use else None,
             row_length=row,
             chunk_elements=step // source.dtype.size,
             chunks=tuple(one.chunk for one in encoded),

@@ -11,11 +11,12 @@ import dataclasses
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from blake3 import blake3
 
 from sapwood.codec import Coding
+from sapwood.prediction.casting import WORDS
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
@@ -29,9 +30,11 @@ CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
 MOST_ELEMENTS = 1 << 30  # in a chunk
 MOST_DIMENSIONS = 64  # of a tensor
 MOST_BASES = 64
+PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
 BLENDED = frozenset(TYPES)  # types of blend predictions
+CASTED = frozenset(WORDS)  # types that are rounded to one another
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,6 +148,24 @@ class BlendEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class CastEntry:
+    """The prediction of a segment: as many elements of a base, rounded to its type.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type, another than the segment's.
+    """
+
+    base: int
+    offset: int
+    source: DType
+
+
+Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a segment that is decoded alone.
 
@@ -179,7 +200,7 @@ class Segment:
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    prediction: BaseRange | BlendEntry | None
+    prediction: Prediction | None
     row_length: int
     chunk_elements: int
     chunks: tuple[Chunk, ...]

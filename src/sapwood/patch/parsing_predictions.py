@@ -1,7 +1,8 @@
-"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, Blends."""
+"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, Blends and Casts."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import struct
 
@@ -9,11 +10,14 @@ from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
 from sapwood.patch.canonical_json import Fields
 from sapwood.patch.format import (
     BLENDED,
+    CASTED,
     MOST_BASES,
     BaseRange,
     BlendEntry,
+    CastEntry,
     FactorsEntry,
     Limits,
+    Prediction,
     Term,
 )
 from sapwood.prediction.factors import (
@@ -25,9 +29,18 @@ from sapwood.prediction.factors import (
 from sapwood.tensors import DType
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a base: `length` bytes at `offset`."""
+
+    base: int
+    offset: int
+    length: int
+
+
 def parse_prediction(
     fields: Fields, dtype: DType, elements: int, limits: Limits
-) -> BaseRange | BlendEntry | None:
+) -> Prediction | None:
     """The prediction of a segment.
 
     Args:
@@ -50,8 +63,49 @@ def parse_prediction(
         case "blend":
             one.only({"kind", "terms", "rounding", "factors"})
             return parse_blend(one, dtype, elements, limits)
+        case "cast":
+            one.only({"kind", "base", "offset", "from"})
+            return parse_cast(one, dtype)
         case kind:
             raise UnsupportedPatch(f"{one.where}: unknown kind {kind!r}; update sapwood")
+
+
+def parse_cast(fields: Fields, dtype: DType) -> CastEntry:
+    """A base's elements of another type, rounded to `dtype`."""
+    source = parse_dtype(fields.text("from"))
+    if not {dtype, source} <= CASTED or dtype is source:
+        raise InvalidPatch(
+            f"{fields.where}: a cast from {source.label} to {dtype.label}; expected two of "
+            + ", ".join(sorted(one.label for one in CASTED))
+        )
+    return CastEntry(fields.size("base"), fields.size("offset"), source)
+
+
+def parse_dtype(label: str) -> DType:
+    """The element type of that name."""
+    try:
+        return DType.named(label)
+    except KeyError as e:
+        raise UnsupportedPatch(f"unknown element type {label!r}; update sapwood") from e
+
+
+def base_places(prediction: Prediction | None, nbytes: int, size: int) -> list[Place]:
+    """What a prediction reads of the bases.
+
+    Args:
+        prediction: of a segment.
+        nbytes: of the segment.
+        size: bytes of one of its elements.
+    """
+    match prediction:
+        case BaseRange(base, offset):
+            return [Place(base, offset, nbytes)]
+        case BlendEntry(terms):
+            return [Place(term.base, term.offset, nbytes) for term in terms]
+        case CastEntry(base, offset, source):
+            return [Place(base, offset, nbytes // size * source.size)]
+        case None:
+            return []
 
 
 def parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> BlendEntry:

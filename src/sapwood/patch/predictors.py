@@ -14,8 +14,17 @@ import numpy as np
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.codec.survey import joined
-from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Segment
+from sapwood.patch.format import (
+    BaseRange,
+    BlendEntry,
+    CastEntry,
+    FactorsEntry,
+    Prediction,
+    Segment,
+)
 from sapwood.prediction.blend import Blend, packed
+from sapwood.prediction.casting import Cast
+from sapwood.prediction.conversion import Conversion
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.payload import decode_factors
 from sapwood.tensors import DType
@@ -28,15 +37,20 @@ class Predictor:
     Attributes:
         dtype: of the segment.
         places: base and byte offset of what is read.
-        blend: how that is put together; None where it is the prediction itself.
+        blend: how that is put together, or None.
+        conversion: how what is read becomes the segment's type, or None. With neither, what
+            is read is the prediction itself.
     """
 
     dtype: DType
     places: tuple[tuple[int, int], ...]
-    blend: Blend | None
+    blend: Blend | None = None
+    conversion: Conversion | None = None
 
     def read(self, bases: Sequence[Content], begin: int, end: int) -> list[Bytes]:
         """The stretches of the bases that predict the bytes [begin, end) of the segment."""
+        if self.conversion is not None:
+            begin, end = self.conversion.stretch(begin, end)
         return [bases[base][offset + begin : offset + end] for base, offset in self.places]
 
     def predict(
@@ -47,12 +61,15 @@ class Predictor:
         Args:
             stretches: of `read`.
             begin: of the stretch in the segment, bytes.
-            out: memory that a blend is computed into; may be that of a stretch.
+            out: memory for what is computed; may be that of a stretch.
             edges: likewise, a byte for each element, for a blend's.
 
         Returns:
             A stretch as it was given, `out`, or None where nothing predicts the segment.
         """
+        if self.conversion is not None:
+            self.conversion.convert(stretches[0], begin, out)
+            return out
         if self.blend is None:
             return stretches[0] if stretches else None
         self.blend.predict(stretches, begin // self.dtype.size, out, edges)
@@ -65,27 +82,27 @@ class Predictor:
 
         A single range of a base is not copied.
         """
-        if not self.places and self.blend is None:
-            return None, None
-        if self.blend is None:
+        if self.blend is None and self.conversion is None:
+            if not self.places:
+                return None, None
             ((base, offset),) = self.places
             moved = [(offset + begin, offset + end) for begin, end in ranges]
             return joined(bases[base], moved), None
         size = sum(end - begin for begin, end in ranges)
         out = np.empty(size, np.uint8)
-        edges = np.empty(size // self.dtype.size, np.uint8)
+        edges = None if self.blend is None else np.empty(size // self.dtype.size, np.uint8)
         at = 0
         for begin, end in ranges:
             after = at + end - begin
-            own = edges[at // self.dtype.size : after // self.dtype.size]
+            own = None
+            if edges is not None:
+                own = edges[at // self.dtype.size : after // self.dtype.size]
             self.predict(self.read(bases, begin, end), begin, out[at:after], own)
             at = after
         return out, edges
 
 
-def predictor_of(
-    dtype: DType, prediction: BaseRange | BlendEntry | None, factors: Bytes
-) -> Predictor:
+def predictor_of(dtype: DType, prediction: Prediction | None, factors: Bytes) -> Predictor:
     """The predictor that an entry of the index describes.
 
     Args:
@@ -98,9 +115,11 @@ def predictor_of(
     """
     match prediction:
         case None:
-            return Predictor(dtype, (), None)
+            return Predictor(dtype, ())
         case BaseRange(base, offset):
-            return Predictor(dtype, ((base, offset),), None)
+            return Predictor(dtype, ((base, offset),))
+        case CastEntry(base, offset, source):
+            return Predictor(dtype, ((base, offset),), conversion=Cast(source, dtype))
         case BlendEntry(terms, each, entry):
             return Predictor(
                 dtype,

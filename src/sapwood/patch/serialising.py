@@ -16,9 +16,11 @@ from sapwood.patch.format import (
     VERSION,
     BaseRange,
     BlendEntry,
+    CastEntry,
     FactorsEntry,
     FileDigest,
     Header,
+    Prediction,
     Segment,
     front_digest,
 )
@@ -103,13 +105,15 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     }
 
 
-def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, Any] | None:
+def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
     """What a segment is predicted from, as JSON values."""
     match prediction:
         case None:
             return None
         case BaseRange(base, offset):
             return {"kind": "base", "base": base, "offset": offset}
+        case CastEntry(base, offset, source):
+            return {"kind": "cast", "base": base, "offset": offset, "from": source.label}
         case BlendEntry(terms, each, factors):
             return {
                 "kind": "blend",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from sapwood.codec.chunk import Bytes
-from sapwood.patch.format import BaseRange
+from sapwood.patch.format import BaseRange, Prediction
 from sapwood.patch.matching import Copy
 from sapwood.tensors import DType
 
@@ -24,6 +24,7 @@ class SegmentSource:
         places: parts of the bases that may predict it, the likeliest first.
         copies: of bytes, found in the first base; offsets in the whole files.
         row: elements a row, where the shape does not tell.
+        recipes: predictions that are computed, any of which may do better.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SegmentSource:
     places: tuple[BaseRange, ...]
     copies: tuple[Copy, ...] = ()
     row: int | None = None
+    recipes: tuple[Prediction, ...] = ()
 
     @property
     def row_length(self) -> int:

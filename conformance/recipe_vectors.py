@@ -1,0 +1,56 @@
+"""Conformance vectors of recipes: tensors made of a base's in another type, by the references."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from patch_cases import words_of_normals
+from recipe_patches import recipe_parts
+from reference_casting import FIELDS, cast_word
+from sapwood.tensors import DType
+from strategies import nasty_words, word_type
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeVector:
+    """A case: what it is for, its bases by name, target and patch."""
+
+    name: str
+    about: str
+    bases: Sequence[tuple[str, bytes]]
+    target: bytes
+    patch: bytes
+
+
+def recipe_vectors() -> Iterator[RecipeVector]:
+    """All of them."""
+    for source in FIELDS:
+        for target in FIELDS:
+            if source is not target:
+                yield cast_vector(source, target)
+
+
+def words(source: DType, target: DType) -> list[int]:
+    """Words of weights, nasty ones, and those next to where rounding turns."""
+    spare = max(1, source.mantissa - target.mantissa)
+    normals = [int(one) for one in words_of_normals(source, 24, 41)]
+    halves = [
+        (word >> spare << spare | 1 << spare - 1) + i % 3 - 1 for i, word in enumerate(normals)
+    ]
+    return [*normals, *halves, *nasty_words(source).tolist()]
+
+
+def cast_vector(source: DType, target: DType) -> RecipeVector:
+    """Elements of one type as another, in chunks, from the middle of a file."""
+    given = words(source, target)
+    base = b"before" + np.array(given, word_type(source)).tobytes() + b"behind"
+    cast = [cast_word(source, target, word) for word in given]
+    made = np.array(cast, word_type(target)).tobytes()
+    prediction = {"kind": "cast", "base": 0, "offset": 6, "from": source.label}
+    parts = recipe_parts([base], made, target, prediction, chunk=32)
+    name = f"cast-{source}-{target}"
+    about = f"{source} as {target}: ties, subnormals, overflow, what is no number"
+    return RecipeVector(name, about, [(f"{name}.base", base)], made, parts.write())

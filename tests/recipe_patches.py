@@ -1,0 +1,74 @@
+"""Patches of model files with one tensor that a recipe makes: every chunk is a copy of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from blake3 import blake3
+
+from patch_writer import Parts, parts_of
+from sapwood import models
+from sapwood.tensors import DType
+
+
+def digest(data: bytes) -> dict[str, Any]:
+    """A file as the header names it."""
+    return {
+        "size": len(data),
+        "blake3": blake3(data).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def recipe_parts(
+    bases: Sequence[bytes],
+    target: bytes,
+    dtype: DType,
+    prediction: dict[str, Any],
+    *,
+    chunk: int | None = None,
+    row: int = 1,
+) -> Parts:
+    """A patch whose only tensor, all of the target, is predicted without a residual.
+
+    Args:
+        bases: whole.
+        target: what the prediction is.
+        dtype: of its elements.
+        prediction: as the index has it.
+        chunk: elements a chunk, by default all.
+        row: elements a row.
+    """
+    out = io.BytesIO()
+    models.create_patch(b"one", b"another", out)
+    parts = parts_of(out.getvalue())
+    count = len(target) // dtype.size
+    step = (chunk or max(1, count)) * dtype.size
+    pieces = [target[at : at + step] for at in range(0, len(target), step)]
+    parts.header["bases"] = [digest(one) for one in bases]
+    parts.header["target"] = digest(target)
+    parts.index["segments"] = [
+        {
+            "name": "w",
+            "dtype": dtype.label,
+            "shape": [count],
+            "prediction": prediction,
+            "row": row,
+            "chunk": step // dtype.size,
+            "codings": "c" * len(pieces),
+            "sizes": [0] * len(pieces),
+            "digests": b"".join(blake3(one).digest(16) for one in pieces).hex(),
+        }
+    ]
+    parts.body = b""
+    return parts
+
+
+def applied(bases: Sequence[bytes], patch: bytes) -> bytes:
+    """The target."""
+    out = io.BytesIO()
+    models.apply_patch(list(bases), patch, out, threads=1)
+    return out.getvalue()
