@@ -9,9 +9,11 @@ import numpy as np
 
 from patch_cases import words_of_normals
 from recipe_patches import recipe_parts
+from reference_blocks import BYTES, block_of
 from reference_casting import FIELDS, cast_word
+from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
-from strategies import nasty_words, word_type
+from strategies import nasty_words, numpy_type, word_type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,9 @@ def recipe_vectors() -> Iterator[RecipeVector]:
         for target in FIELDS:
             if source is not target:
                 yield cast_vector(source, target)
+    for kind in BYTES:
+        for source in (DType.BF16, DType.F16, DType.F32):
+            yield block_vector(kind, source)
 
 
 def words(source: DType, target: DType) -> list[int]:
@@ -54,3 +59,24 @@ def cast_vector(source: DType, target: DType) -> RecipeVector:
     name = f"cast-{source}-{target}"
     about = f"{source} as {target}: ties, subnormals, overflow, what is no number"
     return RecipeVector(name, about, [(f"{name}.base", base)], made, parts.write())
+
+
+def block_vector(kind: str, source: DType) -> RecipeVector:
+    """Weights, few numbers, zeros, large and small ones and what is not finite, in blocks."""
+    rng = np.random.default_rng(43)
+    drawn = rng.standard_normal((10, 32)) * np.array(
+        [[0.02]] * 4 + [[1e-41], [1e-38]] + [[1e4]] * 4
+    )
+    drawn[1] = np.round(100 * drawn[1]) / 2
+    drawn[2] = 0
+    drawn[3] = -0.0
+    drawn[6, 5], drawn[7, 6] = np.inf, np.nan
+    with np.errstate(all="ignore"):
+        base = drawn.astype(numpy_type(source)).tobytes()
+    values = numbers(source, np.frombuffer(base, np.uint8)).reshape(-1, 32)
+    made = b"".join(block_of(kind, row.tolist()) for row in values)
+    prediction = {"kind": "quantise", "type": kind, "base": 0, "offset": 0, "from": source.label}
+    parts = recipe_parts([base], made, DType.U8, prediction, chunk=100)
+    name = f"quantise-{kind}-{source}"
+    about = f"{source} quantised to {kind}, in chunks that cut blocks"
+    return RecipeVector(name, about, [(f"quantise-{source}.base", base)], made, parts.write())

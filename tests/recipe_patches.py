@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from blake3 import blake3
 
 from patch_writer import Parts, parts_of
 from sapwood import models
+from sapwood.patch.applying import open_patch
 from sapwood.tensors import DType
 
 
@@ -65,6 +67,30 @@ def recipe_parts(
     ]
     parts.body = b""
     return parts
+
+
+def round_trip(bases: Sequence[bytes], target: bytes, **options: Any) -> bytes:
+    """The patch that leads to the target, applied and compared."""
+    out = io.BytesIO()
+    models.create_patch(list(bases), target, out, **options)
+    assert applied(bases, out.getvalue()) == target
+    return out.getvalue()
+
+
+def predictions(patch: bytes) -> dict[str, Any]:
+    """What each tensor is predicted from."""
+    front = open_patch(np.frombuffer(patch, np.uint8)).front
+    return {one.name: one.prediction for one in front.segments if one.name}
+
+
+def with_prediction(**fields: Any) -> Callable[[Parts], None]:
+    """Changes what the only tensor is predicted from."""
+    return lambda parts: parts.segment["prediction"].update(fields)
+
+
+def retyped(label: str, count: int) -> Callable[[Parts], None]:
+    """Changes what the only tensor is."""
+    return lambda parts: parts.segment.update(dtype=label, shape=[count], chunk=count)
 
 
 def applied(bases: Sequence[bytes], patch: bytes) -> bytes:

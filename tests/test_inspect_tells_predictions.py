@@ -17,6 +17,7 @@ from sapwood.patch.format import (
     CastEntry,
     FactorsEntry,
     Prediction,
+    QuantiseEntry,
     Term,
 )
 from sapwood.tensors import DType
@@ -46,6 +47,7 @@ PREDICTIONS = [
     ),
     (CastEntry(0, 8, DType.F32), 1, ["cast from f32"]),
     (CastEntry(1, 8, DType.F16), 2, ["cast from f16 of base 2"]),
+    (QuantiseEntry(0, 8, DType.F32, "q8_0"), 1, ["requantised to q8_0 from f32"]),
 ]
 
 
@@ -72,6 +74,20 @@ def test_json_has_terms_rank_rounding_and_bytes() -> None:
         "matrices": [8, 60, 40],
         "factor_bytes": 990,
     }
+
+
+def test_json_tells_types_that_were_converted() -> None:
+    rest = {
+        "terms": [{"base": 1, "coefficient": 1.0}],
+        "rounding": None,
+        "from": "f16",
+        "rank": 0,
+        "matrices": None,
+        "factor_bytes": 0,
+    }
+    assert prediction_facts(CastEntry(1, 8, DType.F16)) == {"kind": "cast", **rest}
+    found = prediction_facts(QuantiseEntry(1, 8, DType.F16, "q4_0"))
+    assert found == {"kind": "quantise", "type": "q4_0", **rest}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_files import safetensors_file, weights
-from recipe_patches import applied, recipe_parts
+from recipe_patches import (
+    applied,
+    predictions,
+    recipe_parts,
+    retyped,
+    round_trip,
+    with_prediction,
+)
 from reference_casting import cast_word
-from sapwood import models
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
 from sapwood.patch.applying import open_patch
 from sapwood.patch.format import CastEntry
@@ -63,20 +68,6 @@ def test_a_cast_is_read_from_its_place_chunk_by_chunk(source: DType, target: DTy
     assert applied([base], parts.write()) == cast
 
 
-def round_trip(base: bytes, target: bytes, **options: Any) -> bytes:
-    """The patch, applied and compared."""
-    out = io.BytesIO()
-    models.create_patch(base, target, out, **options)
-    assert applied([base], out.getvalue()) == target
-    return out.getvalue()
-
-
-def predictions(patch: bytes) -> dict[str, Any]:
-    """What each tensor is predicted from."""
-    front = open_patch(np.frombuffer(patch, np.uint8)).front
-    return {one.name: one.prediction for one in front.segments if one.name}
-
-
 def two_layers(dtype: DType) -> dict[str, npt.NDArray[Any]]:
     """Weights of f64 numbers, rounded to a type."""
     return {
@@ -92,7 +83,7 @@ def two_layers(dtype: DType) -> dict[str, npt.NDArray[Any]]:
 def test_a_model_in_a_smaller_type_takes_next_to_nothing(source: DType, target: DType) -> None:
     wide = two_layers(source)
     narrow = {name: one.astype(numpy_type(target)) for name, one in wide.items()}
-    patch = round_trip(safetensors_file(wide), safetensors_file(narrow))
+    patch = round_trip([safetensors_file(wide)], safetensors_file(narrow))
     assert len(patch) < FRONT
     assert all(isinstance(one, CastEntry) for one in predictions(patch).values())
 
@@ -103,14 +94,14 @@ def test_a_model_in_a_smaller_type_takes_next_to_nothing(source: DType, target: 
 def test_a_model_in_a_larger_type_takes_next_to_nothing(source: DType, target: DType) -> None:
     narrow = two_layers(source)
     wide = {name: one.astype(numpy_type(target)) for name, one in narrow.items()}
-    assert len(round_trip(safetensors_file(narrow), safetensors_file(wide))) < FRONT
+    assert len(round_trip([safetensors_file(narrow)], safetensors_file(wide))) < FRONT
 
 
 def test_tensors_are_found_by_content_where_names_differ() -> None:
     wide = two_layers(DType.F32)
     bf16 = numpy_type(DType.BF16)
     narrow = {f"blk.{i}": one.astype(bf16) for i, one in enumerate(reversed(wide.values()))}
-    patch = round_trip(safetensors_file(wide), safetensors_file(narrow))
+    patch = round_trip([safetensors_file(wide)], safetensors_file(narrow))
     assert len(patch) < FRONT
     places = [one.offset for one in predictions(patch).values()]
     assert places == sorted(places, reverse=True)
@@ -123,13 +114,13 @@ def test_a_fine_tune_in_a_smaller_type_is_a_residual_of_the_cast() -> None:
     base = safetensors_file({"w": wide})
     target = safetensors_file({"w": (wide + step).astype(bf16)})
     alone = len(safetensors_file({"w": wide[:1, :1]})) + wide.size * 10 // 8
-    assert len(round_trip(base, target)) < 0.3 * alone
+    assert len(round_trip([base], target)) < 0.3 * alone
 
 
 def test_a_cast_of_other_weights_is_not_used() -> None:
     base = safetensors_file({"w": weights(1, (128, 128), DType.F32)})
     target = safetensors_file({"w": weights(9, (128, 128), DType.BF16)})
-    assert predictions(round_trip(base, target)) == {"w": None}
+    assert predictions(round_trip([base], target)) == {"w": None}
 
 
 def test_a_tensor_of_the_same_type_is_preferred_where_it_is_equal() -> None:
@@ -137,7 +128,7 @@ def test_a_tensor_of_the_same_type_is_preferred_where_it_is_equal() -> None:
     bf16 = numpy_type(DType.BF16)
     base = safetensors_file({"w": wide, "kept": wide.astype(bf16)})
     target = safetensors_file({"kept": wide.astype(bf16)})
-    (entry,) = predictions(round_trip(base, target)).values()
+    (entry,) = predictions(round_trip([base], target)).values()
     assert not isinstance(entry, CastEntry)
 
 
@@ -147,14 +138,6 @@ def honest() -> tuple[bytes, Any]:
     target = cast_words(DType.F32, DType.BF16, np.frombuffer(base, np.uint8)).tobytes()
     prediction = {"kind": "cast", "base": 0, "offset": 0, "from": "f32"}
     return base, recipe_parts([base], target, DType.BF16, prediction)
-
-
-def with_prediction(**fields: Any) -> Callable[[Any], None]:
-    return lambda parts: parts.segment["prediction"].update(fields)
-
-
-def retyped(label: str, count: int) -> Callable[[Any], None]:
-    return lambda parts: parts.segment.update(dtype=label, shape=[count], chunk=count)
 
 
 HOSTILE: dict[str, tuple[Callable[[Any], None], type[SapwoodError]]] = {

@@ -12,6 +12,7 @@ from sapwood.patch.format import (
     CastEntry,
     FactorsEntry,
     Prediction,
+    QuantiseEntry,
     Segment,
     Term,
 )
@@ -28,10 +29,13 @@ def prediction_facts(prediction: Prediction | None) -> dict[str, Any] | None:
     if isinstance(prediction, BaseRange):
         terms = [{"base": prediction.base, "coefficient": 1.0}]
         return {"kind": "base", "terms": terms, "rounding": None, **factors_facts(None)}
-    if isinstance(prediction, CastEntry):
+    if isinstance(prediction, CastEntry | QuantiseEntry):
         terms = [{"base": prediction.base, "coefficient": 1.0}]
+        kind = {"kind": "cast"}
+        if isinstance(prediction, QuantiseEntry):
+            kind = {"kind": "quantise", "type": prediction.block}
         of = {"from": prediction.source.label}
-        return {"kind": "cast", "terms": terms, "rounding": None, **of, **factors_facts(None)}
+        return {**kind, "terms": terms, "rounding": None, **of, **factors_facts(None)}
     terms = [{"base": one.base, "coefficient": one.coefficient} for one in prediction.terms]
     rounding = "each" if prediction.each else "once"
     return {
@@ -60,9 +64,12 @@ def prediction_words(prediction: Prediction | None, bases: int) -> Iterator[str]
     if isinstance(prediction, BaseRange):
         if bases > 1:
             yield f"base {prediction.base + 1}"
-    elif isinstance(prediction, CastEntry):
+    elif isinstance(prediction, CastEntry | QuantiseEntry):
         base = f" of base {prediction.base + 1}" if bases > 1 else ""
-        yield f"cast from {prediction.source.label}{base}"
+        if isinstance(prediction, CastEntry):
+            yield f"cast from {prediction.source.label}{base}"
+        else:
+            yield f"requantised to {prediction.block} from {prediction.source.label}{base}"
     elif prediction is not None:
         if bases > 1 or not is_plain(prediction.terms):
             yield sum_text(prediction.terms)
@@ -112,3 +119,6 @@ def findings(segments: Sequence[Segment]) -> Iterator[str]:
     casts = sum(1 for s in segments if isinstance(s.prediction, CastEntry))
     if casts:
         yield f"casts of {count(casts, 'tensor')}"
+    blocks = sum(1 for s in segments if isinstance(s.prediction, QuantiseEntry))
+    if blocks:
+        yield f"{count(blocks, 'tensor')} requantised"

@@ -252,7 +252,8 @@ def _entries(infos: Sequence[TensorInfo], start: int, size: int) -> list[TensorE
             spec = TensorSpec(DType.BYTES, (min(end, size) - offset,))
         else:
             spec = _spec(info, known, size - offset)
-        entries.append(TensorEntry(info.name, spec, offset))
+        block = known.name if known is not None and known.elements > 1 else None
+        entries.append(TensorEntry(info.name, spec, offset, block))
     return entries
 
 

@@ -27,11 +27,18 @@ MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file."""
+    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file.
+
+    Attributes:
+        name, spec: of the tensor.
+        offset: bytes.
+        block: name of the GGML type whose blocks its bytes are, such as "Q8_0", or None.
+    """
 
     name: str
     spec: TensorSpec
     offset: int
+    block: str | None = None
 
     @property
     def end(self) -> int:

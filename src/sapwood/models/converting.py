@@ -6,18 +6,92 @@ with those of the target, so that other formats may have other names.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
-from sapwood.models.pairing import Candidates, sample
-from sapwood.patch.format import CASTED, CastEntry, Prediction
+from sapwood.models.pairing import LIKELY, SAMPLES, Candidates, sample
+from sapwood.patch.format import CASTED, QUANTISED, CastEntry, Prediction, QuantiseEntry
 from sapwood.prediction.casting import cast_words
+from sapwood.prediction.requantising import BLOCK_TYPES, ELEMENTS, quantised
 from sapwood.tensors import DType
+
+LIKELY_BLOCKS = 0.25  # share of equal bytes; blocks of unrelated weights agree in about 0.02
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """What tensors of a target have in common.
+
+    Attributes:
+        dtype: of their elements; of blocks, U8.
+        block: name of the type of their blocks, or None.
+        count: numbers that they stand for.
+    """
+
+    dtype: DType
+    block: str | None
+    count: int
+
+    @classmethod
+    def of(cls, entry: TensorEntry) -> Wanted | None:
+        """What a tensor is, or None where no recipe makes the like."""
+        if entry.spec.elements == 0:
+            return None
+        if entry.block is not None:
+            block = entry.block.lower()
+            if block not in BLOCK_TYPES:
+                return None
+            return cls(DType.U8, block, entry.spec.nbytes // BLOCK_TYPES[block].nbytes * ELEMENTS)
+        return cls(entry.spec.dtype, None, entry.spec.elements) if castable(entry) else None
+
+    @property
+    def likely(self) -> float:
+        """Share of equal high bytes from which on two samples are of one tensor."""
+        return LIKELY if self.block is None else LIKELY_BLOCKS
+
+    def made_of(self, source: DType) -> bool:
+        """Whether elements of a type become such a tensor."""
+        return source is not self.dtype if self.block is None else source in QUANTISED
+
+    def entry(self, number: int, pair: TensorEntry) -> Prediction:
+        """The recipe from a tensor of a base."""
+        if self.block is None:
+            return CastEntry(number, pair.offset, pair.spec.dtype)
+        return QuantiseEntry(number, pair.offset, pair.spec.dtype, self.block)
+
+    def sample(self, data: Bytes, entry: TensorEntry) -> Bytes:
+        """A sample of such a tensor, [n, bytes an element]."""
+        if self.block is None:
+            return sample(data, entry)
+        blocks = data[entry.offset : entry.end].reshape(-1, BLOCK_TYPES[self.block].nbytes)
+        return np.ascontiguousarray(blocks[:: self.step]).reshape(-1, 1)
+
+    def converted(self, base: Bytes, entry: TensorEntry) -> Bytes:
+        """The same sample of what a base's tensor becomes."""
+        source = entry.spec.dtype
+        if self.block is None:
+            elements = sample(base, entry)
+            words = cast_words(source, self.dtype, elements.reshape(-1))
+            return words.view(np.uint8).reshape(len(elements), self.dtype.size)
+        groups = base[entry.offset : entry.end].reshape(-1, ELEMENTS * source.size)
+        some = np.ascontiguousarray(groups[:: self.step]).reshape(-1)
+        return quantised(self.block, source, some).reshape(-1, 1)
+
+    @property
+    def step(self) -> int:
+        """Blocks from one of the sample to the next; odd, lest they fall into one column."""
+        return self.count // SAMPLES | 1
+
+
+def castable(entry: TensorEntry) -> bool:
+    """Whether a tensor is one of floats that are rounded to other types."""
+    return entry.spec.dtype in CASTED
 
 
 def conversions(
@@ -31,29 +105,29 @@ def conversions(
         tensors: of it.
     """
     found: list[tuple[Prediction, ...]] = [()] * len(tensors)
-    wanted: dict[tuple[DType, int], list[int]] = defaultdict(list)
+    wanted: dict[Wanted, list[int]] = defaultdict(list)
     for i, entry in enumerate(tensors):
-        if entry.spec.dtype in CASTED and entry.spec.elements:
-            wanted[entry.spec.dtype, entry.spec.elements].append(i)
+        kind = Wanted.of(entry)
+        if kind is not None:
+            wanted[kind].append(i)
     for number, (base, file) in enumerate(bases):
-        by_count: dict[int, list[TensorEntry]] = defaultdict(list)
-        for entry in file.tensors:
-            if entry.spec.dtype in CASTED:
-                by_count[entry.spec.elements].append(entry)
-        for (dtype, count), places in wanted.items():
-            others = [one for one in by_count.get(count, ()) if one.spec.dtype is not dtype]
-            if not others:
-                continue
-            candidates = Candidates(others, partial(cast_sample, base, dtype))
-            for i in places:
-                pair = candidates.nearest(tensors[i], partial(sample, target))
+        for kind, sources in sources_of(wanted, file.tensors):
+            candidates = Candidates(sources, partial(kind.converted, base), kind.likely)
+            for i in wanted[kind]:
+                pair = candidates.nearest(tensors[i], partial(kind.sample, target))
                 if pair is not None:
-                    found[i] += (CastEntry(number, pair.offset, pair.spec.dtype),)
+                    found[i] += (kind.entry(number, pair),)
     return found
 
 
-def cast_sample(base: Bytes, dtype: DType, entry: TensorEntry) -> Bytes:
-    """A sample of what a base's tensor becomes as another type, [n, bytes an element]."""
-    elements = sample(base, entry)
-    words = cast_words(entry.spec.dtype, dtype, elements.reshape(-1))
-    return words.view(np.uint8).reshape(len(elements), dtype.size)
+def sources_of(
+    wanted: Iterable[Wanted], tensors: Sequence[TensorEntry]
+) -> Iterator[tuple[Wanted, list[TensorEntry]]]:
+    """The tensors of a base that each of the wanted may be made of, where there are any."""
+    by_count: dict[int, list[TensorEntry]] = defaultdict(list)
+    for entry in filter(castable, tensors):
+        by_count[entry.spec.elements].append(entry)
+    for kind in wanted:
+        sources = [one for one in by_count.get(kind.count, ()) if kind.made_of(one.spec.dtype)]
+        if sources:
+            yield kind, sources

@@ -35,6 +35,7 @@ PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these re
 FLOATS = frozenset(d for d in DType if d.family == "float")
 BLENDED = frozenset(TYPES)  # types of blend predictions
 CASTED = frozenset(WORDS)  # types that are rounded to one another
+QUANTISED = BLENDED  # types that are quantised to blocks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +163,24 @@ class CastEntry:
     source: DType
 
 
-Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuantiseEntry:
+    """The prediction of a segment of blocks: elements of a base, quantised.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type.
+        block: name of the type of the blocks.
+    """
+
+    base: int
+    offset: int
+    source: DType
+    block: str
+
+
+Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry | QuantiseEntry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

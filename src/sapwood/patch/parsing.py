@@ -35,6 +35,7 @@ from sapwood.patch.format import (
     Header,
     Limits,
     Preamble,
+    QuantiseEntry,
     Segment,
     front_digest,
 )
@@ -205,7 +206,7 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     (segment,) = segments
     if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
         raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
-    if isinstance(segment.prediction, CastEntry):
+    if isinstance(segment.prediction, CastEntry | QuantiseEntry):
         raise InvalidPatch("index: a tensor's prediction is of another type")
     places = base_places(segment.prediction, segment.nbytes, segment.dtype.size)
     if any(place.offset != 0 for place in places):

@@ -1,4 +1,4 @@
-"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, Blends and Casts."""
+"""What a segment is predicted from, as the index says it: `spec/patch-v1.md`, from Blends on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from sapwood.patch.format import (
     BLENDED,
     CASTED,
     MOST_BASES,
+    QUANTISED,
     BaseRange,
     BlendEntry,
     CastEntry,
     FactorsEntry,
     Limits,
     Prediction,
+    QuantiseEntry,
     Term,
 )
 from sapwood.prediction.factors import (
@@ -26,6 +28,8 @@ from sapwood.prediction.factors import (
     GREATEST_SHIFT,
     LEAST_EXPONENT,
 )
+from sapwood.prediction.requantising import BLOCK_TYPES
+from sapwood.prediction.requantising import ELEMENTS as BLOCK_ELEMENTS
 from sapwood.tensors import DType
 
 
@@ -66,6 +70,9 @@ def parse_prediction(
         case "cast":
             one.only({"kind", "base", "offset", "from"})
             return parse_cast(one, dtype)
+        case "quantise":
+            one.only({"kind", "base", "offset", "from", "type"})
+            return parse_quantise(one, dtype, elements)
         case kind:
             raise UnsupportedPatch(f"{one.where}: unknown kind {kind!r}; update sapwood")
 
@@ -79,6 +86,22 @@ def parse_cast(fields: Fields, dtype: DType) -> CastEntry:
             + ", ".join(sorted(one.label for one in CASTED))
         )
     return CastEntry(fields.size("base"), fields.size("offset"), source)
+
+
+def parse_quantise(fields: Fields, dtype: DType, elements: int) -> QuantiseEntry:
+    """A base's elements, quantised to blocks that are `elements` of `dtype`."""
+    source = parse_dtype(fields.text("from"))
+    block = fields.text("type")
+    if block not in BLOCK_TYPES:
+        raise UnsupportedPatch(f"{fields.where}.type: unknown {block!r}; update sapwood")
+    size = BLOCK_TYPES[block].nbytes
+    if dtype is not DType.U8 or source not in QUANTISED or elements % size:
+        raise InvalidPatch(
+            f"{fields.where}: {source.label} quantised to {elements} elements of {dtype.label}; "
+            f"expected u8, whole blocks of {size}, from "
+            + ", ".join(sorted(one.label for one in QUANTISED))
+        )
+    return QuantiseEntry(fields.size("base"), fields.size("offset"), source, block)
 
 
 def parse_dtype(label: str) -> DType:
@@ -104,6 +127,9 @@ def base_places(prediction: Prediction | None, nbytes: int, size: int) -> list[P
             return [Place(term.base, term.offset, nbytes) for term in terms]
         case CastEntry(base, offset, source):
             return [Place(base, offset, nbytes // size * source.size)]
+        case QuantiseEntry(base, offset, source, block):
+            blocks = nbytes // BLOCK_TYPES[block].nbytes
+            return [Place(base, offset, blocks * BLOCK_ELEMENTS * source.size)]
         case None:
             return []
 

@@ -20,6 +20,7 @@ from sapwood.patch.format import (
     CastEntry,
     FactorsEntry,
     Prediction,
+    QuantiseEntry,
     Segment,
 )
 from sapwood.prediction.blend import Blend, packed
@@ -27,6 +28,7 @@ from sapwood.prediction.casting import Cast
 from sapwood.prediction.conversion import Conversion
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.payload import decode_factors
+from sapwood.prediction.requantising import Requantise
 from sapwood.tensors import DType
 
 
@@ -120,6 +122,8 @@ def predictor_of(dtype: DType, prediction: Prediction | None, factors: Bytes) ->
             return Predictor(dtype, ((base, offset),))
         case CastEntry(base, offset, source):
             return Predictor(dtype, ((base, offset),), conversion=Cast(source, dtype))
+        case QuantiseEntry(base, offset, source, block):
+            return Predictor(dtype, ((base, offset),), conversion=Requantise(block, source))
         case BlendEntry(terms, each, entry):
             return Predictor(
                 dtype,

@@ -21,6 +21,7 @@ from sapwood.patch.format import (
     FileDigest,
     Header,
     Prediction,
+    QuantiseEntry,
     Segment,
     front_digest,
 )
@@ -114,6 +115,9 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
             return {"kind": "base", "base": base, "offset": offset}
         case CastEntry(base, offset, source):
             return {"kind": "cast", "base": base, "offset": offset, "from": source.label}
+        case QuantiseEntry(base, offset, source, block):
+            place = {"base": base, "offset": offset, "from": source.label}
+            return {"kind": "quantise", "type": block, **place}
         case BlendEntry(terms, each, factors):
             return {
                 "kind": "blend",

@@ -17,6 +17,7 @@ from sapwood.tensors import DType
 
 Array: TypeAlias = npt.NDArray[Any]
 
+AT_ONCE = 1 << 16  # elements worked on at a time; small, so that they stay in the cache
 WORDS: dict[DType, np.dtype[Any]] = {
     DType.BF16: np.dtype("<u2"),
     DType.F16: np.dtype("<u2"),
@@ -49,15 +50,12 @@ class Cast:
         return begin // size * self.source.size, -(-end // size) * self.source.size
 
     def convert(self, elements: Bytes, begin: int, out: Bytes) -> None:
-        """Predicts a stretch.
-
-        Args:
-            elements: of the base, little-endian, those of `stretch`.
-            begin: of the stretch in the segment, bytes; whole elements.
-            out: the caller's; may be the memory of the elements.
-        """
+        """Predicts a stretch, whole elements, as `Conversion` says."""
         del begin
-        out[:] = cast_words(self.source, self.target, elements).view(np.uint8)
+        step, size = AT_ONCE * self.source.size, AT_ONCE * self.target.size
+        for i in range(-(-len(elements) // step)):
+            words = cast_words(self.source, self.target, elements[i * step : (i + 1) * step])
+            out[i * size : (i + 1) * size] = words.view(np.uint8)
 
 
 def cast_words(source: DType, target: DType, elements: Bytes) -> Array:

@@ -19,5 +19,5 @@ class Conversion(Protocol):
         Args:
             elements: of the base, those of `stretch`; of any alignment.
             begin: of the stretch in the segment, bytes.
-            out: the caller's; may be the memory of the elements.
+            out: the caller's, as long as the stretch; not the memory of the elements.
         """
