@@ -11,6 +11,7 @@ from sapwood.patch.format import (
     BlendEntry,
     CastEntry,
     FactorsEntry,
+    GivenFactors,
     Prediction,
     QuantiseEntry,
     Segment,
@@ -46,10 +47,20 @@ def prediction_facts(prediction: Prediction | None) -> dict[str, Any] | None:
     }
 
 
-def factors_facts(factors: FactorsEntry | None) -> dict[str, Any]:
-    """A low-rank update: its rank, the matrices that the tensor is, and its bytes in the patch."""
+def factors_facts(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any]:
+    """A low-rank update: its rank, the matrices that the tensor is, and its bytes in the patch.
+
+    Of an adapter among the bases also which of them it is, and what it is multiplied with.
+    """
     if factors is None:
         return {"rank": 0, "matrices": None, "factor_bytes": 0}
+    if isinstance(factors, GivenFactors):
+        return {
+            "rank": factors.rank,
+            "matrices": [1, factors.rows, factors.columns],
+            "factor_bytes": 0,
+            "adapter": {"base": factors.left.base, "coefficient": factors.coefficient},
+        }
     shape = [factors.matrices, factors.rows, factors.columns]
     return {"rank": factors.rank, "matrices": shape, "factor_bytes": factors.size}
 
@@ -97,8 +108,10 @@ def sum_text(terms: Sequence[Term]) -> str:
     return text
 
 
-def rank_text(factors: FactorsEntry) -> str:
+def rank_text(factors: FactorsEntry | GivenFactors) -> str:
     """A low-rank update."""
+    if isinstance(factors, GivenFactors):
+        return f"adapter r={factors.rank} of base {factors.left.base + 1} merged"
     return f"rank {factors.rank}" + (
         f" in each of {factors.matrices} matrices" if factors.matrices > 1 else ""
     )
@@ -107,12 +120,15 @@ def rank_text(factors: FactorsEntry) -> str:
 def findings(segments: Sequence[Segment]) -> Iterator[str]:
     """What was found in all tensors together, beyond bases as they are."""
     blends = [s.prediction for s in segments if isinstance(s.prediction, BlendEntry)]
-    updates = [blend.factors for blend in blends if blend.factors is not None]
+    updates = [blend.factors for blend in blends if isinstance(blend.factors, FactorsEntry)]
     if updates:
         ranks = sorted({one.rank for one in updates})
         rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
         size = human_size(sum(one.size for one in updates))
         yield f"low-rank updates in {count(len(updates), 'tensor')}, {rank}, {size}"
+    merged = sum(1 for blend in blends if isinstance(blend.factors, GivenFactors))
+    if merged:
+        yield f"an adapter merged into {count(merged, 'tensor')}"
     sums = sum(1 for blend in blends if not is_plain(blend.terms))
     if sums:
         yield f"sums of bases in {count(sums, 'tensor')}"

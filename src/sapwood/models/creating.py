@@ -26,6 +26,7 @@ from sapwood.models.files import (
     source_list,
     unchanged,
 )
+from sapwood.models.merging import adapter_config
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
 from sapwood.models.segments import file_segments
@@ -80,7 +81,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object.
             Or a list of several, for a target that was merged from them: whoever applies
-            the patch needs them all.
+            the patch needs them all. One of them may be an adapter as PEFT writes it; its
+            `adapter_config.json` is looked for beside it, and needed by nobody else.
         target: the version to lead to.
         output: where the patch goes: a path, replaced only when the patch is whole and
             checked, or a binary file object.
@@ -121,7 +123,12 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         old_files, new_file = [open_model(old) for old in olds], open_model(new)
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
             digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
-            segments = file_segments(list(zip(olds, old_files, strict=True)), new, new_file)
+            segments = file_segments(
+                list(zip(olds, old_files, strict=True)),
+                new,
+                new_file,
+                [adapter_config(one) for one in sources],
+            )
             job = Creation(
                 Builder(olds, segments, options, progress),
                 lambda: model_header(

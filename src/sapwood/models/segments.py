@@ -12,6 +12,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
 from sapwood.models.converting import conversions
+from sapwood.models.merging import Config, merges
 from sapwood.models.pairing import pair_tensors
 from sapwood.models.regions import bytes_segment, plain_segments
 from sapwood.models.skeletons import SkeletonFinder
@@ -28,7 +29,10 @@ Base: TypeAlias = tuple[Bytes, ModelFile]
 
 
 def file_segments(
-    bases: Sequence[Base], target: Bytes, target_file: ModelFile
+    bases: Sequence[Base],
+    target: Bytes,
+    target_file: ModelFile,
+    configs: Sequence[Config] | None = None,
 ) -> list[SegmentSource]:
     """The segments of a target, in order, covering it.
 
@@ -37,13 +41,14 @@ def file_segments(
             the first.
         target: the whole file, borrowed.
         target_file: its layout.
+        configs: of the bases that are adapters; empty of others.
     """
     target_file = with_islands_as_skeleton(target_file)
     if not target_file.tensors:
         return plain_segments(bases[0][0], target)
     return sorted_segments(
         [
-            *tensor_segments(bases, target, target_file),
+            *tensor_segments(bases, target, target_file, configs or [{}] * len(bases)),
             *skeleton_segments(*bases[0], target, target_file),
         ]
     )
@@ -76,15 +81,20 @@ def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSour
 
 
 def tensor_segments(
-    bases: Sequence[Base], target: Bytes, target_file: ModelFile
+    bases: Sequence[Base], target: Bytes, target_file: ModelFile, configs: Sequence[Config]
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each tensor, with its offset."""
-    pairs = [pair_tensors(data, file.tensors, target, target_file.tensors) for data, file in bases]
-    recipes = conversions(bases, target, target_file.tensors)
-    for i, entry in enumerate(target_file.tensors):
-        found = ((n, own[i]) for n, own in enumerate(pairs))
-        places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
-        yield entry.offset, tensor_segment(entry, places, recipes[i], target)
+    tensors = target_file.tensors
+    pairs = [pair_tensors(data, file.tensors, target, tensors) for data, file in bases]
+    places = [
+        tuple(BaseRange(n, pair.offset) for n, pair in enumerate(found) if pair is not None)
+        for found in zip(*pairs, strict=True)
+    ]
+    converted = conversions(bases, target, tensors)
+    merged = merges(bases, configs, target, tensors, places)
+    for i, entry in enumerate(tensors):
+        recipes = converted[i] + merged[i]
+        yield entry.offset, tensor_segment(entry, places[i], recipes, target)
 
 
 def tensor_segment(

@@ -224,7 +224,7 @@ def decode_chunks(
             )
         return DecodedChunk(target_begin, job.segment.target_offset + job.end, out)
 
-    for chunk in ordered(one, chunk_jobs(patch, chosen), threads):
+    for chunk in ordered(one, chunk_jobs(patch, chosen, bases), threads):
         yield chunk
         done += chunk.end - chunk.begin
         progress(done, total)
@@ -249,8 +249,10 @@ class ChunkJob:
     payload: Bytes
 
 
-def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment]) -> Iterator[ChunkJob]:
-    """The chunks of segments in order.
+def chunk_jobs(
+    patch: OpenPatch, segments: Sequence[Segment], bases: Sequence[Content] = ()
+) -> Iterator[ChunkJob]:
+    """The chunks of segments in order; those of a tensor's patch need no bases.
 
     Raises:
         InvalidPatch: the factors of a segment are damaged.
@@ -258,7 +260,7 @@ def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment]) -> Iterator[ChunkJ
     for segment in segments:
         if not segment.chunks:
             continue
-        predictor = segment_predictor(segment, patch.body)
+        predictor = segment_predictor(segment, patch.body, bases)
         payload_at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
             payload = patch.body[payload_at : payload_at + chunk.size]

@@ -281,7 +281,8 @@ class Builder:
 
     def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
         """What turns a choice into bytes."""
-        return predictor_of(source.dtype, choice.entry, np.frombuffer(choice.factors, np.uint8))
+        factors = np.frombuffer(choice.factors, np.uint8)
+        return predictor_of(source.dtype, choice.entry, factors, self.bases)
 
     def jobs(self, choices: Sequence[Choice]) -> Iterator[Job]:
         """The chunks in order."""

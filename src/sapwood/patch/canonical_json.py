@@ -169,6 +169,10 @@ class Fields:
         if unknown:
             raise UnsupportedPatch(f"{self.where}: unknown field {unknown[0]!r}; update sapwood")
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there, whatever it holds."""
+        return name in self._value
+
     def _get(self, name: str, kind: type) -> Any:
         value = self._value.get(name)
         # bool is an int to Python, but not to JSON.

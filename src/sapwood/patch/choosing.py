@@ -35,6 +35,7 @@ FITTED = 1 << 20  # bytes of all bases of a tensor that coefficients are fitted 
 LEAST_FITTED = 1 << 16  # bytes of each
 COMPARED = 1 << 20  # bytes that are compared at a time
 TRIED = 1 << 18  # bytes of a tensor that recipes are tried on
+PRICE = 1000  # bits that the entry of a recipe takes in the index, about
 NOTHING = np.empty(0, np.uint8)
 WORTH = 1.02  # a low-rank update must be expected to save so much
 
@@ -119,8 +120,11 @@ def choose_recipe(
     wanted = joined(target, ranges)
 
     def bits(entry: Prediction) -> float:
-        prediction, _ = predictor_of(dtype, entry, NOTHING).sample(bases, ranges)
-        return math.inf if prediction is None else residual_bits(dtype, prediction, wanted)
+        prediction, _ = predictor_of(dtype, entry, NOTHING, bases).sample(bases, ranges)
+        if prediction is None:
+            return math.inf
+        price = 0.0 if entry == choice.entry else PRICE / max(1, len(target) // dtype.size)
+        return residual_bits(dtype, prediction, wanted) + price
 
     given = () if choice.entry is None else (choice.entry,)
     return Choice(min((*given, *recipes), key=bits))  # the first of the best
@@ -196,7 +200,7 @@ def with_factors(
     entry = choice.entry
     if isinstance(entry, BaseRange):
         entry = BlendEntry((Term(entry.base, entry.offset, 1.0),), False, None)
-    if dtype not in BLENDED or not isinstance(entry, BlendEntry):
+    if dtype not in BLENDED or not isinstance(entry, BlendEntry) or entry.factors is not None:
         return None
     parts = [
         (term.coefficient, bases[term.base][term.offset : term.offset + len(target)])

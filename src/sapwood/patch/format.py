@@ -129,6 +129,42 @@ class FactorsEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix of an adapter, in C order: which base it is in, where, and its element type."""
+
+    base: int
+    offset: int
+    source: DType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GivenFactors:
+    """The factors of a tensor that are matrices of an adapter among the bases.
+
+    Attributes:
+        left: rows times rank numbers.
+        right: rank times columns numbers.
+        transposed: whether `left` lies as (rank, rows) and `right` as (columns, rank).
+        rows, columns: of the tensor as a matrix.
+        rank: of the adapter.
+        coefficient: that the product is multiplied with.
+    """
+
+    left: Matrix
+    right: Matrix
+    transposed: bool
+    rows: int
+    columns: int
+    rank: int
+    coefficient: float
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of both matrices."""
+        return self.rank * (self.rows + self.columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class BlendEntry:
     """The prediction of a segment: a sum of bases and a low-rank part, rounded.
 
@@ -140,12 +176,12 @@ class BlendEntry:
 
     terms: tuple[Term, ...]
     each: bool
-    factors: FactorsEntry | None
+    factors: FactorsEntry | GivenFactors | None
 
     @property
     def payload_size(self) -> int:
         """Bytes of the factors in the body."""
-        return 0 if self.factors is None else self.factors.size
+        return self.factors.size if isinstance(self.factors, FactorsEntry) else 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

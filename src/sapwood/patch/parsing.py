@@ -28,10 +28,12 @@ from sapwood.patch.format import (
     MOST_ELEMENTS,
     PREAMBLE,
     VERSION,
+    BlendEntry,
     CastEntry,
     Chunk,
     FileDigest,
     Front,
+    GivenFactors,
     Header,
     Limits,
     Preamble,
@@ -206,9 +208,12 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     (segment,) = segments
     if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
         raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
-    if isinstance(segment.prediction, CastEntry | QuantiseEntry):
+    prediction = segment.prediction
+    if isinstance(prediction, CastEntry | QuantiseEntry):
         raise InvalidPatch("index: a tensor's prediction is of another type")
-    places = base_places(segment.prediction, segment.nbytes, segment.dtype.size)
+    if isinstance(prediction, BlendEntry) and isinstance(prediction.factors, GivenFactors):
+        raise InvalidPatch("index: a tensor's prediction is of an adapter")
+    places = base_places(prediction, segment.nbytes, segment.dtype.size)
     if any(place.offset != 0 for place in places):
         raise InvalidPatch("index: a tensor's prediction begins inside of its base")
     if any(base.size != header.target.size for base in header.bases):

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
@@ -19,14 +20,17 @@ from sapwood.patch.format import (
     BlendEntry,
     CastEntry,
     FactorsEntry,
+    GivenFactors,
+    Matrix,
     Prediction,
     QuantiseEntry,
     Segment,
 )
 from sapwood.prediction.blend import Blend, packed
-from sapwood.prediction.casting import Cast
+from sapwood.prediction.casting import Cast, numbers
 from sapwood.prediction.conversion import Conversion
 from sapwood.prediction.factors import Factors
+from sapwood.prediction.given_factors import integer_factors
 from sapwood.prediction.payload import decode_factors
 from sapwood.prediction.requantising import Requantise
 from sapwood.tensors import DType
@@ -104,13 +108,16 @@ class Predictor:
         return out, edges
 
 
-def predictor_of(dtype: DType, prediction: Prediction | None, factors: Bytes) -> Predictor:
+def predictor_of(
+    dtype: DType, prediction: Prediction | None, factors: Bytes, bases: Sequence[Content]
+) -> Predictor:
     """The predictor that an entry of the index describes.
 
     Args:
         dtype: of the segment.
         prediction: its entry.
         factors: the payload of the factors; empty where there are none.
+        bases: of which the factors of an adapter are read; none need be there else.
 
     Raises:
         InvalidPatch: that payload is damaged.
@@ -132,9 +139,33 @@ def predictor_of(dtype: DType, prediction: Prediction | None, factors: Bytes) ->
                     dtype,
                     tuple(term.coefficient for term in terms),
                     each,
-                    None if entry is None else packed(unpacked_factors(entry, factors)),
+                    None if entry is None else packed(blend_factors(entry, factors, bases)),
                 ),
             )
+
+
+def blend_factors(
+    entry: FactorsEntry | GivenFactors, payload: Bytes, bases: Sequence[Content]
+) -> Factors:
+    """The factors of a blend, from their payload or an adapter.
+
+    Raises:
+        InvalidPatch: the payload is damaged.
+    """
+    if isinstance(entry, FactorsEntry):
+        return unpacked_factors(entry, payload)
+    left = given_matrix(entry.left, entry.rows, entry.rank, entry.transposed, bases)
+    right = given_matrix(entry.right, entry.rank, entry.columns, entry.transposed, bases)
+    return integer_factors(left, right, entry.coefficient)
+
+
+def given_matrix(
+    matrix: Matrix, rows: int, columns: int, transposed: bool, bases: Sequence[Content]
+) -> npt.NDArray[np.float64]:
+    """(rows, columns) numbers of an adapter, which may lie as (columns, rows)."""
+    end = matrix.offset + rows * columns * matrix.source.size
+    found = numbers(matrix.source, bases[matrix.base][matrix.offset : end]).astype(np.float64)
+    return found.reshape(columns, rows).T if transposed else found.reshape(rows, columns)
 
 
 def unpacked_factors(entry: FactorsEntry, payload: Bytes) -> Factors:
@@ -147,9 +178,9 @@ def unpacked_factors(entry: FactorsEntry, payload: Bytes) -> Factors:
     return decode_factors(payload, shape, entry.shifts, entry.exponent, entry.row)
 
 
-def segment_predictor(segment: Segment, body: Content) -> Predictor:
-    """The predictor of a segment of an opened patch."""
+def segment_predictor(segment: Segment, body: Content, bases: Sequence[Content]) -> Predictor:
+    """The predictor of a segment of an opened patch; of a tensor, bases are not asked for."""
     begin = segment.body_offset
     return predictor_of(
-        segment.dtype, segment.prediction, body[begin : begin + segment.factors_size]
+        segment.dtype, segment.prediction, body[begin : begin + segment.factors_size], bases
     )

@@ -19,7 +19,9 @@ from sapwood.patch.format import (
     CastEntry,
     FactorsEntry,
     FileDigest,
+    GivenFactors,
     Header,
+    Matrix,
     Prediction,
     QuantiseEntry,
     Segment,
@@ -125,17 +127,39 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
                     {
                         "base": term.base,
                         "offset": term.offset,
-                        "coefficient": struct.pack(">d", term.coefficient).hex(),
+                        "coefficient": double_hex(term.coefficient),
                     }
                     for term in terms
                 ],
                 "rounding": "each" if each else "once",
-                "factors": None if factors is None else factors_fields(factors),
+                "factors": factors_fields(factors),
             }
 
 
-def factors_fields(factors: FactorsEntry) -> dict[str, Any]:
+def double_hex(number: float) -> str:
+    """A binary64 number, its highest byte first."""
+    return struct.pack(">d", number).hex()
+
+
+def matrix_fields(matrix: Matrix) -> dict[str, Any]:
+    """Where a matrix of an adapter lies, as JSON values."""
+    return {"base": matrix.base, "offset": matrix.offset, "from": matrix.source.label}
+
+
+def factors_fields(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any] | None:
     """The factors' entry as JSON values."""
+    if factors is None:
+        return None
+    if isinstance(factors, GivenFactors):
+        return {
+            "left": matrix_fields(factors.left),
+            "right": matrix_fields(factors.right),
+            "layout": "transposed" if factors.transposed else "plain",
+            "rows": factors.rows,
+            "columns": factors.columns,
+            "rank": factors.rank,
+            "coefficient": double_hex(factors.coefficient),
+        }
     return {
         "matrices": factors.matrices,
         "rows": factors.rows,

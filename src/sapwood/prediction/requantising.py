@@ -60,8 +60,8 @@ def quantised_q4_0(x: Floats) -> Bytes:
     steps += np.float32(8.5)
     quants = np.minimum(steps.astype(np.uint8), 15)  # between 0.5 and 16.5, cut off
     half = ELEMENTS // 2
-    high = np.left_shift(quants[:, half:], 4, dtype=np.uint8)
-    return with_scales(d, quants[:, :half] | high)
+    both: Bytes = quants[:, :half] + np.uint8(16) * quants[:, half:]
+    return with_scales(d, both)
 
 
 def inverse(d: Floats) -> Floats:
