@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from blend_patches import coefficient_hex
 from patch_cases import words_of_normals
 from recipe_patches import recipe_parts
 from reference_blocks import BYTES, block_of
 from reference_casting import FIELDS, cast_word
+from reference_given import given
+from reference_prediction import predicted
 from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
 from strategies import nasty_words, numpy_type, word_type
@@ -36,6 +39,10 @@ def recipe_vectors() -> Iterator[RecipeVector]:
     for kind in BYTES:
         for source in (DType.BF16, DType.F16, DType.F32):
             yield block_vector(kind, source)
+    for dtype, source in ((DType.BF16, DType.F32), (DType.F16, DType.BF16), (DType.F32, DType.F16)):
+        for transposed in (False, True):
+            for each in (False, True):
+                yield adapter_vector(dtype, source, transposed, each)
 
 
 def words(source: DType, target: DType) -> list[int]:
@@ -80,3 +87,40 @@ def block_vector(kind: str, source: DType) -> RecipeVector:
     name = f"quantise-{kind}-{source}"
     about = f"{source} quantised to {kind}, in chunks that cut blocks"
     return RecipeVector(name, about, [(f"quantise-{source}.base", base)], made, parts.write())
+
+
+def adapter_vector(dtype: DType, source: DType, transposed: bool, each: bool) -> RecipeVector:
+    """A base of 8 rows of 12 elements and an adapter of rank 3, one of whose columns is small."""
+    rng = np.random.default_rng(44)
+    base = words_of_normals(dtype, 96, 45)
+    left = (rng.standard_normal((8, 3)) * [1, 1e-4, 0.1]).astype(numpy_type(source))
+    right = rng.standard_normal((3, 12)).astype(numpy_type(source))
+    coefficient = -1 / 3
+    factors = given(left.astype(float).tolist(), right.astype(float).tolist(), coefficient)
+    made, _ = predicted(dtype, [base], [1.0], factors, each=each)
+    stored = [one.T if transposed else one for one in (left, right)]
+    adapter = b"".join(np.ascontiguousarray(one).tobytes() for one in (*stored, stored[0]))
+    bases = [base.tobytes(), adapter]
+    place = {"base": 1, "from": source.label}
+    prediction = {
+        "kind": "blend",
+        "rounding": "each" if each else "once",
+        "terms": [{"base": 0, "offset": 0, "coefficient": coefficient_hex(1.0)}],
+        "factors": {
+            "left": {**place, "offset": 0},
+            "right": {**place, "offset": left.nbytes},
+            "layout": "transposed" if transposed else "plain",
+            "rows": 8,
+            "columns": 12,
+            "rank": 3,
+            "coefficient": coefficient_hex(coefficient),
+        },
+    }
+    target = made.astype(word_type(dtype)).tobytes()
+    parts = recipe_parts(bases, target, dtype, prediction, chunk=50)
+    layout = "transposed" if transposed else "plain"
+    rounding = "each" if each else "once"
+    files = [(f"adapter-{dtype}.base", bases[0]), (f"adapter-{source}-{layout}.base", adapter)]
+    about = f"an adapter of {source}, {layout}, merged into {dtype}, rounded {rounding}"
+    name = f"adapter-{dtype}-{layout}-{rounding}"
+    return RecipeVector(name, about, files, target, parts.write())

@@ -16,6 +16,8 @@ from sapwood.patch.format import (
     BlendEntry,
     CastEntry,
     FactorsEntry,
+    GivenFactors,
+    Matrix,
     Prediction,
     QuantiseEntry,
     Term,
@@ -25,6 +27,8 @@ from sapwood.tensors import DType
 Halves = npt.NDArray[np.float16]
 
 ONE = FactorsEntry(1, 60, 40, 3, -20, (0,) * 6, 20, 99)
+LEFT, RIGHT = Matrix(1, 80, DType.F32), Matrix(1, 0, DType.F32)
+GIVEN = GivenFactors(LEFT, RIGHT, False, 60, 40, 3, 0.5)
 EXPERTS = FactorsEntry(8, 60, 40, 3, -20, (0,) * 48, 20, 990)
 
 PREDICTIONS = [
@@ -47,6 +51,11 @@ PREDICTIONS = [
     ),
     (CastEntry(0, 8, DType.F32), 1, ["cast from f32"]),
     (CastEntry(1, 8, DType.F16), 2, ["cast from f16 of base 2"]),
+    (
+        BlendEntry((Term(0, 8, 1.0),), True, GIVEN),
+        2,
+        ["base 1", "adapter r=3 of base 2 merged", "each step rounded"],
+    ),
     (QuantiseEntry(0, 8, DType.F32, "q8_0"), 1, ["requantised to q8_0 from f32"]),
 ]
 
@@ -73,6 +82,15 @@ def test_json_has_terms_rank_rounding_and_bytes() -> None:
         "rank": 3,
         "matrices": [8, 60, 40],
         "factor_bytes": 990,
+    }
+    assert prediction_facts(BlendEntry((Term(0, 8, 1.0),), False, GIVEN)) == {
+        "kind": "blend",
+        "terms": [{"base": 0, "coefficient": 1.0}],
+        "rounding": "once",
+        "rank": 3,
+        "matrices": [1, 60, 40],
+        "factor_bytes": 0,
+        "adapter": {"base": 1, "coefficient": 0.5},
     }
 
 

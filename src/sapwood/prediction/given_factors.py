@@ -35,7 +35,7 @@ def integer_factors(left: Doubles, right: Doubles, coefficient: float) -> Factor
     of_left, of_right = (np.frexp(np.where(used, one, 1))[1].astype(np.int64) for one in sides)
     power = SUM_BITS - rank.bit_length() - int((of_left + of_right)[used].max(initial=-1100))
     power = min(power, -LEAST_EXPONENT)
-    if not finite or -power > GREATEST_EXPONENT:
+    if not finite or not used.any() or -power > GREATEST_EXPONENT:
         used[:], power = False, 0
         scaled, right = np.zeros_like(scaled), np.zeros_like(right)
     bits = of_left + of_right + power
