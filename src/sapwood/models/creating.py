@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from blake3 import blake3
 
+from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import InputError
 from sapwood.modelfile import ModelFile, open_model
@@ -31,6 +32,7 @@ from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
 from sapwood.models.segments import file_segments
 from sapwood.models.signing import sealing
+from sapwood.models.standalone import may_be_smaller, standalone_segments
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
@@ -38,10 +40,11 @@ from sapwood.patch.building import (
     Progress,
     Written,
     silent,
+    tensor_counts,
 )
 from sapwood.patch.canonical_json import plain
 from sapwood.patch.contents import stripes
-from sapwood.patch.format import FileDigest, Header
+from sapwood.patch.format import FileDigest, Header, Segment
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.sources import SegmentSource
 from sapwood.patch.version import WRITER
@@ -131,6 +134,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             )
             job = Creation(
                 Builder(olds, segments, options, progress),
+                new,
                 lambda: model_header(
                     named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
@@ -195,22 +199,39 @@ class Creation:
 
     Attributes:
         builder: of the patch by tensors.
+        target: the whole file, borrowed.
         header: as for `Builder.write`.
         seal: as for `Builder.write`.
     """
 
     builder: Builder
+    target: Bytes
     header: Callable[[], Header]
     seal: Callable[[bytes], bytes]
 
     def write(self, out: IO[bytes]) -> Written:
-        """Writes the patch by tensors.
+        """Writes the patch by tensors, or that of the target alone where its payloads are smaller.
 
         Raises:
             OSError: from `out` or a temporary file.
         """
+        builder = self.builder
         with tempfile.TemporaryFile() as spool:
-            return self.builder.write(self.header, spool, out, self.seal)
+            coded = builder.code(spool)
+            if may_be_smaller(self.target, coded.body, builder.options.level):
+                alone = Builder(builder.bases, standalone_segments(self.target), builder.options)
+                with tempfile.TemporaryFile() as other:
+                    found = alone.code(other)
+                    if found.body < coded.body:
+                        return alone.finish(
+                            found, lambda: self.counted(coded.segments), other, out, self.seal
+                        )
+            return builder.finish(coded, self.header, spool, out, self.seal)
+
+    def counted(self, segments: Sequence[Segment]) -> Header:
+        """The header, with what became of the tensors of a patch that was not written."""
+        header = self.header()
+        return dataclasses.replace(header, counts=tensor_counts(header, segments))
 
     def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
         """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
@@ -234,6 +255,7 @@ class Creation:
                 counts = written.counts
                 found = Creation(
                     Builder(self.builder.bases, by_bytes(), self.builder.options),
+                    self.target,
                     lambda: dataclasses.replace(self.header(), counts=counts),
                     self.seal,
                 ).write(other)

@@ -70,6 +70,22 @@ class Written:
     counts: Mapping[str, int]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """All of a patch but its header; the payloads are in a spool.
+
+    Attributes:
+        segments, tables: of the index and behind it.
+        body: bytes of the payloads.
+        digest: BLAKE3 of them.
+    """
+
+    segments: Sequence[Segment]
+    tables: Sequence[bytes]
+    body: int
+    digest: bytes
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
     """How to make a patch.
@@ -168,6 +184,17 @@ class Builder:
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
         """
+        return self.finish(self.code(spool), header, spool, out, seal)
+
+    def code(self, spool: IO[bytes]) -> Coded:
+        """Plans, codes and checks all chunks.
+
+        Args:
+            spool: as for `write`; gets the payloads.
+
+        Raises:
+            OSError: from `spool`.
+        """
         passes = Passes(sum(len(s.target) for s in self.segments), self.progress)
         choices, plan = self.plan(passes)
         hasher = blake3()
@@ -189,15 +216,29 @@ class Builder:
             self.finished(source, choice, own)
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
-        body = spool.tell()
+        return Coded(segments, needed_tables(plan, chunks), spool.tell(), hasher.digest())
+
+    def finish(
+        self,
+        coded: Coded,
+        header: Callable[[], Header],
+        spool: IO[bytes],
+        out: IO[bytes],
+        seal: Callable[[bytes], bytes] = bytes,
+    ) -> Written:
+        """Writes the patch file of chunks that were coded; the rest is as for `write`.
+
+        Raises:
+            OSError: from `spool` or `out`, which holds unfinished bytes then.
+        """
         finished = header()
-        counts = tensor_counts(finished, segments)
+        counts = tensor_counts(finished, coded.segments)
         front = serialise_front(
             dataclasses.replace(finished, counts=counts),
-            segments,
-            needed_tables(plan, chunks),
-            body,
-            hasher.digest(),
+            coded.segments,
+            coded.tables,
+            coded.body,
+            coded.digest,
         )
         return Written(write_patch(seal(front), spool, out, self.options.chunk_size), counts)
 
