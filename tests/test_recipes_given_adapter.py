@@ -136,7 +136,8 @@ def test_the_honest_adapter_is_merged(layout: str, each: bool) -> None:
 
 def test_an_adapter_that_is_not_finite_changes_nothing() -> None:
     bases, parts, _ = honest()
-    bases[1] = bases[1][:8] + np.array([np.nan], "<f4").tobytes() + bases[1][12:]
+    signalling = b"\x01\x00\x80\x7f"
+    bases[1] = bases[1][:8] + signalling + bases[1][12:]
     parts = recipe_parts(bases, bases[0], DType.BF16, parts.segment["prediction"])
     assert applied(bases, parts.write()) == bases[0]
 

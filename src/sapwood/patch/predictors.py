@@ -164,7 +164,9 @@ def given_matrix(
 ) -> npt.NDArray[np.float64]:
     """(rows, columns) numbers of an adapter, which may lie as (columns, rows)."""
     end = matrix.offset + rows * columns * matrix.source.size
-    found = numbers(matrix.source, bases[matrix.base][matrix.offset : end]).astype(np.float64)
+    stored = numbers(matrix.source, bases[matrix.base][matrix.offset : end])
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        found = stored.astype(np.float64)
     return found.reshape(columns, rows).T if transposed else found.reshape(rows, columns)
 
 
