@@ -25,11 +25,12 @@ def word_near(dtype: DType, value: Fraction) -> int:
     """The word of the nearest number that is not negative; of two, the even one."""
     exponent_bits, mantissa_bits = FIELDS[dtype]
     bias = (1 << exponent_bits - 1) - 1
-    unit = Fraction(2) ** (1 - bias - mantissa_bits)  # of subnormal numbers
-    field = 1
-    while value >= unit * 2 ** (mantissa_bits + 1):
-        unit *= 2
-        field += 1
+    if value == 0:
+        return 0
+    power = value.numerator.bit_length() - value.denominator.bit_length()
+    power -= Fraction(2) ** power > value  # 2^power <= value < 2^(power + 1)
+    field = max(power + bias, 1)
+    unit = Fraction(2) ** (field - bias - mantissa_bits)
     steps = round(value / unit)  # Python rounds fractions to the nearest, ties to even
     word = (field - 1 << mantissa_bits) + steps
     infinity = (1 << exponent_bits) - 1 << mantissa_bits

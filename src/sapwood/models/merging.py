@@ -42,6 +42,7 @@ EMBEDDING = re.compile(r"(?P<module>.+)\.lora_embedding_(?P<side>[AB])(\.[^.]+)?
 MOST_CONFIG = 1 << 20  # bytes
 FITTED = 1 << 17  # elements that a coefficient is fitted to
 MOST_FITTED_ROWS = 64
+MOST_PARTS = 16  # of a name, at its end
 NEAR = 0.02  # how far, relatively, the fitted coefficient may lie from the one that was used
 
 Config = Mapping[str, Any]
@@ -109,10 +110,11 @@ def merges(
         places: of each of these, what predicts it by itself.
     """
     found: list[tuple[Prediction, ...]] = [()] * len(tensors)
-    numbers = {entry.name: i for i, entry in enumerate(tensors)}
     files = [data for data, _ in bases]
     for number, (_, file) in enumerate(bases):
-        for module in modules_of(file.tensors).values():
+        modules = modules_of(file.tensors)
+        numbers = ends(tensors) if modules else {}
+        for module in modules.values():
             i = weight_of(module.name, numbers)
             if i is None or tensors[i].spec.dtype not in BLENDED:
                 continue
@@ -124,20 +126,29 @@ def merges(
     return found
 
 
-def weight_of(module: str, numbers: Mapping[str, int]) -> int | None:
+def weight_of(module: str, numbers: Mapping[str, int | None]) -> int | None:
     """The number of the tensor that a module's adapter updates.
 
     Models are wrapped: a module may be known to adapter or file by the end of its name alone.
+
+    Args:
+        module: its name.
+        numbers: of the tensors, by `ends`.
     """
-    name = module + WEIGHT
-    if name in numbers:
-        return numbers[name]
-    ends = [i for other, i in numbers.items() if other.endswith("." + name)]
-    if not ends:
-        parts = name.split(".")
-        shorter = (".".join(parts[i:]) for i in range(1, len(parts) - 1))
-        return next((numbers[one] for one in shorter if one in numbers), None)
-    return ends[0] if len(ends) == 1 else None
+    parts = (module + WEIGHT).split(".")
+    names = (".".join(parts[i:]) for i in range(len(parts) - 1))
+    return next((numbers[name] for name in names if name in numbers), None)
+
+
+def ends(tensors: Sequence[TensorEntry]) -> dict[str, int | None]:
+    """Numbers of tensors by their names, and by the ends of these; None where several have one."""
+    found: dict[str, int | None] = {}
+    for i, entry in enumerate(tensors):
+        parts = entry.name.split(".")[-MOST_PARTS:]
+        for k in range(1, len(parts) - 1):
+            end = ".".join(parts[k:])
+            found[end] = None if end in found else i
+    return found | {entry.name: i for i, entry in enumerate(tensors)}
 
 
 def layouts(number: int, module: Module, entry: TensorEntry) -> Iterator[GivenFactors]:
