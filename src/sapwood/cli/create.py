@@ -33,6 +33,7 @@ EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
+    "sapwood create --base model.st --base lora/adapter_model.safetensors --target new.st --out p",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
 )
 
