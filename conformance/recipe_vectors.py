@@ -10,10 +10,10 @@ import numpy as np
 from blend_patches import coefficient_hex
 from patch_cases import words_of_normals
 from recipe_patches import recipe_parts
-from reference_blocks import BYTES, block_of
 from reference_casting import FIELDS, cast_word
 from reference_given import given
 from reference_prediction import predicted
+from reference_requantised import BYTES, block_of
 from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
 from strategies import nasty_words, numpy_type, word_type

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gguf_files import Tensor, gguf
 from model_files import safetensors_file, weights
 from recipe_patches import (
     applied,
@@ -20,14 +21,13 @@ from recipe_patches import (
     round_trip,
     with_prediction,
 )
-from reference_blocks import BYTES, block_of
+from reference_requantised import BYTES, block_of
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
 from sapwood.patch.format import QuantiseEntry
 from sapwood.prediction.casting import numbers
 from sapwood.prediction.requantising import quantised
 from sapwood.tensors import DType
 from strategies import nasty_words, numpy_type, word_type
-from test_gguf_layout import Tensor, gguf
 
 KINDS = tuple(BYTES)
 NUMBERS = {"f32": 0, "q4_0": 2, "q8_0": 8, "f16": 1}  # of GGML's types

@@ -14,7 +14,8 @@
     ├── InvalidModelFile              5   a model file breaks its own format
     ├── LimitExceeded                 6   more memory than the caller allowed
     ├── IoError                       7   the operating system refused
-    └── SignatureError                8   not signed by anybody who is trusted
+    ├── SignatureError                8   not signed by anybody who is trusted
+    └── BatchFailed                   9   some files of many failed; the others are done
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -121,3 +122,9 @@ class SignatureError(SapwoodError):
     """
 
     exit_code = 8
+
+
+class BatchFailed(SapwoodError):
+    """Some files of a batch failed; the others are done."""
+
+    exit_code = 9

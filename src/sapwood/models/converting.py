@@ -14,11 +14,12 @@ from functools import partial
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.pairing import LIKELY, SAMPLES, Candidates, sample
 from sapwood.patch.format import CASTED, QUANTISED, CastEntry, Prediction, QuantiseEntry
 from sapwood.prediction.casting import cast_words
-from sapwood.prediction.requantising import BLOCK_TYPES, ELEMENTS, quantised
+from sapwood.prediction.requantising import ELEMENTS, QUANTISERS, quantised
 from sapwood.tensors import DType
 
 LIKELY_BLOCKS = 0.25  # share of equal bytes; blocks of unrelated weights agree in about 0.02
@@ -43,11 +44,11 @@ class Wanted:
         """What a tensor is, or None where no recipe makes the like."""
         if entry.spec.elements == 0:
             return None
-        if entry.block is not None:
-            block = entry.block.lower()
-            if block not in BLOCK_TYPES:
+        if entry.blocks is not None:
+            kind = QUANTISERS.get(entry.blocks)
+            if kind is None:
                 return None
-            return cls(DType.U8, block, entry.spec.nbytes // BLOCK_TYPES[block].nbytes * ELEMENTS)
+            return cls(DType.U8, entry.blocks, entry.spec.nbytes // kind.nbytes * ELEMENTS)
         return cls(entry.spec.dtype, None, entry.spec.elements) if castable(entry) else None
 
     @property
@@ -65,14 +66,14 @@ class Wanted:
             return CastEntry(number, pair.offset, pair.spec.dtype)
         return QuantiseEntry(number, pair.offset, pair.spec.dtype, self.block)
 
-    def sample(self, data: Bytes, entry: TensorEntry) -> Bytes:
+    def sample(self, data: Content, entry: TensorEntry) -> Bytes:
         """A sample of such a tensor, [n, bytes an element]."""
         if self.block is None:
             return sample(data, entry)
-        blocks = data[entry.offset : entry.end].reshape(-1, BLOCK_TYPES[self.block].nbytes)
+        blocks = data[entry.offset : entry.end].reshape(-1, QUANTISERS[self.block].nbytes)
         return np.ascontiguousarray(blocks[:: self.step]).reshape(-1, 1)
 
-    def converted(self, base: Bytes, entry: TensorEntry) -> Bytes:
+    def converted(self, base: Content, entry: TensorEntry) -> Bytes:
         """The same sample of what a base's tensor becomes."""
         source = entry.spec.dtype
         if self.block is None:
@@ -95,7 +96,7 @@ def castable(entry: TensorEntry) -> bool:
 
 
 def conversions(
-    bases: Sequence[tuple[Bytes, ModelFile]], target: Bytes, tensors: Sequence[TensorEntry]
+    bases: Sequence[tuple[Content, ModelFile]], target: Content, tensors: Sequence[TensorEntry]
 ) -> list[tuple[Prediction, ...]]:
     """For each target tensor, what tensors of other types predict it.
 

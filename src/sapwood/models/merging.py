@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.adapter_files import CONFIG, PREFIX
 from sapwood.models.files import Source
@@ -71,7 +72,9 @@ def adapter_config(source: Source) -> Config:
     if not isinstance(source, str | os.PathLike):
         return {}
     try:
-        with Path(os.fsdecode(source)).with_name(CONFIG).open("rb") as file:
+        path = Path(os.fsdecode(source))
+        beside = path / CONFIG if path.is_dir() else path.with_name(CONFIG)
+        with beside.open("rb") as file:
             found = json.loads(file.read(MOST_CONFIG))
     except (OSError, ValueError, RecursionError):
         return {}
@@ -94,9 +97,9 @@ def modules_of(tensors: Sequence[TensorEntry]) -> dict[str, Module]:
 
 
 def merges(
-    bases: Sequence[tuple[Bytes, ModelFile]],
+    bases: Sequence[tuple[Content, ModelFile]],
     configs: Sequence[Config],
-    target: Bytes,
+    target: Content,
     tensors: Sequence[TensorEntry],
     places: Sequence[Sequence[BaseRange]],
 ) -> list[tuple[Prediction, ...]]:
@@ -178,7 +181,7 @@ class Weight:
 
     entry: TensorEntry
     data: Bytes
-    bases: Sequence[Bytes]
+    bases: Sequence[Content]
 
     def merged(
         self, place: BaseRange, factors: GivenFactors, module: Module, config: Config
@@ -211,7 +214,7 @@ class Weight:
             found = float((update * (new - old)[usable] * ulps).sum() / (update**2).sum())
         return found if math.isfinite(found) and 1e-9 < abs(found) < 1e9 else None
 
-    def rows(self, data: Bytes, offset: int, some: Sequence[int], columns: int) -> Doubles:
+    def rows(self, data: Content, offset: int, some: Sequence[int], columns: int) -> Doubles:
         """Rows of the tensor, of so many elements, as one array of numbers."""
         dtype: DType = self.entry.spec.dtype
         step = columns * dtype.size

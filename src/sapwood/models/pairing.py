@@ -16,6 +16,7 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import TensorEntry
 from sapwood.tensors import DType
 
@@ -24,21 +25,25 @@ MOST_CANDIDATES = 256  # tensors of one type and size that are compared with one
 LIKELY = 0.8  # share of equal high bytes; unrelated weights agree in about 0.3
 MARGIN = 0.02  # by which another tensor's score must be above the namesake's
 
+Key = tuple[DType, int, str | None]
 Tops = npt.NDArray[np.uint16]  # the two most significant bytes of sampled elements
 
 
 def pair_tensors(
-    base: Bytes, base_tensors: Sequence[TensorEntry], target: Bytes, tensors: Sequence[TensorEntry]
+    base: Content,
+    base_tensors: Sequence[TensorEntry],
+    target: Content,
+    tensors: Sequence[TensorEntry],
 ) -> list[TensorEntry | None]:
     """For each target tensor, the base tensor that predicts it, or None.
 
     The tensors of a pair have the same element type and as many elements; shapes may
     differ. A base tensor may predict several.
     """
-    alike: dict[tuple[DType, int], list[TensorEntry]] = defaultdict(list)
+    alike: dict[Key, list[TensorEntry]] = defaultdict(list)
     for entry in base_tensors:
         alike[key_of(entry)].append(entry)
-    wanted: dict[tuple[DType, int], list[int]] = defaultdict(list)
+    wanted: dict[Key, list[int]] = defaultdict(list)
     for i, entry in enumerate(tensors):
         wanted[key_of(entry)].append(i)
     pairs: list[TensorEntry | None] = [None] * len(tensors)
@@ -50,12 +55,12 @@ def pair_tensors(
     return pairs
 
 
-def key_of(entry: TensorEntry) -> tuple[DType, int]:
+def key_of(entry: TensorEntry) -> Key:
     """What two tensors must share to be a pair."""
-    return entry.spec.dtype, entry.spec.elements
+    return entry.spec.dtype, entry.spec.elements, entry.blocks
 
 
-def sample(data: Bytes, entry: TensorEntry) -> Bytes:
+def sample(data: Content, entry: TensorEntry) -> Bytes:
     """Evenly spread elements of a tensor, [n, bytes an element]."""
     elements = data[entry.offset : entry.end].reshape(-1, entry.spec.dtype.size)
     # An odd step, lest it fall into one column of a matrix.

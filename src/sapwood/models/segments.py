@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
-from sapwood.models.converting import conversions
-from sapwood.models.merging import Config, merges
-from sapwood.models.pairing import pair_tensors
+from sapwood.models.merging import Config
+from sapwood.models.recipes import predictions
 from sapwood.models.regions import bytes_segment, plain_segments
 from sapwood.models.skeletons import SkeletonFinder
 from sapwood.patch.format import MOST_DIMENSIONS, BaseRange, Prediction
@@ -48,7 +49,7 @@ def file_segments(
         return plain_segments(bases[0][0], target)
     return sorted_segments(
         [
-            *tensor_segments(bases, target, target_file, configs or [{}] * len(bases)),
+            *tensor_segments(bases, target, target_file, configs),
             *skeleton_segments(*bases[0], target, target_file),
         ]
     )
@@ -81,37 +82,34 @@ def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSour
 
 
 def tensor_segments(
-    bases: Sequence[Base], target: Bytes, target_file: ModelFile, configs: Sequence[Config]
+    bases: Sequence[Base],
+    target: Bytes,
+    target_file: ModelFile,
+    configs: Sequence[Config] | None,
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each tensor, with its offset."""
-    tensors = target_file.tensors
-    pairs = [pair_tensors(data, file.tensors, target, tensors) for data, file in bases]
-    places = [
-        tuple(BaseRange(n, pair.offset) for n, pair in enumerate(found) if pair is not None)
-        for found in zip(*pairs, strict=True)
-    ]
-    converted = conversions(bases, target, tensors)
-    merged = merges(bases, configs, target, tensors, places)
-    for i, entry in enumerate(tensors):
-        recipes = converted[i] + merged[i]
-        yield entry.offset, tensor_segment(entry, places[i], recipes, target)
+    found = predictions(bases, configs, target, target_file.tensors)
+    for entry, (places, recipes) in zip(target_file.tensors, found, strict=True):
+        data = target[entry.offset : entry.end]
+        yield entry.offset, tensor_segment(entry, places, data, recipes)
 
 
 def tensor_segment(
     entry: TensorEntry,
     places: tuple[BaseRange, ...],
-    recipes: tuple[Prediction, ...],
-    target: Bytes,
+    data: Content,
+    recipes: tuple[Prediction, ...] = (),
 ) -> SegmentSource:
-    """The segment of one tensor. More sides than the patch format has become one."""
+    """The segment of one tensor, of its bytes. More sides than the patch format has become one."""
     shape = entry.spec.shape
     return SegmentSource(
         name=entry.name,
         dtype=entry.spec.dtype,
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
-        target=target[entry.offset : entry.end],
+        target=data,
         places=places,
         recipes=recipes,
+        blocks=None if entry.blocks is None else BLOCK_TYPES.get(entry.blocks),
     )
 
 

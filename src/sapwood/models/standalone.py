@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sapwood.codec.chunk import Bytes
-from sapwood.models.regions import bytes_segment
+from sapwood.codec.content import Content
+from sapwood.models.regions import bytes_of
 from sapwood.patch.sources import SegmentSource
 from sapwood.patch.zstd import compress
 
@@ -13,7 +13,7 @@ STRETCH = 256 << 10
 LUCK = 0.98  # how much better the whole may compress than its stretches
 
 
-def may_be_smaller(target: Bytes, body: int, level: int) -> bool:
+def may_be_smaller(target: Content, body: int, level: int) -> bool:
     """Whether a file compressed alone may be smaller than the payloads of its patch.
 
     Args:
@@ -22,7 +22,7 @@ def may_be_smaller(target: Bytes, body: int, level: int) -> bool:
         level: of zstd.
     """
     if len(target) <= WHOLE:
-        return len(compress(target[:].data, level)) < body
+        return len(compress(target[0 : len(target)].data, level)) < body
     step = len(target) // STRETCHES
     sizes = (
         len(compress(target[at : at + STRETCH].data, level))
@@ -31,6 +31,6 @@ def may_be_smaller(target: Bytes, body: int, level: int) -> bool:
     return LUCK * sum(sizes) / (STRETCHES * STRETCH) < body / len(target)
 
 
-def standalone_segments(target: Bytes) -> list[SegmentSource]:
+def standalone_segments(target: Content) -> list[SegmentSource]:
     """The target as bytes that nothing predicts."""
-    return [bytes_segment(target, 0, len(target), [])]
+    return [bytes_of(target, 0, len(target), [])]

@@ -299,4 +299,5 @@ def decode_job(
         whole_base,
         patch.tables,
         edges,
+        job.segment.blocks,
     )

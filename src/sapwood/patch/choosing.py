@@ -55,7 +55,7 @@ class Choice:
 
 def choose_bases(
     dtype: DType,
-    target: Bytes,
+    target: Content,
     row_length: int,
     bases: Sequence[Content],
     places: Sequence[BaseRange],
@@ -99,7 +99,7 @@ def choose_bases(
 def choose_recipe(
     choice: Choice,
     dtype: DType,
-    target: Bytes,
+    target: Content,
     row_length: int,
     bases: Sequence[Content],
     recipes: Sequence[Prediction],
@@ -130,7 +130,7 @@ def choose_recipe(
     return Choice(min((*given, *recipes), key=bits))  # the first of the best
 
 
-def same(data: Bytes, other: Bytes) -> bool:
+def same(data: Content, other: Content) -> bool:
     """Whether two tensors are the same bytes, a stretch at a time."""
     return all(
         np.array_equal(data[at : at + COMPARED], other[at : at + COMPARED])
@@ -162,7 +162,7 @@ class Sum:
 
     dtype: DType
     terms: Sequence[tuple[float, Bytes]]
-    target: Bytes
+    target: Content
 
     def read(self, first: int, last: int) -> tuple[Values, Bytes]:
         """The sum and the target's bytes of the elements [first, last)."""
@@ -181,7 +181,7 @@ def with_factors(
     choice: Choice,
     dtype: DType,
     shape: tuple[int, ...],
-    target: Bytes,
+    target: Content,
     bases: Sequence[Content],
     bits: float,
 ) -> Choice | None:

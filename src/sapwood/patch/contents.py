@@ -1,4 +1,4 @@
-"""Contents end to end, and the digest of any content."""
+"""Contents end to end, parts of contents, and the digest of any content."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ STRIPE = 16 << 20  # bytes read at a time; hashing gains nothing from more
 
 
 class EndToEnd:
-    """Arrays one after another, as one content. What crosses a border is copied."""
+    """Contents one after another, as one content. What crosses a border is copied."""
 
-    def __init__(self, parts: Sequence[Bytes]) -> None:
+    def __init__(self, parts: Sequence[Content]) -> None:
         """Borrows the parts."""
         self._parts = [part for part in parts if len(part)]
         self._ends = list(accumulate(map(len, self._parts)))
@@ -44,6 +44,25 @@ class EndToEnd:
             yield self._parts[i][begin - start : last - start]
             begin = last
             i += 1
+
+
+class Within:
+    """A part of a content, as one: read of it when it is read itself."""
+
+    def __init__(self, content: Content, begin: int, end: int) -> None:
+        """The bytes [begin, end) of a content, borrowed."""
+        self._content = content
+        self._begin = begin
+        self._size = end - begin
+
+    def __len__(self) -> int:
+        """Bytes of the part."""
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(self._size)
+        return self._content[self._begin + begin : self._begin + end]
 
 
 def stripes(content: Content) -> Iterator[Bytes]:

@@ -30,8 +30,8 @@ from sapwood.prediction.factors import (
     GREATEST_SHIFT,
     LEAST_EXPONENT,
 )
-from sapwood.prediction.requantising import BLOCK_TYPES
 from sapwood.prediction.requantising import ELEMENTS as BLOCK_ELEMENTS
+from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 
 
@@ -94,9 +94,9 @@ def parse_quantise(fields: Fields, dtype: DType, elements: int) -> QuantiseEntry
     """A base's elements, quantised to blocks that are `elements` of `dtype`."""
     source = parse_dtype(fields.text("from"))
     block = fields.text("type")
-    if block not in BLOCK_TYPES:
+    if block not in QUANTISERS:
         raise UnsupportedPatch(f"{fields.where}.type: unknown {block!r}; update sapwood")
-    size = BLOCK_TYPES[block].nbytes
+    size = QUANTISERS[block].nbytes
     if dtype is not DType.U8 or source not in QUANTISED or elements % size:
         raise InvalidPatch(
             f"{fields.where}: {source.label} quantised to {elements} elements of {dtype.label}; "
@@ -133,7 +133,7 @@ def base_places(prediction: Prediction | None, nbytes: int, size: int) -> list[P
         case CastEntry(base, offset, source):
             return [Place(base, offset, nbytes // size * source.size)]
         case QuantiseEntry(base, offset, source, block):
-            blocks = nbytes // BLOCK_TYPES[block].nbytes
+            blocks = nbytes // QUANTISERS[block].nbytes
             return [Place(base, offset, blocks * BLOCK_ELEMENTS * source.size)]
         case None:
             return []

@@ -80,16 +80,16 @@ def with_scales(d: Floats, quants: Bytes) -> Bytes:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class BlockType:
+class Quantiser:
     """A type of blocks: its bytes, and how it is made of finite numbers."""
 
     nbytes: int
     quantised: Callable[[Floats], Bytes]
 
 
-BLOCK_TYPES = {
-    "q4_0": BlockType(18, quantised_q4_0),
-    "q8_0": BlockType(34, quantised_q8_0),
+QUANTISERS = {
+    "q4_0": Quantiser(18, quantised_q4_0),
+    "q8_0": Quantiser(34, quantised_q8_0),
 }
 
 
@@ -101,7 +101,7 @@ def quantised(block: str, source: DType, elements: Bytes) -> Bytes:
         source: type of the elements: bf16, f16 or f32.
         elements: whole blocks of them, little-endian; of any alignment.
     """
-    kind = BLOCK_TYPES[block]
+    kind = QUANTISERS[block]
     # Blocks side by side, so that each step runs along memory.
     x = np.ascontiguousarray(numbers(source, elements).reshape(-1, ELEMENTS).T)
     with np.errstate(all="ignore"):
@@ -125,13 +125,13 @@ class Requantise:
 
     def stretch(self, begin: int, end: int) -> tuple[int, int]:
         """Which bytes of the base's elements the predicted bytes [begin, end) are made of."""
-        size = BLOCK_TYPES[self.block].nbytes
+        size = QUANTISERS[self.block].nbytes
         step = ELEMENTS * self.source.size
         return begin // size * step, -(-end // size) * step
 
     def convert(self, elements: Bytes, begin: int, out: Bytes) -> None:
         """Predicts a stretch, as `Conversion` says."""
-        size = BLOCK_TYPES[self.block].nbytes
+        size = QUANTISERS[self.block].nbytes
         step = AT_ONCE * self.source.size
         at = -(begin % size)  # in `out`, of the block that is made next
         for place in range(0, len(elements), step):
