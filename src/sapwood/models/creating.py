@@ -36,11 +36,10 @@ from sapwood.patch.building import (
     Builder,
     Options,
     Progress,
-    Written,
     silent,
-    tensor_counts,
 )
 from sapwood.patch.canonical_json import plain
+from sapwood.patch.coded import Written, tensor_counts
 from sapwood.patch.contents import stripes
 from sapwood.patch.format import FileDigest, Header, Segment
 from sapwood.patch.pipeline import thread_count
@@ -287,10 +286,10 @@ class Creation:
                 with tempfile.TemporaryFile() as other:
                     found = alone.code(other)
                     if found.body < coded.body:
-                        return alone.finish(
-                            found, lambda: self.counted(coded.segments), other, out, self.seal
+                        return found.write(
+                            lambda: self.counted(coded.segments), other, out, self.seal
                         )
-            return builder.finish(coded, self.header, spool, out, self.seal)
+            return coded.write(self.header, spool, out, self.seal)
 
     def counted(self, segments: Sequence[Segment]) -> Header:
         """The header, with what became of the tensors of a patch that was not written."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Protocol
 
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
+from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Coding
 from sapwood.codec.content import Content
 from sapwood.codec.estimate import estimated_bits
@@ -31,6 +31,7 @@ from sapwood.codec.survey import (
 )
 from sapwood.patch.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
+from sapwood.patch.coded import Coded, Written, needed_tables
 from sapwood.patch.format import (
     BLENDED,
     MOST_ELEMENTS,
@@ -44,9 +45,8 @@ from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
 from sapwood.patch.planes import plane_pairs
 from sapwood.patch.predictors import Predictor, predictor_of
-from sapwood.patch.serialising import serialise_front
 from sapwood.patch.sources import CopyCursor, SegmentSource, chunk_elements
-from sapwood.patch.writing import write_all, write_patch
+from sapwood.patch.writing import write_all
 from sapwood.prediction.blas import one_thread
 from sapwood.tensors import DType
 
@@ -62,30 +62,6 @@ class Progress(Protocol):
 
 def silent(done: int, total: int) -> None:
     """The progress of nobody who listens."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Written:
-    """What came of making a patch: its size in bytes, and the counts of its header."""
-
-    size: int
-    counts: Mapping[str, int]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Coded:
-    """All of a patch but its header; the payloads are in a spool.
-
-    Attributes:
-        segments, tables: of the index and behind it.
-        body: bytes of the payloads.
-        digest: BLAKE3 of them.
-    """
-
-    segments: Sequence[Segment]
-    tables: Sequence[bytes]
-    body: int
-    digest: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,7 +162,7 @@ class Builder:
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
         """
-        return self.finish(self.code(spool), header, spool, out, seal)
+        return self.code(spool).write(header, spool, out, seal)
 
     def code(self, spool: IO[bytes]) -> Coded:
         """Plans, codes and checks all chunks.
@@ -218,31 +194,8 @@ class Builder:
             self.finished(source, choice, own)
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
-        return Coded(segments, needed_tables(plan, chunks), spool.tell(), hasher.digest())
-
-    def finish(
-        self,
-        coded: Coded,
-        header: Callable[[], Header],
-        spool: IO[bytes],
-        out: IO[bytes],
-        seal: Callable[[bytes], bytes] = bytes,
-    ) -> Written:
-        """Writes the patch file of chunks that were coded; the rest is as for `write`.
-
-        Raises:
-            OSError: from `spool` or `out`, which holds unfinished bytes then.
-        """
-        finished = header()
-        counts = tensor_counts(finished, coded.segments)
-        front = serialise_front(
-            dataclasses.replace(finished, counts=counts),
-            coded.segments,
-            coded.tables,
-            coded.body,
-            coded.digest,
-        )
-        return Written(write_patch(seal(front), spool, out, self.options.chunk_size), counts)
+        tables = needed_tables(plan, chunks)
+        return Coded(segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size)
 
     def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
         """What each segment is predicted from, and its recipe; one of each, in order."""
@@ -425,24 +378,3 @@ def whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int
     """Ranges of bytes cut down to whole blocks of that size; none that have become empty."""
     cut = ((begin // size * size, end // size * size) for begin, end in ranges)
     return [(begin, end) for begin, end in cut if begin < end]
-
-
-def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
-    """The serialised sets of a plan; next to nothing where no chunk came to use one."""
-    used = {table for own in encoded for one in own for table in one.tables}
-    return [
-        tables.serialised() if i in used else empty_tables()
-        for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
-    ]
-
-
-def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:
-    """The header's counts, and what became of the tensors, where it does not tell."""
-    tensors = [s for s in segments if s.name or header.kind == "tensor"]
-    unchanged = sum(1 for s in tensors if s.unchanged)
-    return {
-        "tensors": len(tensors),
-        "tensors_unchanged": unchanged,
-        "tensors_modified": len(tensors) - unchanged,
-        **header.counts,
-    }
