@@ -1,6 +1,6 @@
 """Fuzzes predictions that are made of bases in other types, with atheris.
 
-    python fuzz/fuzz_recipes.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_recipes.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/recipes
 
 Whatever an index says of such a prediction, and whatever numbers the bases hold, every digest
 right: only errors of sapwood.errors come out, or the target that the patch names.
