@@ -25,6 +25,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
+from recipe_vectors import recipe_vectors  # noqa: E402
 
 from block_files import block_pair, block_patch  # noqa: E402
 from folder_trees import write_tree  # noqa: E402
@@ -283,6 +284,15 @@ def sum_vectors() -> Iterator[Vector]:
         yield Vector(one.name, one.about, which[0], target, one.patch, tuple(which[1:]))
 
 
+def made_from_types() -> Iterator[Vector]:
+    """Predictions that are a base's elements in another type."""
+    for one in recipe_vectors():
+        first, *more = one.bases
+        yield Vector(
+            one.name, one.about, first, (f"{one.name}.target", one.target), one.patch, tuple(more)
+        )
+
+
 def model_vectors() -> Iterator[Vector]:
     """Whole files."""
     weights = words_of_normals(DType.F16, 512, 31)
@@ -503,6 +513,7 @@ def main() -> None:
         *block_vectors(),
         *sum_vectors(),
         *model_vectors(),
+        *made_from_types(),
         *folder_vectors(),
     ]
     valid = [one for one in made if one.name not in there]

@@ -9,6 +9,7 @@ fuzzer found goes beside them by hand, with a name that says what it showed.
 from __future__ import annotations
 
 import io
+import json
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import fuzz_chain
 import fuzz_patch
+import fuzz_recipes
 import fuzz_signatures
 import numpy as np
 
@@ -200,12 +202,24 @@ def chains() -> Iterator[tuple[str, bytes]]:
     yield "cut-off", chain_files.chain_of(files)[:-70]
 
 
+def recipes() -> Iterator[tuple[str, bytes]]:
+    """Each recipe with another number in it, and with bases of large and small numbers."""
+    numbers = np.array([1.0, -0.3, 1e-40, 65520.0, np.inf, np.nan], "<f4").tobytes()
+    for number, recipe in enumerate(fuzz_recipes.RECIPES):
+        kind = recipe.prediction["kind"]
+        text = json.dumps(recipe.prediction).encode()
+        at = text.index(b'"offset": ') + len(b'"offset": ')
+        yield f"{kind}-{number}", bytes([number]) + at.to_bytes(2, "little") + b"\x017"
+        yield f"{kind}-{number}-numbers", bytes([number]) + numbers
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
     "patch": patches(),
     "signatures": signatures(),
     "chain": chains(),
+    "recipes": recipes(),
 }
 """The files of each target, by their names."""
 

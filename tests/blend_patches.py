@@ -25,6 +25,11 @@ Array = npt.NDArray[Any]
 ROUNDING = {False: "once", True: "each"}
 
 
+def coefficient_hex(number: float) -> str:
+    """A binary64 number as the index has it."""
+    return struct.pack(">d", number).hex()
+
+
 @dataclasses.dataclass(frozen=True)
 class BlendCase:
     """A blend of whole tensors.
@@ -88,7 +93,7 @@ class BlendCase:
         return {
             "kind": "blend",
             "terms": [
-                {"base": i, "offset": 0, "coefficient": struct.pack(">d", c).hex()}
+                {"base": i, "offset": 0, "coefficient": coefficient_hex(c)}
                 for i, c in enumerate(self.coefficients)
             ],
             "rounding": ROUNDING[self.each],

@@ -13,7 +13,6 @@ from model_files import Tensors, layer, safetensors_file, stacked, tuned
 from patch_writer import parts_of
 from sapwood import models
 from sapwood.codec.chunk import Bytes
-from sapwood.modelfile import ModelFile
 from sapwood.models import folder_segments
 from sapwood.models.regions import plain_segments
 from sapwood.models.segments import file_segments
@@ -33,7 +32,7 @@ def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: An
     """A patch with the names of tensors; or one by bytes, as some containers have."""
     out = io.BytesIO()
 
-    def by_bytes(bases: Any, new: Bytes, _: ModelFile) -> list[SegmentSource]:
+    def by_bytes(bases: Any, new: Bytes, *_: Any) -> list[SegmentSource]:
         return plain_segments(bases[0][0], new)
 
     with mock.patch.object(

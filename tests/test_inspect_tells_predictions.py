@@ -11,11 +11,24 @@ import safetensors.numpy
 
 from cli_session import Session
 from sapwood.cli.prediction_words import prediction_facts, prediction_words
-from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Term
+from sapwood.patch.format import (
+    BaseRange,
+    BlendEntry,
+    CastEntry,
+    FactorsEntry,
+    GivenFactors,
+    Matrix,
+    Prediction,
+    QuantiseEntry,
+    Term,
+)
+from sapwood.tensors import DType
 
 Halves = npt.NDArray[np.float16]
 
 ONE = FactorsEntry(1, 60, 40, 3, -20, (0,) * 6, 20, 99)
+LEFT, RIGHT = Matrix(1, 80, DType.F32), Matrix(1, 0, DType.F32)
+GIVEN = GivenFactors(LEFT, RIGHT, False, 60, 40, 3, 0.5)
 EXPERTS = FactorsEntry(8, 60, 40, 3, -20, (0,) * 48, 20, 990)
 
 PREDICTIONS = [
@@ -36,11 +49,19 @@ PREDICTIONS = [
         2,
         ["0.3 x base 1 + 0.75 x base 2"],
     ),
+    (CastEntry(0, 8, DType.F32), 1, ["cast from f32"]),
+    (CastEntry(1, 8, DType.F16), 2, ["cast from f16 of base 2"]),
+    (
+        BlendEntry((Term(0, 8, 1.0),), True, GIVEN),
+        2,
+        ["base 1", "adapter r=3 of base 2 merged", "each step rounded"],
+    ),
+    (QuantiseEntry(0, 8, DType.F32, "q8_0"), 1, ["requantised to q8_0 from f32"]),
 ]
 
 
 @pytest.mark.parametrize(("prediction", "bases", "words"), PREDICTIONS)
-def test_words(prediction: BaseRange | BlendEntry | None, bases: int, words: list[str]) -> None:
+def test_words(prediction: Prediction | None, bases: int, words: list[str]) -> None:
     assert list(prediction_words(prediction, bases)) == words
 
 
@@ -62,6 +83,29 @@ def test_json_has_terms_rank_rounding_and_bytes() -> None:
         "matrices": [8, 60, 40],
         "factor_bytes": 990,
     }
+    assert prediction_facts(BlendEntry((Term(0, 8, 1.0),), False, GIVEN)) == {
+        "kind": "blend",
+        "terms": [{"base": 0, "coefficient": 1.0}],
+        "rounding": "once",
+        "rank": 3,
+        "matrices": [1, 60, 40],
+        "factor_bytes": 0,
+        "adapter": {"base": 1, "coefficient": 0.5},
+    }
+
+
+def test_json_tells_types_that_were_converted() -> None:
+    rest = {
+        "terms": [{"base": 1, "coefficient": 1.0}],
+        "rounding": None,
+        "from": "f16",
+        "rank": 0,
+        "matrices": None,
+        "factor_bytes": 0,
+    }
+    assert prediction_facts(CastEntry(1, 8, DType.F16)) == {"kind": "cast", **rest}
+    found = prediction_facts(QuantiseEntry(1, 8, DType.F16, "q4_0"))
+    assert found == {"kind": "quantise", "type": "q4_0", **rest}
 
 
 @pytest.fixture(scope="module")

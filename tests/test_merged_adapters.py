@@ -52,7 +52,7 @@ def only_segment(patch: Patch) -> tuple[Segment, BlendEntry, FactorsEntry]:
     """The segment of a tensor's patch, which must have factors."""
     (segment,) = patch.opened.front.segments
     assert isinstance(segment.prediction, BlendEntry)
-    assert segment.prediction.factors is not None
+    assert isinstance(segment.prediction.factors, FactorsEntry)
     return segment, segment.prediction, segment.prediction.factors
 
 

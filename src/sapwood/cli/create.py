@@ -38,6 +38,7 @@ EXAMPLES = (
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base model-v1/ --target model-v2/ --out v1-v2.ttp",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
+    "sapwood create --base model.st --base lora/adapter_model.safetensors --target new.st --out p",
     "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
     "sapwood create --base v1/ --target v2/ --out patches/ --keep-going --jobs 4",

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sapwood.errors import InputError
-from sapwood.patch.format import BlendEntry, FactorsEntry, Segment, Term
+from sapwood.patch.format import BlendEntry, FactorsEntry, GivenFactors, Segment, Term
 
 AMBIGUOUS = "several tensors have its name"
 SUFFIX = ".weight"  # of the tensor that a module's adapter updates
@@ -82,7 +82,9 @@ def update_of(segment: Segment) -> Update | str:
     match segment.prediction:
         case None:
             return "nothing in the base predicts it"
-        case BlendEntry((term,), each, factors) if factors is not None and term.coefficient == 1:
+        case BlendEntry(_, _, GivenFactors(left)):
+            return f"merged from an adapter that there is already, base {left.base + 1}"
+        case BlendEntry((term,), each, FactorsEntry() as factors) if term.coefficient == 1:
             return misfit(segment, factors) or Update(segment, term, each, factors)
         case BlendEntry(_, _, factors):
             return "predicted by a sum of bases" + (

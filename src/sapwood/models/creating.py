@@ -24,22 +24,24 @@ from sapwood.models.files import (
 )
 from sapwood.models.folder_segments import input_segments, whole
 from sapwood.models.inputs import Input, check_outside, open_input, unchanged
+from sapwood.models.merging import adapter_config
 from sapwood.models.paired_outputs import check_reversible, output_and_reverse
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
 from sapwood.models.signing import sealing
 from sapwood.models.stages import Stages
+from sapwood.models.standalone import may_be_smaller, standalone_segments
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
     Options,
     Progress,
-    Written,
     silent,
 )
 from sapwood.patch.canonical_json import plain
+from sapwood.patch.coded import Written, tensor_counts
 from sapwood.patch.contents import stripes
-from sapwood.patch.format import FileDigest, Header
+from sapwood.patch.format import FileDigest, Header, Segment
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.sources import SegmentSource
 from sapwood.patch.version import WRITER
@@ -81,7 +83,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         source: the version that the receiver has: a path, bytes or a binary file object. A
             path of a folder stands for all files in it and below, links to files included:
             tensors are found in whichever file they are. Or a list of several, for a target
-            that was merged from them: whoever applies the patch needs them all.
+            that was merged from them: whoever applies the patch needs them all. One of
+            them may be an adapter as PEFT writes it; its `adapter_config.json` is looked for
+            beside it, and needed by nobody else.
         target: the version to lead to, likewise. Of a folder its files come back, and
             whether their owner may execute them; folders without files do not.
         output: where the patch goes: a path, replaced only when the patch is whole and
@@ -188,8 +192,10 @@ class Making:
             threads = self.options.threads
             digests = [hashing.submit(input_digest, one, threads) for one in (*olds, new)]
             contents = [one.content for one in olds]
+            segments = input_segments(olds, new, [adapter_config(one) for one in sources])
             job = Creation(
-                Builder(contents, input_segments(olds, new), self.options, progress),
+                Builder(contents, segments, self.options, progress),
+                new.content,
                 lambda: model_header(
                     named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
@@ -256,22 +262,39 @@ class Creation:
 
     Attributes:
         builder: of the patch by tensors.
+        target: the whole version, borrowed.
         header: as for `Builder.write`.
         seal: as for `Builder.write`.
     """
 
     builder: Builder
+    target: Content
     header: Callable[[], Header]
     seal: Callable[[bytes], bytes]
 
     def write(self, out: IO[bytes]) -> Written:
-        """Writes the patch by tensors.
+        """Writes the patch by tensors, or that of the target alone where its payloads are smaller.
 
         Raises:
             OSError: from `out` or a temporary file.
         """
+        builder = self.builder
         with tempfile.TemporaryFile() as spool:
-            return self.builder.write(self.header, spool, out, self.seal)
+            coded = builder.code(spool)
+            if may_be_smaller(self.target, coded.body, builder.options.level):
+                alone = Builder(builder.bases, standalone_segments(self.target), builder.options)
+                with tempfile.TemporaryFile() as other:
+                    found = alone.code(other)
+                    if found.body < coded.body:
+                        return found.write(
+                            lambda: self.counted(coded.segments), other, out, self.seal
+                        )
+            return coded.write(self.header, spool, out, self.seal)
+
+    def counted(self, segments: Sequence[Segment]) -> Header:
+        """The header, with what became of the tensors of a patch that was not written."""
+        header = self.header()
+        return dataclasses.replace(header, counts=tensor_counts(header, segments))
 
     def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
         """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
@@ -295,6 +318,7 @@ class Creation:
                 counts = written.counts
                 found = Creation(
                     Builder(self.builder.bases, by_bytes(), self.builder.options),
+                    self.target,
                     lambda: dataclasses.replace(self.header(), counts=counts),
                     self.seal,
                 ).write(other)

@@ -17,7 +17,8 @@ from sapwood.codec.content import Content
 from sapwood.modelfile import TensorEntry
 from sapwood.modelfile.layout import Range
 from sapwood.models.inputs import Input, Part
-from sapwood.models.pairing import pair_tensors
+from sapwood.models.merging import Config
+from sapwood.models.recipes import predictions
 from sapwood.models.regions import bytes_of, plain_segments
 from sapwood.models.segments import (
     file_segments,
@@ -39,18 +40,21 @@ ALWAYS_BY_TENSOR = frozenset({"safetensors", "gguf"})
 Placed = tuple[int, SegmentSource]
 
 
-def input_segments(bases: Sequence[Input], target: Input) -> list[SegmentSource]:
+def input_segments(
+    bases: Sequence[Input], target: Input, configs: Sequence[Config] | None = None
+) -> list[SegmentSource]:
     """The segments of a target, in order, covering it.
 
     Args:
         bases: at least one. Tensors may be predicted from any of them, other bytes from
             the first.
         target: the version to be made, borrowed.
+        configs: of the bases that are adapters; empty of others.
     """
     if all(one.entries is None for one in (*bases, target)):
         files = [(whole(one.content), one.file) for one in bases]
-        return file_segments(files, whole(target.content), target.file)
-    return sorted_segments(list(FolderCutter(bases, target).segments()))
+        return file_segments(files, whole(target.content), target.file, configs)
+    return sorted_segments(list(FolderCutter(bases, target, configs).segments()))
 
 
 def whole(content: Content) -> Bytes:
@@ -153,8 +157,11 @@ class Run:
 class FolderCutter:
     """What cutting a target needs to know of its bases."""
 
-    def __init__(self, bases: Sequence[Input], target: Input) -> None:
+    def __init__(
+        self, bases: Sequence[Input], target: Input, configs: Sequence[Config] | None
+    ) -> None:
         """Borrows bases and target. Nothing is read yet."""
+        self._configs = configs
         self._bases = bases
         self._target = target
         self._twins = Twins([part for part in bases[0].parts if part.file.size])
@@ -195,14 +202,11 @@ class FolderCutter:
     def _tensors(self, entries: Sequence[TensorEntry]) -> Iterator[Placed]:
         """A segment for each tensor."""
         content = self._target.content
-        pairs = [
-            pair_tensors(base.content, base.file.tensors, content, entries) for base in self._bases
-        ]
-        for i, entry in enumerate(entries):
-            found = ((n, own[i]) for n, own in enumerate(pairs))
-            places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
+        bases = [(base.content, base.file) for base in self._bases]
+        found = predictions(bases, self._configs, content, entries)
+        for entry, (places, recipes) in zip(entries, found, strict=True):
             data = Within(content, entry.offset, entry.end)
-            yield entry.offset, tensor_segment(entry, places, data)
+            yield entry.offset, tensor_segment(entry, places, data, recipes)
 
     def _rest(self, piece: Piece) -> Iterator[Placed]:
         """The segments of what is no tensor's in a file that has its own."""

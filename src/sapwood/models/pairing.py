@@ -8,7 +8,8 @@ training hardly changes. The namesake wins a tie, and when nothing is alike.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +49,9 @@ def pair_tensors(
     pairs: list[TensorEntry | None] = [None] * len(tensors)
     for key, places in wanted.items():
         if key in alike:
-            candidates = Candidates(base, alike[key])
+            candidates = Candidates(alike[key], partial(sample, base))
             for i in places:
-                pairs[i] = candidates.nearest(target, tensors[i])
+                pairs[i] = candidates.nearest(tensors[i], partial(sample, target))
     return pairs
 
 
@@ -74,11 +75,23 @@ def tops(elements: Bytes) -> Tops:
 
 
 class Candidates:
-    """The tensors of a base of one element type and count."""
+    """The tensors of a base that may predict a target's tensors of one element type and count."""
 
-    def __init__(self, base: Content, entries: Sequence[TensorEntry]) -> None:
-        """Borrows the base; reads of it only when there is something to compare."""
-        self._base = base
+    def __init__(
+        self,
+        entries: Sequence[TensorEntry],
+        read: Callable[[TensorEntry], Bytes],
+        likely: float = LIKELY,
+    ) -> None:
+        """Reads only when there is something to compare.
+
+        Args:
+            entries: the tensors, at least one.
+            read: gives a sample of what one of them predicts, [n, bytes an element].
+            likely: share of equal high bytes from which on two samples are of one tensor.
+        """
+        self._read = read
+        self._likely = likely
         self._entries = entries
         self._places = {entry.name: i for i, entry in enumerate(entries)}
         self._sampled: tuple[dict[bytes, int], Tops] | None = None
@@ -89,20 +102,27 @@ class Candidates:
             contents: dict[bytes, int] = {}
             rows = []
             for i, entry in enumerate(self._entries):
-                elements = sample(self._base, entry)
+                elements = self._read(entry)
                 contents.setdefault(content_key(elements), i)
                 if i < MOST_CANDIDATES:
                     rows.append(tops(elements))
             self._sampled = contents, np.stack(rows)
         return self._sampled
 
-    def nearest(self, target: Content, entry: TensorEntry) -> TensorEntry | None:
-        """The tensor that predicts one of the target best, or None."""
+    def nearest(
+        self, entry: TensorEntry, read: Callable[[TensorEntry], Bytes]
+    ) -> TensorEntry | None:
+        """The tensor that predicts one of the target best, or None.
+
+        Args:
+            entry: of the target.
+            read: gives a sample of it, of the same elements as those of the candidates.
+        """
         place = self._places.get(entry.name)
         if entry.spec.elements == 0 or (place is not None and len(self._entries) == 1):
             return self._entries[place or 0]
-        elements = sample(target, entry)
-        namesake = None if place is None else sample(self._base, self._entries[place])
+        elements = read(entry)
+        namesake = None if place is None else self._read(self._entries[place])
         if namesake is None or not np.array_equal(namesake, elements):
             place = self._most_alike(elements, namesake, place)
         return None if place is None else self._entries[place]
@@ -121,7 +141,7 @@ class Candidates:
             return same
         wanted = tops(elements)
         likely, scores = agreement(rows, wanted)
-        scores = np.where(likely >= LIKELY, scores, 0.0)
+        scores = np.where(likely >= self._likely, scores, 0.0)
         best = int(np.argmax(scores))
         rival = MARGIN
         if namesake is not None:

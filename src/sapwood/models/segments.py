@@ -13,10 +13,11 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
-from sapwood.models.pairing import pair_tensors
+from sapwood.models.merging import Config
+from sapwood.models.recipes import predictions
 from sapwood.models.regions import bytes_segment, plain_segments
 from sapwood.models.skeletons import SkeletonFinder
-from sapwood.patch.format import MOST_DIMENSIONS, BaseRange
+from sapwood.patch.format import MOST_DIMENSIONS, BaseRange, Prediction
 from sapwood.patch.matching import Copy
 from sapwood.patch.sources import SegmentSource
 
@@ -30,7 +31,10 @@ Base: TypeAlias = tuple[Bytes, ModelFile]
 
 
 def file_segments(
-    bases: Sequence[Base], target: Bytes, target_file: ModelFile
+    bases: Sequence[Base],
+    target: Bytes,
+    target_file: ModelFile,
+    configs: Sequence[Config] | None = None,
 ) -> list[SegmentSource]:
     """The segments of a target, in order, covering it.
 
@@ -39,13 +43,14 @@ def file_segments(
             the first.
         target: the whole file, borrowed.
         target_file: its layout.
+        configs: of the bases that are adapters; empty of others.
     """
     target_file = with_islands_as_skeleton(target_file)
     if not target_file.tensors:
         return plain_segments(bases[0][0], target)
     return sorted_segments(
         [
-            *tensor_segments(bases, target, target_file),
+            *tensor_segments(bases, target, target_file, configs),
             *skeleton_segments(*bases[0], target, target_file),
         ]
     )
@@ -80,18 +85,23 @@ def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSour
 
 
 def tensor_segments(
-    bases: Sequence[Base], target: Bytes, target_file: ModelFile
+    bases: Sequence[Base],
+    target: Bytes,
+    target_file: ModelFile,
+    configs: Sequence[Config] | None,
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each tensor, with its offset."""
-    pairs = [pair_tensors(data, file.tensors, target, target_file.tensors) for data, file in bases]
-    for i, entry in enumerate(target_file.tensors):
-        found = ((n, own[i]) for n, own in enumerate(pairs))
-        places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
-        yield entry.offset, tensor_segment(entry, places, target[entry.offset : entry.end])
+    found = predictions(bases, configs, target, target_file.tensors)
+    for entry, (places, recipes) in zip(target_file.tensors, found, strict=True):
+        data = target[entry.offset : entry.end]
+        yield entry.offset, tensor_segment(entry, places, data, recipes)
 
 
 def tensor_segment(
-    entry: TensorEntry, places: tuple[BaseRange, ...], data: Content
+    entry: TensorEntry,
+    places: tuple[BaseRange, ...],
+    data: Content,
+    recipes: tuple[Prediction, ...] = (),
 ) -> SegmentSource:
     """The segment of one tensor, of its bytes. More sides than the patch format has become one."""
     shape = entry.spec.shape
@@ -101,6 +111,7 @@ def tensor_segment(
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
         target=data,
         places=places,
+        recipes=recipes,
         blocks=None if entry.blocks is None else BLOCK_TYPES.get(entry.blocks),
     )
 

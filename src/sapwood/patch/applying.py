@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sapwood.codec import Coding, Tables, parse_tables
+from sapwood.codec import Tables, parse_tables
 from sapwood.codec.chunk import Bytes, uses_edges
 from sapwood.codec.content import Content
 from sapwood.errors import (
@@ -29,6 +29,7 @@ from sapwood.patch.contents import blake3_digest, rest
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     PREAMBLE,
+    PREDICTED,
     Chunk,
     FileDigest,
     Front,
@@ -38,9 +39,6 @@ from sapwood.patch.format import (
 from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
 from sapwood.patch.predictors import Predictor, segment_predictor
-
-# These read predictions.
-PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS})
 
 Given = TypeVar("Given", bound=Content)
 Other = TypeVar("Other")
@@ -240,7 +238,7 @@ def decode_chunks(
             )
         return DecodedChunk(target_begin, job.segment.target_offset + job.end, out)
 
-    for chunk in ordered(one, chunk_jobs(patch, chosen, start), threads):
+    for chunk in ordered(one, chunk_jobs(patch, chosen, bases, start), threads):
         yield chunk
         done += chunk.end - chunk.begin
         progress(done, total)
@@ -265,8 +263,15 @@ class ChunkJob:
     payload: Bytes
 
 
-def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment], start: int = 0) -> Iterator[ChunkJob]:
+def chunk_jobs(
+    patch: OpenPatch,
+    segments: Sequence[Segment],
+    bases: Sequence[Content] = (),
+    start: int = 0,
+) -> Iterator[ChunkJob]:
     """The chunks of segments in order, but for those that begin before the target byte `start`.
+
+    Those of a tensor's patch need no bases.
 
     Raises:
         InvalidPatch: the factors of a segment are damaged.
@@ -274,7 +279,7 @@ def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment], start: int = 0) ->
     for segment in segments:
         if not segment.chunks or segment.target_offset + segment.nbytes <= start:
             continue
-        predictor = segment_predictor(segment, patch.body)
+        predictor = segment_predictor(segment, patch.body, bases)
         payload_at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
             if segment.target_offset + begin >= start:

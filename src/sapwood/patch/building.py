@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Protocol
 
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
+from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Coding
 from sapwood.codec.content import Content
 from sapwood.codec.estimate import estimated_bits
@@ -29,16 +29,24 @@ from sapwood.codec.survey import (
     sample_ranges,
     special_values,
 )
-from sapwood.patch.choosing import WORTH, Choice, choose_bases, with_factors
+from sapwood.patch.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
 from sapwood.patch.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.format import BLENDED, MOST_ELEMENTS, Header, Segment
+from sapwood.patch.coded import Coded, Written, needed_tables
+from sapwood.patch.format import (
+    BLENDED,
+    MOST_ELEMENTS,
+    PREDICTED,
+    BaseRange,
+    BlendEntry,
+    Header,
+    Segment,
+)
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
 from sapwood.patch.planes import plane_pairs
 from sapwood.patch.predictors import Predictor, predictor_of
-from sapwood.patch.serialising import serialise_front
 from sapwood.patch.sources import CopyCursor, SegmentSource, chunk_elements
-from sapwood.patch.writing import write_all, write_patch
+from sapwood.patch.writing import write_all
 from sapwood.prediction.blas import one_thread
 from sapwood.tensors import DType
 
@@ -54,14 +62,6 @@ class Progress(Protocol):
 
 def silent(done: int, total: int) -> None:
     """The progress of nobody who listens."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Written:
-    """What came of making a patch: its size in bytes, and the counts of its header."""
-
-    size: int
-    counts: Mapping[str, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,6 +162,17 @@ class Builder:
         Raises:
             OSError: from `spool` or `out`, which hold unfinished bytes then.
         """
+        return self.code(spool).write(header, spool, out, seal)
+
+    def code(self, spool: IO[bytes]) -> Coded:
+        """Plans, codes and checks all chunks.
+
+        Args:
+            spool: as for `write`; gets the payloads.
+
+        Raises:
+            OSError: from `spool`.
+        """
         passes = Passes(sum(len(s.target) for s in self.segments), self.progress)
         choices, plan = self.plan(passes)
         hasher = blake3()
@@ -183,17 +194,8 @@ class Builder:
             self.finished(source, choice, own)
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
-        body = spool.tell()
-        finished = header()
-        counts = tensor_counts(finished, segments)
-        front = serialise_front(
-            dataclasses.replace(finished, counts=counts),
-            segments,
-            needed_tables(plan, chunks),
-            body,
-            hasher.digest(),
-        )
-        return Written(write_patch(seal(front), spool, out, self.options.chunk_size), counts)
+        tables = needed_tables(plan, chunks)
+        return Coded(segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size)
 
     def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
         """What each segment is predicted from, and its recipe; one of each, in order."""
@@ -231,9 +233,12 @@ class Builder:
         return choices, Plan(tuple(recipes), planned.tables)
 
     def chosen(self, source: SegmentSource) -> Choice:
-        """The base, or sum of bases, that predicts a segment."""
-        return choose_bases(
+        """The base, sum of bases or recipe that predicts a segment."""
+        choice = choose_bases(
             source.dtype, source.target, source.row_length, self.bases, source.places
+        )
+        return choose_recipe(
+            choice, source.dtype, source.target, source.row_length, self.bases, source.recipes
         )
 
     def heavy(self, number: int, choice: Choice) -> Heavy:
@@ -302,7 +307,8 @@ class Builder:
 
     def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
         """What turns a choice into bytes."""
-        return predictor_of(source.dtype, choice.entry, np.frombuffer(choice.factors, np.uint8))
+        factors = np.frombuffer(choice.factors, np.uint8)
+        return predictor_of(source.dtype, choice.entry, factors, self.bases)
 
     def jobs(self, choices: Sequence[Choice]) -> Iterator[Job]:
         """The chunks in order."""
@@ -355,12 +361,15 @@ class Builder:
     ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)
+        of_use = isinstance(choice.entry, BaseRange | BlendEntry) or any(
+            one.chunk.coding in PREDICTED for one in encoded
+        )
         in_planes = any(one.chunk.coding is Coding.BLOCKS for one in encoded)
         return Segment(
             name=source.name,
             dtype=source.dtype,
             shape=source.shape,
-            prediction=choice.entry,
+            prediction=choice.entry if of_use else None,
             row_length=row,
             chunk_elements=step // source.dtype.size,
             chunks=tuple(one.chunk for one in encoded),
@@ -372,24 +381,3 @@ def whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int
     """Ranges of bytes cut down to whole blocks of that size; none that have become empty."""
     cut = ((begin // size * size, end // size * size) for begin, end in ranges)
     return [(begin, end) for begin, end in cut if begin < end]
-
-
-def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
-    """The serialised sets of a plan; next to nothing where no chunk came to use one."""
-    used = {table for own in encoded for one in own for table in one.tables}
-    return [
-        tables.serialised() if i in used else empty_tables()
-        for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
-    ]
-
-
-def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:
-    """The header's counts, and what became of the tensors, where it does not tell."""
-    tensors = [s for s in segments if s.name or header.kind == "tensor"]
-    unchanged = sum(1 for s in tensors if s.unchanged)
-    return {
-        "tensors": len(tensors),
-        "tensors_unchanged": unchanged,
-        "tensors_modified": len(tensors) - unchanged,
-        **header.counts,
-    }

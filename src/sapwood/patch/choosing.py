@@ -7,6 +7,7 @@ the search for a low-rank update reads more of a tensor once it has found a sign
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,15 @@ import numpy as np
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.codec.survey import joined, sample_ranges
-from sapwood.patch.format import BLENDED, BaseRange, BlendEntry, FactorsEntry, Term
+from sapwood.patch.format import (
+    BLENDED,
+    BaseRange,
+    BlendEntry,
+    FactorsEntry,
+    Prediction,
+    Term,
+)
+from sapwood.patch.predictors import predictor_of
 from sapwood.prediction.blend import Values, values
 from sapwood.prediction.coefficients import BaseSum, fit_coefficients, residual_bits
 from sapwood.prediction.factors import Factors
@@ -25,6 +34,9 @@ from sapwood.tensors import DType
 FITTED = 1 << 20  # bytes of all bases of a tensor that coefficients are fitted to
 LEAST_FITTED = 1 << 16  # bytes of each
 COMPARED = 1 << 20  # bytes that are compared at a time
+TRIED = 1 << 18  # bytes of a tensor that recipes are tried on
+PRICE = 1000  # bits that the entry of a recipe takes in the index, about
+NOTHING = np.empty(0, np.uint8)
 WORTH = 1.02  # a low-rank update must be expected to save so much
 
 
@@ -37,7 +49,7 @@ class Choice:
         factors: the payload of the factors; empty where there are none.
     """
 
-    entry: BaseRange | BlendEntry | None
+    entry: Prediction | None
     factors: bytes = b""
 
 
@@ -82,6 +94,40 @@ def choose_bases(
         return Choice(places[0])
     sizes = [residual_bits(dtype, one, wanted) for one in samples]
     return Choice(places[int(np.argmin(sizes))])
+
+
+def choose_recipe(
+    choice: Choice,
+    dtype: DType,
+    target: Content,
+    row_length: int,
+    bases: Sequence[Content],
+    recipes: Sequence[Prediction],
+) -> Choice:
+    """The choice, or the recipe whose prediction is nearer to the target, by samples.
+
+    Args:
+        choice: a base, a sum of bases or nothing.
+        dtype: of the segment.
+        target: its bytes.
+        row_length: elements a row.
+        bases: whole.
+        recipes: predictions that are computed.
+    """
+    if not recipes:
+        return choice
+    ranges = sample_ranges(len(target), dtype.size, row_length, TRIED)
+    wanted = joined(target, ranges)
+
+    def bits(entry: Prediction) -> float:
+        prediction, _ = predictor_of(dtype, entry, NOTHING, bases).sample(bases, ranges)
+        if prediction is None:
+            return math.inf
+        price = 0.0 if entry == choice.entry else PRICE / max(1, len(target) // dtype.size)
+        return residual_bits(dtype, prediction, wanted) + price
+
+    given = () if choice.entry is None else (choice.entry,)
+    return Choice(min((*given, *recipes), key=bits))  # the first of the best
 
 
 def same(data: Content, other: Content) -> bool:
@@ -151,11 +197,11 @@ def with_factors(
     Returns:
         None where there is no such update, or it is not worth its factors.
     """
-    if dtype not in BLENDED or choice.entry is None:
-        return None
     entry = choice.entry
     if isinstance(entry, BaseRange):
         entry = BlendEntry((Term(entry.base, entry.offset, 1.0),), False, None)
+    if dtype not in BLENDED or not isinstance(entry, BlendEntry) or entry.factors is not None:
+        return None
     parts = [
         (term.coefficient, bases[term.base][term.offset : term.offset + len(target)])
         for term in entry.terms

@@ -11,13 +11,14 @@ import dataclasses
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from blake3 import blake3
 
 from sapwood.codec import Coding
 from sapwood.codec.blocks import BlockType
 from sapwood.patch.file_lists import FileEntry
+from sapwood.prediction.casting import WORDS
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
@@ -31,9 +32,14 @@ CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
 MOST_ELEMENTS = 1 << 30  # in a chunk
 MOST_DIMENSIONS = 64  # of a tensor
 MOST_BASES = 64
+PREDICTED = frozenset(
+    {Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS}
+)  # these read predictions
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
 BLENDED = frozenset(TYPES)  # types of blend predictions
+CASTED = frozenset(WORDS)  # types that are rounded to one another
+QUANTISED = BLENDED  # types that are quantised to blocks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +137,42 @@ class FactorsEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix of an adapter, in C order: which base it is in, where, and its element type."""
+
+    base: int
+    offset: int
+    source: DType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GivenFactors:
+    """The factors of a tensor that are matrices of an adapter among the bases.
+
+    Attributes:
+        left: rows times rank numbers.
+        right: rank times columns numbers.
+        transposed: whether `left` lies as (rank, rows) and `right` as (columns, rank).
+        rows, columns: of the tensor as a matrix.
+        rank: of the adapter.
+        coefficient: that the product is multiplied with.
+    """
+
+    left: Matrix
+    right: Matrix
+    transposed: bool
+    rows: int
+    columns: int
+    rank: int
+    coefficient: float
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of both matrices."""
+        return self.rank * (self.rows + self.columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class BlendEntry:
     """The prediction of a segment: a sum of bases and a low-rank part, rounded.
 
@@ -142,12 +184,47 @@ class BlendEntry:
 
     terms: tuple[Term, ...]
     each: bool
-    factors: FactorsEntry | None
+    factors: FactorsEntry | GivenFactors | None
 
     @property
     def payload_size(self) -> int:
         """Bytes of the factors in the body."""
-        return 0 if self.factors is None else self.factors.size
+        return self.factors.size if isinstance(self.factors, FactorsEntry) else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CastEntry:
+    """The prediction of a segment: as many elements of a base, rounded to its type.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type, another than the segment's.
+    """
+
+    base: int
+    offset: int
+    source: DType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuantiseEntry:
+    """The prediction of a segment of blocks: elements of a base, quantised.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type.
+        block: name of the type of the blocks.
+    """
+
+    base: int
+    offset: int
+    source: DType
+    block: str
+
+
+Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry | QuantiseEntry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,7 +263,7 @@ class Segment:
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    prediction: BaseRange | BlendEntry | None
+    prediction: Prediction | None
     row_length: int
     chunk_elements: int
     chunks: tuple[Chunk, ...]

@@ -29,21 +29,22 @@ from sapwood.patch.format import (
     MOST_ELEMENTS,
     PREAMBLE,
     VERSION,
-    BaseRange,
     BlendEntry,
+    CastEntry,
     Chunk,
     FileDigest,
     Front,
+    GivenFactors,
     Header,
     Limits,
     Preamble,
+    QuantiseEntry,
     Segment,
     front_digest,
 )
 from sapwood.patch.parsing_blocks import parse_blocks
-from sapwood.patch.parsing_predictions import parse_prediction
+from sapwood.patch.parsing_predictions import base_places, parse_dtype, parse_prediction
 from sapwood.patch.zstd import decompress
-from sapwood.tensors import DType
 
 SEGMENT_FIELDS = {
     *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
@@ -200,14 +201,6 @@ def parse_digest(fields: Fields, folders: bool) -> FileDigest:
     )
 
 
-def parse_dtype(label: str) -> DType:
-    """The element type of that name."""
-    try:
-        return DType.named(label)
-    except KeyError as e:
-        raise UnsupportedPatch(f"unknown element type {label!r}; update sapwood") from e
-
-
 def parse_shape(fields: Fields) -> tuple[int, ...]:
     """The sides of a tensor. Their number is bounded, since they are multiplied."""
     shape = fields.sizes("shape")
@@ -226,21 +219,16 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     (segment,) = segments
     if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
         raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
-    if any(offset != 0 for _, offset in base_places(segment.prediction)):
+    prediction = segment.prediction
+    if isinstance(prediction, CastEntry | QuantiseEntry):
+        raise InvalidPatch("index: a tensor's prediction is of another type")
+    if isinstance(prediction, BlendEntry) and isinstance(prediction.factors, GivenFactors):
+        raise InvalidPatch("index: a tensor's prediction is of an adapter")
+    places = base_places(prediction, segment.nbytes, segment.dtype.size)
+    if any(place.offset != 0 for place in places):
         raise InvalidPatch("index: a tensor's prediction begins inside of its base")
     if any(base.size != header.target.size for base in header.bases):
         raise InvalidPatch("header: base and target of a tensor differ in size")
-
-
-def base_places(prediction: BaseRange | BlendEntry | None) -> list[tuple[int, int]]:
-    """Which bases a prediction reads, each with where it begins there, bytes."""
-    match prediction:
-        case BaseRange(base, offset):
-            return [(base, offset)]
-        case BlendEntry(terms):
-            return [(term.base, term.offset) for term in terms]
-        case None:
-            return []
 
 
 def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
@@ -278,13 +266,14 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
             parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
         where = one.where
-        for base, offset in base_places(segment.prediction):
-            if base >= len(header.bases):
+        for place in base_places(segment.prediction, segment.nbytes, segment.dtype.size):
+            if place.base >= len(header.bases):
                 raise UnsupportedPatch(
-                    f"{where}: predicted from base {base} of {len(header.bases)}; update sapwood"
+                    f"{where}: predicted from base {place.base} of {len(header.bases)}; "
+                    "update sapwood"
                 )
-            end = offset + segment.nbytes
-            if end > header.bases[base].size:
+            end = place.offset + place.length
+            if end > header.bases[place.base].size:
                 raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
         target_offset += segment.nbytes
         body_offset += segment.payload_size

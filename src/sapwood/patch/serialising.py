@@ -17,9 +17,14 @@ from sapwood.patch.format import (
     VERSION,
     BaseRange,
     BlendEntry,
+    CastEntry,
     FactorsEntry,
     FileDigest,
+    GivenFactors,
     Header,
+    Matrix,
+    Prediction,
+    QuantiseEntry,
     Segment,
     front_digest,
 )
@@ -109,13 +114,18 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, Any] | None:
+def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
     """What a segment is predicted from, as JSON values."""
     match prediction:
         case None:
             return None
         case BaseRange(base, offset):
             return {"kind": "base", "base": base, "offset": offset}
+        case CastEntry(base, offset, source):
+            return {"kind": "cast", "base": base, "offset": offset, "from": source.label}
+        case QuantiseEntry(base, offset, source, block):
+            place = {"base": base, "offset": offset, "from": source.label}
+            return {"kind": "quantise", "type": block, **place}
         case BlendEntry(terms, each, factors):
             return {
                 "kind": "blend",
@@ -123,17 +133,39 @@ def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, An
                     {
                         "base": term.base,
                         "offset": term.offset,
-                        "coefficient": struct.pack(">d", term.coefficient).hex(),
+                        "coefficient": double_hex(term.coefficient),
                     }
                     for term in terms
                 ],
                 "rounding": "each" if each else "once",
-                "factors": None if factors is None else factors_fields(factors),
+                "factors": factors_fields(factors),
             }
 
 
-def factors_fields(factors: FactorsEntry) -> dict[str, Any]:
+def double_hex(number: float) -> str:
+    """A binary64 number, its highest byte first."""
+    return struct.pack(">d", number).hex()
+
+
+def matrix_fields(matrix: Matrix) -> dict[str, Any]:
+    """Where a matrix of an adapter lies, as JSON values."""
+    return {"base": matrix.base, "offset": matrix.offset, "from": matrix.source.label}
+
+
+def factors_fields(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any] | None:
     """The factors' entry as JSON values."""
+    if factors is None:
+        return None
+    if isinstance(factors, GivenFactors):
+        return {
+            "left": matrix_fields(factors.left),
+            "right": matrix_fields(factors.right),
+            "layout": "transposed" if factors.transposed else "plain",
+            "rows": factors.rows,
+            "columns": factors.columns,
+            "rank": factors.rank,
+            "coefficient": double_hex(factors.coefficient),
+        }
     return {
         "matrices": factors.matrices,
         "rows": factors.rows,

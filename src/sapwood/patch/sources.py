@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sapwood.codec.blocks import BlockType
 from sapwood.codec.content import Content
-from sapwood.patch.format import BaseRange
+from sapwood.patch.format import BaseRange, Prediction
 from sapwood.patch.matching import Copy
 from sapwood.tensors import DType
 
@@ -26,6 +26,7 @@ class SegmentSource:
         copies: of bytes, found in the first base; offsets in the whole files.
         row: elements a row, where the shape does not tell.
         blocks: what the bytes are whole blocks of, each row of them; None of others.
+        recipes: predictions that are computed, any of which may do better.
     """
 
     name: str
@@ -36,6 +37,7 @@ class SegmentSource:
     copies: tuple[Copy, ...] = ()
     row: int | None = None
     blocks: BlockType | None = None
+    recipes: tuple[Prediction, ...] = ()
 
     @property
     def row_length(self) -> int:

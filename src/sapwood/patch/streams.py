@@ -34,10 +34,10 @@ from sapwood.patch.applying import ChunkJob, OpenPatch, chunk_jobs, decode_job, 
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Options,
-    tensor_counts,
 )
 from sapwood.patch.canonical_json import plain
 from sapwood.patch.chunks import ChunkSource, Encoded, chunk_digest, encode
+from sapwood.patch.coded import tensor_counts
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     MOST_DIMENSIONS,
