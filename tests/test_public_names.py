@@ -25,6 +25,7 @@ ERRORS = {
     "LimitExceeded": ("SapwoodError", 6),
     "IoError": ("SapwoodError", 7),
     "SignatureError": ("SapwoodError", 8),
+    "InvalidJournal": ("SapwoodError", 9),
 }
 
 SIGNATURES = {
@@ -36,6 +37,12 @@ SIGNATURES = {
         "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
         "threads", "limits", "progress",
     ],
+    "apply_in_place": [
+        "path", "patch", "public_key", "sources", "signature", "minimum_counter", "threshold",
+        "undo", "keep_undo", "threads", "limits", "progress",
+    ],
+    "roll_back": ["path", "threads", "progress"],
+    "confirm": ["path"],
     "verify_patch": [
         "source", "patch", "public_key", "signature", "minimum_counter", "threshold",
         "threads", "limits", "progress",
@@ -82,8 +89,10 @@ def test_models() -> None:
         "PatchVerification",
         "PatchedModel",
         "TensorDiff",
+        "apply_in_place",
         "apply_patch",
         "compare_fingerprints",
+        "confirm",
         "create_patch",
         "diff",
         "extract_adapter",
@@ -91,6 +100,7 @@ def test_models() -> None:
         "generate_keypair",
         "load_patched",
         "patch_info",
+        "roll_back",
         "sign_patch",
         "verify_patch",
     }

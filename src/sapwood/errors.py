@@ -14,7 +14,8 @@
     ├── InvalidModelFile              5   a model file breaks its own format
     ├── LimitExceeded                 6   more memory than the caller allowed
     ├── IoError                       7   the operating system refused
-    └── SignatureError                8   not signed by anybody who is trusted
+    ├── SignatureError                8   not signed by anybody who is trusted
+    └── InvalidJournal                9   an update in place cannot go on, or back
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -121,3 +122,12 @@ class SignatureError(SapwoodError):
     """
 
     exit_code = 8
+
+
+class InvalidJournal(SapwoodError):
+    """The journal of an update in place is damaged, or not of the file beside it.
+
+    The file may be neither base nor target then; it was left as it was found.
+    """
+
+    exit_code = 9

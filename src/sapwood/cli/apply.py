@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
+from sapwood.cli import in_place
 from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.reports import human_size, tell
 from sapwood.cli.trusting import add_trust, trust_options
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
 are checked, and the output takes its name only then: it may be a base itself. Bases are told by
-their content: their order does not matter, and those below a folder are found."""
+their content: their order does not matter, and those below a folder are found.
+
+With --in-place the base itself becomes the target, where the disk cannot hold both. A journal
+beside it (.NAME.sapwood-journal) sees to it that a kill or a power cut does no harm: run the same
+command again and it goes on, or 'sapwood roll-back FILE' to have the base again."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --base model.bin --patch update.ttp --out model.bin --public-key release.pub",
     "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
+    "sapwood apply --in-place model.safetensors --patch v1-v2.ttp",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
 )
 
@@ -37,10 +43,26 @@ def add_to(commands: Commands) -> None:
         parser,
         "the file that the patch was made from, or a folder to look for it in; - for stdin. "
         "Once for each, if there are several",
+        required=False,
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="FILE", help="where the target goes; - for stdout")
+    where.add_argument(
+        "--in-place",
+        metavar="FILE",
+        help="the base, to become the target itself; other bases are given by --base",
+    )
     parser.add_argument(
-        "--out", required=True, metavar="FILE", help="where the target goes; - for stdout"
+        "--no-undo",
+        action="store_true",
+        help="in place: keep nothing to roll back with, and try the patch first",
+    )
+    parser.add_argument(
+        "--keep-undo",
+        action="store_true",
+        help="in place: keep the journal when all is done, for 'sapwood roll-back' until the "
+        "command is run again without this option",
     )
     parser.add_argument(
         "--force",
@@ -63,6 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.patch.applying import open_patch
 
     started = time.monotonic()
+    if arguments.in_place is not None:
+        return in_place.run(arguments, started)
+    if arguments.base is None:
+        raise InputError("--base is missing; see 'sapwood apply --help'")
+    if arguments.no_undo or arguments.keep_undo:
+        raise InputError("--no-undo and --keep-undo are for --in-place; leave them out")
     if arguments.force and arguments.public_key:
         raise InputError("--force gives up what --public-key demands; leave one of them out")
     out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)

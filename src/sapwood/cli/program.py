@@ -15,6 +15,7 @@ from sapwood.cli import (
     fingerprint,
     inspect,
     keygen,
+    roll_back,
     sign,
     verify,
 )
@@ -24,7 +25,18 @@ from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import LimitExceeded, SapwoodError
 
-COMMANDS = (create, apply, inspect, verify, diff, extract_adapter, keygen, sign, fingerprint)
+COMMANDS = (
+    create,
+    apply,
+    roll_back,
+    inspect,
+    verify,
+    diff,
+    extract_adapter,
+    keygen,
+    sign,
+    fingerprint,
+)
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 

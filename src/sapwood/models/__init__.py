@@ -5,6 +5,7 @@ from sapwood.models.applying import apply_patch, patch_info, verify_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
+from sapwood.models.in_place import apply_in_place, confirm, roll_back
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.signing import sign_patch
@@ -20,8 +21,10 @@ __all__ = [
     "PatchVerification",
     "PatchedModel",
     "TensorDiff",
+    "apply_in_place",
     "apply_patch",
     "compare_fingerprints",
+    "confirm",
     "create_patch",
     "diff",
     "extract_adapter",
@@ -29,6 +32,7 @@ __all__ = [
     "generate_keypair",
     "load_patched",
     "patch_info",
+    "roll_back",
     "sign_patch",
     "verify_patch",
 ]

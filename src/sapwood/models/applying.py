@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
 from sapwood.codec import Coding
@@ -24,6 +26,7 @@ from sapwood.models.files import (
     source_list,
 )
 from sapwood.models.folders import contents
+from sapwood.models.journal import journal_path
 from sapwood.models.results import PatchInfo, PatchVerification
 from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
@@ -139,8 +142,24 @@ def matched_sources(
         IoError: a source cannot be read.
     """
     sizes = {base.size for base in opened.front.header.bases}
-    given = contents(source_list(source), sizes.__contains__)
-    return matched_bases(opened, given, threads)
+    sources = source_list(source)
+    try:
+        return matched_bases(opened, contents(sources, sizes.__contains__), threads)
+    except SourceHashMismatch as e:
+        raise SourceHashMismatch(f"{e}{unfinished(sources)}") from e
+
+
+def unfinished(sources: Sequence[Source]) -> str:
+    """What to say of files among the sources that are half updated in place."""
+    paths = [Path(one) for one in sources if isinstance(one, str | os.PathLike)]
+    half = [path for path in paths if os.path.lexists(journal_path(Path(os.path.realpath(path))))]
+    if not half:
+        return ""
+    names = ", ".join(map(str, half))
+    return (
+        f"; an update in place of {names} was begun and is not over: go on with it by "
+        "'sapwood apply --in-place', or have the base back by 'sapwood roll-back'"
+    )
 
 
 def write_target(
