@@ -26,6 +26,7 @@ from sapwood.tensors import DType
 
 LEAST = 64  # bytes; an entry takes as many
 PART = 4 << 20  # bytes
+LEAST_PLANNED = 1 << 16  # bytes; planning takes some 20 ms, and would save less than these
 LEVEL = 1  # of zstd: what is kept for a while need not be small at any price
 MOST_LOOKED_AT = 1 << 12  # moves that a hostile patch may pile on one place
 
@@ -100,7 +101,12 @@ def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[Piece,
     dtype = DType.BYTES if lost.move is None else lost.move.dtype
     row = 1 if lost.move is None else min(lost.move.row_length, len(old) // dtype.size)
     recipe, own = Recipe(Coding.RAW), None
-    if prediction is not None and dtype is not DType.BYTES and not np.array_equal(prediction, old):
+    if (
+        prediction is not None
+        and dtype is not DType.BYTES
+        and len(old) >= LEAST_PLANNED
+        and not np.array_equal(prediction, old)
+    ):
         recipe, own = plan_locally(dtype, prediction, old, row)
     source = ChunkSource(
         dtype=dtype,
