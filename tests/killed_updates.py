@@ -97,18 +97,19 @@ def planned_once() -> None:
         return plans[key]
 
     undoing.LEAST_PLANNED = 0
-    undoing.plan_locally = plan  # type: ignore[assignment]
+    vars(undoing)["plan_locally"] = plan
     fresh()
     forth()
 
 
-os.fsync = lambda handle: None  # type: ignore[assignment,misc]  # only processes die here
+os.fsync = lambda handle: None  # type: ignore[assignment]  # only processes die here
 UNDO = sys.argv[1] != "no undo"
 planned_once()
 match sys.argv[1]:
     case "wander":
-        print(max(wandering(seed) for seed in range(int(sys.argv[2]))))
+        told = max(wandering(seed) for seed in range(int(sys.argv[2])))
     case "power":
-        print(every_call(False, 1))
+        told = every_call(False, 1)
     case mode:
-        print(every_call(mode == "torn", None))
+        told = every_call(mode == "torn", None)
+sys.stdout.write(str(told))

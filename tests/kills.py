@@ -68,7 +68,7 @@ class Dying:
 
     def install(self) -> None:
         """Replaces the functions of `os` in this process."""
-        os.pwrite = self.pwrite  # type: ignore[assignment]
+        os.pwrite = self.pwrite
         os.fsync = self.fsync  # type: ignore[assignment]
         for name in CHANGING:
             setattr(os, name, self.counted(name))

@@ -104,7 +104,7 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
                 return verification(opened, file.sha256(), accepted)
             journal = work.begun(stack)
         actual = work.finish(journal)
-        if not keep_undo:
+        if not (keep_undo and Steps(file, journal, count).are_all()):
             journal.remove()
         return verification(opened, actual, accepted)
 
@@ -136,6 +136,8 @@ def roll_back(
             )
         if not is_base(file, journal.head, count):
             steps = Steps(file, journal, count)
+            if is_target(file, journal.head) and not steps.are_all():
+                raise steps.foreign()
             steps.settle()
             steps.back(progress)
         journal.remove()
@@ -151,7 +153,7 @@ def confirm(path: str | os.PathLike[str]) -> None:
     """
     with locked_file(path) as file, contextlib.ExitStack() as stack:
         journal = needed_journal(file, stack)
-        if file.size != journal.head.target_size or file.sha256() != journal.head.target:
+        if not is_target(file, journal.head):
             raise InputError(f"{file.name}: half updated; go on with the same patch, or roll back")
         journal.remove()
 
@@ -172,6 +174,11 @@ def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:
 def is_base(file: LockedFile, head: Head, threads: int) -> bool:
     """Whether the whole file is the base of a journal."""
     return file.size == head.base_size and file.blake3(threads) == head.base
+
+
+def is_target(file: LockedFile, head: Head) -> bool:
+    """Whether the whole file is the target of a journal."""
+    return file.size == head.target_size and file.sha256() == head.target
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -213,7 +220,7 @@ class Update:
                 f"{journal.head.patch.hex()}); go on with that one, or roll it back or confirm it"
             )
         if is_base(self.file, journal.head, self.threads):
-            journal.remove()
+            journal.remove()  # of a file that is whole again
             return None
         self.digest = journal.head.base
         return journal
@@ -281,6 +288,7 @@ class Update:
             target=header.target.sha256 or b"",
             base_size=base_size,
             target_size=header.target.size,
+            changed=changed + cut,
             slot_size=max([min(STEP, changed + cut), *(one.end - one.begin for one in chunks)]),
             inode=self.file.inode,
             undo=self.undo,
@@ -315,6 +323,8 @@ class Update:
             InvalidPatch, TargetHashMismatch: the base is back, unless there is no undo.
         """
         steps = Steps(self.file, journal, self.threads)
+        if is_target(self.file, journal.head):
+            return journal.head.target
         steps.settle()
         with self._going_back(steps, journal):
             self._go_on(steps, journal)

@@ -42,6 +42,10 @@ class Steps:
         journal = self._journal
         return [span for i in range(journal.done) for span in journal.step(i + 1).writes]
 
+    def are_all(self) -> bool:
+        """Whether no step is left."""
+        return sum(end - begin for begin, end in self.written()) == self._journal.head.changed
+
     def settle(self) -> None:
         """Brings the file to a whole number of steps.
 
@@ -53,16 +57,16 @@ class Steps:
         journal, file = self._journal, self._file
         sizes = journal.head.base_size, journal.head.target_size
         if not min(sizes) <= file.size <= max(sizes):
-            raise self._foreign()
+            raise self.foreign()
         slot = journal.pending()
         if slot is None and journal.done == 0 and not self._is_untouched():
-            raise self._foreign()
+            raise self.foreign()
         sure = journal.done if slot is None else slot.number - 1
         if not all(self._holds(journal.step(i + 1)) for i in range(sure)):
-            raise self._foreign()
+            raise self.foreign()
         if slot is not None:
             if sure == 0 and journal.head.inode != file.inode:
-                raise self._foreign()
+                raise self.foreign()
             self._do(slot)
         if journal.noted == journal.done + 1 and not (slot is not None and slot.back):
             # Its slot is torn, or was damaged later: what it wrote is in the file then.
@@ -88,7 +92,8 @@ class Steps:
                 found.update(self._file.read(at, min(at + STRIPE, end)).data)
         return found.digest() == step.digest
 
-    def _foreign(self) -> InvalidJournal:
+    def foreign(self) -> InvalidJournal:
+        """What to say of a file that the journal is not of."""
         return InvalidJournal(
             f"{self._file.name}: not as its journal left it: somebody else changed or replaced "
             f"it; if it is what you want, remove {self._journal.path}, else get it anew"

@@ -22,7 +22,7 @@ MAGIC = b"\x89SWJ\r\n\x1a\n"
 VERSION = 1
 UNDO = 1  # flag of the head: the journal can bring the base back
 
-HEAD = struct.Struct("<8sHHI32s32s32sQQQQ32s")
+HEAD = struct.Struct("<8sHHI32s32s32sQQQQQ32s")
 SLOT = struct.Struct("<QIIQ32s")
 RECORD = struct.Struct("<IIQQ32s")
 STEP = struct.Struct("<III4x32s")
@@ -45,7 +45,8 @@ class Head:
         base: BLAKE3 of the file before, 32 bytes.
         target: SHA-256 of the file after, 32 bytes.
         base_size, target_size: bytes.
-        slot_size: bytes that a step changes at most.
+        changed: bytes that all steps write, and cut off.
+        slot_size: of these a step has at most.
         inode: of the file.
         undo: whether the base can be brought back.
     """
@@ -55,6 +56,7 @@ class Head:
     target: bytes
     base_size: int
     target_size: int
+    changed: int
     slot_size: int
     inode: int
     undo: bool
@@ -71,6 +73,7 @@ class Head:
             self.target,
             self.base_size,
             self.target_size,
+            self.changed,
             self.slot_size,
             self.inode,
             bytes(32),
@@ -101,10 +104,11 @@ class Head:
             raise InvalidJournal("damaged head")
         if version != VERSION or flags > UNDO or zero:
             raise InvalidJournal(f"version {version}, known is {VERSION}; update sapwood")
-        patch, base, target, base_size, target_size, slot_size, inode = fields
+        patch, base, target, base_size, target_size, changed, slot_size, inode = fields
         if max(base_size, target_size, slot_size) >= 2**62:
             raise InvalidJournal("sizes past 2^62")
-        return cls(patch, base, target, base_size, target_size, slot_size, inode, bool(flags))
+        sizes = base_size, target_size, changed, slot_size
+        return cls(patch, base, target, *sizes, inode, bool(flags))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
