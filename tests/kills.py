@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 SECTOR = 512  # bytes; 64 in power cuts here: the files are small
-CHANGING = ("ftruncate", "posix_fallocate", "replace", "unlink", "symlink", "rename")
+CHANGING = ("fchmod", "ftruncate", "mkdir", "posix_fallocate", "replace", "symlink", "unlink")
 
 
 @dataclasses.dataclass
