@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from in_place_pairs import NEW, OLD, PAIRS, patch_of
+from journal_writer import resealed
 from model_files import safetensors_file, tuned, weights
 from sapwood import models
 from sapwood.errors import (
@@ -22,6 +23,7 @@ from sapwood.errors import (
     InvalidJournal,
     InvalidPatch,
     IoError,
+    LimitExceeded,
     SapwoodError,
     SignatureError,
     SourceHashMismatch,
@@ -29,6 +31,7 @@ from sapwood.errors import (
 )
 from sapwood.models import in_place, undoing
 from sapwood.models.journal import journal_path
+from sapwood.models.journal_format import HEAD, Head
 from sapwood.models.locked_file import locked_file
 from sapwood.patch.parsing import parse_front
 from sapwood.patch.serialising import serialise_front
@@ -461,6 +464,50 @@ def test_any_bytes_as_a_journal(data: bytes, magic: bool) -> None:
             with pytest.raises(InvalidJournal, match="remove the journal"):
                 call()
         assert model.read_bytes() == BASE
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> None:
+    """Numbers of head, slots and records are replaced; what comes back is right or refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        model.write_bytes(BASE)
+        half_updated(model)
+        half, journal = model.read_bytes(), bytearray(journal_path(model).read_bytes())
+        assert resealed(bytes(journal)) == journal
+        head = Head.parsed(bytes(journal))
+        stride, records = head.slot_stride, head.records_begin
+        for _ in range(data.draw(st.integers(1, 3))):
+            near = st.sampled_from((0, HEAD.size, stride + HEAD.size, records))
+            at = min(data.draw(near) + data.draw(st.integers(0, 400)), len(journal) - 8)
+            number = data.draw(st.sampled_from((0, 1, 2**31, 2**32, 2**62, 2**63, 2**64 - 1)))
+            width = data.draw(st.sampled_from((1, 4, 8)))
+            journal[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, "little")
+        hostile = resealed(bytes(journal))
+        for call, content in (
+            (lambda: models.apply_in_place(model, PATCH), TARGET),
+            (lambda: models.roll_back(model), BASE),
+        ):
+            model.write_bytes(half)
+            journal_path(model).write_bytes(hostile)
+            try:
+                call()
+            except SapwoodError:
+                continue
+            assert model.read_bytes() == content
+
+
+def test_a_journal_that_claims_huge_steps(model: Path) -> None:
+    half_updated(model)
+    path = journal_path(model)
+    head = Head.parsed(path.read_bytes())
+    with path.open("r+b") as file:
+        file.write(dataclasses.replace(head, slot_size=1 << 32).serialised())
+        file.truncate(1 << 34)  # a hole, which takes no room
+    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+        with pytest.raises(LimitExceeded, match=r"Limits\.chunk"):
+            call()
 
 
 def test_a_journal_that_is_no_file(model: Path) -> None:

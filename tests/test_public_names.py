@@ -41,7 +41,7 @@ SIGNATURES = {
         "path", "patch", "public_key", "sources", "signature", "minimum_counter", "threshold",
         "undo", "keep_undo", "threads", "limits", "progress",
     ],
-    "roll_back": ["path", "threads", "progress"],
+    "roll_back": ["path", "threads", "limits", "progress"],
     "confirm": ["path"],
     "verify_patch": [
         "source", "patch", "public_key", "signature", "minimum_counter", "threshold",

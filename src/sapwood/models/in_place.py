@@ -15,6 +15,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.errors import (
     InputError,
     InvalidPatch,
+    LimitExceeded,
     SourceHashMismatch,
     TargetHashMismatch,
 )
@@ -96,7 +97,7 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
     opened, accepted = checked_patch(patch, demands, count, limits)
     with locked_file(path) as file, contextlib.ExitStack() as stack:
-        work = Update(file, opened, list(sources), undo, count, progress)
+        work = Update(file, opened, list(sources), undo, count, limits, progress)
         journal = work.found(stack)
         if journal is None:
             work.check_base()
@@ -110,7 +111,11 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
 
 
 def roll_back(
-    path: str | os.PathLike[str], *, threads: int | None = None, progress: Progress = silent
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
 ) -> None:
     """Makes a file the base again that an update in place left on its way, or kept undo for.
 
@@ -119,16 +124,19 @@ def roll_back(
     Args:
         path: of the file.
         threads: to use at once; by default one for each processor.
+        limits: memory that the journal may ask for: as the patch was applied with.
         progress: is told how many steps are undone.
 
     Raises:
         InputError: there is no journal, or one without undo.
+        LimitExceeded: its steps are larger than allowed.
         InvalidJournal: it is damaged, or somebody else changed the file.
         IoError: a file cannot be read or written, or another process updates the file.
     """
     count = thread_count(threads)
     with locked_file(path) as file, contextlib.ExitStack() as stack:
         journal = needed_journal(file, stack)
+        check_limit(journal, limits)
         if not journal.head.undo:
             raise InputError(
                 f"{file.name}: updated without undo, so there is no way back; go on with the "
@@ -171,6 +179,19 @@ def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:
     return journal
 
 
+def check_limit(journal: Journal, limits: Limits) -> None:
+    """Refuses a journal whose steps take more memory than allowed.
+
+    Raises:
+        LimitExceeded: they do.
+    """
+    if journal.head.slot_size > max(STEP, limits.chunk):
+        raise LimitExceeded(
+            f"{journal.path}: steps of {journal.head.slot_size} bytes, {limits.chunk} are "
+            "allowed; raise Limits.chunk if you trust it"
+        )
+
+
 def is_base(file: LockedFile, head: Head, threads: int) -> bool:
     """Whether the whole file is the base of a journal."""
     return file.size == head.base_size and file.blake3(threads) == head.base
@@ -191,6 +212,7 @@ class Update:
         sources: where the other bases are to be found.
         undo: whether to keep what brings the base back.
         threads: at once.
+        limits: memory that patch and journal may ask for.
         progress: who listens.
         digest: BLAKE3 of the file as it was before the update.
     """
@@ -200,6 +222,7 @@ class Update:
     sources: list[Source]
     undo: bool
     threads: int
+    limits: Limits
     progress: Progress
     digest: bytes = b""
 
@@ -214,6 +237,7 @@ class Update:
         if journal is None:
             return None
         stack.callback(journal.close)
+        check_limit(journal, self.limits)
         if journal.head.patch != self.patch.front.digest:
             raise SourceHashMismatch(
                 f"an update in place by another patch was begun (its digest is "
