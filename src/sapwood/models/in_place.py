@@ -55,13 +55,12 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
 ) -> PatchVerification:
     """Turns the base of a patch into its target, in the file itself.
 
-    The disk need not hold both. Beside the file there is a journal meanwhile, hidden, of the
-    name `.NAME.sapwood-journal`: what parts that changed their order need, two steps (of 16 MiB,
-    or a chunk where that is larger), and with undo about as much as the patch. When the process is
-    killed or the power fails, at any instant, the file is neither base nor target; call this
-    again with the same patch and it goes on, or call `roll_back`. The file keeps its
-    permissions and its inode: who has it open or mapped sees it change, and so does every hard
-    link to it. A file that is the target already is left as it is.
+    The disk need not hold both. Meanwhile a journal lies beside the file, `.NAME.sapwood-journal`:
+    two steps (of 16 MiB, or a chunk if that is larger), with undo about as much as the patch, and
+    some of what changed its order. When the process is killed or the power fails, the file
+    is neither base nor target: call this again with the same patch and it goes on, or `roll_back`.
+    The file keeps permissions and inode: who has it open or mapped sees it change, and so does
+    every hard link to it. A file that is the target already is left as it is.
 
     Args:
         path: of the file. Symbolic links are followed.
@@ -69,23 +68,20 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
         public_key, signature, minimum_counter, threshold: as of `apply_patch`.
         sources: the other bases, of a patch that has several; as of `apply_patch`.
         undo: keep what brings the base back until the target was checked. Without it the patch
-            is tried first, as by `verify_patch`, and must then be gone through with.
-        keep_undo: keep the journal when all is done, so that `roll_back` still works. `confirm`
-            removes it, and so does calling this again without `keep_undo`.
+            is tried first, and must then be gone through with.
+        keep_undo: keep the journal when all is done, for `roll_back`, until `confirm`.
         threads: to use at once; by default one for each processor.
         limits: memory that the patch may ask for.
         progress: is told how many bytes of the target are done.
 
     Returns:
-        A verification of which `is_valid()` is true. The file was read again as a whole, and
-        its SHA-256 compared.
+        A verification of which `is_valid()` is true: the whole file was read again.
 
     Raises:
         SignatureError, UnsupportedPatch, TruncatedPatch, LimitExceeded: as `apply_patch`.
-        SourceHashMismatch: the file is not a base of the patch, or there is a journal of
-            another patch.
+        SourceHashMismatch: the file is no base of the patch, or half updated by another one.
         InvalidPatch, TargetHashMismatch: the patch is damaged, or does not lead to its target.
-            The file is as it was; or without undo, if the disk fails, what it became.
+            The file is as it was.
         IoError: a file cannot be read or written, the disk is full, or another process updates
             the file. What was begun can be gone on with, or rolled back.
         InvalidJournal: the journal that is there is damaged, or somebody else changed the file.

@@ -15,8 +15,8 @@ from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidJournal
 from sapwood.models.in_place_chunks import Decoder, Read, Rewritten
 from sapwood.models.in_place_plan import Plan, Rewrite, batches
-from sapwood.models.journal import Journal, Saved, Slot, damaged
-from sapwood.models.journal_format import Piece, Step
+from sapwood.models.journal import Journal, damaged
+from sapwood.models.journal_format import Piece, Saved, Slot, Step
 from sapwood.models.locked_file import STRIPE, LockedFile
 from sapwood.models.spans import Span, Spans
 from sapwood.models.undoing import Lost, Moves, cut_to, kept_piece, restored

@@ -12,7 +12,6 @@ What is found is hostile or torn: all of it carries digests (spec/journal-v1.md)
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +31,10 @@ from sapwood.models.journal_format import (
     STEP,
     STEP_KIND,
     Head,
+    Noted,
     Piece,
+    Saved,
+    Slot,
     Step,
     counted_step,
     parsed_step,
@@ -53,55 +55,6 @@ def journal_path(path: Path) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f"{name[:SHOWN]}.{blake3(os.fsencode(name)).hexdigest(8)}"
     return path.with_name(f".{name}.{ENDING}")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Saved:
-    """Bytes of the base that were saved before anything was overwritten.
-
-    Attributes:
-        begin, end: where they were in the base.
-        at: where they are in the journal.
-    """
-
-    begin: int
-    end: int
-    at: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Noted:
-    """A step's record.
-
-    Attributes:
-        number: of the step.
-        sequence: of the slot that was written with it.
-        at, end: of its body in the journal.
-    """
-
-    number: int
-    sequence: int
-    at: int
-    end: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Slot:
-    """A step that was written down, forth or back.
-
-    Attributes:
-        sequence: each slot that is written has the next number.
-        number: of the step.
-        back: whether it brings the base back.
-        size: bytes.
-        at: where they are in the journal.
-    """
-
-    sequence: int
-    number: int
-    back: bool
-    size: int
-    at: int
 
 
 class Journal:

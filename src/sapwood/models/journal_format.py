@@ -173,6 +173,55 @@ class Step:
         return b"".join(parts)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Saved:
+    """Bytes of the base that were saved before anything was overwritten.
+
+    Attributes:
+        begin, end: where they were in the base.
+        at: where they are in the journal.
+    """
+
+    begin: int
+    end: int
+    at: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Noted:
+    """A step's record.
+
+    Attributes:
+        number: of the step.
+        sequence: of the slot that was written with it.
+        at, end: of its body in the journal.
+    """
+
+    number: int
+    sequence: int
+    at: int
+    end: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """A step that was written down, forth or back.
+
+    Attributes:
+        sequence: each slot that is written has the next number.
+        number: of the step.
+        back: whether it brings the base back.
+        size: bytes.
+        at: where they are in the journal.
+    """
+
+    sequence: int
+    number: int
+    back: bool
+    size: int
+    at: int
+
+
 def counted_step(data: bytes) -> tuple[int, int]:
     """Number of a step, and the bytes of its body up to the payloads.
 
