@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help demo test bench adapters lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
+.PHONY: help demo test bench adapters quantised lint format build dev sanitize fuzz fuzz-kernel fuzz-python \
   kernel-symbols clean distclean
 
 help: ## list the targets
@@ -54,6 +54,13 @@ adapters: build/adapters/base.bf16.safetensors ## measure merged adapters and me
 	  --out docs/adapters.json $(BENCH_ARGS)
 	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 
+quantised: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors ## measure GGUF models
+	$(BENCH_VENV)/bin/python benchmarks/quantise_checkpoints.py \
+	  --checkpoints build/checkpoints --out build/quantised
+	$(BENCH_VENV)/bin/python benchmarks/quantised.py --quantised build/quantised \
+	  --out docs/gguf.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
+
 build/checkpoints/base.bf16.safetensors: benchmarks/finetune_encoder.py | $(BENCH_VENV)/installed
 	$(BENCH_VENV)/bin/python $< $(@D)
 	@touch $@
@@ -76,7 +83,7 @@ sanitize: $(VENV)/dependencies ## run the kernel's C++ tests under the sanitizer
 	$(CMAKE) --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
 
-fuzz: fuzz-kernel fuzz-python ## fuzz each decoder for FUZZ_SECONDS
+fuzz: fuzz-kernel fuzz-python ## fuzz for four times FUZZ_SECONDS, the kernel for one of them
 
 clean: ## remove what was built
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -149,9 +156,11 @@ FUZZ_CXX ?= $(firstword $(wildcard $(foreach dir,$(subst :, ,$(PATH)), \
 # One for each compiler: CMake forgets the options when it finds another one.
 FUZZ_BUILD = build/fuzz-$(notdir $(FUZZ_CXX))
 FUZZ_TARGETS = $(shell grep -l 'import atheris' fuzz/*.py 2>/dev/null)
+# The targets in Python share three times what the kernel has: more of them take no longer.
+FUZZ_SHARE = $(shell expr 3 '*' $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))
 
 # Files in build/fuzz that a crash leaves behind are its input.
-FUZZ_ARGS = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
+FUZZ_ARGS = -timeout=20 -rss_limit_mb=2048 \
   -artifact_prefix=build/fuzz/ -print_final_stats=1
 
 fuzz-kernel: $(VENV)/dependencies
@@ -161,7 +170,7 @@ fuzz-kernel: $(VENV)/dependencies
 	  -DCMAKE_CXX_COMPILER=$(FUZZ_CXX)
 	$(CMAKE) --build $(FUZZ_BUILD)
 	@mkdir -p build/fuzz/kernel
-	$(FUZZ_BUILD)/fuzz_decode $(FUZZ_ARGS) -len_control=0 -max_len=1500 build/fuzz/kernel
+	$(FUZZ_BUILD)/fuzz_decode -max_total_time=$(FUZZ_SECONDS) $(FUZZ_ARGS) -len_control=0 -max_len=1500 build/fuzz/kernel
 
 # atheris has wheels for some versions of Python only; without it this part says so and ends.
 fuzz-python: $(VENV)/installed $(VENV)/fuzz-requirements.txt
@@ -170,9 +179,10 @@ fuzz-python: $(VENV)/installed $(VENV)/fuzz-requirements.txt
 	  echo "atheris does not install here: the targets in fuzz/ did not run."; exit 0; \
 	fi; \
 	for target in $(FUZZ_TARGETS); do \
-	  corpus=build/fuzz/$$(basename $$target .py); mkdir -p $$corpus; \
+	  name=$$(basename $$target .py); found=build/fuzz/$$name; mkdir -p $$found; \
 	  echo "$(BIN)/python $$target"; \
-	  $(BIN)/python $$target $(FUZZ_ARGS) $$corpus || exit 1; \
+	  $(BIN)/python $$target -max_total_time=$(FUZZ_SHARE) $(FUZZ_ARGS) \
+	    $$found fuzz/corpus/$${name#fuzz_} || exit 1; \
 	done
 
 $(VENV)/fuzz-requirements.txt: $(VENV)/bin/python pyproject.toml

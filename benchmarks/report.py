@@ -13,6 +13,7 @@ from bars import bars
 from cells import EXACT, is_whole
 from merge_report import merge_section
 from plot import draw
+from quantised_report import quantised_section
 from results import SAPWOOD, PairResult, Results
 from tables import table
 
@@ -209,6 +210,7 @@ def page(results: Results, picture: str) -> str:
         "## Each pair\n",
         *(pair_table(pair) for pair in results.pairs),
         merge_section(results.merges) if results.merges else "",
+        quantised_section(results.quantised) if results.quantised else "",
         codec_table(results),
         memory_table(results),
         NOTES,

@@ -57,20 +57,23 @@ class PairResult:
 
 @dataclass(frozen=True)
 class Results:
-    """All that run.py wrote, and memory.py and adapters.py if they were run."""
+    """All that run.py wrote, and memory.py, adapters.py and quantised.py if they were run."""
 
     data: dict[str, Any]
     memory: dict[str, Any] | None
     merges: MergeResults | None
+    quantised: dict[str, Any] | None
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """memory.json and adapters.json are taken from the same folder where they are there."""
+        """memory.json, adapters.json and gguf.json are taken from its folder if they are there."""
         memory, merges = path.with_name("memory.json"), path.with_name("adapters.json")
+        quantised = path.with_name("gguf.json")
         return cls(
             json.loads(path.read_text()),
             json.loads(memory.read_text()) if memory.exists() else None,
             MergeResults.read(merges) if merges.exists() else None,
+            json.loads(quantised.read_text()) if quantised.exists() else None,
         )
 
     @property

@@ -14,6 +14,7 @@ import dataclasses
 import io
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ import numpy as np  # noqa: E402
 from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
 
-from hostile_patches import FRONTS, SPLICES  # noqa: E402
-from patch_cases import changed, words_of_normals  # noqa: E402
+from block_files import block_pair, block_patch  # noqa: E402
+from folder_trees import write_tree  # noqa: E402
+from hostile_patches import BLOCKED_SEGMENTS, FRONTS, PLANES, PREFIXES, SPLICES  # noqa: E402
+from patch_cases import changed, example, words_of_normals  # noqa: E402
 from patch_writer import Parts, parts_of  # noqa: E402
 from payload_cases import (  # noqa: E402
     CODINGS,
@@ -41,9 +44,12 @@ from payload_cases import (  # noqa: E402
 from reference_codec import NONE, ROW  # noqa: E402
 from reference_tables import RESIDUAL, SPARSE, VALUE  # noqa: E402
 from sapwood import create_patch, create_patch_from_chunks, inspect_patch, models  # noqa: E402
+from sapwood.codec import Coding  # noqa: E402
+from sapwood.codec.block_types import BLOCK_TYPES  # noqa: E402
 from sapwood.patch.applying import open_patch  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
 from strategies import nasty_words, numpy_type, word_type  # noqa: E402
+from test_folder_headers import BASE, HOSTILE, patch_of  # noqa: E402
 
 LETTERS = {RESIDUAL: "u", SPARSE: "s", VALUE: "v"}
 NAMES = {RESIDUAL: "residual", SPARSE: "sparse", VALUE: "value"}
@@ -243,6 +249,30 @@ def made_vectors() -> Iterator[Vector]:
     base = noise.bytes(3000)
     moved = base[2000:] + b"something new" + base[:1987]
     yield tensor_vector("splice", "bytes that moved", base, moved, chunk_size=1024)
+    found = example(Coding.PREFIXED)
+    about = "bytes that go on from a part of the base"
+    yield tensor_vector("prefixed", about, found.base, found.target)
+
+
+def block_vectors() -> Iterator[Vector]:
+    """Quantised blocks, of every type, against a prediction and without one."""
+    for name, kind in BLOCK_TYPES.items():
+        base, target = block_pair(name, 4 if kind.weights > 64 else 12)
+        patch = block_patch(name, base, target, 2 * kind.nbytes, chunk_size=1024)
+        about = f"blocks of {name}, planes apart"
+        files = (f"blocks-{name}.base", base.tobytes()), (f"blocks-{name}.target", target.tobytes())
+        yield Vector(f"blocks-{name}", about, *files, patch)
+    base, target = (one.copy() for one in block_pair("q4_1", 120, step=0.02))
+    for n, pattern in enumerate((0, 0x8000, 0x7C00, 0xFC00, 0x7E01, 0x0001)):
+        for one, at in ((base, 40 * n), (target, 40 * n + 20)):
+            one[at : at + 2] = [pattern & 0xFF, pattern >> 8]
+    patch = block_patch("q4_1", base, target, None, chunk_size=2000)
+    about = "edges, and scales that are 0, infinite or no numbers"
+    files = ("blocks-edges.base", base.tobytes()), ("blocks-edges.target", target.tobytes())
+    yield Vector("blocks-edges", about, *files, patch)
+    patch = block_patch("q4_1", None, target, chunk_size=2000)
+    files = ("blocks-alone.base", bytes(len(target))), files[1]
+    yield Vector("blocks-alone", "blocks that nothing predicts", *files, patch)
 
 
 def sum_vectors() -> Iterator[Vector]:
@@ -271,6 +301,53 @@ def model_vectors() -> Iterator[Vector]:
         models.create_patch(base, target, out, created_at=1_700_000_000, threads=1)
         files = (f"{name}.base", base), (f"{name}.target", target)
         yield Vector(name, about, *files, out.getvalue())
+
+
+def folder_vectors() -> Iterator[Vector]:
+    """A model whose tensors move to other files, and files of every other kind."""
+    weights = words_of_normals(DType.F16, 512, 41)
+    tuned = changed(weights, "dense", 42)
+    text = b"".join(b"%d: a line of a file\n" % i for i in range(40))
+    old = {
+        "a.safetensors": safetensors({"x": weights[:256], "y": weights[256:]}),
+        "run.sh": b"#!/bin/sh\n",
+        "sub/words.txt": text,
+        "zero": b"",
+    }
+    new = {
+        "a-1.safetensors": safetensors({"x": tuned[:256]}),
+        "a-2.safetensors": safetensors({"y": weights[256:]}),
+        "empty/zero": b"",
+        "größe.txt": b"new",
+        "run.sh": b"#!/bin/sh\n",
+        "sub/deeper/words.txt": text[:300] + b"changed\n" + text[300:],
+    }
+    with tempfile.TemporaryDirectory() as name:
+        base = write_tree(Path(name, "old"), old)
+        target = write_tree(Path(name, "new"), new)
+        for root in (base, target):
+            (root / "run.sh").chmod(0o755)
+        out = io.BytesIO()
+        models.create_patch(base, target, out, created_at=1_700_000_000, threads=1)
+    files = (
+        ("folder.base", b"".join(old[path] for path in sorted(old))),
+        ("folder.target", b"".join(new[path] for path in sorted(new))),
+    )
+    yield Vector("folder", "files and tensors of a folder, moved", *files, out.getvalue())
+
+
+def folder_refusals() -> Iterator[Refusal]:
+    """Lists of files that must be refused."""
+    with tempfile.TemporaryDirectory() as name:
+        patch = patch_of(Path(name))
+    base = ("hostile-folder.base", b"".join(BASE[path] for path in sorted(BASE)))
+    for about, change in HOSTILE.items():
+        parts = parts_of(patch)
+        change(parts)
+        parts.header = json.dumps(parts.header).encode()
+        written = parts.write()
+        if len(written) <= MOST_HOSTILE:
+            yield refusal(f"folder-{slug(about)}", f"folder: {about}", base, written)
 
 
 def safetensors(tensors: dict[str, Any]) -> bytes:
@@ -308,14 +385,32 @@ def refusals() -> Iterator[Refusal]:
     yield from hostile_payloads(files, patch)
     bytes_base = np.random.default_rng(1).bytes(3000)
     spliced = create_patch(bytes_base, bytes_base[2000:] + bytes_base[:2000], threads=1).to_bytes()
-    for about, body in SPLICES.items():
-        parts = parts_of(spliced)
+    for kind, letter, bodies in (("splice", "x", SPLICES), ("prefixed", "p", PREFIXES)):
+        for about, body in bodies.items():
+            parts = parts_of(spliced)
+            parts.body = body
+            parts.segment.update(codings=letter, sizes=[len(body)])
+            written = parts.write()
+            if len(written) <= MOST_HOSTILE:
+                where = ("hostile-splice.base", bytes_base)
+                yield refusal(f"{kind}-{slug(about)}", f"{kind}: {about}", where, written)
+    yield from hostile_blocks()
+
+
+def hostile_blocks() -> Iterator[Refusal]:
+    """A patch of blocks with other payloads, and with other fields in its index."""
+    base, target = block_pair("q4_0", 64)
+    patch = block_patch("q4_0", base, target)
+    files = ("hostile-blocks.base", base.tobytes())
+    for about, body in PLANES.items():
+        parts = parts_of(patch)
         parts.body = body
-        parts.segment.update(codings="x", sizes=[len(body)])
-        written = parts.write()
-        if len(written) <= MOST_HOSTILE:
-            where = ("hostile-splice.base", bytes_base)
-            yield refusal(f"splice-{slug(about)}", f"splice: {about}", where, written)
+        parts.segment["sizes"] = [len(body)]
+        yield refusal(f"blocks-{slug(about)}", f"blocks: {about}", files, parts.write())
+    for about, fields in BLOCKED_SEGMENTS.items():
+        parts = parts_of(patch)
+        parts.segment.update(fields)
+        yield refusal(f"blocks-{slug(about)}", f"blocks: {about}", files, parts.write())
 
 
 def damaged(files: tuple[str, bytes], patch: bytes) -> Iterator[Refusal]:
@@ -402,9 +497,16 @@ def main() -> None:
     if listed.exists():
         document = json.loads(listed.read_text(encoding="utf-8"))
     there = {one["name"] for kind in ("valid", "invalid") for one in document[kind]}
-    made = [*coded_vectors(), *made_vectors(), *sum_vectors(), *model_vectors()]
+    made = [
+        *coded_vectors(),
+        *made_vectors(),
+        *block_vectors(),
+        *sum_vectors(),
+        *model_vectors(),
+        *folder_vectors(),
+    ]
     valid = [one for one in made if one.name not in there]
-    invalid = [one for one in refusals() if one.name not in there]
+    invalid = [one for one in (*refusals(), *folder_refusals()) if one.name not in there]
     files: dict[str, bytes] = {}
     for one in (*valid, *invalid):
         added = [one.base, (f"{one.name}.patch", one.patch)]

@@ -20,7 +20,7 @@ import numpy as np
 from sapwood import models
 from sapwood.errors import SapwoodError
 from sapwood.models import in_place
-from sapwood.models.journal import journal_path
+from sapwood.models.journal_place import journal_path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 resealed = importlib.import_module("journal_writer").resealed

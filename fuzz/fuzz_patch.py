@@ -1,6 +1,6 @@
 """Fuzzes the reader of patches with atheris.
 
-    python fuzz/fuzz_patch.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_patch.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/patch
 
 Whatever the bytes: only errors of sapwood.errors come out, also where every digest is
 right, and a patch that applies gives the target that its own digests name.
@@ -9,6 +9,7 @@ right, and a patch that applies gives the target that its own digests name.
 from __future__ import annotations
 
 import functools
+import io
 import struct
 import sys
 from collections.abc import Callable
@@ -17,9 +18,16 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood import Patch, apply_patch, create_patch, inspect_patch
+from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.errors import SapwoodError
 from sapwood.patch import zstd
+from sapwood.patch.building import Builder, Options
+from sapwood.patch.format import BaseRange, FileDigest
+from sapwood.patch.planes import decode_planes
+from sapwood.patch.sources import SegmentSource
+from sapwood.patch.tensor import tensor_header
 from sapwood.prediction.payload import decode_factors
+from sapwood.tensors import DType, TensorSpec
 
 PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
 ELEMENTS = 300
@@ -30,6 +38,7 @@ def one_input(data: bytes) -> None:
     """One run: `data` as a patch, and as a change to a good one whose digests are then right."""
     attempt(data)
     refused(factors, data)
+    refused(planes, data)
     if data:
         for patch in changed_patches(data[0], data[1:]):
             attempt(patch)
@@ -52,6 +61,15 @@ def factors(data: bytes) -> None:
         found = decode_factors(payload, shape, shifts, -20, 8)
         if not found.within_bounds():
             raise AssertionError("factors beyond their bounds")
+
+
+def planes(data: bytes) -> None:
+    """Reads the payload of blocks of a type that the first byte chooses."""
+    kind = list(BLOCK_TYPES.values())[data[0] % len(BLOCK_TYPES) if data else 0]
+    base = np.resize(WORDS.view(np.uint8), 6 * kind.nbytes)
+    payload = np.frombuffer(data[1:], np.uint8)
+    for prediction in (base, None):
+        decode_planes(kind, payload, prediction, np.empty_like(base), 2 * kind.nbytes, ())
 
 
 def refused(read: Callable[[bytes], object], patch: bytes) -> None:
@@ -106,9 +124,36 @@ def good_patches() -> tuple[tuple[object, bytes, bytes], ...]:
         (WORDS, np.repeat(WORDS[:3], 100)),
         (WORDS.tobytes(), turned.tobytes()),
     ]
-    return tuple(
-        (base, bytes(memoryview(target).cast("B")), made(base, target)) for base, target in pairs
+    return (
+        *(
+            (base, bytes(memoryview(target).cast("B")), made(base, target))
+            for base, target in pairs
+        ),
+        blocks(),
     )
+
+
+def blocks() -> tuple[object, bytes, bytes]:
+    """The same of a tensor of blocks of q4_0, whose scales and quants changed."""
+    rng = np.random.default_rng(3)
+    base = np.zeros((64, 18), np.uint8)
+    base[:, 1] = 0x2C  # scales of about 0.06
+    base[:, 2:] = rng.binomial(15, 0.5, (64, 16)) * 17
+    target = base.copy()
+    target[::3, 0] += 40
+    target[rng.random(target.shape) < 0.05] ^= 1
+    old, new = base.reshape(-1), target.reshape(-1)
+    spec = TensorSpec(DType.U8, (len(new),))
+    source = SegmentSource(
+        "", spec.dtype, spec.shape, new, (BaseRange(0, 0),), blocks=BLOCK_TYPES["q4_0"]
+    )
+    digests = [FileDigest(len(one), blake3(one.data).digest()) for one in (old, new)]
+    out = io.BytesIO()
+    with io.BytesIO() as spool:
+        Builder([old], [source], Options()).write(
+            lambda: tensor_header(spec, digests[:1], digests[1], {}), spool, out
+        )
+    return old, new.tobytes(), out.getvalue()
 
 
 def made(base: object, target: object) -> bytes:

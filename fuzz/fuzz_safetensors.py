@@ -1,6 +1,6 @@
 """Fuzzes the safetensors reader with atheris.
 
-    python fuzz/fuzz_safetensors.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_safetensors.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/safetensors
 
 Whatever the bytes: only InvalidModelFile is raised, and the layout covers the file
 once.

@@ -8,6 +8,7 @@ from typing import Any
 
 from patch_writer import Parts, canonical
 from sapwood.patch import zstd
+from sapwood.patch.splice import put_varint
 
 
 def nested(depth: int) -> Any:
@@ -252,6 +253,32 @@ def splice(operations: list[int], literals: bytes) -> bytes:
     return leb128(len(content)) + zstd.compress(content, 3)
 
 
+def prefixed(begin: int, size: int, content: bytes, base: bytes = b"") -> bytes:
+    """A payload of the coding prefixed with such numbers and a frame of the content."""
+    frame = zstd.compress_after(base, content, 3)
+    return leb128(begin) + leb128(size) + frame
+
+
+PREFIXES = {
+    "no content": b"",
+    "a place alone": b"\x05",
+    "an endless place": b"\xff" * 30,
+    "a padded size": b"\x05\x88\x00" + zstd.compress(bytes(3000), 3),
+    "a prefix of nothing": prefixed(0, 0, bytes(3000)),
+    "a prefix of 7 bytes": prefixed(0, 7, bytes(3000)),
+    "a prefix past the base": prefixed(2500, 501, bytes(3000)),
+    "a prefix that begins past the base": prefixed(3001, 8, bytes(3000)),
+    "a prefix from 2^63": prefixed(1 << 63, 1000, bytes(3000)),
+    "a prefix of 2^63 bytes": prefixed(0, 1 << 63, bytes(3000)),
+    "a prefix of more than a reader holds": prefixed(0, (1 << 22) + 1, bytes(3000)),
+    "no frame": leb128(0) + leb128(3000),
+    "bytes too few": prefixed(0, 3000, bytes(2999)),
+    "a bomb": prefixed(0, 3000, bytes(50 << 20)),
+    "a frame that refers to more than there is": prefixed(
+        0, 8, bytes(range(256)) * 10, bytes(range(256)) * 10
+    ),
+}
+
 SPLICES = {
     "no content": b"",
     "a size alone": b"\x05",
@@ -274,4 +301,46 @@ SPLICES = {
     "bytes too few": splice([1, 0, 1000, 0], b""),
     "bytes too many": splice([1, 0, 1000, 0], bytes(2001)),
     "a thousand copies of nothing else": splice([1000, *[0, 1, 0] * 1000], b""),
+}
+
+
+# Of a tensor of 64 blocks of q4_0: payloads, and fields of the segment.
+
+
+def plane(letter: bytes, payload: bytes) -> bytes:
+    size = bytearray()
+    put_varint(size, len(payload))
+    return letter + bytes(size) + payload
+
+
+SCALES = plane(b"c", b"")
+QUANTS = plane(b"c", b"")
+PLANES = {
+    "nothing": b"",
+    "one plane of two": SCALES,
+    "three planes of two": SCALES + QUANTS + QUANTS,
+    "a letter alone": b"c",
+    "a size that is cut off": SCALES + b"u\x80",
+    "a size past the end": SCALES + b"u\x05abc",
+    "a size of 16 EiB": SCALES + b"u" + b"\xff" * 9 + b"\x01",
+    "a padded size": SCALES + b"c\x80\x00",
+    "a copy with a payload": plane(b"c", b"x") + QUANTS,
+    "raw scales that are too short": plane(b"r", b"x") + QUANTS,
+    "a splice of a plane": SCALES + plane(b"x", b"\0\0"),
+    "blocks in blocks": SCALES + plane(b"b", SCALES + QUANTS),
+    "a prefix of a plane": SCALES + plane(b"p", b"\0\0"),
+    "no such coding": SCALES + plane(b"?", b""),
+    "values of integers": SCALES + plane(b"v", bytes(40)),
+    "edges of scales": plane(b"u", b"\x07" + bytes(40)) + QUANTS,
+    "a frame that is none": SCALES + plane(b"z", b"nothing"),
+    "an empty residual": SCALES + plane(b"u", b""),
+    "zeros as a residual": SCALES + plane(b"u", bytes(100)),
+    "zeros as a sparse coding": SCALES + plane(b"s", bytes(100)),
+}
+BLOCKED_SEGMENTS: dict[str, dict[str, Any]] = {
+    "an unknown type": {"blocks": "q9_0"},
+    "a type that is no text": {"blocks": 2},
+    "rows of parts of blocks": {"row": 17},
+    "chunks of parts of blocks": {"chunk": 18 * 64 + 1},
+    "blocks that do not fill the tensor": {"blocks": "q8_0"},
 }

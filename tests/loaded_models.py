@@ -14,7 +14,7 @@ from patch_writer import parts_of
 from sapwood import models
 from sapwood.codec.chunk import Bytes
 from sapwood.modelfile import ModelFile
-from sapwood.models import creating
+from sapwood.models import folder_segments
 from sapwood.models.regions import plain_segments
 from sapwood.models.segments import file_segments
 from sapwood.patch.sources import SegmentSource
@@ -36,7 +36,9 @@ def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: An
     def by_bytes(bases: Any, new: Bytes, _: ModelFile) -> list[SegmentSource]:
         return plain_segments(bases[0][0], new)
 
-    with mock.patch.object(creating, "file_segments", file_segments if by_tensors else by_bytes):
+    with mock.patch.object(
+        folder_segments, "file_segments", file_segments if by_tensors else by_bytes
+    ):
         models.create_patch(base, target, out, **options)
     return out.getvalue()
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from block_files import block_pair, block_patch
 from sapwood import Patch, create_patch, create_patch_from_chunks
 from sapwood.codec import Coding
 from sapwood.tensors import DType
@@ -143,6 +144,13 @@ def example(coding: Coding) -> Example:
         case Coding.COMPRESSED:
             base = np.random.default_rng(1).integers(0, 1 << 60, 200)
             target = np.arange(200) // 50 << 40
+        case Coding.PREFIXED:
+            words = np.random.default_rng(1).bytes(600)
+            base = b"".join(words[i : i + 20] + b"%d, " % i for i in range(0, 600, 20))
+            target = base[100:].replace(b", ", b"; ") + base[:100]
+        case Coding.BLOCKS:
+            base, target = block_pair("q4_0", 64)
+            return Example(base, target, block_patch("q4_0", base, target))
         case Coding.RAW:
             target = -base
             options["compress"] = False

@@ -62,7 +62,7 @@ FAILURES = [
     ("apply --base a.bin --patch bin.patch --out new --force", 2,
      "bin.patch: a patch of whole files cannot be forced; ", "that it was made from"),
     ("apply --base nothing --patch bin.patch --out new", 7, "nothing: ", "; check the path"),
-    ("create --base a.bin --target folder --out new", 7, "folder: ", "; name a file"),
+    ("create --base a.bin --target folder --out folder/new", 2, "folder/new: ", "outside"),
     ("create --base a.bin --target b.bin --out no/where", 7, "no/where: ", "; check the path"),
     ("create --base a.npy --target b.npy --out folder", 7, "folder: ", "; name a file"),
     ("apply --base a.npy --patch npy.patch --out /dev/full", 7, "/dev/full", "write elsewhere"),

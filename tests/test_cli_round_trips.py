@@ -218,8 +218,11 @@ def test_json_tells_exact_figures(pairs: Session) -> None:
         "source_size": sizes["a.safetensors"],
         "target_size": sizes["b.safetensors"],
         "patch_size": len(pairs.bytes("again.patch")),
+        "reverse": None,
+        "reverse_size": None,
         "tensors_modified": 2,
         "tensors_unchanged": 1,
+        "signature": None,
         "notes": [],
     }
     told = pairs.json("inspect again.patch")

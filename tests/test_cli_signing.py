@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -172,90 +170,3 @@ def test_fingerprints(session: Session) -> None:
     assert piped.split()[0].decode() == models.fingerprint(session / "a.bin").short()
     session.fail("fingerprint none", 7)
     session.fail("fingerprint - -", 2)
-
-
-# The examples of the interface that `sapwood.models` follows, as they stand but for the name.
-EXAMPLES = {
-    "generate_keypair": '''
-public_key, private_key = mallorn.generate_keypair()
-
-# Save keys
-with open("mallorn.pub", "wb") as f:
-    f.write(public_key)  # 32 bytes
-
-with open("mallorn.key", "wb") as f:
-    f.write(private_key)  # 64 bytes
-''',
-    "create_patch": '''
-# With signing
-private_key = open("mallorn.key", "rb").read()
-stats = mallorn.create_patch(
-    "v1.tflite",
-    "v2.tflite",
-    "patch.tflp",
-    private_key=private_key
-)
-''',
-    "apply_patch": '''
-# With signature verification
-public_key = open("mallorn.pub", "rb").read()
-result = mallorn.apply_patch(
-    "v1.tflite",
-    "patch.tflp",
-    "v2.tflite",
-    public_key=public_key
-)
-
-if not result.signature_valid:
-    raise ValueError("Signature verification failed!")
-''',
-    "patch_info": '''
-info = mallorn.patch_info("update.tflp")
-
-print(f"Signed: {info.signed}")
-''',
-    "sign_patch": '''
-private_key = open("mallorn.key", "rb").read()
-mallorn.sign_patch("update.tflp", private_key, "update.tflp.signed")
-''',
-    "fingerprint": '''
-fp = mallorn.fingerprint("model.tflite")
-
-print(f"Size: {fp.file_size} bytes")
-print(f"Header hash: {fp.header_hash}")
-print(f"Tail hash: {fp.tail_hash}")
-print(f"Short ID: {fp.short()}")
-
-# Check if two fingerprints match
-fp2 = mallorn.fingerprint("other_model.tflite")
-if fp.matches(fp2):
-    print("Models are the same version")
-''',
-    "compare_fingerprints": '''
-# Quick version comparison
-if mallorn.compare_fingerprints("model_a.tflite", "model_b.tflite"):
-    print("Same model version")
-else:
-    print("Different versions - update needed")
-''',
-}  # fmt: skip
-
-
-def test_the_examples_of_the_interface_run_as_they_stand(session: Session) -> None:
-    old, new = session.bytes("a.bin"), session.bytes("b.bin")
-    for name in ("v1", "model", "model_a", "other_model"):
-        (session / f"{name}.tflite").write_bytes(old)
-    for name in ("v2", "model_b"):
-        (session / f"{name}.tflite").write_bytes(new)
-    models.create_patch(old, new, session / "update.tflp")
-    program = "".join(f"import sapwood.models as mallorn\n{code}" for code in EXAMPLES.values())
-    command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", program]
-    done = subprocess.run(command, cwd=session.folder, capture_output=True, check=False, text=True)
-    assert done.returncode == 0, done.stderr
-    assert session.bytes("v2.tflite") == new
-    assert done.stdout.splitlines()[0] == "Signed: False"
-    assert done.stdout.splitlines()[-2:] == [
-        "Models are the same version",
-        "Different versions - update needed",
-    ]
-    assert models.patch_info(session / "update.tflp.signed").signed

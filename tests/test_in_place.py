@@ -30,8 +30,8 @@ from sapwood.errors import (
     TargetHashMismatch,
 )
 from sapwood.models import in_place, undoing
-from sapwood.models.journal import journal_path
 from sapwood.models.journal_format import HEAD, Head
+from sapwood.models.journal_place import journal_path
 from sapwood.models.locked_file import locked_file
 from sapwood.patch.parsing import parse_front
 from sapwood.patch.serialising import serialise_front
@@ -562,3 +562,13 @@ def test_a_byte_that_somebody_changes_meanwhile_is_noticed(model: Path) -> None:
             except SapwoodError:
                 continue
             assert model.read_bytes() in (BASE, TARGET)  # done again, from the journal
+
+
+def test_a_patch_of_a_folder_is_refused(model: Path, tmp_path: Path) -> None:
+    for name, data in (("old", BASE), ("new", TARGET)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one").write_bytes(data)
+    models.create_patch(tmp_path / "old", tmp_path / "new", tmp_path / "patch")
+    with pytest.raises(InputError, match="folder"):
+        models.apply_in_place(model, tmp_path / "patch")
+    assert model.read_bytes() == BASE

@@ -40,15 +40,27 @@ def peak(call):
         time.sleep(0.002)
     thread.join()
     print(highest - before)
+"""
+
+PATCHING = """
 peak(lambda: models.create_patch("base", "target", "patch", threads=2))
 peak(lambda: models.apply_patch("base", "patch", "made", threads=2))
 """
 
+CHAINING = """
+for i in range(3):
+    models.create_patch(f"v{i}", f"v{i + 1}", f"{i}.patch", threads=2, low_rank=False)
+peak(lambda: models.create_chain(["0.patch", "1.patch"], "chain"))
+peak(lambda: models.append_to_chain("chain", "2.patch"))
+peak(lambda: models.apply_chain("v0", "chain", "made", threads=2))
+peak(lambda: models.squash_chain("v0", "chain", "squashed", threads=2, low_rank=False))
+"""
 
-def measured(folder: Path) -> list[float]:
-    """MiB of anonymous memory at the peak of creating and of applying, over what was before."""
+
+def measured(folder: Path, script: str) -> list[float]:
+    """MiB of anonymous memory at the peak of each call, over what was before."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE],
+        [sys.executable, "-c", MEASURE + script],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
@@ -60,9 +72,9 @@ def measured(folder: Path) -> list[float]:
     return [float(line) for line in done.stdout.split()]
 
 
-def header() -> bytes:
+def header(size: int = SIZE) -> bytes:
     """Of a safetensors file of bf16 matrices."""
-    each = SIZE // TENSORS
+    each = size // TENSORS
     tensors = {
         f"layers.{i}.weight": {
             "dtype": "BF16",
@@ -85,11 +97,27 @@ def test_a_large_model(tmp_path: Path) -> None:
             file.write(header())
             for i in range(TENSORS):
                 file.write(np.roll(words, 4099 * i).data)
-    peaks = measured(tmp_path)
+    peaks = measured(tmp_path, PATCHING)
     assert (tmp_path / "made").stat().st_size == (tmp_path / "target").stat().st_size
     assert (tmp_path / "patch").stat().st_size < SIZE // 4
     assert models.patch_info(tmp_path / "patch").tensors_modified == TENSORS
     assert max(peaks) < LIMIT, peaks
+    assert max(peaks) < EXPECTED, peaks
+
+
+def test_a_chain_through_large_models(tmp_path: Path) -> None:
+    size = SIZE // 2
+    rng = np.random.default_rng(2)
+    words = rng.integers(0x3C00, 0x3D00, size // TENSORS // 2, dtype=np.uint16)
+    for i in range(4):
+        with (tmp_path / f"v{i}").open("wb") as file:
+            file.write(header(size))
+            for n in range(TENSORS):
+                file.write(np.roll(words, 4099 * n).data)
+        words[i::7] += 1
+    peaks = measured(tmp_path, CHAINING)
+    assert (tmp_path / "made").read_bytes() == (tmp_path / "v3").read_bytes()
+    assert len(peaks) == 4
     assert max(peaks) < EXPECTED, peaks
 
 

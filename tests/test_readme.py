@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,16 +38,22 @@ def test_the_commands_run(tmp_path: Path) -> None:
     for name, array in {
         "v1": a,
         "v2": (a + 0.01 * update).astype(np.float16),
+        "v3": (a + 0.02 * update).astype(np.float16),
         "a": a,
         "b": b,
         "ab": (a + b) / np.float16(2),
     }.items():
         save_file({"w.weight": array}, tmp_path / f"{name}.safetensors")
+    for version in ("v1", "v2"):
+        (tmp_path / f"model-{version}").mkdir()
+        shutil.copy(tmp_path / f"{version}.safetensors", tmp_path / f"model-{version}")
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("sapwood ")]
     assert [line.split()[1] for line in commands] == [
         *("create", "verify", "apply", "inspect", "diff"),
         *("create", "apply", "extract-adapter"),
+        *("create", "apply"),
+        *("create", "create", "chain", "chain", "chain", "chain", "plan"),
     ]
     for command in commands:
         run = subprocess.run(
@@ -57,7 +64,12 @@ def test_the_commands_run(tmp_path: Path) -> None:
             check=False,
         )
         assert run.returncode == 0, run.stderr
-    for restored, target in {"restored": "v2", "merged": "ab"}.items():
+    for restored, target in {
+        "restored": "v2",
+        "merged": "ab",
+        "newest": "v3",
+        "first": "v1",
+    }.items():
         assert (tmp_path / f"{restored}.safetensors").read_bytes() == (
             tmp_path / f"{target}.safetensors"
         ).read_bytes()

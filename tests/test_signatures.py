@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sapwood
-from patch_writer import Parts, canonical, parts_of
+from patch_writer import canonical, parts_of
 from sapwood import models, trust
 from sapwood.errors import (
     InputError,
@@ -33,6 +33,7 @@ from sapwood.errors import (
 from sapwood.models.signing import check_same
 from sapwood.patch.applying import open_patch
 from sapwood.trust import ed25519
+from signed_patches import entries_of, rewritten, with_entries
 
 ROOT = Path(__file__).parent.parent
 SPEC = (ROOT / "spec" / "signatures-v1.md").read_text()
@@ -89,28 +90,6 @@ def refuse(patch: bytes, public_key: Any = PUBLIC, **options: Any) -> str:
     assert found.error is not None
     assert str(caught.value) in found.error
     return str(caught.value)
-
-
-def entries_of(patch: bytes) -> list[dict[str, Any]]:
-    header = parts_of(patch).header
-    listed: list[dict[str, Any]] = header["signatures"]
-    return listed
-
-
-def with_entries(patch: bytes, entries: Any) -> bytes:
-    """A patch with such a list of signatures, every digest right."""
-    parts = parts_of(patch)
-    parts.header.pop("signatures", None)
-    listed = entries if isinstance(entries, bytes) else canonical(entries)
-    parts.header = b'{"signatures":' + listed + b"," + canonical(parts.header)[1:]
-    return rewritten(patch, parts)
-
-
-def rewritten(patch: bytes, parts: Parts) -> bytes:
-    """Parts as a file, with the index as it stood in another."""
-    header, index = (int.from_bytes(patch[at : at + 4], "little") for at in (12, 16))
-    parts.packed = patch[104 + header : 104 + header + index]
-    return parts.write()
 
 
 def test_what_was_signed_is_taken() -> None:

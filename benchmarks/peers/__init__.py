@@ -28,8 +28,12 @@ PEERS = {
     "reminis": "reminis_pack:Reminis",
     "pcodec-ulp": "pcodec_ulp:PcodecUlp",
 }
-# Measured by adapters.py only.
-VARIANTS = {"sapwood-plain": "sapwood_patch:SapwoodPlain"}
+# Measured by adapters.py or quantised.py only.
+VARIANTS = {
+    "sapwood-plain": "sapwood_patch:SapwoodPlain",
+    "xor-zstd-19": "xor_zstd:XorZstd19",
+    "zstd-patch-from-19": "zstd_patch_from:ZstdPatchFrom19",
+}
 
 
 def load_peer(key: str) -> type[Peer]:

@@ -14,6 +14,7 @@ MAX_WINDOW_LOG = 31
 class ZstdPatchFrom(Peer):
     name = "zstd --patch-from -9"
     package = "backports.zstd"
+    level = 9
 
     def version(self) -> str:
         return LIBRARY_VERSION
@@ -24,7 +25,7 @@ class ZstdPatchFrom(Peer):
         if window_log > MAX_WINDOW_LOG:
             raise Unsuitable("base and target together exceed zstd's window of 2 GiB")
         options: dict[int, int] = {
-            zstd.CompressionParameter.compression_level: 9,
+            zstd.CompressionParameter.compression_level: self.level,
             zstd.CompressionParameter.window_log: window_log,
             zstd.CompressionParameter.enable_long_distance_matching: 1,
         }
@@ -35,3 +36,8 @@ class ZstdPatchFrom(Peer):
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
         prefix = zstd.ZstdDict(base.read_bytes(), is_raw=True).as_prefix
         out.write_bytes(zstd.decompress(patch.read_bytes(), prefix, options))
+
+
+class ZstdPatchFrom19(ZstdPatchFrom):
+    name = "zstd --patch-from -19"
+    level = 19

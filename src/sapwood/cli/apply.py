@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli import in_place
 from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
 from sapwood.cli.trusting import add_trust, trust_options
 from sapwood.errors import InputError
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
 are checked, and the output takes its name only then: it may be a base itself. Bases are told by
-their content: their order does not matter, and those below a folder are found.
+their content: their order does not matter, and those below a folder are found. A target that is
+a folder is made where nothing is.
 
 With --in-place the base itself becomes the target, where the disk cannot hold both. A journal
 beside it (.NAME.sapwood-journal) sees to it that a kill or a power cut does no harm: run the same
@@ -30,7 +32,9 @@ EXAMPLES = (
     "sapwood apply --base math.safetensors --base code.safetensors --patch p.ttp --out both.st",
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --in-place model.safetensors --patch v1-v2.ttp",
+    "sapwood apply --base model-v1/ --patch v1-v2.ttp --out model-v2/",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
+    "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
 )
 
 
@@ -41,7 +45,8 @@ def add_to(commands: Commands) -> None:
     )
     add_bases(
         parser,
-        "the file that the patch was made from, or a folder to look for it in; - for stdin. "
+        "the file or folder that the patch was made from, or a folder to look for the file in; "
+        "- for stdin. "
         "Once for each, if there are several",
         required=False,
     )
@@ -71,6 +76,7 @@ def add_to(commands: Commands) -> None:
         "which the patch was made from them, check no result",
     )
     add_threads(parser)
+    add_batch(parser, "apply")
     add_trust(parser)
 
 

@@ -15,7 +15,9 @@ from sapwood.cli.arguments import (
     key_and_value,
     whole_number,
 )
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import count, human_size, note, percentage, tell
+from sapwood.cli.signing_options import add_signing, exposed, key_facts, signing_key
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,14 +28,19 @@ DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
 sure. A target that was merged from several models gets the smallest patch from all of them. Two
 .npy files of one dtype and shape get a patch of a tensor, which Python applies to
-arrays too. Safetensors files are patched tensor by tensor, all others as bytes. The kind of a
-file is told from its content."""
+arrays too. Models are patched tensor by tensor, all other files as bytes. The kind of a
+file is told from its content. Folders are patched whole: tensors are found in whichever file
+they are, so that a model may be cut into other shards."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
+    "sapwood create --base v1.gguf --target v2.gguf --out v1-v2.ttp --reverse v2-v1.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
+    "sapwood create --base model-v1/ --target model-v2/ --out v1-v2.ttp",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
+    "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
     "zcat v2.bin.gz | sapwood create --base v1.bin --target - --out - | ssh HOST 'cat > patch'",
+    "sapwood create --base v1/ --target v2/ --out patches/ --keep-going --jobs 4",
 )
 
 
@@ -42,11 +49,14 @@ def add_to(commands: Commands) -> None:
     parser = add_command(commands, "create", run, "make a patch", DESCRIPTION, EXAMPLES)
     add_bases(
         parser,
-        "the version one has; - for stdin. Again for each further one, for a target that was "
-        "merged from several: applying the patch takes them all",
+        "the version one has, a file or a folder; - for stdin. Again for each further one, for a "
+        "target that was merged from several: applying the patch takes them all",
     )
     parser.add_argument(
-        "--target", required=True, metavar="FILE", help="the version one wants; - for stdin"
+        "--target",
+        required=True,
+        metavar="FILE",
+        help="the version one wants, a file or a folder; - for stdin",
     )
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="where the patch goes; - for stdout"
@@ -71,7 +81,15 @@ def add_to(commands: Commands) -> None:
         action="store_false",
         help="do not look for low-rank updates, as merged adapters leave them",
     )
+    parser.add_argument(
+        "--reverse",
+        metavar="FILE",
+        help="make the patch that leads back too, from the target to the one base, and put it "
+        "here; both appear or neither",
+    )
     add_threads(parser)
+    add_batch(parser, "create")
+    add_signing(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
         "--metadata",
@@ -89,33 +107,62 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_inputs, renewable
+    from sapwood.cli.streams import has_folder, named_inputs, output, read_inputs, renewable
+    from sapwood.models.signing import sealing
+    from sapwood.patch.building import Options
+    from sapwood.patch.pipeline import thread_count
 
     started = time.monotonic()
-    out = output(arguments.out, *arguments.base, arguments.target)
+    kept = [] if arguments.private_key is None else [arguments.private_key]
+    out = output(arguments.out, *arguments.base, arguments.target, *kept)
+    key = signing_key(arguments)
+    back = None
+    if arguments.reverse is not None:
+        back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
     metadata = read_metadata(arguments)
     with progress_bar(arguments, "creating") as progress:
-        *bases, target = read_inputs(*arguments.base, arguments.target)
-        files = npy_patching.tensor_files(bases, target)
-        options: dict[str, Any] = {
-            "metadata": metadata,
-            "chunk_size": arguments.chunk_size,
-            "low_rank": arguments.low_rank,
-            "threads": arguments.threads,
-            "progress": progress,
-        }
         names = [*arguments.base, arguments.target]
-        *sources, wanted = map(renewable, names, [*bases, target])
-        if isinstance(files, npy_patching.TensorFiles):
-            stats = npy_patching.create_patch(files, sources, out, arguments.level, **options)
+        folders = has_folder(*names)
+        files: npy_patching.TensorFiles | str | None = None
+        if folders:
+            *sources, wanted = named_inputs(*names)
         else:
-            stats = models.create_patch(sources, wanted, out, arguments.level, **options)
-    notes = [files] if isinstance(files, str) else []
+            *bases, target = read_inputs(*names)
+            files = npy_patching.tensor_files(bases, target)
+            *sources, wanted = map(renewable, names, [*bases, target])
+        both: dict[str, Any] = {"metadata": metadata, "reverse": back, "progress": progress}
+        if isinstance(files, npy_patching.TensorFiles):
+            options = Options(
+                chunk_size=arguments.chunk_size,
+                level=arguments.level,
+                low_rank=arguments.low_rank,
+                threads=thread_count(arguments.threads),
+            )
+            seal = sealing(key, arguments.counter)
+            stats = npy_patching.create_patch(files, sources, out, options, seal=seal, **both)
+        else:
+            stats = models.create_patch(
+                sources,
+                wanted,
+                out,
+                arguments.level,
+                private_key=key,
+                counter=arguments.counter,
+                chunk_size=arguments.chunk_size,
+                low_rank=arguments.low_rank,
+                threads=arguments.threads,
+                **both,
+            )
+    kind = "folder" if folders else "model"
+    if isinstance(files, npy_patching.TensorFiles):
+        kind = "tensor"
+    warning = None if key is None else exposed(arguments.private_key)
+    notes = [one for one in (files, warning) if isinstance(one, str)]
     for one in notes:
         note(arguments, one)
     facts = {
         "command": "create",
-        "kind": "tensor" if isinstance(files, npy_patching.TensorFiles) else "model",
+        "kind": kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "target": arguments.target,
@@ -123,9 +170,12 @@ def run(arguments: argparse.Namespace) -> int:
         "source_size": stats.source_size,
         "target_size": stats.target_size,
         "patch_size": stats.patch_size,
+        "reverse": arguments.reverse,
+        "reverse_size": stats.reverse_size,
         "compression_ratio": stats.compression_ratio,
         "tensors_modified": stats.tensors_modified,
         "tensors_unchanged": stats.tensors_unchanged,
+        "signature": None if key is None else key_facts(key, arguments.counter),
         "seconds": time.monotonic() - started,
         "notes": notes,
     }
@@ -139,10 +189,13 @@ def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
     if stats.tensors_modified + stats.tensors_unchanged:
         modified = count(stats.tensors_modified, "tensor")
         tensors = f"; {modified} changed, {stats.tensors_unchanged} unchanged"
+    signed = ""
+    if arguments.private_key is not None:
+        signed = f"; signed with counter {arguments.counter}"
     return (
         f"{arguments.out}: {human_size(stats.patch_size)}, "
         f"{percentage(stats.patch_size, stats.target_size)} of {arguments.target} "
-        f"({human_size(stats.target_size)}){tensors}"
+        f"({human_size(stats.target_size)}){tensors}{signed}"
     )
 
 

@@ -20,11 +20,12 @@ DIFFERENT = 1  # the exit code that --exit-code asks for
 DESCRIPTION = """\
 Shows which tensors of a model changed and by how much, those that changed most first: how many
 elements, the change relative to the base (root mean squares), and the largest and the mean
-change in ULPs, or in units for integers. Reads any format that patches know."""
+change in ULPs, or in units for integers. Reads any format that patches know, and folders."""
 
 EXAMPLES = (
     "sapwood diff --base v1.safetensors --target v2.safetensors",
     "sapwood diff --base v1.gguf --target v2.gguf --all | grep attn",
+    "sapwood diff --base model-v1/ --target model-v2/",
     "sapwood diff --base v1.onnx --target v2.onnx --picture changes.svg",
     "sapwood diff --base a.npz --target b.npz --quiet --exit-code && echo equal",
     "sapwood diff --base v1.pt --target v2.pt --json | jq '.tensors[] | select(.relative > 0.1)'",
@@ -37,7 +38,10 @@ def add_to(commands: Commands) -> None:
         commands, "diff", run, "tell which tensors of a model changed", DESCRIPTION, EXAMPLES
     )
     parser.add_argument(
-        "--base", required=True, metavar="FILE", help="one version of the model; - for stdin"
+        "--base",
+        required=True,
+        metavar="FILE",
+        help="one version of the model, a file or a folder; - for stdin",
     )
     parser.add_argument(
         "--target", required=True, metavar="FILE", help="the other version; - for stdin"

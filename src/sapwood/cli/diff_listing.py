@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from sapwood.cli import file_listing
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.models import ModelDiff, TensorDiff
@@ -38,6 +39,7 @@ def facts(found: ModelDiff, base: str, target: str) -> dict[str, Any]:
         "elements": found.elements,
         "changed_elements": found.changed_elements,
         "relative": finite(found.relative),
+        "files": file_listing.facts(found.files),
         "tensors": [tensor_facts(tensor) for tensor in found.tensors],
     }
 
@@ -89,6 +91,7 @@ def show(found: ModelDiff, *, everything: bool, terminal: bool) -> None:
     """
     for name, value in headline(found):
         print(f"{name + ':':<10} {value}")
+    file_listing.show(found.files, None, everything=everything, terminal=terminal)
     tensors = ordered(found)
     left = len(tensors) - MOST_ROWS
     if everything:
@@ -106,6 +109,8 @@ def headline(found: ModelDiff) -> Iterator[tuple[str, str]]:
     """The facts of both files for people."""
     yield "base", f"{found.base_format}, {human_size(found.base_size)}"
     yield "target", f"{found.target_format}, {human_size(found.target_size)}"
+    if found.files:
+        yield "files", file_listing.counted(found.files)
     if found.tensors:
         kinds = [f"{found.count(status)} {status}" for status in STATUSES if found.count(status)]
         yield "tensors", ", ".join(kinds)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sapwood import errors
 from sapwood.cli.arguments import STDIO
-from sapwood.cli.reports import printable, tell_json
+from sapwood.cli.reports import keeps, printable, tell_json
 from sapwood.errors import (
     DtypeMismatch,
     InvalidModelFile,
@@ -28,17 +28,19 @@ from sapwood.errors import (
 MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
 
-# The argument that names the file at fault. Other errors name it themselves.
-BLAMED: Mapping[type[SapwoodError], str] = {
-    DtypeMismatch: "base",
-    InvalidModelFile: "base",
-    InvalidPatch: "patch",
-    LimitExceeded: "patch",
-    ShapeMismatch: "base",
-    SignatureError: "patch",
-    SourceHashMismatch: "base",
-    TargetHashMismatch: "patch",
-    UnsupportedType: "base",
+# The argument that names the file at fault: of these the first that the command has. Other
+# errors name it themselves.
+BASE, PATCH = ("base",), ("patch", "chain")
+BLAMED: Mapping[type[SapwoodError], tuple[str, ...]] = {
+    DtypeMismatch: BASE,
+    InvalidModelFile: BASE,
+    InvalidPatch: PATCH,
+    LimitExceeded: PATCH,
+    ShapeMismatch: BASE,
+    SignatureError: PATCH,
+    SourceHashMismatch: BASE,
+    TargetHashMismatch: PATCH,
+    UnsupportedType: BASE,
 }
 
 REMEDIES = {
@@ -83,9 +85,11 @@ def report_interrupt(number: int, arguments: argparse.Namespace) -> int:
 def tell_failure(
     arguments: argparse.Namespace, kind: str, message: str, code: int, facts: Mapping[str, Any]
 ) -> None:
-    """Prints one line, or one JSON object."""
+    """Prints one line, or one JSON object; of a file of a batch it is kept."""
+    failure = {"kind": kind, "message": message, "exit_code": code}
+    if keeps(arguments, {**facts, "error": failure}):
+        return
     if arguments.json:
-        failure = {"kind": kind, "message": message, "exit_code": code}
         tell_json(arguments, {**facts, "error": failure})
     else:
         print(f"sapwood: error: {message}", file=sys.stderr)
@@ -94,9 +98,10 @@ def tell_failure(
 def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
     """The message, behind the name of the file at fault."""
     for kind in type(error).__mro__:
-        blamed = getattr(arguments, BLAMED.get(kind, ""), None)
-        if blamed is not None:
-            return f"{listed([blamed] if isinstance(blamed, str) else blamed)}: {error}"
+        for name in BLAMED.get(kind, ()):
+            blamed = getattr(arguments, name, None)
+            if blamed is not None:
+                return f"{listed([blamed] if isinstance(blamed, str) else blamed)}: {error}"
     return str(error)
 
 

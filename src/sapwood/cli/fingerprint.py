@@ -20,6 +20,7 @@ may go unseen in a file above 4 MiB. --full reads everything, and is certain."""
 EXAMPLES = (
     "sapwood fingerprint model.safetensors",
     "sapwood fingerprint model.safetensors --full",
+    "sapwood fingerprint model-v1/ model-v2/",
     "sapwood fingerprint here.gguf there.gguf --json | jq .match",
 )
 
@@ -29,7 +30,9 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands, "fingerprint", run, "tell versions of a model apart", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a model; - for stdin")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a model, a file or a folder; - for stdin"
+    )
     parser.add_argument(
         "--full", action="store_true", help="show the SHA-256 of the whole file too"
     )

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
 
 DESCRIPTION = """\
-Shows the header of a patch and what became of each tensor, the largest in the patch first. The
-payloads are not read: 'sapwood verify' checks them."""
+Shows the header of a patch, its signatures, and what became of each tensor, the largest in the
+patch first. The payloads are not read: 'sapwood verify' checks them. Signatures are checked where
+a public key is given; whether they suffice is for 'sapwood verify' and 'apply' to decide."""
 
 EXAMPLES = (
     "sapwood inspect v1-v2.ttp",
     "sapwood inspect v1-v2.ttp --all | grep attention",
+    "sapwood inspect v1-v2.ttp --public-key release.pub",
     "sapwood inspect v1-v2.ttp --json | jq .metadata",
 )
 
@@ -39,19 +41,41 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--all", action="store_true", help="show every tensor, not the 20 largest in the patch"
     )
+    parser.add_argument(
+        "--public-key",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a key to check signatures with, 32 bytes (may be repeated)",
+    )
+    parser.add_argument(
+        "--signature",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="signatures that came beside the patch (may be repeated)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.cli import patch_listing
+    from sapwood.cli.signature_words import signature_facts
     from sapwood.cli.streams import read_inputs
+    from sapwood.cli.trusting import read_public_keys, read_signatures
     from sapwood.patch.applying import open_patch
+    from sapwood.trust import list_signatures
 
     (patch,) = read_inputs(arguments.patch)
     front = open_patch(patch).front
+    signatures = list_signatures(
+        patch, read_public_keys(arguments.public_key), read_signatures(arguments.signature)
+    )
     if arguments.json:
-        tell_json(arguments, patch_listing.facts(front))
+        facts = patch_listing.facts(front)
+        facts["signatures"] = [signature_facts(one) for one in signatures]
+        tell_json(arguments, facts)
     elif not arguments.quiet:
         most = None if arguments.all else patch_listing.MOST_ROWS
-        patch_listing.show(front, most, terminal=sys.stdout.isatty())
+        patch_listing.show(front, signatures, most, terminal=sys.stdout.isatty())
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ from sapwood.models import PatchStats, PatchVerification
 from sapwood.models.creating import named
 from sapwood.models.files import Output, Source, atomic_output, read_source
 from sapwood.models.folders import contents_below, separated
+from sapwood.models.paired_outputs import check_reversible, paired_outputs
+from sapwood.models.stages import Stages
 from sapwood.patch import Patch
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched
 from sapwood.patch.buffers import Buffers
@@ -85,12 +87,11 @@ def create_patch(
     files: TensorFiles,
     sources: Sequence[Source],
     output: Output,
-    level: int,
+    options: Options,
     *,
+    seal: Callable[[bytes], bytes],
     metadata: Mapping[str, Any],
-    chunk_size: int,
-    low_rank: bool,
-    threads: int | None,
+    reverse: Output | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
     """Writes the patch that `sapwood.create_patch` makes, through files instead of memory.
@@ -99,30 +100,30 @@ def create_patch(
         files: what it leads from and to.
         sources: the bases, by the names that applying is to ask for, where there are several.
         output: a path or a binary file object.
-        level: of zstd, 1 to 19.
+        options: how to make it.
+        seal: as for `Builder.write`.
         metadata: JSON values to keep in the header.
-        chunk_size: bytes of target that are coded alone.
-        low_rank: look for a low-rank update.
-        threads: to use at once; by default one for each processor.
+        reverse: where the patch that leads back goes, as of `sapwood.models.create_patch`.
         progress: is told how many bytes of the target are done.
 
     Returns:
         As of `sapwood.models.create_patch`; sizes are those of the files.
 
     Raises:
+        InputError: `reverse` of several bases, or to where `output` goes.
         IoError: a file cannot be read or written.
     """
-    count = thread_count(threads)
+    if reverse is not None:
+        return create_both(files, (output, reverse), options, seal, metadata, progress)
     olds, new = [view(base.array) for base in files.bases], view(files.target.array)
-    options = Options(chunk_size=chunk_size, level=level, low_rank=low_rank, threads=count)
     builder = Builder([old.data for old in olds], [tensor_segment(olds, new)], options, progress)
 
     def header() -> Header:
-        bases = named([digest_of(old.data, count) for old in olds], sources)
-        return tensor_header(new.spec, bases, digest_of(new.data, count), metadata)
+        bases = named([digest_of(old.data, options.threads) for old in olds], sources)
+        return tensor_header(new.spec, bases, digest_of(new.data, options.threads), metadata)
 
     with atomic_output(output) as out, tempfile.TemporaryFile() as spool:
-        written = builder.write(header, spool, out)
+        written = builder.write(header, spool, out, seal)
     return PatchStats(
         source_size=sum(base.size for base in files.bases),
         target_size=files.target.size,
@@ -130,6 +131,40 @@ def create_patch(
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
     )
+
+
+def create_both(
+    files: TensorFiles,
+    outputs: tuple[Output, Output],
+    options: Options,
+    seal: Callable[[bytes], bytes],
+    metadata: Mapping[str, Any],
+    progress: Progress,
+) -> PatchStats:
+    """Writes the patch and the one that leads back, as of `create_patch`.
+
+    Args:
+        files: of one base.
+        outputs: of both.
+        options, seal, metadata: for both.
+        progress: is told of both as of one.
+
+    Raises:
+        InputError: several bases, or one output.
+        IoError: a file cannot be written.
+    """
+    check_reversible(files.bases)
+    (base,) = files.bases
+    turned = TensorFiles((files.target,), base)
+    stages = Stages(files.target.size + base.size, progress)
+
+    def write(pair: TensorFiles, out: Output) -> PatchStats:
+        stage = stages.stage(pair.target.size)
+        return create_patch(pair, (), out, options, seal=seal, metadata=metadata, progress=stage)
+
+    with paired_outputs(*outputs) as (out, back):
+        stats, led_back = write(files, out), write(turned, back)
+    return dataclasses.replace(stats, reverse_size=led_back.patch_size)
 
 
 def apply_patch(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sapwood.cli import file_listing
 from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
 from sapwood.cli.reports import count, human_size, percentage, printable
+from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.codec import Coding
 from sapwood.patch.format import VERSION, FileDigest, Front, Segment
 from sapwood.tensors import DType
+from sapwood.trust import Listed
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
@@ -25,6 +28,8 @@ WORDS = {
     Coding.VALUE: "value",
     Coding.SPLICE: "spliced",
     Coding.COMPRESSED: "compressed",
+    Coding.PREFIXED: "compressed with the base",
+    Coding.BLOCKS: "blocks",
     Coding.RAW: "raw",
 }
 
@@ -51,8 +56,23 @@ def facts(front: Front) -> dict[str, Any]:
         "writer": header.writer,
         "created_at": header.created_at,
         "metadata": dict(header.metadata),
+        "files": file_facts(front),
         "segments": [segment_facts(segment) for segment in front.segments],
     }
+
+
+def file_facts(front: Front) -> list[dict[str, Any]] | None:
+    """The files of a folder, and of its base; null where the target is a file."""
+    files = front.header.target.files
+    if files is None:
+        return None
+    executable = {one.path for one in files if one.executable}
+    found = list(file_listing.patched_files(front))
+    facts = file_listing.facts([one for one, _ in found])
+    return [
+        {**one, "executable": one["path"] in executable, "payload_size": payload}
+        for one, (_, payload) in zip(facts, found, strict=True)
+    ]
 
 
 def digest_facts(digest: FileDigest) -> dict[str, Any]:
@@ -64,11 +84,13 @@ def digest_facts(digest: FileDigest) -> dict[str, Any]:
 def segment_facts(segment: Segment) -> dict[str, Any]:
     """A segment; `name` is null for what is no tensor's, `codings` in bytes of target.
 
+    `blocks` is the type of quantised weights that were taken apart, null of other segments.
     `base` in the terms of `prediction` is the place in `bases`, from 0.
     """
     return {
         "name": segment.name or None,
         "dtype": segment.dtype.label,
+        "blocks": None if segment.blocks is None else segment.blocks.name,
         "shape": list(segment.shape),
         "target_offset": segment.target_offset,
         "target_size": segment.nbytes,
@@ -89,22 +111,38 @@ def codings(segment: Segment) -> list[tuple[Coding, int]]:
 
 
 def bits_per_weight(segment: Segment) -> float | None:
-    """Bits of payload for each element; None where there are none, or they are bytes."""
+    """Bits of payload for each element, or weight in a block; None where there are none.
+
+    Of bytes likewise.
+    """
     if segment.dtype is DType.BYTES or segment.elements == 0:
         return None
-    return 8 * segment.payload_size / segment.elements
+    weights = segment.elements
+    if segment.blocks is not None:
+        weights = weights // segment.blocks.nbytes * segment.blocks.weights
+    return 8 * segment.payload_size / weights
 
 
-def show(front: Front, most: int | None, *, terminal: bool) -> None:
+def show(front: Front, signatures: Sequence[Listed], most: int | None, *, terminal: bool) -> None:
     """Prints facts and rows.
 
     Args:
         front: of the patch.
+        signatures: of the patch, checked or not.
         most: rows to show, or None for all.
         terminal: whether to draw a table, or to align plain text.
     """
-    for name, value in headline(front):
+    signed = [("signature", signature_words(one)) for one in signatures]
+    for name, value in [*headline(front), *(signed or [("signature", "none")])]:
         print(f"{name + ':':<10} {printable(value)}")
+    if front.header.target.files is not None:
+        files = list(file_listing.patched_files(front))
+        file_listing.show(
+            [one for one, _ in files],
+            [payload for _, payload in files],
+            everything=most is None,
+            terminal=terminal,
+        )
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [row_of(front, segment) for segment in ordered[:most]]
     print()
@@ -125,6 +163,8 @@ def headline(front: Front) -> Iterator[tuple[str, str]]:
         for i, base in enumerate(header.bases):
             yield f"base {i + 1}", digest_text(base, header.base_format)
     yield "target", digest_text(header.target, header.target_format)
+    if header.target.files is not None:
+        yield "files", file_listing.counted([one for one, _ in file_listing.patched_files(front)])
     tensors = header.counts.get("tensors", 0)
     if tensors:
         unchanged = header.counts.get("tensors_unchanged", 0)
@@ -173,7 +213,7 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
     bits = bits_per_weight(segment)
     return (
         shortened(name),
-        segment.dtype.label,
+        segment.dtype.label if segment.blocks is None else segment.blocks.name,
         "x".join(map(str, segment.shape)) or "scalar",
         words,
         human_size(segment.payload_size),

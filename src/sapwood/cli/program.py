@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sapwood.cli import (
     apply,
+    chain,
+    completion,
     create,
     diff,
     extract_adapter,
     fingerprint,
     inspect,
     keygen,
+    plan,
     roll_back,
     sign,
     verify,
@@ -23,19 +26,11 @@ from sapwood.cli.arguments import Parser, Version
 from sapwood.cli.failures import INTERRUPTED, exit_codes, from_os_error, report, report_interrupt
 from sapwood.cli.interrupts import Interrupted, interruptible
 from sapwood.cli.reports import discard_stdout, tolerant_output
-from sapwood.errors import LimitExceeded, SapwoodError
+from sapwood.errors import InputError, LimitExceeded, SapwoodError
 
 COMMANDS = (
-    create,
-    apply,
-    roll_back,
-    inspect,
-    verify,
-    diff,
-    extract_adapter,
-    keygen,
-    sign,
-    fingerprint,
+    *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
+    *(keygen, sign, fingerprint, chain, plan, completion),
 )
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
@@ -58,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with interruptible():
             arguments = parser().parse_args(words)
-            code: int = arguments.run(arguments)
+            code: int = runner(arguments)(arguments)
             sys.stdout.flush()
             return code
     except SapwoodError as e:
@@ -73,6 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report(LimitExceeded("out of memory; use fewer --threads"), arguments)
     except Interrupted as e:
         return report_interrupt(e.number, arguments)
+
+
+def runner(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """What runs a command: itself, or for many files the batch that runs it for each.
+
+    Raises:
+        InputError: an option of a batch, and no batch.
+    """
+    if not getattr(arguments, "keep_going", False):
+        if getattr(arguments, "jobs", None) is not None:
+            raise InputError("--jobs is of many files; add --keep-going, or leave it out")
+        run: Callable[[argparse.Namespace], int] = arguments.run
+        return run
+    from sapwood.cli import batch
+
+    return batch.run
 
 
 def before_parsing(words: Sequence[str]) -> argparse.Namespace:

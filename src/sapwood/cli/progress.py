@@ -24,8 +24,12 @@ def progress_bar(arguments: argparse.Namespace, what: str) -> Iterator[Progress]
     """Shows how far the work of the block is, and removes what it showed.
 
     Nothing is shown with --json or --quiet, or where stderr is no terminal that can
-    move its cursor.
+    move its cursor. A file of a batch is a part of the batch's bar.
     """
+    watched_by: Progress | None = getattr(arguments, "progress", None)
+    if watched_by is not None:
+        yield watched_by
+        return
     watched = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if arguments.json or arguments.quiet or not watched:
         yield silent

@@ -14,11 +14,25 @@ UNITS = ("kB", "MB", "GB", "TB", "PB")
 
 
 def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> None:
-    """Prints a result: the facts with --json, else the text, nothing with --quiet."""
+    """Prints a result: the facts with --json, else the text, nothing with --quiet.
+
+    Of a file of a batch they are kept for the report on all.
+    """
+    if keeps(arguments, facts):
+        return
     if arguments.json:
         tell_json(arguments, facts)
     elif not arguments.quiet:
         print(text, file=result_stream(arguments))
+
+
+def keeps(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> bool:
+    """Whether the command runs for one file of a batch, which takes its facts."""
+    kept: dict[str, Any] | None = getattr(arguments, "kept", None)
+    if kept is None:
+        return False
+    kept.update(facts)
+    return True
 
 
 def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:

@@ -45,7 +45,23 @@ def read_patch_and_bases(patch: str, bases: Sequence[str]) -> tuple[Bytes, list[
     """
     check_stdin(patch, *bases)
     (data,) = read_inputs(patch)
-    return data, [read_inputs(name)[0].data if name == STDIO else name for name in bases]
+    return data, named_inputs(*bases)
+
+
+def has_folder(*names: str) -> bool:
+    """Whether one of the inputs is a folder."""
+    return any(name != STDIO and Path(name).is_dir() for name in names)
+
+
+def named_inputs(*names: str) -> list[Source]:
+    """Inputs by their names, and stdin as its content.
+
+    Raises:
+        InputError: stdin is named twice.
+        IoError: stdin cannot be read.
+    """
+    check_stdin(*names)
+    return [read_inputs(name)[0].data if name == STDIO else name for name in names]
 
 
 def renewable(name: str, data: Bytes) -> Source:

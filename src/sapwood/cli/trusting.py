@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import whole_number
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 MOST_COUNTER = 10**18 - 1  # as many digits as options take
 
 
-def add_trust(parser: Parser) -> None:
-    """The options that say which signatures a patch must have."""
+def add_trust(parser: Parser, *, detached: bool = True) -> None:
+    """The options that say which signatures a patch must have.
+
+    Args:
+        parser: of the command.
+        detached: whether there may be files of signatures beside the patch.
+    """
     trust = parser.add_argument_group(
         "signatures", "Without --public-key none is checked, and the patch may be anybody's."
     )
@@ -26,13 +32,16 @@ def add_trust(parser: Parser) -> None:
         metavar="FILE",
         help="a key that is trusted, 32 bytes; the patch must be signed by one (may be repeated)",
     )
-    trust.add_argument(
-        "--signature",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="signatures that came beside the patch (may be repeated)",
-    )
+    if detached:
+        trust.add_argument(
+            "--signature",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="signatures that came beside the patch (may be repeated)",
+        )
+    else:
+        parser.set_defaults(signature=[])
     trust.add_argument(
         "--minimum-counter",
         type=whole_number(0, MOST_COUNTER),
@@ -56,12 +65,6 @@ def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
         InputError: options without a key, or a file that is none.
         IoError: a file cannot be read.
     """
-    from pathlib import Path
-
-    from sapwood.models.files import read_source
-    from sapwood.trust import read_key
-    from sapwood.trust.ed25519 import PUBLIC_KEY
-
     if not arguments.public_key:
         if arguments.signature or arguments.minimum_counter or arguments.threshold != 1:
             raise InputError(
@@ -70,11 +73,36 @@ def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
             )
         return {"public_key": None}
     return {
-        "public_key": [
-            read_key(Path(name), PUBLIC_KEY, "a public key") for name in arguments.public_key
-        ],
-        # Read once: it may be a pipe.
-        "signature": [read_source(name).tobytes() for name in arguments.signature],
+        "public_key": read_public_keys(arguments.public_key),
+        "signature": read_signatures(arguments.signature),
         "minimum_counter": arguments.minimum_counter,
         "threshold": arguments.threshold,
     }
+
+
+def read_public_keys(names: Sequence[str]) -> list[bytes]:
+    """The keys of files.
+
+    Raises:
+        InputError: a file that is none.
+        IoError: a file cannot be read.
+    """
+    from pathlib import Path
+
+    from sapwood.trust import read_key
+    from sapwood.trust.ed25519 import PUBLIC_KEY
+
+    return [read_key(Path(name), PUBLIC_KEY, "a public key") for name in names]
+
+
+def read_signatures(names: Sequence[str]) -> list[bytes]:
+    """The contents of files of signatures, read once: they may be pipes. None is parsed.
+
+    Raises:
+        IoError: a file cannot be read.
+    """
+    from sapwood.models.files import read_source
+    from sapwood.trust import LARGEST_FILE
+
+    # One that is longer than any can be is refused when it is parsed.
+    return [read_source(name)[: LARGEST_FILE + 1].tobytes() for name in names]

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_threads
+from sapwood.cli.batch_options import add_batch
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
 from sapwood.cli.trusting import add_trust, trust_options
@@ -23,8 +24,10 @@ target; and that those have signed it who are trusted, if keys are given."""
 EXAMPLES = (
     "sapwood verify --base v1.safetensors --patch v1-v2.ttp",
     "sapwood verify --base ~/models --patch merged.ttp",
+    "sapwood verify --base model-v1/ --patch v1-v2.ttp",
     "sapwood verify --base v1.npy --patch v2.ttp --quiet && echo fine",
     "sapwood verify --base v1.bin --patch v2.ttp --public-key release.pub --minimum-counter 17",
+    "sapwood verify --base v1/ --patch patches/ --keep-going --json | jq .failed",
 )
 
 
@@ -35,11 +38,12 @@ def add_to(commands: Commands) -> None:
     )
     add_bases(
         parser,
-        "the file to apply it to, or a folder to look for it in; - for stdin. Once for each, "
-        "if there are several",
+        "the file or folder to apply it to, or a folder to look for the file in; - for stdin. "
+        "Once for each, if there are several",
     )
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     add_threads(parser)
+    add_batch(parser, "verify")
     add_trust(parser)
 
 

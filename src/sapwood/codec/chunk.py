@@ -27,6 +27,7 @@ ANY_PATH = -1  # the best that this processor has
 INLINE = -1  # tables travel in the payload
 STILL = -32768  # the level of a row in which nothing changes
 EDGE_ORIGIN = 28  # measured half octaves at which Levelling.EDGES counts an error as an ULP
+QUANTS_LEVEL = -2  # of the rows of quants under Levelling.EDGES: their edges are their contexts
 NO_LEVELS: Levels = np.empty(0, np.int16)
 
 
@@ -39,7 +40,12 @@ class Coding(enum.StrEnum):
     VALUE = "v"  # floating-point elements by themselves
     SPLICE = "x"  # copies from anywhere in the base, and new bytes
     COMPRESSED = "z"  # a zstd frame
+    PREFIXED = "p"  # a zstd frame that goes on from a part of the base
+    BLOCKS = "b"  # quantised blocks, each kind of number in them apart
     RAW = "r"  # the bytes
+
+
+ELSEWHERE = frozenset({Coding.SPLICE, Coding.PREFIXED})  # these read any place of the first base
 
 
 class Levelling(enum.Enum):
@@ -66,7 +72,7 @@ class Recipe:
     """How the chunks of a tensor are to be coded, if nothing smaller is found.
 
     Attributes:
-        coding: RESIDUAL, SPARSE, VALUE, COMPRESSED or RAW.
+        coding: RESIDUAL, SPARSE, VALUE, COMPRESSED, RAW or BLOCKS.
         levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
         shift: what is taken from every measured level, half octaves; EDGES has no use for it.
         level: the one level of the tensor, for Levelling.TENSOR and EDGES, measured
@@ -75,6 +81,7 @@ class Recipe:
             when they travel in the payload.
         bits: expected, an element.
         unseen_changes: the samples showed no change, so whatever changed was not seen.
+        planes: how each plane of a chunk of BLOCKS is to be coded, in order.
     """
 
     coding: Coding
@@ -84,6 +91,7 @@ class Recipe:
     table: int = 0
     bits: float = 0.0
     unseen_changes: bool = False
+    planes: tuple[Recipe, ...] = ()
 
 
 @contextlib.contextmanager
@@ -130,6 +138,17 @@ def settled(levels: Levels, level: int, slack: int) -> Levels:
     return np.where(near, level, levels).astype(np.int16)
 
 
+def edge_levels(dtype: DType, measured: Levels, level: int) -> Levels:
+    """The levels of a payload under Levelling.EDGES, from those measured of rows and tensor.
+
+    Of quants it is known how far they are from what they round to, which says more than the
+    row does; but in a still row it means nothing.
+    """
+    if dtype.family != "float":
+        return np.where(measured == STILL, STILL, QUANTS_LEVEL).astype(np.int16)
+    return shifted(settled(measured, level, Levelling.EDGES.slack), EDGE_ORIGIN)
+
+
 def encode_chunk(
     recipe: Recipe,
     dtype: DType,
@@ -159,8 +178,7 @@ def encode_chunk(
             levels = shifted(np.array([recipe.level], np.int16), recipe.shift)
         case Levelling.EDGES:
             measured = _kernel.row_levels(dtype.code, base, target, row_length)
-            own = settled(measured, recipe.level, recipe.levelling.slack)
-            levels = shifted(own, EDGE_ORIGIN)
+            levels = edge_levels(dtype, measured, recipe.level)
         case _:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)

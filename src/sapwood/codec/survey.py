@@ -18,14 +18,13 @@ import numpy.typing as npt
 
 from sapwood import _kernel
 from sapwood.codec.chunk import (
-    EDGE_ORIGIN,
     STILL,
     Bytes,
     Levelling,
     Levels,
-    settled,
-    shifted,
+    edge_levels,
 )
+from sapwood.codec.content import Content
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -64,11 +63,12 @@ class Levelled:
     @classmethod
     def of(cls, counts: Counts, steps: Counts) -> Levelled:
         """From (128, 256) counts."""
-        context, token = np.nonzero(counts)
+        # Several times as fast as np.nonzero of the counts.
+        place = np.flatnonzero(counts.reshape(-1) != 0)
         return cls(
-            context.astype(np.int16),
-            token.astype(np.uint8),
-            counts[context, token],
+            (place // counts.shape[1]).astype(np.int16),
+            (place % counts.shape[1]).astype(np.uint8),
+            counts.reshape(-1)[place],
             steps,
         )
 
@@ -125,7 +125,7 @@ def sample_ranges(
     return [(i * block, (i + 1) * block) for i in range(SAMPLED // 2, blocks, step)]
 
 
-def joined(data: Bytes, ranges: Sequence[tuple[int, int]]) -> Bytes:
+def joined(data: Content, ranges: Sequence[tuple[int, int]]) -> Bytes:
     """Ranges of bytes put together; `data` itself where that is one range of all."""
     if len(ranges) == 1:
         ((begin, end),) = ranges
@@ -240,8 +240,7 @@ def survey_tensor(
         levelled[Levelling.ROWS] = measured(by_row)
         levelled[Levelling.RUNS] = measured(runs)
     if edges is not None:
-        own = shifted(settled(by_row, level, Levelling.EDGES.slack), EDGE_ORIGIN)
-        levelled[Levelling.EDGES] = measured(own, edges)
+        levelled[Levelling.EDGES] = measured(edge_levels(dtype, by_row, level), edges)
     return Survey(dtype, elements, levelled, level, exponents)
 
 

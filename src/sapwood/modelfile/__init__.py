@@ -12,9 +12,11 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.coreml import looks_like_coreml, read_coreml
 from sapwood.modelfile.coreml_weights import looks_like_coreml_weights, read_coreml_weights
 from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
+from sapwood.modelfile.hdf5 import looks_like_hdf5, read_hdf5
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
 from sapwood.modelfile.npy import looks_like_npy, read_npy
 from sapwood.modelfile.onnx import looks_like_onnx, read_onnx
+from sapwood.modelfile.openvino import looks_like_openvino, read_openvino
 from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
 from sapwood.modelfile.tflite import looks_like_tflite, read_tflite
 from sapwood.modelfile.zipped import looks_like_zip, read_zip
@@ -29,8 +31,10 @@ __all__ = [
     "read_coreml",
     "read_coreml_weights",
     "read_gguf",
+    "read_hdf5",
     "read_npy",
     "read_onnx",
+    "read_openvino",
     "read_safetensors",
     "read_tflite",
     "read_zip",
@@ -43,9 +47,11 @@ READERS: tuple[
     (looks_like_safetensors, read_safetensors),
     (looks_like_gguf, read_gguf),
     (looks_like_zip, read_zip),
+    (looks_like_hdf5, read_hdf5),
     (looks_like_npy, read_npy),
     (looks_like_tflite, read_tflite),
     (looks_like_coreml_weights, read_coreml_weights),
+    (looks_like_openvino, read_openvino),
     (looks_like_onnx, read_onnx),
     (looks_like_coreml, read_coreml),
 )
@@ -56,6 +62,7 @@ BEGINNINGS: tuple[tuple[Callable[[FileBytes], bool], str], ...] = (
     (looks_like_safetensors, "safetensors"),
     (looks_like_gguf, "gguf"),
     (looks_like_zip, "zip"),
+    (looks_like_hdf5, "hdf5"),
     (looks_like_npy, "npy"),
     (looks_like_tflite, "tflite"),
 )

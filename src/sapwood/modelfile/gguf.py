@@ -247,12 +247,13 @@ def _entries(infos: Sequence[TensorInfo], start: int, size: int) -> list[TensorE
         if offset > size:
             raise _broken(info, f"an offset within {max(0, size - start)} bytes", info.offset)
         known = GGML_TYPES.get(info.ggml_type)
+        blocks = known.name.lower() if known is not None and known.elements > 1 else None
         if known is None:
             end = start + ascending[i + 1].offset if i + 1 < len(ascending) else size
             spec = TensorSpec(DType.BYTES, (min(end, size) - offset,))
         else:
             spec = _spec(info, known, size - offset)
-        entries.append(TensorEntry(info.name, spec, offset))
+        entries.append(TensorEntry(info.name, spec, offset, blocks))
     return entries
 
 

@@ -27,11 +27,16 @@ MAX_INTEGER = 2**63 - 1  # elements and bytes; far above any file
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file."""
+    """One tensor: `spec.nbytes` bytes at `offset` from the start of the file.
+
+    `blocks` is the type of quantised weights whose whole blocks each of its rows is, as
+    `sapwood.codec.block_types` names it; None of others.
+    """
 
     name: str
     spec: TensorSpec
     offset: int
+    blocks: str | None = None
 
     @property
     def end(self) -> int:
@@ -40,18 +45,34 @@ class TensorEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ExternalTensor:
+    """A tensor that a model file describes and another file holds.
+
+    Attributes:
+        location: of the other file, as the model file has it: from its own folder; None for
+            the file beside it that differs in its ending alone.
+        entry: the tensor, by its place in the other file; nothing of that is checked.
+    """
+
+    location: str | None
+    entry: TensorEntry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ModelFile:
     """The layout of one file.
 
     Attributes:
-        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "onnx", "tflite",
-            "coreml" or "coreml_weights"; "zip" for an archive of other things, or "bytes"
-            for a file that is taken as it is.
+        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "hdf5", "onnx", "tflite",
+            "openvino", "coreml" or "coreml_weights"; "zip" for an archive of other things,
+            "folder" for a folder of several formats, or "bytes" for a file that is taken as
+            it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
             no two adjacent. Together with the tensors they cover the file once.
         warning: why a file that looks like a model is taken as bytes, or None.
+        elsewhere: tensors whose elements are in other files; see `modelfile.folder`.
     """
 
     format: str
@@ -59,6 +80,7 @@ class ModelFile:
     tensors: tuple[TensorEntry, ...]
     skeleton: tuple[Range, ...]
     warning: str | None = None
+    elsewhere: tuple[ExternalTensor, ...] = ()
 
 
 def plain_bytes(size: int, warning: str | None = None) -> ModelFile:

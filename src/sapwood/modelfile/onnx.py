@@ -4,7 +4,8 @@ Tensors are the initializers of the graph, of the subgraphs in the attributes of
 (If, Loop, Scan), of functions and of training graphs; and the constants in attributes. What
 lies in the file as elements is an entry: `raw_data`, and packed `float_data` and
 `double_data`. Integers as varints, strings and all else are skeleton. Of a tensor with
-external data, nothing but its place in another file is here, and that is skeleton too.
+external data, nothing but its place in another file is here: that is skeleton too, and the
+tensor is told by `ModelFile.elsewhere`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.layout import (
+    MAX_INTEGER,
+    ExternalTensor,
+    FileBytes,
+    ModelFile,
+    TensorEntry,
+    bounded_product,
+    byte_view,
+    gaps,
+)
 from sapwood.modelfile.naming import Names, joined, part
 from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
 from sapwood.modelfile.typed import sized_spec
@@ -30,6 +40,8 @@ NEWEST_IR_VERSION = 255  # 13 in 2026
 MOST_BEFORE_GRAPH = 4096  # fields; the graph comes after the producer's name and version
 DEEPEST = 32  # graphs in graphs; the upstream parser stops at 100 messages, three a graph
 MOST_DIMENSIONS = 64
+MOST_ENTRIES = 16  # of a tensor's external data; five are known
+LONGEST_NUMBER = 19  # digits
 
 DTYPES = {
     1: DType.F32, 2: DType.U8, 3: DType.I8, 4: DType.U16, 5: DType.I16, 6: DType.I32,
@@ -93,8 +105,16 @@ def read_onnx(data: FileBytes) -> ModelFile:
     if not looks_like_onnx(view):
         raise InvalidModelFile("expected an ONNX model with a version and a graph", offset=0)
     # The order of the walk is not quite that of the file: a message's fields may come in any.
-    tensors = sorted(_Walk(view).model(), key=lambda tensor: tensor.offset)
-    return ModelFile("onnx", len(view), tuple(tensors), gaps(len(view), tensors))
+    walk = _Walk(view)
+    tensors = sorted(walk.model(), key=lambda tensor: tensor.offset)
+    skeleton = gaps(len(view), tensors)
+    return ModelFile("onnx", len(view), tuple(tensors), skeleton, elsewhere=tuple(walk.elsewhere))
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits say, or None where it is none or too large."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return min(int(text), MAX_INTEGER) if digits else None
 
 
 class _Walk:
@@ -104,6 +124,7 @@ class _Walk:
         self._wire = Wire(view)
         self._view = view
         self._names = Names()
+        self.elsewhere: list[ExternalTensor] = []
 
     def model(self) -> Iterator[TensorEntry]:
         for field in self._wire.fields(0, len(self._view)):
@@ -184,6 +205,7 @@ class _Walk:
         name, kind, external = "", 0, False
         shape: list[int] = []
         runs: dict[int, Field | None] = {}  # by their number; None where there are several
+        entries: list[Field] = []  # that say where external data is
         for field in self._wire.fields(tensor.offset, tensor.end):
             match field.number, field.wire:
                 case 1, _:
@@ -192,19 +214,47 @@ class _Walk:
                     kind = field.value
                 case 8, 2:
                     name = self._text(field)
+                case 13, 2 if len(entries) < MOST_ENTRIES:
+                    entries.append(field)
                 case 14, 0:
                     external = field.value == 1
                 case (4 | 9 | 10) as number, _:
                     runs[number] = None if number in runs else field
+        if external:
+            own = joined(path, name if known is None else known)
+            self._add_external(own, DTYPES.get(kind), shape, entries)
+            return
         # Of several runs, which one counts is a reader's choice: they are skeleton.
         run = runs.get(9, runs.get(4, runs.get(10)))
-        if external or run is None or run.wire != BYTES or not run.length:
+        if run is None or run.wire != BYTES or not run.length:
             return
         dtype = {4: DType.F32, 10: DType.F64}.get(run.number) or DTYPES.get(kind)
         spec = sized_spec(dtype, shape, run.length)
         yield TensorEntry(
             self._names.unique(joined(path, name if known is None else known)), spec, run.offset
         )
+
+    def _add_external(
+        self, name: str, dtype: DType | None, shape: list[int], entries: list[Field]
+    ) -> None:
+        """Notes a tensor in another file, where it is said what part of the file it is.
+
+        Args:
+            name: that it would have here.
+            dtype, shape: as the file claims.
+            entries: messages of a key and a value, both text.
+        """
+        place = {self._first_text(one, {1}): self._first_text(one, {2}) for one in entries}
+        offset = whole_number(place.get("offset", "0"))
+        elements = bounded_product(shape)
+        length = None if dtype is None or elements is None else elements * dtype.size
+        if "length" in place:
+            length = whole_number(place["length"])
+        location = place.get("location")
+        if location and offset is not None and length and offset <= MAX_INTEGER - length:
+            spec = sized_spec(dtype, shape, length)
+            entry = TensorEntry(self._names.unique(name), spec, offset)
+            self.elsewhere.append(ExternalTensor(location, entry))
 
     def _add_extents(self, field: Field, shape: list[int]) -> None:
         if len(shape) > MOST_DIMENSIONS:

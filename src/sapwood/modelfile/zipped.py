@@ -2,8 +2,9 @@
 
 - PyTorch checkpoints, TorchScript and torch.package: the storages are tensors.
 - NumPy .npz: each stored array is a tensor.
-- Keras .keras: the weights are one HDF5 file, whose bytes are patched like any
-  file's; so are those of an archive of other things.
+- Keras .keras: the datasets of the HDF5 file in it are tensors.
+
+An archive of other things is bytes.
 
 Compressed entries are skeleton.
 """
@@ -15,6 +16,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.hdf5 import looks_like_hdf5, read_hdf5
 from sapwood.modelfile.layout import (
     FileBytes,
     ModelFile,
@@ -31,7 +33,8 @@ from sapwood.tensors import DType, TensorSpec
 NPY = ".npy"
 PICKLE = ".pkl"
 LARGEST_PICKLE = 64 << 20  # bytes; of storages in a larger one only the bytes are known
-KERAS = {"metadata.json", "config.json", "model.weights.h5"}
+WEIGHTS = "model.weights.h5"
+KERAS = {"metadata.json", "config.json", WEIGHTS}
 
 
 def looks_like_zip(data: FileBytes) -> bool:
@@ -60,8 +63,24 @@ def read_zip(data: FileBytes) -> ModelFile:
         return laid_out("pytorch", len(view), _storages(view, directory))
     if names and all(name.endswith(NPY) for name in names):
         return laid_out("npz", len(view), [_array(view, entry) for entry in directory.stored])
-    file_format = "keras" if set(names) >= KERAS else "zip"
-    return dataclasses.replace(plain_bytes(len(view)), format=file_format)
+    if set(names) >= KERAS:
+        return laid_out("keras", len(view), _weights(view, directory.stored))
+    return dataclasses.replace(plain_bytes(len(view)), format="zip")
+
+
+def _weights(view: memoryview, stored: Iterable[StoredEntry]) -> list[TensorEntry]:
+    """The datasets of a Keras archive's weights; none where they are no sound HDF5."""
+    for entry in stored:
+        data = view[entry.offset : entry.end]
+        if entry.name == WEIGHTS and looks_like_hdf5(data):
+            try:
+                found = read_hdf5(data)
+            except InvalidModelFile:
+                return []
+            return [
+                dataclasses.replace(one, offset=entry.offset + one.offset) for one in found.tensors
+            ]
+    return []
 
 
 def _array(view: memoryview, entry: StoredEntry) -> TensorEntry:

@@ -1,38 +1,74 @@
 """Patches between two model files: tensor by tensor where the format is known, else as bytes."""
 
+from sapwood.errors import (
+    InvalidPatch,
+    IoError,
+    SapwoodError,
+    SignatureError,
+    SourceHashMismatch,
+    TargetHashMismatch,
+)
 from sapwood.models.adapters import AdapterReport, extract_adapter
 from sapwood.models.applying import apply_patch, patch_info, verify_patch
+from sapwood.models.chain_applying import ChainApplication, apply_chain
+from sapwood.models.chains import append_to_chain, chain_info, create_chain, extract_patch
 from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
+from sapwood.models.file_diffs import FileDiff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
 from sapwood.models.in_place import apply_in_place, confirm, roll_back
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
+from sapwood.models.routes import Alternative, Offer, Route, RoutePlan, plan_route
 from sapwood.models.signing import sign_patch
+from sapwood.models.squashing import squash_chain
+from sapwood.models.versions import Chain, Link, Version
 from sapwood.trust import generate_keypair
 
 __all__ = [
     "AdapterReport",
+    "Alternative",
+    "Chain",
+    "ChainApplication",
+    "FileDiff",
     "Fingerprint",
+    "InvalidPatch",
+    "IoError",
+    "Link",
     "Measures",
     "ModelDiff",
+    "Offer",
     "PatchInfo",
     "PatchStats",
     "PatchVerification",
     "PatchedModel",
+    "Route",
+    "RoutePlan",
+    "SapwoodError",
+    "SignatureError",
+    "SourceHashMismatch",
+    "TargetHashMismatch",
     "TensorDiff",
+    "Version",
+    "append_to_chain",
+    "apply_chain",
     "apply_in_place",
     "apply_patch",
+    "chain_info",
     "compare_fingerprints",
     "confirm",
+    "create_chain",
     "create_patch",
     "diff",
     "extract_adapter",
+    "extract_patch",
     "fingerprint",
     "generate_keypair",
     "load_patched",
     "patch_info",
+    "plan_route",
     "roll_back",
     "sign_patch",
+    "squash_chain",
     "verify_patch",
 ]

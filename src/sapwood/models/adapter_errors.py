@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.models.adapter_files import LoraModule
 from sapwood.models.adapter_selection import Update
 from sapwood.patch.applying import OpenPatch, decode_chunks
@@ -55,7 +56,7 @@ class Remainder:
 
 def remainders(
     opened: OpenPatch,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     updates: Sequence[Update],
     module_of: Callable[[Update], LoraModule | None],
     dtype: DType,
@@ -114,7 +115,9 @@ class Merged:
     right: Doubles
 
     @classmethod
-    def of(cls, update: Update, module: LoraModule, bases: Sequence[Bytes], dtype: DType) -> Merged:
+    def of(
+        cls, update: Update, module: LoraModule, bases: Sequence[Content], dtype: DType
+    ) -> Merged:
         """The weight of a module, whose elements in the adapter are of `dtype`."""
         term = update.term
         base = bases[term.base][term.offset : term.offset + update.segment.nbytes]

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError
 from sapwood.models.adapter_errors import Remainder, remainders
 from sapwood.models.adapter_files import MODEL, LoraModule, lora_module, write_adapter
@@ -141,7 +141,7 @@ def extract_adapter(
     )
 
 
-def written_module(update: Update, body: Bytes, dtype: DType) -> LoraModule | None:
+def written_module(update: Update, body: Content, dtype: DType) -> LoraModule | None:
     """An update as it is written; None where it is all zeros.
 
     Raises:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import IO
 
 from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import (
     InputError,
     InvalidPatch,
@@ -18,15 +17,15 @@ from sapwood.errors import (
     TargetHashMismatch,
     VerificationError,
 )
+from sapwood.models.base_folders import FolderBases
 from sapwood.models.files import (
     Output,
     Source,
-    atomic_output,
     read_source,
     source_list,
 )
-from sapwood.models.folders import contents
-from sapwood.models.journal import journal_path
+from sapwood.models.folder_output import target_output
+from sapwood.models.journal_place import unfinished
 from sapwood.models.results import PatchInfo, PatchVerification
 from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
@@ -48,7 +47,7 @@ from sapwood.trust import Accepted, signatures_of
 def open_model_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     """A patch of model files, its body's digest not yet checked."""
     opened = open_patch(data, limits)
-    if opened.front.header.kind != "model":
+    if opened.front.header.kind == "tensor":
         raise InputError(
             "expected a patch of model files, found one of a tensor; use sapwood.apply_patch"
         )
@@ -76,12 +75,14 @@ def apply_patch(
     SHA-256. The output takes its name only after that.
 
     Args:
-        source: the file that the patch was made from: a path, bytes or a file object. Of
+        source: the file or folder that the patch was made from: a path, bytes or a file
+            object. Of a folder the files that the patch lists are read, others do no harm. Of
             a patch with several sources a list of them, in any order: they are told by
             their digests, and others among them do no harm. A path of a folder stands for
-            the files in it and below: those of the right size are looked through.
+            the files in it and below, too: those of the right size are looked through.
         patch: a path, bytes or a file object.
-        output: a path, which may be that of `source`, or a binary file object.
+        output: a path, which may be that of `source`, or a binary file object. For a target
+            that is a folder, a path where nothing is, or an empty folder.
         public_key: of Ed25519, 32 bytes, or several: the keys that are trusted. With it a
             patch must be signed by one of them. Keys in the patch are never trusted.
         signature: a file of signatures that came beside the patch, or several.
@@ -101,7 +102,8 @@ def apply_patch(
         InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
-        InputError: keys or counters that are none, or those without a public key.
+        InputError: keys or counters that are none, or those without a public key; an output
+            that cannot become a folder.
         IoError: a file cannot be read or written.
         After any of these the output is as it was.
     """
@@ -109,7 +111,7 @@ def apply_patch(
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
     opened, accepted = checked_patch(patch, demands, count, limits)
     bases = matched_sources(opened, source, count)
-    with atomic_output(output) as out:
+    with target_output(output, opened.front.header.target.files) as out:
         actual = write_target(opened, bases, count, out, progress)
     return verification(opened, actual, accepted)
 
@@ -134,37 +136,25 @@ def checked_patch(
 
 def matched_sources(
     opened: OpenPatch, source: Source | Sequence[Source], threads: int
-) -> list[Bytes]:
+) -> list[Content]:
     """The bases of a patch, in its order, among the sources and below those that are folders.
 
     Raises:
         SourceHashMismatch: one is not there.
         IoError: a source cannot be read.
     """
-    sizes = {base.size for base in opened.front.header.bases}
     sources = source_list(source)
+    bases = FolderBases(opened.front.header.bases, sources)
     try:
-        return matched_bases(opened, contents(sources, sizes.__contains__), threads)
+        with bases.explained():
+            return matched_bases(opened, bases.contents(), threads)
     except SourceHashMismatch as e:
         raise SourceHashMismatch(f"{e}{unfinished(sources)}") from e
 
 
-def unfinished(sources: Sequence[Source]) -> str:
-    """What to say of files among the sources that are half updated in place."""
-    paths = [Path(one) for one in sources if isinstance(one, str | os.PathLike)]
-    half = [path for path in paths if os.path.lexists(journal_path(Path(os.path.realpath(path))))]
-    if not half:
-        return ""
-    names = ", ".join(map(str, half))
-    return (
-        f"; an update in place of {names} was begun and is not over: go on with it by "
-        "'sapwood apply --in-place', or have the base back by 'sapwood roll-back'"
-    )
-
-
 def write_target(
     opened: OpenPatch,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     threads: int,
     out: IO[bytes] | None,
     progress: Progress,
@@ -238,7 +228,7 @@ def verify_patch(
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
     actual = None
-    bases: list[Bytes] = []
+    bases: list[Content] = []
     try:
         opened.check_body(count)
     except InvalidPatch as e:

@@ -13,23 +13,22 @@ from typing import IO, Any
 
 from blake3 import blake3
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError
-from sapwood.modelfile import ModelFile, open_model
 from sapwood.models.files import (
     Output,
     Source,
-    atomic_output,
     copy_rest,
     path_name,
-    read_source,
     source_list,
-    unchanged,
 )
+from sapwood.models.folder_segments import input_segments, whole
+from sapwood.models.inputs import Input, check_outside, open_input, unchanged
+from sapwood.models.paired_outputs import check_reversible, output_and_reverse
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats
-from sapwood.models.segments import file_segments
 from sapwood.models.signing import sealing
+from sapwood.models.stages import Stages
 from sapwood.patch.building import (
     DEFAULT_CHUNK,
     Builder,
@@ -39,6 +38,7 @@ from sapwood.patch.building import (
     silent,
 )
 from sapwood.patch.canonical_json import plain
+from sapwood.patch.contents import stripes
 from sapwood.patch.format import FileDigest, Header
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.sources import SegmentSource
@@ -47,8 +47,8 @@ from sapwood.patch.version import WRITER
 SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
 LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
 MOST_TRIED = 256 << 20
-# What a patch by bytes must save: one by tensors tells what changed.
-LEAST_SAVED = 2048  # bytes
+# What a patch by bytes must save: one by tensors tells what changed in which.
+LEAST_SAVED = 512  # bytes
 LEAST_SHARE_SAVED = 0.01
 
 
@@ -65,6 +65,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     created_at: int | None = None,
     chunk_size: int = DEFAULT_CHUNK,
     low_rank: bool = True,
+    reverse: Output | None = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
@@ -74,13 +75,15 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     tensor, matched by name or, where the name changed, by content. Any other file is
     patched as bytes: what stands anywhere in the source is copied, and stretches of changed
     weights are coded as such. So are small files, and those in which no tensor changed,
-    where that saves some kilobytes: then the counts of tensors are 0.
+    where that saves bytes: then the tensors have no names in it.
 
     Args:
-        source: the version that the receiver has: a path, bytes or a binary file object.
-            Or a list of several, for a target that was merged from them: whoever applies
-            the patch needs them all.
-        target: the version to lead to.
+        source: the version that the receiver has: a path, bytes or a binary file object. A
+            path of a folder stands for all files in it and below, links to files included:
+            tensors are found in whichever file they are. Or a list of several, for a target
+            that was merged from them: whoever applies the patch needs them all.
+        target: the version to lead to, likewise. Of a folder its files come back, and
+            whether their owner may execute them; folders without files do not.
         output: where the patch goes: a path, replaced only when the patch is whole and
             checked, or a binary file object.
         compression_level: of zstd, 1 to 19, for what is not elements of tensors.
@@ -94,6 +97,11 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
         low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
             f32. A full fine-tune costs some percent more time for it.
+        reverse: where the patch that leads back goes, made with the same options and
+            signed with the same key and counter, so that a receiver who demands higher
+            counters takes it only if it lowers its demand. Of one source only. Both
+            patches appear or neither; where the process ends between their two renames,
+            or the second fails, there is the reverse alone, and `output` is as it was.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
         progress: is told how much is done, in bytes of the target.
@@ -103,46 +111,98 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 
     Raises:
         IoError: a file cannot be read or written, or source or target changed meanwhile.
-        InputError: an argument is out of range, or `metadata` is not JSON.
-        After either the output is as it was.
+        InputError: an argument is out of range, or `metadata` is not JSON; a folder holds
+            what is no file, or an output; `reverse` of several sources, or to where `output`
+            goes.
+        After either the outputs are as they were, but for what `reverse` says.
     """
     del neural
-    seal = sealing(private_key, counter)
-    notes = plain({} if metadata is None else metadata)
-    check_time(created_at)
     count = thread_count(threads)
-    options = Options(
-        chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count
+    making = Making(
+        Options(chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count),
+        sealing(private_key, counter),
+        plain({} if metadata is None else metadata),
+        check_time(created_at),
     )
     sources = source_list(source)
-    with atomic_output(output) as out, unchanged(*sources, target):
-        olds, new = [read_source(one) for one in sources], read_source(target)
-        old_files, new_file = [open_model(old) for old in olds], open_model(new)
-        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
-            digests = [hashing.submit(file_digest, data, count) for data in (*olds, new)]
-            segments = file_segments(list(zip(olds, old_files, strict=True)), new, new_file)
-            job = Creation(
-                Builder(olds, segments, options, progress),
-                lambda: model_header(
-                    named([one.result() for one in digests[:-1]], sources),
-                    digests[-1].result(),
-                    (old_files[0].format, new_file.format),
-                    created_at,
-                    notes,
-                ),
-                seal,
-            )
-            if tries_bytes(new_file, olds):
-                written = job.write_smaller(out, lambda: plain_segments(olds[0], new))
-            else:
-                written = job.write(out)
+    outputs = [output] if reverse is None else [output, reverse]
+    if reverse is not None:
+        check_reversible(sources)
+    for one in outputs:
+        check_outside(one, *sources, target)
+    with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
+        olds, new = [open_input(one) for one in sources], open_input(target)
+        stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
+        written = making.write(olds, new, sources, out, stages.stage(new.file.size))
+        led_back = None
+        if back is not None:
+            stage = stages.stage(olds[0].file.size)
+            led_back = making.write([new], olds[0], [target], back, stage)
     return PatchStats(
-        source_size=sum(map(len, olds)),
-        target_size=len(new),
+        source_size=sum(one.file.size for one in olds),
+        target_size=new.file.size,
         patch_size=written.size,
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
+        reverse_size=None if led_back is None else led_back.size,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Making:
+    """How patches are made, whichever way they lead.
+
+    Attributes:
+        options: as for `Builder`.
+        seal: as for `Builder.write`.
+        metadata: JSON values for the header.
+        created_at: Unix time in seconds, or None.
+    """
+
+    options: Options
+    seal: Callable[[bytes], bytes]
+    metadata: Mapping[str, Any]
+    created_at: int | None
+
+    def write(
+        self,
+        olds: Sequence[Input],
+        new: Input,
+        sources: Sequence[Source],
+        out: IO[bytes],
+        progress: Progress,
+    ) -> Written:
+        """Writes the patch from some versions to another.
+
+        Args:
+            olds: what it leads from.
+            new: what it leads to.
+            sources: of `olds`, for their names.
+            out: positioned where the patch is to begin.
+            progress: is told how many bytes of the target are done.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
+            threads = self.options.threads
+            digests = [hashing.submit(input_digest, one, threads) for one in (*olds, new)]
+            contents = [one.content for one in olds]
+            job = Creation(
+                Builder(contents, input_segments(olds, new), self.options, progress),
+                lambda: model_header(
+                    named([one.result() for one in digests[:-1]], sources),
+                    digests[-1].result(),
+                    (olds[0].file.format, new.file.format),
+                    self.created_at,
+                    self.metadata,
+                ),
+                self.seal,
+            )
+            if not tries_bytes(new, olds):
+                return job.write(out)
+            old = whole(contents[0])
+            return job.write_smaller(out, lambda: plain_segments(old, whole(new.content)))
 
 
 def model_header(
@@ -154,8 +214,9 @@ def model_header(
 ) -> Header:
     """The header of a patch between model files; `formats` are of the first base and the target."""
     base_format, target_format = formats
+    folders = any(one.files is not None for one in (*bases, target))
     return Header(
-        kind="model",
+        kind="folder" if folders else "model",
         algorithm="delta",
         bases=bases,
         target=target,
@@ -171,14 +232,22 @@ def model_header(
     )
 
 
-def tries_bytes(file: ModelFile, bases: Sequence[Bytes]) -> bool:
+def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     """Whether a patch by bytes may be made as well.
 
     Not of safetensors, whose patches are always by tensors; nor of several bases, of which
-    bytes are found in the first alone.
+    bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
+    file = target.file
     sized = LEAST_TRIED <= file.size <= MOST_TRIED
-    return sized and bool(file.tensors) and file.format != "safetensors" and len(bases) == 1
+    folders = any(one.entries is not None for one in (target, *bases))
+    return (
+        sized
+        and bool(file.tensors)
+        and file.format != "safetensors"
+        and len(bases) == 1
+        and not folders
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -195,14 +264,14 @@ class Creation:
     header: Callable[[], Header]
     seal: Callable[[bytes], bytes]
 
-    def write(self, out: IO[bytes], builder: Builder | None = None) -> Written:
-        """Writes the patch of a builder, by default the one by tensors.
+    def write(self, out: IO[bytes]) -> Written:
+        """Writes the patch by tensors.
 
         Raises:
             OSError: from `out` or a temporary file.
         """
         with tempfile.TemporaryFile() as spool:
-            return (builder or self.builder).write(self.header, spool, out, self.seal)
+            return self.builder.write(self.header, spool, out, self.seal)
 
     def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
         """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
@@ -223,8 +292,12 @@ class Creation:
             smallest, chosen = written, patch
             likely = size <= SMALL or written.counts["tensors_modified"] == 0
             if likely and written.size > LEAST_SAVED:
-                plain_file = Builder(self.builder.bases, by_bytes(), self.builder.options)
-                found = self.write(other, plain_file)
+                counts = written.counts
+                found = Creation(
+                    Builder(self.builder.bases, by_bytes(), self.builder.options),
+                    lambda: dataclasses.replace(self.header(), counts=counts),
+                    self.seal,
+                ).write(other)
                 saved = written.size - found.size
                 if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
                     smallest, chosen = found, other
@@ -246,17 +319,31 @@ def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[Fil
     )
 
 
-def check_time(created_at: int | None) -> None:
-    """Refuses a time that a reader would refuse."""
+def check_time(created_at: int | None) -> int | None:
+    """The time, unless a reader would refuse it.
+
+    Raises:
+        InputError: it is no time.
+    """
     if created_at is None:
-        return
+        return None
     if type(created_at) is not int or not 0 <= created_at < 2**63:
         raise InputError(
             f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
         )
+    return created_at
 
 
-def file_digest(data: Bytes, threads: int) -> FileDigest:
+def input_digest(version: Input, threads: int) -> FileDigest:
+    """Size and digests of a file or folder, with the files of a folder."""
+    return dataclasses.replace(file_digest(version.content, threads), files=version.entries)
+
+
+def file_digest(data: Content, threads: int) -> FileDigest:
     """Size and digests of a whole file."""
-    sha256 = hashlib.sha256(data.data).digest()
-    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest(), sha256)
+    sha256 = hashlib.sha256()
+    blake = blake3(max_threads=threads)
+    for stripe in stripes(data):
+        sha256.update(stripe.data)
+        blake.update(stripe.data)
+    return FileDigest(len(data), blake.digest(), sha256.digest())

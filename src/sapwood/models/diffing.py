@@ -10,10 +10,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
-from sapwood.modelfile import ModelFile, TensorEntry, open_model
+from sapwood.codec.content import Content
+from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import Range
 from sapwood.models.distances import PIECE, Tally
-from sapwood.models.files import STRIPE, Source, read_source, unchanged
+from sapwood.models.file_diffs import FileDiff, file_diffs
+from sapwood.models.files import STRIPE, Source
+from sapwood.models.inputs import Input, open_input, unchanged
 from sapwood.models.pairing import pair_tensors
 from sapwood.patch.building import Progress, silent
 from sapwood.tensors import DType
@@ -106,7 +109,7 @@ class TensorDiff:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelDiff:
-    """What differs between two model files.
+    """What differs between two model files, or folders.
 
     Attributes:
         base_format: as `sapwood.modelfile` names it.
@@ -115,7 +118,8 @@ class ModelDiff:
         target_size: bytes.
         tensors: those of the target in the order of the file, then those that were removed.
         skeleton_changed: whether anything but the tensors' elements differs: metadata,
-            names, shapes, graphs, padding.
+            names, shapes, graphs, padding; which files there are, and how long they are.
+        files: of two folders, all files by path; else none.
     """
 
     base_format: str
@@ -124,6 +128,7 @@ class ModelDiff:
     target_size: int
     tensors: tuple[TensorDiff, ...]
     skeleton_changed: bool
+    files: tuple[FileDiff, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -173,29 +178,37 @@ def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelD
     MiB of memory beside the maps. A file that is no model has no tensors: all of it is skeleton.
 
     Args:
-        base: a path, bytes or a binary file object; of any format that patches know.
+        base: a path, bytes or a binary file object; of any format that patches know. A path
+            of a folder stands for all files in it and below.
         target: likewise. Tensors of files of two formats are compared by their elements.
         progress: is told how many bytes of the target's tensors are done.
 
     Raises:
         IoError: a file cannot be read, or changed meanwhile.
-        InputError: one of them is nothing of the kind.
+        InputError: one of them is nothing of the kind, or a folder with what is no file.
     """
     with unchanged(base, target):
-        old, new = read_source(base), read_source(target)
-        old_file, new_file = open_model(old), open_model(new)
+        old, new = open_input(base), open_input(target)
         return ModelDiff(
-            base_format=old_file.format,
-            target_format=new_file.format,
-            base_size=len(old),
-            target_size=len(new),
-            tensors=tuple(tensor_diffs(old, old_file, new, new_file, progress)),
-            skeleton_changed=not same_ranges(old, old_file.skeleton, new, new_file.skeleton),
+            base_format=old.file.format,
+            target_format=new.file.format,
+            base_size=old.file.size,
+            target_size=new.file.size,
+            tensors=tuple(tensor_diffs(old.content, old.file, new.content, new.file, progress)),
+            skeleton_changed=not same_skeletons(old, new),
+            files=tuple(file_diffs(old, new)),
         )
 
 
+def same_skeletons(old: Input, new: Input) -> bool:
+    """Whether two versions are alike in everything but elements: in files and in bytes."""
+    return old.entries == new.entries and same_ranges(
+        old.content, old.file.skeleton, new.content, new.file.skeleton
+    )
+
+
 def tensor_diffs(
-    old: Bytes, old_file: ModelFile, new: Bytes, new_file: ModelFile, progress: Progress
+    old: Content, old_file: ModelFile, new: Content, new_file: ModelFile, progress: Progress
 ) -> Iterator[TensorDiff]:
     """Compares the tensors of two files; yields those of the target, then what was removed."""
     namesakes = {entry.name: entry for entry in reversed(old_file.tensors)}
@@ -245,7 +258,7 @@ def incomparable(entry: TensorEntry, base: TensorEntry | None, status: Status) -
 
 
 def tallied(
-    old: Bytes, base: TensorEntry, new: Bytes, entry: TensorEntry, moved: Callable[[int], None]
+    old: Content, base: TensorEntry, new: Content, entry: TensorEntry, moved: Callable[[int], None]
 ) -> Tally:
     """Measures two tensors of one type and number of elements, piece by piece.
 
@@ -303,12 +316,12 @@ def ratio(change: float, base: float) -> float:
     return change / base if 0 < base < math.inf and change < math.inf else math.inf
 
 
-def same_ranges(old: Bytes, ours: Sequence[Range], new: Bytes, theirs: Sequence[Range]) -> bool:
+def same_ranges(old: Content, ours: Sequence[Range], new: Content, theirs: Sequence[Range]) -> bool:
     """Whether ranges of two files, each put together, hold the same bytes."""
     if sum(length for _, length in ours) != sum(length for _, length in theirs):
         return False
     left, right = pieces(old, ours), pieces(new, theirs)
-    a, b = old[:0], new[:0]
+    a, b = old[0:0], new[0:0]
     while True:
         a, b = a if len(a) else next(left, a), b if len(b) else next(right, b)
         size = min(len(a), len(b))
@@ -319,7 +332,7 @@ def same_ranges(old: Bytes, ours: Sequence[Range], new: Bytes, theirs: Sequence[
         a, b = a[size:], b[size:]
 
 
-def pieces(data: Bytes, ranges: Sequence[Range]) -> Iterator[Bytes]:
+def pieces(data: Content, ranges: Sequence[Range]) -> Iterator[Bytes]:
     """Ranges of a file, in parts that are compared at once; none is empty."""
     for offset, length in ranges:
         for at in range(offset, offset + length, STRIPE):

@@ -228,9 +228,9 @@ def renamed_output(path: Path, name: object, mode: int | None) -> Iterator[IO[by
     # Short enough for any file system. Without an old file the umask has its say.
     sibling = path.with_name(f".{path.name[:SHOWN]}.{secrets.token_hex(8)}.part")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os_errors(name):
-        handle = os.open(sibling, flags, 0o666 if mode is None else 0o600)
-    try:
+    try:  # a signal may come as soon as the file is there
+        with os_errors(name):
+            handle = os.open(sibling, flags, 0o666 if mode is None else 0o600)
         # Buffered, since a raw file may take less than it is given.
         with os_errors(f"{name}, or {PLACE}"), os.fdopen(handle, "w+b") as file:
             yield file
@@ -244,7 +244,7 @@ def renamed_output(path: Path, name: object, mode: int | None) -> Iterator[IO[by
         with contextlib.suppress(OSError):
             sync_folder(path.parent)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             sibling.unlink()
         raise
 

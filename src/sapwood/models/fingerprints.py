@@ -10,15 +10,21 @@ import dataclasses
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from blake3 import blake3
 
 from sapwood.modelfile import apparent_format
-from sapwood.models.files import STRIPE, Source, os_errors, path_name, read_source, unchanged
+from sapwood.models.files import STRIPE, Source, os_errors, path_name, read_source
+from sapwood.models.folders import folder_of
+from sapwood.models.inputs import unchanged
+from sapwood.models.trees import file_contents, list_folder, read_part
+from sapwood.patch.contents import EndToEnd
+from sapwood.patch.file_lists import FileEntry
 
 DOMAIN = b"sapwood fingerprint v1\n"
+FOLDER_DOMAIN = b"sapwood fingerprint v1 folder\n"
 WHOLE = 4 << 20  # bytes; a file that is no longer is hashed whole
 HEADER = 64 << 10  # bytes at the beginning that are hashed
 TAIL = 4 << 10  # bytes at the end that are hashed
@@ -36,13 +42,14 @@ class Fingerprint:
     """What a model file looks like from a sample of it.
 
     Attributes:
-        format: what the file begins as (`modelfile.apparent_format`), "bytes" of any other.
+        format: what the file begins as (`modelfile.apparent_format`), "bytes" of any other,
+            "folder" of a folder.
         file_size: bytes.
         header_hash: BLAKE3 of the first 64 KiB, in hexadecimal.
         tail_hash: BLAKE3 of the last 4 KiB, in hexadecimal.
         combined_hash: BLAKE3 of the length and the sample, header and tail among it, in
             hexadecimal. The format is no part of it: it follows from the header, and more
-            formats may be told apart one day.
+            formats may be told apart one day. Of a folder paths and sizes are part of it.
         full_digest: SHA-256 of the whole file in hexadecimal, as `sha256sum` prints it and
             `PatchInfo.source_hash` holds it; None where it was not asked for.
     """
@@ -68,7 +75,7 @@ class Fingerprint:
         return self.combined_hash == other.combined_hash
 
 
-def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
+def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
     """Tells versions of a model apart in 10 to 20 ms, whatever the size.
 
     What it promises: files of different lengths differ. A file of up to 4 MiB is read
@@ -82,8 +89,11 @@ def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
     weights is missed more often than not, and whoever knows the rule can change a file
     where nobody looks. Where that matters take `full_digest`, which reads everything.
 
+    A folder has the fingerprint of its files, one after another by path, and of their paths
+    and sizes.
+
     Args:
-        model: a path, bytes or a file object. Of a path no more is read than the sample;
+        model_path: a path, bytes or a file object. Of a path no more is read than the sample;
             what is no regular file, and a file object, is read to its end.
         full: read the whole file for `full_digest`, a few seconds for each GB.
 
@@ -91,9 +101,9 @@ def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
         IoError: the file cannot be read, or changed meanwhile.
         InputError: it is nothing of the kind.
     """
-    with unchanged(model), opened(model) as (size, read):
+    with unchanged(model_path), opened(model_path) as (size, listed, read):
         head, tail = read(0, min(size, HEADER)), read(max(0, size - TAIL), min(size, TAIL))
-        hasher = blake3(DOMAIN + size.to_bytes(8, "little"))
+        hasher = blake3(listed or DOMAIN + size.to_bytes(8, "little"))
         if size <= WHOLE:
             hasher.update(read(0, size))
         else:
@@ -102,7 +112,7 @@ def fingerprint(model: Source, *, full: bool = False) -> Fingerprint:
                 hasher.update(read(offset, BLOCK))
             hasher.update(tail)
         return Fingerprint(
-            format=apparent_format(memoryview(head[:BEGINNING])),
+            format="folder" if listed else apparent_format(memoryview(head[:BEGINNING])),
             file_size=size,
             header_hash=blake3(head).hexdigest(),
             tail_hash=blake3(tail).hexdigest(),
@@ -152,22 +162,44 @@ def sha256(size: int, read: Read) -> str:
 
 
 @contextlib.contextmanager
-def opened(model: Source) -> Iterator[tuple[int, Read]]:
-    """The length of a model and what reads parts of it.
+def opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
+    """The length of a model, the beginning of what is hashed of a folder, and what reads parts.
 
     Raises:
         IoError: it cannot be read, or is cut off meanwhile.
+        InputError: it is nothing of the kind, or a folder with what is no file.
     """
+    root = folder_of(model)
+    if root is not None:
+        entries = [one.entry for one in list_folder(root)]
+        content = EndToEnd(file_contents(root, entries, most_mapped=0))
+        yield (
+            len(content),
+            beginning(entries),
+            lambda offset, wanted: content[offset : offset + wanted].tobytes(),
+        )
+        return
     name = path_name(model) if isinstance(model, str | os.PathLike) else None
     if name is not None and is_regular(name):
         # Read, not mapped: a fault of a map reads what lies around it too.
         with os_errors(name), Path(name).open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             expect(file.fileno(), size)
-            yield size, lambda offset, wanted: read_at(file.fileno(), offset, wanted)
+            yield size, b"", lambda at, wanted: read_part(file.fileno(), at, at + wanted)
         return
     data = read_source(model)
-    yield len(data), lambda offset, wanted: data[offset : offset + wanted].tobytes()
+    yield len(data), b"", lambda offset, wanted: data[offset : offset + wanted].tobytes()
+
+
+def beginning(files: Sequence[FileEntry]) -> bytes:
+    """What is hashed of a folder before its sample: its length, and its files."""
+    hashed = bytearray(FOLDER_DOMAIN)
+    for number in (sum(one.size for one in files), len(files)):
+        hashed += number.to_bytes(8, "little")
+    for one in files:
+        path = one.path.encode()
+        hashed += len(path).to_bytes(8, "little") + path + one.size.to_bytes(8, "little")
+    return bytes(hashed)
 
 
 def is_regular(name: str) -> bool:
@@ -183,19 +215,3 @@ def expect(handle: int, size: int) -> None:
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
         for offset in block_offsets(size):
             os.posix_fadvise(handle, offset, BLOCK, os.POSIX_FADV_WILLNEED)
-
-
-def read_at(handle: int, offset: int, size: int) -> bytes:
-    """Bytes of an open file.
-
-    Raises:
-        OSError: it was cut off meanwhile, or cannot be read.
-    """
-    parts = []
-    while size:
-        part = os.pread(handle, size, offset)
-        if not part:
-            raise OSError("the file was cut off while it was read; try again")
-        parts.append(part)
-        offset, size = offset + len(part), size - len(part)
-    return b"".join(parts)

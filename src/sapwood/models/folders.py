@@ -138,11 +138,9 @@ def atomic_folder(output: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         with os_errors(output):
             yield sibling
-            for file in sibling.iterdir():
-                sync_file(file)
+            sync_below(sibling)
             if there:
                 sibling.chmod(path.stat().st_mode & 0o7777)
-            sync_folder(sibling)
             replace_folder(sibling, path)
         with contextlib.suppress(OSError):  # too late to fail
             sync_folder(path.parent)
@@ -166,6 +164,14 @@ def replace_folder(sibling: Path, path: Path) -> None:
         raise InputError(
             f"{path}: something was written there meanwhile; name another folder"
         ) from e
+
+
+def sync_below(folder: Path) -> None:
+    """Makes what was written to a folder, and to those in it, durable."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            sync_file(Path(parent, name))
+        sync_folder(Path(parent))
 
 
 def sync_file(path: Path) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import (
     InputError,
     InvalidPatch,
@@ -20,12 +20,13 @@ from sapwood.errors import (
     TargetHashMismatch,
 )
 from sapwood.models.applying import checked_patch, matched_sources, verification, write_target
-from sapwood.models.files import Source, read_source
-from sapwood.models.in_place_chunks import Decoder, Rewritten, rewritten_chunks
+from sapwood.models.files import Source
+from sapwood.models.in_place_chunks import Decoder, Rewritten, Window, rewritten_chunks
 from sapwood.models.in_place_plan import Plan, Rewrite, plan_rewrites
 from sapwood.models.in_place_steps import Steps, saves
-from sapwood.models.journal import Journal, journal_path
+from sapwood.models.journal import Journal
 from sapwood.models.journal_format import Head
+from sapwood.models.journal_place import journal_path
 from sapwood.models.locked_file import LockedFile, locked_file
 from sapwood.models.results import PatchVerification
 from sapwood.models.signing import Demands
@@ -85,13 +86,15 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
         IoError: a file cannot be read or written, the disk is full, or another process updates
             the file. What was begun can be gone on with, or rolled back.
         InvalidJournal: the journal that is there is damaged, or somebody else changed the file.
-        InputError: keys or counters that are none, `keep_undo` without `undo`.
+        InputError: keys or counters that are none, `keep_undo` without `undo`, a patch of a
+            folder.
     """
     if keep_undo and not undo:
         raise InputError("keep_undo keeps what undo=False does not write; leave one of them out")
     count = thread_count(threads)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
     opened, accepted = checked_patch(patch, demands, count, limits)
+    check_files(opened)
     with locked_file(path) as file, contextlib.ExitStack() as stack:
         work = Update(file, opened, list(sources), undo, count, limits, progress)
         journal = work.found(stack)
@@ -160,6 +163,17 @@ def confirm(path: str | os.PathLike[str]) -> None:
         if not is_target(file, journal.head):
             raise InputError(f"{file.name}: half updated; go on with the same patch, or roll back")
         journal.remove()
+
+
+def check_files(patch: OpenPatch) -> None:
+    """Refuses a patch of folders.
+
+    Raises:
+        InputError: it is one.
+    """
+    header = patch.front.header
+    if any(one.files is not None for one in (*header.bases, header.target)):
+        raise InputError("the patch is of a folder; only files are updated in place")
 
 
 def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:
@@ -272,7 +286,7 @@ class Update:
         bases = self.patch.front.header.bases
         return frozenset(i for i, base in enumerate(bases) if base.blake3 == self.digest)
 
-    def _bases(self) -> list[Bytes | None]:
+    def _bases(self) -> list[Content | None]:
         """The contents of the bases; None for the file.
 
         Raises:
@@ -320,11 +334,9 @@ class Update:
 
     def _try_first(self) -> None:
         """Decodes all of the target, which goes nowhere: there will be no way back."""
-        bases = [self._mapped() if base is None else base for base in self._bases()]
+        own = Window(self.file.size, self.file.read)
+        bases = [own if base is None else base for base in self._bases()]
         write_target(self.patch, bases, self.threads, None, self.progress)
-
-    def _mapped(self) -> Bytes:
-        return read_source(self.file.path)
 
     def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], list[Rewrite], Plan]:
         """The chunks that are left to be written, and how."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 
 from sapwood.codec import Coding
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import TargetHashMismatch
 from sapwood.models.files import EMPTY
 from sapwood.models.spans import Span, joined_spans
@@ -18,7 +19,7 @@ from sapwood.patch.applying import PREDICTED, ChunkJob, OpenPatch, decode_job
 from sapwood.patch.chunks import chunk_digest
 from sapwood.patch.format import BaseRange, BlendEntry, Chunk, Segment
 from sapwood.patch.predictors import Predictor, segment_predictor
-from sapwood.patch.splice import operations, splice_copies
+from sapwood.patch.splice import splice_copies
 from sapwood.tensors import DType
 
 MOST_READS = 256  # ranges that one chunk is said to read; more are joined
@@ -111,7 +112,7 @@ def stays(segment: Segment, chunk: Chunk, in_file: frozenset[int]) -> bool:
     )
 
 
-def reading_predictor(segment: Segment, body: Bytes) -> Predictor:
+def reading_predictor(segment: Segment, body: Content) -> Predictor:
     """A predictor that is good enough to tell what it reads: factors are not unpacked."""
     prediction = segment.prediction
     if isinstance(prediction, BlendEntry):
@@ -123,11 +124,15 @@ def reading_predictor(segment: Segment, body: Bytes) -> Predictor:
 class Asked:
     """Stands for a base and keeps which parts of it are asked for."""
 
-    def __init__(self, spans: list[Span]) -> None:
+    def __init__(self, size: int, spans: list[Span]) -> None:
         """Puts them into `spans`."""
+        self._size = size
         self._spans = spans
 
-    def __getitem__(self, part: slice) -> Bytes:
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> Bytes:
         self._spans.append((part.start, part.stop))
         return EMPTY
 
@@ -155,10 +160,14 @@ def sources_of(
     if job.chunk.coding not in PREDICTED:
         return (), ()
     asked: list[Span] = []
-    bases = [
-        Asked(asked) if i in in_file else Asked([]) for i in range(len(patch.front.header.bases))
-    ]
-    job.predictor.read(cast("Sequence[Bytes]", bases), job.begin, job.end)
+    job.predictor.read(
+        [
+            Asked(base.size, asked if i in in_file else [])
+            for i, base in enumerate(patch.front.header.bases)
+        ],
+        job.begin,
+        job.end,
+    )
     if not isinstance(job.segment.prediction, BaseRange | BlendEntry):
         return tuple(asked), ()
     dtype, row = job.segment.dtype, job.segment.row_length
@@ -170,18 +179,22 @@ def sources_of(
 class Window:
     """The file as a base: parts of it are read when they are asked for."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, size: int, read: Read) -> None:
         """Reads by `read`."""
+        self._size = size
         self._read = read
 
-    def __getitem__(self, part: slice) -> Bytes:
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> Bytes:
         return self._read(part.start, part.stop)
 
 
 class Decoder:
     """Makes the target bytes of chunks in any order, on any thread."""
 
-    def __init__(self, patch: OpenPatch, bases: Sequence[Bytes | None], read: Read) -> None:
+    def __init__(self, patch: OpenPatch, bases: Sequence[Content | None], read: Read) -> None:
         """Borrows what it reads from.
 
         Args:
@@ -190,8 +203,11 @@ class Decoder:
             read: of the file.
         """
         self._patch = patch
-        windows = [Window(read) if base is None else base for base in bases]
-        self._bases = cast("Sequence[Bytes]", windows)
+        sizes = [base.size for base in patch.front.header.bases]
+        self._bases = [
+            Window(size, read) if base is None else base
+            for size, base in zip(sizes, bases, strict=True)
+        ]
         # Factors take memory, and time to unpack; chunks of a segment come one after another.
         self._predictor = lru_cache(2)(
             lambda number: segment_predictor(patch.front.segments[number], patch.body)
@@ -206,31 +222,15 @@ class Decoder:
         """
         out = np.empty(one.end - one.begin, np.uint8)
         payload = self._patch.body[one.payload_at : one.payload_at + one.chunk.size]
-        if one.chunk.coding is Coding.SPLICE:
-            self._splice(payload, out)
-        else:
-            self._predicted(one, payload, out)
-        if chunk_digest(out) != one.chunk.digest:
-            raise TargetHashMismatch(
-                f"{one.segment.name or 'bytes'}: the target's digest differs at byte {one.begin}"
-            )
-        return out
-
-    def _splice(self, payload: Bytes, out: Bytes) -> None:
-        base, size = self._bases[0], self._patch.front.header.bases[0].size
-        at = 0
-        for new, source, length in operations(payload, size, len(out)):
-            out[at : at + len(new)] = new
-            at += len(new)
-            if length:
-                out[at : at + length] = base[source : source + length]
-            at += length
-
-    def _predicted(self, one: Rewritten, payload: Bytes, out: Bytes) -> None:
         predictor = self._predictor(one.number)
         end = one.offset + len(out)
         job = ChunkJob(one.segment, one.chunk, predictor, one.offset, end, payload)
         stretches: list[Bytes] = []
         if one.chunk.coding in PREDICTED:
             stretches = predictor.read(self._bases, job.begin, job.end)
-        decode_job(job, self._patch, stretches, EMPTY, out)
+        decode_job(job, self._patch, stretches, self._bases[0], out)
+        if chunk_digest(out) != one.chunk.digest:
+            raise TargetHashMismatch(
+                f"{one.segment.name or 'bytes'}: the target's digest differs at byte {one.begin}"
+            )
+        return out

@@ -21,7 +21,7 @@ from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidJournal
-from sapwood.models.files import SHOWN, os_errors, sync_folder
+from sapwood.models.files import os_errors, sync_folder
 from sapwood.models.journal_format import (
     HEAD,
     RECORD,
@@ -40,21 +40,6 @@ from sapwood.models.journal_format import (
     parsed_step,
 )
 from sapwood.models.locked_file import STRIPE, read_at, reserve, write_at
-
-ENDING = "sapwood-journal"
-LONGEST_NAME = 200  # bytes of a file's name that a journal's can hold
-
-
-def journal_path(path: Path) -> Path:
-    """Where the journal of a file is, if it has one.
-
-    Args:
-        path: with symbolic links resolved.
-    """
-    name = path.name
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f"{name[:SHOWN]}.{blake3(os.fsencode(name)).hexdigest(8)}"
-    return path.with_name(f".{name}.{ENDING}")
 
 
 class Journal:

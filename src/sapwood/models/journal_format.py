@@ -33,6 +33,7 @@ SAVED = struct.Struct("<Q")
 SAVED_KIND, STEP_KIND = 1, 2
 NOWHERE = 2**64 - 1  # in place of where a piece's prediction begins
 MOST_ENTRIES = 1 << 20  # of a step
+CODINGS = frozenset(Coding) - {Coding.SPLICE, Coding.BLOCKS}  # others need no more than bytes
 DTYPES = {dtype.code: dtype for dtype in DType}
 
 
@@ -284,7 +285,7 @@ def parsed_piece(data: bytes, at: int, head: Head) -> Piece:
     """
     begin, length, prediction, coding, dtype, _, _, row, size, digest = PIECE.unpack_from(data, at)
     letter = chr(coding)
-    if letter not in set(Coding) or dtype not in DTYPES or letter == Coding.SPLICE:
+    if letter not in CODINGS or dtype not in DTYPES:
         raise InvalidJournal("a piece of an unknown kind; update sapwood")
     predicted = prediction != NOWHERE
     if (predicted and prediction + length > head.target_size) or not 0 < row < 2**31:

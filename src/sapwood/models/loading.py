@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMismatch
 from sapwood.modelfile import open_model
 from sapwood.models.applying import checked_patch, matched_sources
@@ -95,7 +96,7 @@ class PatchedModel(Mapping[str, Any]):
     Equal only to itself, as arrays do not compare to one truth.
     """
 
-    def __init__(self, opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> None:
+    def __init__(self, opened: OpenPatch, bases: Sequence[Content], threads: int) -> None:
         """Takes a patch whose body was checked, and its bases in its order."""
         self._format = opened.front.header.target_format
         self._tensors = lazy_tensors(opened, bases, threads)
@@ -218,7 +219,7 @@ class PatchedModel(Mapping[str, Any]):
         return found
 
 
-def lazy_tensors(opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> Mapping[str, Lazy]:
+def lazy_tensors(opened: OpenPatch, bases: Sequence[Content], threads: int) -> Mapping[str, Lazy]:
     """The tensors of a target, in order.
 
     Raises:
@@ -236,7 +237,9 @@ def lazy_tensors(opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> Map
     return unique((one.name, lazy(one)) for one in named)
 
 
-def tensors_in_bytes(opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> Mapping[str, Lazy]:
+def tensors_in_bytes(
+    opened: OpenPatch, bases: Sequence[Content], threads: int
+) -> Mapping[str, Lazy]:
     """The tensors of a target that is patched as bytes: decoded whole, then read."""
     file_format = opened.front.header.target_format
     if file_format != "bytes":
@@ -275,7 +278,7 @@ def unique(tensors: Iterable[tuple[str, Lazy]]) -> Mapping[str, Lazy]:
 
 
 def tensor_bytes(
-    opened: OpenPatch, bases: Sequence[Bytes], segment: Segment, threads: int
+    opened: OpenPatch, bases: Sequence[Content], segment: Segment, threads: int
 ) -> Bytes:
     """The bytes of one tensor, checked: a read-only part of a base where it is that.
 
@@ -296,7 +299,7 @@ def tensor_bytes(
     return decoded(opened, bases, (segment,), segment.target_offset, segment.nbytes, threads)
 
 
-def whole_target(opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> Bytes:
+def whole_target(opened: OpenPatch, bases: Sequence[Content], threads: int) -> Bytes:
     """The whole target in memory, read-only.
 
     Raises:
@@ -316,7 +319,7 @@ def whole_target(opened: OpenPatch, bases: Sequence[Bytes], threads: int) -> Byt
 
 def decoded(
     opened: OpenPatch,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     segments: tuple[Segment, ...],
     begin: int,
     size: int,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import TensorEntry
 from sapwood.tensors import DType
 
@@ -23,21 +24,25 @@ MOST_CANDIDATES = 256  # tensors of one type and size that are compared with one
 LIKELY = 0.8  # share of equal high bytes; unrelated weights agree in about 0.3
 MARGIN = 0.02  # by which another tensor's score must be above the namesake's
 
+Key = tuple[DType, int, str | None]
 Tops = npt.NDArray[np.uint16]  # the two most significant bytes of sampled elements
 
 
 def pair_tensors(
-    base: Bytes, base_tensors: Sequence[TensorEntry], target: Bytes, tensors: Sequence[TensorEntry]
+    base: Content,
+    base_tensors: Sequence[TensorEntry],
+    target: Content,
+    tensors: Sequence[TensorEntry],
 ) -> list[TensorEntry | None]:
     """For each target tensor, the base tensor that predicts it, or None.
 
     The tensors of a pair have the same element type and as many elements; shapes may
     differ. A base tensor may predict several.
     """
-    alike: dict[tuple[DType, int], list[TensorEntry]] = defaultdict(list)
+    alike: dict[Key, list[TensorEntry]] = defaultdict(list)
     for entry in base_tensors:
         alike[key_of(entry)].append(entry)
-    wanted: dict[tuple[DType, int], list[int]] = defaultdict(list)
+    wanted: dict[Key, list[int]] = defaultdict(list)
     for i, entry in enumerate(tensors):
         wanted[key_of(entry)].append(i)
     pairs: list[TensorEntry | None] = [None] * len(tensors)
@@ -49,12 +54,12 @@ def pair_tensors(
     return pairs
 
 
-def key_of(entry: TensorEntry) -> tuple[DType, int]:
+def key_of(entry: TensorEntry) -> Key:
     """What two tensors must share to be a pair."""
-    return entry.spec.dtype, entry.spec.elements
+    return entry.spec.dtype, entry.spec.elements, entry.blocks
 
 
-def sample(data: Bytes, entry: TensorEntry) -> Bytes:
+def sample(data: Content, entry: TensorEntry) -> Bytes:
     """Evenly spread elements of a tensor, [n, bytes an element]."""
     elements = data[entry.offset : entry.end].reshape(-1, entry.spec.dtype.size)
     # An odd step, lest it fall into one column of a matrix.
@@ -71,7 +76,7 @@ def tops(elements: Bytes) -> Tops:
 class Candidates:
     """The tensors of a base of one element type and count."""
 
-    def __init__(self, base: Bytes, entries: Sequence[TensorEntry]) -> None:
+    def __init__(self, base: Content, entries: Sequence[TensorEntry]) -> None:
         """Borrows the base; reads of it only when there is something to compare."""
         self._base = base
         self._entries = entries
@@ -91,7 +96,7 @@ class Candidates:
             self._sampled = contents, np.stack(rows)
         return self._sampled
 
-    def nearest(self, target: Bytes, entry: TensorEntry) -> TensorEntry | None:
+    def nearest(self, target: Content, entry: TensorEntry) -> TensorEntry | None:
         """The tensor that predicts one of the target best, or None."""
         place = self._places.get(entry.name)
         if entry.spec.elements == 0 or (place is not None and len(self._entries) == 1):

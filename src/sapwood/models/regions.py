@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from sapwood.codec import plan_tensors, survey_tensor
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.survey import joined, sample_ranges
 from sapwood.patch.format import BaseRange
 from sapwood.patch.matching import Copy, find_copies
@@ -125,14 +126,25 @@ def byte_segments(
 
 
 def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
-    """A segment of bytes. One that is a single copy is predicted from it as a whole."""
+    """A segment of the bytes target[begin:end]: see `bytes_of`."""
+    return bytes_of(target[begin:end], begin, end, copies)
+
+
+def bytes_of(data: Content, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
+    """A segment of bytes. One that is a single copy is predicted from it as a whole.
+
+    Args:
+        data: the bytes.
+        begin, end: where they lie in the whole target.
+        copies: of the whole target, ascending.
+    """
     first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
     last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
     inside = tuple(copies[first:last])
     places: tuple[BaseRange, ...] = ()
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
         places = (BaseRange(0, begin + inside[0].shift),)
-    return SegmentSource("", DType.BYTES, (end - begin,), target[begin:end], places, inside)
+    return SegmentSource("", DType.BYTES, (end - begin,), data, places, inside)
 
 
 def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:

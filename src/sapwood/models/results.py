@@ -13,6 +13,7 @@ class PatchStats:
         source_size, target_size, patch_size: bytes.
         tensors_modified: tensors that changed or are new.
         tensors_unchanged: tensors that are copied.
+        reverse_size: bytes of the patch that leads back, or None where none was asked for.
     """
 
     source_size: int
@@ -20,6 +21,7 @@ class PatchStats:
     patch_size: int
     tensors_modified: int
     tensors_unchanged: int
+    reverse_size: int | None = None
 
     @property
     def compression_ratio(self) -> float:

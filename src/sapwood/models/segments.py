@@ -8,7 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
 from sapwood.models.pairing import pair_tensors
@@ -82,20 +84,21 @@ def tensor_segments(
     for i, entry in enumerate(target_file.tensors):
         found = ((n, own[i]) for n, own in enumerate(pairs))
         places = tuple(BaseRange(n, pair.offset) for n, pair in found if pair is not None)
-        yield entry.offset, tensor_segment(entry, places, target)
+        yield entry.offset, tensor_segment(entry, places, target[entry.offset : entry.end])
 
 
 def tensor_segment(
-    entry: TensorEntry, places: tuple[BaseRange, ...], target: Bytes
+    entry: TensorEntry, places: tuple[BaseRange, ...], data: Content
 ) -> SegmentSource:
-    """The segment of one tensor. More sides than the patch format has become one."""
+    """The segment of one tensor, of its bytes. More sides than the patch format has become one."""
     shape = entry.spec.shape
     return SegmentSource(
         name=entry.name,
         dtype=entry.spec.dtype,
         shape=shape if len(shape) <= MOST_DIMENSIONS else (entry.spec.elements,),
-        target=target[entry.offset : entry.end],
+        target=data,
         places=places,
+        blocks=None if entry.blocks is None else BLOCK_TYPES.get(entry.blocks),
     )
 
 

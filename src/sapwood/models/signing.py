@@ -12,6 +12,7 @@ from sapwood.errors import InputError, IoError, SignatureError
 from sapwood.models.files import Output, Source, atomic_output, read_source, unchanged
 from sapwood.models.results import PatchVerification
 from sapwood.patch.applying import OpenPatch, open_patch
+from sapwood.patch.contents import stripes
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.writing import write_all
@@ -74,7 +75,8 @@ def sign_patch(
             write_all(out, memoryview(serialise_detached(digest, [signature])))
         else:
             write_all(out, memoryview(sign_front(front, key, counter, limits)))
-            write_all(out, opened.body.data)
+            for stripe in stripes(opened.body):
+                write_all(out, stripe.data)
 
 
 def sealing(private_key: bytes | None, counter: int) -> Callable[[bytes], bytes]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.modelfile.layout import Range
 from sapwood.patch.matching import Copy, CopyFinder
 
@@ -18,7 +19,7 @@ MOST_SKELETON = 64 << 20  # bytes of the base's skeleton that are searched
 class SkeletonFinder:
     """The skeleton of a base, indexed once for any number of ranges of targets."""
 
-    def __init__(self, base: Bytes, skeleton: Sequence[Range]) -> None:
+    def __init__(self, base: Content, skeleton: Sequence[Range]) -> None:
         """Copies and indexes the first ranges of the skeleton.
 
         Args:
@@ -40,7 +41,7 @@ class SkeletonFinder:
             for offset, start, end in zip(self._offsets, self._starts, ends, strict=True)
         ]
         # What the index borrows: a base that is one range is not copied.
-        self._joined = parts[0] if len(parts) == 1 else np.concatenate([base[:0], *parts])
+        self._joined = parts[0] if len(parts) == 1 else np.concatenate([base[0:0], *parts])
         self._finder = CopyFinder(self._joined)
 
     def find(self, target: Bytes, begin: int, end: int) -> list[Copy]:

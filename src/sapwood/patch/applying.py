@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-from blake3 import blake3
 
 from sapwood.codec import Coding, Tables, parse_tables
 from sapwood.codec.chunk import Bytes, uses_edges
+from sapwood.codec.content import Content
 from sapwood.errors import (
     InvalidPatch,
     SourceHashMismatch,
@@ -25,6 +25,7 @@ from sapwood.errors import (
 )
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.chunks import chunk_digest, decode
+from sapwood.patch.contents import blake3_digest
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     PREAMBLE,
@@ -38,9 +39,11 @@ from sapwood.patch.parsing import parse_front, parse_preamble
 from sapwood.patch.pipeline import ordered
 from sapwood.patch.predictors import Predictor, segment_predictor
 
-PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE})  # these read predictions
+# These read predictions.
+PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS})
 
-Given = TypeVar("Given")
+Given = TypeVar("Given", bound=Content)
+Other = TypeVar("Other")
 
 Place = Callable[[int, int], Bytes]
 """Memory for the target bytes [begin, end), which the decoder fills."""
@@ -58,7 +61,7 @@ class OpenPatch:
 
     front: Front
     tables: tuple[Tables, ...]
-    body: Bytes
+    body: Content
 
     def check_body(self, threads: int = 1) -> None:
         """Compares the digest of all payloads.
@@ -66,7 +69,7 @@ class OpenPatch:
         Raises:
             InvalidPatch: it differs.
         """
-        if blake3(self.body.data, max_threads=threads).digest() != self.front.body_digest:
+        if blake3_digest(self.body, threads) != self.front.body_digest:
             raise InvalidPatch("damaged body: its digest differs; get the patch anew")
 
 
@@ -94,7 +97,7 @@ def open_patch(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
     return OpenPatch(front, tables, data[front.size :])
 
 
-def check_base(patch: OpenPatch, base: Bytes, threads: int) -> None:
+def check_base(patch: OpenPatch, base: Content, threads: int) -> None:
     """Compares size and digest of a base with what the patch was made from.
 
     Raises:
@@ -103,7 +106,7 @@ def check_base(patch: OpenPatch, base: Bytes, threads: int) -> None:
     matched_bases(patch, [base], threads)
 
 
-def matched_bases(patch: OpenPatch, given: Iterable[Bytes], threads: int) -> list[Bytes]:
+def matched_bases(patch: OpenPatch, given: Iterable[Given], threads: int) -> list[Given]:
     """The bases in the patch's order, told by their digests.
 
     Args:
@@ -119,19 +122,19 @@ def matched_bases(patch: OpenPatch, given: Iterable[Bytes], threads: int) -> lis
 
 
 def matched(
-    patch: OpenPatch, given: Iterable[Given], content: Callable[[Given], Bytes], threads: int
-) -> list[Given]:
+    patch: OpenPatch, given: Iterable[Other], content: Callable[[Other], Content], threads: int
+) -> list[Other]:
     """As `matched_bases`, of things that have contents."""
     expected = patch.front.header.bases
     wanted = {(one.size, one.blake3) for one in expected}
     sizes = {one.size for one in expected}
-    found: dict[tuple[int, bytes], Given] = {}
+    found: dict[tuple[int, bytes], Other] = {}
     seen: list[tuple[int, bytes | None]] = []
     for one in given:
         data = content(one)
         digest = None
         if len(data) in sizes:  # others need no hashing
-            digest = blake3(data.data, max_threads=threads).digest()
+            digest = blake3_digest(data, threads)
             if (len(data), digest) in wanted:
                 found[len(data), digest] = one
         seen.append((len(data), digest))
@@ -184,7 +187,7 @@ class DecodedChunk:
 
 def decode_chunks(
     patch: OpenPatch,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     place: Place,
     threads: int,
     *,
@@ -266,7 +269,7 @@ def chunk_jobs(patch: OpenPatch, segments: Sequence[Segment]) -> Iterator[ChunkJ
 
 
 def decode_job(
-    job: ChunkJob, patch: OpenPatch, stretches: Sequence[Bytes], whole_base: Bytes, out: Bytes
+    job: ChunkJob, patch: OpenPatch, stretches: Sequence[Bytes], whole_base: Content, out: Bytes
 ) -> None:
     """Writes the target bytes of a chunk to `out`.
 
@@ -296,4 +299,5 @@ def decode_job(
         whole_base,
         patch.tables,
         edges,
+        job.segment.blocks,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol
 
@@ -16,7 +17,8 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Plan, Recipe, Survey, empty_tables, plan_tensors, survey_tensor
-from sapwood.codec.chunk import Bytes, Coding
+from sapwood.codec.chunk import Coding
+from sapwood.codec.content import Content
 from sapwood.codec.estimate import estimated_bits
 from sapwood.codec.survey import (
     MOST_LOOKED_THROUGH,
@@ -32,6 +34,7 @@ from sapwood.patch.chunks import ChunkSource, Encoded, encode
 from sapwood.patch.format import BLENDED, MOST_ELEMENTS, Header, Segment
 from sapwood.patch.matching import Copy
 from sapwood.patch.pipeline import check_range, ordered
+from sapwood.patch.planes import plane_pairs
 from sapwood.patch.predictors import Predictor, predictor_of
 from sapwood.patch.serialising import serialise_front
 from sapwood.patch.sources import CopyCursor, SegmentSource, chunk_elements
@@ -132,7 +135,7 @@ class Builder:
         progress: who listens.
     """
 
-    bases: Sequence[Bytes]
+    bases: Sequence[Content]
     segments: Sequence[SegmentSource]
     options: Options
     progress: Progress = silent
@@ -147,8 +150,8 @@ class Builder:
         """Writes the whole patch file.
 
         Args:
-            header: asked for when the chunks are done, since digests may take as long; its
-                counts are replaced by what was found.
+            header: asked for when the chunks are done, since digests may take as long;
+                counts that it does not have become what was found.
             spool: an empty temporary file that can be read back; the caller closes it.
             out: positioned where the patch is to begin.
             seal: what the front becomes before it is written: signed, say.
@@ -196,14 +199,19 @@ class Builder:
         """What each segment is predicted from, and its recipe; one of each, in order."""
         threads = self.options.threads
         choices = list(ordered(self.chosen, self.segments, threads))
-        numeric = dict.fromkeys(
+        measured = [
             i
             for i, s in enumerate(self.segments)
             if self.options.compressing and s.dtype is not DType.BYTES and len(s.target)
-        )
+        ]
+        numeric = dict.fromkeys(i for i in measured if self.segments[i].blocks is None)
+        blocked = [i for i in measured if i not in numeric]
         specials = special_values(ordered(lambda i: self.heavy(i, choices[i]), numeric, threads))
         surveyed = ordered(
             lambda i: self.surveyed(self.segments[i], choices[i], specials), numeric, threads
+        )
+        taken_apart = ordered(
+            lambda i: self.survey_blocks(self.segments[i], choices[i]), blocked, threads
         )
         surveys = []
         passes.add(sum(len(s.target) for i, s in enumerate(self.segments) if i not in numeric))
@@ -212,10 +220,14 @@ class Builder:
                 choices[i] = choice
                 surveys.append(survey)
                 passes.add(len(self.segments[i].target))
-        planned = plan_tensors(surveys, specials)
+        by_plane = list(taken_apart)
+        planned = plan_tensors([*surveys, *itertools.chain(*by_plane)], specials)
+        found = iter(planned.recipes)
         recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
-        for i, recipe in zip(numeric, planned.recipes, strict=True):
-            recipes[i] = recipe
+        for i in numeric:
+            recipes[i] = next(found)
+        for i, planes in zip(blocked, by_plane, strict=True):
+            recipes[i] = Recipe(Coding.BLOCKS, planes=tuple(itertools.islice(found, len(planes))))
         return choices, Plan(tuple(recipes), planned.tables)
 
     def chosen(self, source: SegmentSource) -> Choice:
@@ -267,6 +279,27 @@ class Builder:
             edges=edges,
         )
 
+    def survey_blocks(self, source: SegmentSource, choice: Choice) -> list[Survey]:
+        """Measurements of each plane of a tensor of blocks against its prediction."""
+        assert source.blocks is not None
+        ranges = whole_blocks(
+            sample_ranges(len(source.target), 1, source.row_length), source.blocks.nbytes
+        )
+        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
+        target = joined(source.target, ranges)
+        blocks = len(source.target) // source.blocks.nbytes
+        return [
+            survey_tensor(
+                plane.field.dtype,
+                plane.prediction,
+                plane.target,
+                plane.row_length,
+                elements=blocks * plane.field.count,
+                edges=plane.edges,
+            )
+            for plane in plane_pairs(source.blocks, prediction, target, source.row_length)
+        ]
+
     def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
         """What turns a choice into bytes."""
         return predictor_of(source.dtype, choice.entry, np.frombuffer(choice.factors, np.uint8))
@@ -300,6 +333,7 @@ class Builder:
                 offset=job.offset,
                 whole_base=self.bases[0],
                 copies=job.copies,
+                blocks=source.blocks,
             ),
             plan,
             self.options.level,
@@ -309,7 +343,8 @@ class Builder:
     def grid(self, source: SegmentSource) -> tuple[int, int]:
         """Elements a row and bytes a chunk."""
         row = source.row_length
-        elements = chunk_elements(source.dtype, row, self.options.chunk_size)
+        unit = 1 if source.blocks is None else source.blocks.nbytes
+        elements = chunk_elements(source.dtype, row, self.options.chunk_size, unit)
         return min(row, elements), elements * source.dtype.size
 
     def finished(
@@ -317,6 +352,7 @@ class Builder:
     ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)
+        in_planes = any(one.chunk.coding is Coding.BLOCKS for one in encoded)
         return Segment(
             name=source.name,
             dtype=source.dtype,
@@ -325,12 +361,19 @@ class Builder:
             row_length=row,
             chunk_elements=step // source.dtype.size,
             chunks=tuple(one.chunk for one in encoded),
+            blocks=source.blocks if in_planes else None,
         )
+
+
+def whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Ranges of bytes cut down to whole blocks of that size; none that have become empty."""
+    cut = ((begin // size * size, end // size * size) for begin, end in ranges)
+    return [(begin, end) for begin, end in cut if begin < end]
 
 
 def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
     """The serialised sets of a plan; next to nothing where no chunk came to use one."""
-    used = {one.table for own in encoded for one in own if one.table is not None}
+    used = {table for own in encoded for one in own for table in one.tables}
     return [
         tables.serialised() if i in used else empty_tables()
         for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
@@ -338,12 +381,12 @@ def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[byte
 
 
 def tensor_counts(header: Header, segments: Sequence[Segment]) -> dict[str, int]:
-    """The header's counts, with what became of the tensors."""
+    """The header's counts, and what became of the tensors, where it does not tell."""
     tensors = [s for s in segments if s.name or header.kind == "tensor"]
     unchanged = sum(1 for s in tensors if s.unchanged)
     return {
-        **header.counts,
         "tensors": len(tensors),
         "tensors_unchanged": unchanged,
         "tensors_modified": len(tensors) - unchanged,
+        **header.counts,
     }

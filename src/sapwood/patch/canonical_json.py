@@ -118,7 +118,7 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether a string is Unicode text; JSON's escapes can name half a surrogate pair."""
     return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
 
@@ -134,7 +134,7 @@ def _check_user_values(value: Any, where: str) -> None:
                 below += one.values()
             elif isinstance(one, list):
                 below += one
-            elif isinstance(one, str) and not _is_text(one):
+            elif isinstance(one, str) and not is_text(one):
                 raise InvalidPatch(f"{where}: a string that is no Unicode text")
         if not below:
             return
@@ -181,7 +181,7 @@ class Fields:
     def text(self, name: str) -> str:
         """A string."""
         value = str(self._get(name, str))
-        if not _is_text(value):
+        if not is_text(value):
             raise InvalidPatch(f"{self.where}.{name}: a string that is no Unicode text")
         return value
 
@@ -216,6 +216,19 @@ class Fields:
             raise InvalidPatch(f"{self.where}.{name}: expected hexadecimal digits") from e
         if len(value) != size or value.hex() != text:
             raise InvalidPatch(f"{self.where}.{name}: expected {size} bytes in hexadecimal")
+        return value
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there."""
+        return name in self._value
+
+    def flag(self, name: str) -> bool:
+        """True or false; false where the field is absent."""
+        value = self._value.get(name, False)
+        if not isinstance(value, bool):
+            raise InvalidPatch(
+                f"{self.where}.{name}: expected true or false, found {type(value).__name__}"
+            )
         return value
 
     def object(self, name: str) -> Fields:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.survey import joined, sample_ranges
 from sapwood.patch.format import BLENDED, BaseRange, BlendEntry, FactorsEntry, Term
 from sapwood.prediction.blend import Values, values
@@ -42,9 +43,9 @@ class Choice:
 
 def choose_bases(
     dtype: DType,
-    target: Bytes,
+    target: Content,
     row_length: int,
-    bases: Sequence[Bytes],
+    bases: Sequence[Content],
     places: Sequence[BaseRange],
 ) -> Choice:
     """The base, or the sum of bases, that predicts a segment best.
@@ -83,7 +84,7 @@ def choose_bases(
     return Choice(places[int(np.argmin(sizes))])
 
 
-def same(data: Bytes, other: Bytes) -> bool:
+def same(data: Content, other: Content) -> bool:
     """Whether two tensors are the same bytes, a stretch at a time."""
     return all(
         np.array_equal(data[at : at + COMPARED], other[at : at + COMPARED])
@@ -115,7 +116,7 @@ class Sum:
 
     dtype: DType
     terms: Sequence[tuple[float, Bytes]]
-    target: Bytes
+    target: Content
 
     def read(self, first: int, last: int) -> tuple[Values, Bytes]:
         """The sum and the target's bytes of the elements [first, last)."""
@@ -134,8 +135,8 @@ def with_factors(
     choice: Choice,
     dtype: DType,
     shape: tuple[int, ...],
-    target: Bytes,
-    bases: Sequence[Bytes],
+    target: Content,
+    bases: Sequence[Content],
     bits: float,
 ) -> Choice | None:
     """The choice with the low-rank update that the target holds beyond it.

@@ -13,15 +13,20 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Coding, Plan, Recipe, Tables, decode_chunk, encode_chunk
+from sapwood.codec.blocks import BlockType
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.local import plan_locally
 from sapwood.errors import InvalidPatch, SapwoodError
 from sapwood.patch.format import CHUNK_DIGEST, Chunk
 from sapwood.patch.matching import Copy
+from sapwood.patch.planes import decode_planes, encode_planes, plane_pairs
+from sapwood.patch.prefixed import decode_prefixed, encode_prefixed
 from sapwood.patch.splice import decode_splice, encode_splice
 from sapwood.patch.zstd import compress, decompress
 from sapwood.tensors import DType
 
+WORTH_A_PREFIX = 64  # bytes of payload; shorter ones have little to lose
 SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
 LUCK = 1.1  # how much better the whole may compress than the sample
 SURPRISE = 4.0  # a payload larger than this times its estimate is planned anew
@@ -40,6 +45,7 @@ class ChunkSource:
         offset: in the whole target.
         whole_base: what copies refer to.
         copies: found in the base for this chunk, offsets in the whole target.
+        blocks: what the bytes are blocks of, or None.
     """
 
     dtype: DType
@@ -48,9 +54,10 @@ class ChunkSource:
     prediction: Bytes | None
     recipe: Recipe
     offset: int
-    whole_base: Bytes
+    whole_base: Content
     copies: tuple[Copy, ...] = ()
     edges: Bytes | None = None
+    blocks: BlockType | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Encoded:
 
     chunk: Chunk
     payload: bytes
-    table: int | None = None
+    tables: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Candidate:
 
     coding: Coding
     payload: bytes
-    table: int | None = None
+    tables: tuple[int, ...] = ()
 
 
 def chunk_digest(target: Bytes) -> bytes:
@@ -86,14 +93,21 @@ def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> En
         compressing: False allows COPY and RAW only.
     """
     digest = chunk_digest(source.target)
+    best = smallest(source, plan, level, compressing)
+    if best.coding is not Coding.COPY:
+        check_roundtrip(source, best.coding, best.payload, plan.tables)
+    return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.tables)
+
+
+def smallest(source: ChunkSource, plan: Plan, level: int, compressing: bool = True) -> Candidate:
+    """The smallest payload that a chunk, or a plane of one, can have; arguments as `encode`."""
     if source.prediction is not None and np.array_equal(source.prediction, source.target):
-        return Encoded(Chunk(Coding.COPY, 0, digest), b"")
+        return Candidate(Coding.COPY, b"")
     found = candidates(source, plan, level) if compressing else []
     best = min(found, key=lambda one: len(one.payload), default=None)
     if best is None or len(best.payload) >= len(source.target):
-        best = Candidate(Coding.RAW, source.target.tobytes())
-    check_roundtrip(source, best.coding, best.payload, plan.tables)
-    return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.table)
+        return Candidate(Coding.RAW, source.target.tobytes())
+    return best
 
 
 def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
@@ -105,17 +119,53 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
         found.append(Candidate(Coding.SPLICE, spliced))
     if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
         payload = coded(source, recipe, plan.tables[recipe.table])
-        found.append(Candidate(recipe.coding, payload, recipe.table))
+        found.append(Candidate(recipe.coding, payload, (recipe.table,)))
+    if source.blocks is not None:
+        found.append(blocks_candidate(source, source.blocks, plan, level))
     if surprising(source, found):
         local, tables = plan_locally(
             source.dtype, source.prediction, source.target, source.row_length, source.edges
         )
         if tables is not None:
             found.append(Candidate(local.coding, coded(source, local, tables)))
-    smallest = min((len(one.payload) for one in found), default=len(source.target))
-    if source.dtype is DType.BYTES or worth_compressing(source.target, smallest):
+    least = min((len(one.payload) for one in found), default=len(source.target))
+    if source.dtype is DType.BYTES or worth_compressing(source.target, least):
         found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
+    if source.dtype is DType.BYTES and min(len(one.payload) for one in found) > WORTH_A_PREFIX:
+        prefixed = encode_prefixed(
+            source.target, source.offset, source.whole_base, source.copies, level
+        )
+        if prefixed is not None:
+            found.append(Candidate(Coding.PREFIXED, prefixed))
     return found
+
+
+def blocks_candidate(source: ChunkSource, blocks: BlockType, plan: Plan, level: int) -> Candidate:
+    """A chunk of blocks with each of its planes in the smallest coding that this can have."""
+    best = [
+        smallest(
+            ChunkSource(
+                dtype=plane.field.dtype,
+                row_length=plane.row_length,
+                target=plane.target,
+                prediction=plane.prediction,
+                edges=plane.edges,
+                recipe=recipe,
+                offset=source.offset,
+                whole_base=source.whole_base,
+            ),
+            plan,
+            level,
+        )
+        for plane, recipe in zip(
+            plane_pairs(blocks, source.prediction, source.target, source.row_length),
+            source.recipe.planes,
+            strict=True,
+        )
+    ]
+    payload = encode_planes([(one.coding, one.payload) for one in best])
+    tables = tuple(dict.fromkeys(table for one in best for table in one.tables))
+    return Candidate(Coding.BLOCKS, payload, tables)
 
 
 def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
@@ -170,6 +220,7 @@ def check_roundtrip(
         source.whole_base,
         tables,
         source.edges,
+        source.blocks,
     )
     if not np.array_equal(out, source.target):
         raise SapwoodError(
@@ -185,9 +236,10 @@ def decode(
     prediction: Bytes | None,
     out: Bytes,
     row_length: int,
-    whole_base: Bytes,
+    whole_base: Content,
     tables: Sequence[Tables],
     edges: Bytes | None = None,
+    blocks: BlockType | None = None,
 ) -> None:
     """Writes a chunk's target bytes to `out`, which the caller owns.
 
@@ -201,6 +253,7 @@ def decode(
         whole_base: what copies refer to.
         tables: of the patch.
         edges: of the prediction, where `uses_edges` says so.
+        blocks: of its segment, for BLOCKS.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.
@@ -216,5 +269,11 @@ def decode(
             out[:] = np.frombuffer(decompress(payload.data, len(out), "chunk"), np.uint8)
         case Coding.SPLICE:
             decode_splice(payload, whole_base, out)
+        case Coding.PREFIXED:
+            decode_prefixed(payload, whole_base, out)
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
             decode_chunk(coding, dtype, payload, prediction, out, row_length, tables, edges=edges)
+        case Coding.BLOCKS:
+            if blocks is None:
+                raise InvalidPatch("damaged index: blocks of no type; get the patch anew")
+            decode_planes(blocks, payload, prediction, out, row_length, tables)

@@ -16,6 +16,8 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.codec import Coding
+from sapwood.codec.blocks import BlockType
+from sapwood.patch.file_lists import FileEntry
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
 
@@ -64,12 +66,14 @@ class FileDigest:
         blake3: 32 bytes.
         sha256: 32 bytes; None in patches of a tensor, which no other tool names.
         name: of a base among several, to ask for it by; None of others.
+        files: of a folder, whose bytes are theirs in this order; None of a file.
     """
 
     size: int
     blake3: bytes
     sha256: bytes | None = None
     name: str | None = None
+    files: tuple[FileEntry, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,6 +178,7 @@ class Segment:
         target_offset: where the segment lies in the target, bytes.
         body_offset: where its payloads begin in the body, bytes: that of the factors, if
             there are any, then those of the chunks.
+        blocks: what its bytes are blocks of, for the coding BLOCKS; None where it is not used.
     """
 
     name: str
@@ -185,6 +190,7 @@ class Segment:
     chunks: tuple[Chunk, ...]
     target_offset: int = 0
     body_offset: int = 0
+    blocks: BlockType | None = None
 
     @property
     def elements(self) -> int:
@@ -225,7 +231,7 @@ class Header:
     """What can be known of a patch without its index.
 
     Attributes:
-        kind: "tensor" or "model".
+        kind: "tensor"; "model" of files; "folder" where a base or the target is one.
         algorithm: "delta".
         bases: what it applies to.
         target: what it makes.

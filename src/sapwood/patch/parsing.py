@@ -15,6 +15,7 @@ from sapwood.codec import MOST_TABLES, Coding
 from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.patch import canonical_json
 from sapwood.patch.canonical_json import Fields
+from sapwood.patch.file_lists import parse_files
 from sapwood.patch.format import (
     BYTE_ORDER,
     CHUNK_DIGEST,
@@ -39,10 +40,15 @@ from sapwood.patch.format import (
     Segment,
     front_digest,
 )
+from sapwood.patch.parsing_blocks import parse_blocks
 from sapwood.patch.parsing_predictions import parse_prediction
 from sapwood.patch.zstd import decompress
 from sapwood.tensors import DType
 
+SEGMENT_FIELDS = {
+    *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
+    "blocks",
+}
 TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
 
 
@@ -148,17 +154,20 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     if fields.text("format") != VERSION:
         raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
     kind = fields.text("kind")
-    if kind not in {"tensor", "model"}:
-        raise UnsupportedPatch(f"expected a patch of a tensor or a model, found {kind!r}")
+    if kind not in {"tensor", "model", "folder"}:
+        raise UnsupportedPatch(f"expected a patch of a tensor, a model or a folder, found {kind!r}")
     if fields.text("algorithm") != "delta":
         raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
-    bases = tuple(parse_digest(f) for f in fields.objects("bases"))
+    folders = kind == "folder"
+    bases = tuple(parse_digest(f, folders) for f in fields.objects("bases"))
     if not 1 <= len(bases) <= MOST_BASES:
         raise UnsupportedPatch(
             f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}; update sapwood"
         )
-    target = parse_digest(fields.object("target"))
-    if kind == "model" and None in (target.sha256, *(base.sha256 for base in bases)):
+    target = parse_digest(fields.object("target"), folders)
+    if folders and all(one.files is None for one in (target, *bases)):
+        raise InvalidPatch("header: a patch of folders without one")
+    if kind != "tensor" and None in (target.sha256, *(base.sha256 for base in bases)):
         raise InvalidPatch("header: a patch of a model without SHA-256 of base and target")
     label = fields.optional_text("dtype")
     return Header(
@@ -178,14 +187,16 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     )
 
 
-def parse_digest(fields: Fields) -> FileDigest:
-    """A `bases` or `target` entry of the header."""
+def parse_digest(fields: Fields, folders: bool) -> FileDigest:
+    """A `bases` or `target` entry of the header; in a patch of folders it may be one."""
     sha256 = fields.optional_text("sha256")
+    size = fields.size("size")
     return FileDigest(
-        fields.size("size"),
+        size,
         fields.hex("blake3", DIGEST),
         None if sha256 is None else fields.hex("sha256", DIGEST),
         fields.optional_text("name"),
+        parse_files(fields, size) if folders else None,
     )
 
 
@@ -288,9 +299,7 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
 
 def parse_segment(fields: Fields, limits: Limits) -> Segment:
     """One segment of the index. A field that is not known may change its meaning: refused."""
-    fields.only(
-        {"name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"}
-    )
+    fields.only(SEGMENT_FIELDS)
     dtype = parse_dtype(fields.text("dtype"))
     shape = parse_shape(fields)
     elements = math.prod(shape)
@@ -303,6 +312,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
             f"{fields.where}: chunks of {chunk_elements * dtype.size} bytes, {limits.chunk} are "
             "allowed; raise Limits.chunk if you trust the patch"
         )
+    blocks = parse_blocks(fields, dtype, (elements, row_length, chunk_elements), limits)
     codings = fields.text("codings")
     sizes = fields.sizes("sizes")
     digests = fields.hex("digests", CHUNK_DIGEST * len(codings))
@@ -324,6 +334,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
             )
             for i, (letter, size) in enumerate(zip(codings, sizes, strict=True))
         ),
+        blocks=blocks,
     )
     check_chunks(segment, fields.where)
     return segment
@@ -350,7 +361,9 @@ def check_chunks(segment: Segment, where: str) -> None:
                 fits = segment.prediction is not None and chunk.size < length
             case Coding.VALUE:
                 fits = segment.dtype in FLOATS and chunk.size < length
-            case Coding.SPLICE | Coding.COMPRESSED:
+            case Coding.BLOCKS:
+                fits = segment.blocks is not None and chunk.size < length
+            case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
                 fits = chunk.size < length
         if not fits:
             raise InvalidPatch(f"{where}: a chunk with an impossible coding or payload size")

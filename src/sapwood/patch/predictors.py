@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.codec.survey import joined
 from sapwood.patch.format import BaseRange, BlendEntry, FactorsEntry, Segment
 from sapwood.prediction.blend import Blend, packed
@@ -34,7 +35,7 @@ class Predictor:
     places: tuple[tuple[int, int], ...]
     blend: Blend | None
 
-    def read(self, bases: Sequence[Bytes], begin: int, end: int) -> list[Bytes]:
+    def read(self, bases: Sequence[Content], begin: int, end: int) -> list[Bytes]:
         """The stretches of the bases that predict the bytes [begin, end) of the segment."""
         return [bases[base][offset + begin : offset + end] for base, offset in self.places]
 
@@ -58,7 +59,7 @@ class Predictor:
         return out
 
     def sample(
-        self, bases: Sequence[Bytes], ranges: Sequence[tuple[int, int]]
+        self, bases: Sequence[Content], ranges: Sequence[tuple[int, int]]
     ) -> tuple[Bytes | None, Bytes | None]:
         """The predictions of several ranges of bytes, put together, and a blend's edges.
 
@@ -68,7 +69,8 @@ class Predictor:
             return None, None
         if self.blend is None:
             ((base, offset),) = self.places
-            return joined(bases[base][offset:], ranges), None
+            moved = [(offset + begin, offset + end) for begin, end in ranges]
+            return joined(bases[base], moved), None
         size = sum(end - begin for begin, end in ranges)
         out = np.empty(size, np.uint8)
         edges = np.empty(size // self.dtype.size, np.uint8)
@@ -122,7 +124,7 @@ def unpacked_factors(entry: FactorsEntry, payload: Bytes) -> Factors:
     return decode_factors(payload, shape, entry.shifts, entry.exponent, entry.row)
 
 
-def segment_predictor(segment: Segment, body: Bytes) -> Predictor:
+def segment_predictor(segment: Segment, body: Content) -> Predictor:
     """The predictor of a segment of an opened patch."""
     begin = segment.body_offset
     return predictor_of(

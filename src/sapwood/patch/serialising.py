@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sapwood.patch import canonical_json
+from sapwood.patch.file_lists import files_fields
 from sapwood.patch.format import (
     BYTE_ORDER,
     DIGEST,
@@ -65,6 +66,8 @@ def header_fields(header: Header) -> dict[str, Any]:
             fields["sha256"] = one.sha256.hex()
         if one.name is not None:
             fields["name"] = one.name
+        if one.files is not None:
+            fields["files"] = files_fields(one.files)
         return fields
 
     fields: dict[str, Any] = {
@@ -90,7 +93,7 @@ def header_fields(header: Header) -> dict[str, Any]:
 
 def segment_fields(segment: Segment) -> dict[str, Any]:
     """A segment as JSON values."""
-    return {
+    fields: dict[str, Any] = {
         "name": segment.name,
         "dtype": segment.dtype.label,
         "shape": list(segment.shape),
@@ -101,6 +104,9 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
         "sizes": [chunk.size for chunk in segment.chunks],
         "digests": b"".join(chunk.digest for chunk in segment.chunks).hex(),
     }
+    if segment.blocks is not None:
+        fields["blocks"] = segment.blocks.name
+    return fields
 
 
 def prediction_fields(prediction: BaseRange | BlendEntry | None) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.blocks import BlockType
+from sapwood.codec.content import Content
 from sapwood.patch.format import BaseRange
 from sapwood.patch.matching import Copy
 from sapwood.tensors import DType
@@ -24,15 +25,17 @@ class SegmentSource:
         places: parts of the bases that may predict it, the likeliest first.
         copies: of bytes, found in the first base; offsets in the whole files.
         row: elements a row, where the shape does not tell.
+        blocks: what the bytes are whole blocks of, each row of them; None of others.
     """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    target: Bytes
+    target: Content
     places: tuple[BaseRange, ...]
     copies: tuple[Copy, ...] = ()
     row: int | None = None
+    blocks: BlockType | None = None
 
     @property
     def row_length(self) -> int:
@@ -53,9 +56,9 @@ def row_length(shape: tuple[int, ...]) -> int:
     return max(1, math.prod(shape) if len(shape) < 2 else length)
 
 
-def chunk_elements(dtype: DType, row: int, chunk_size: int) -> int:
-    """Elements a chunk: whole rows where they fit."""
-    elements = max(1, chunk_size // dtype.size)
+def chunk_elements(dtype: DType, row: int, chunk_size: int, unit: int = 1) -> int:
+    """Elements a chunk: whole rows where they fit, and whole units of elements."""
+    elements = max(1, chunk_size // dtype.size // unit) * unit
     return elements // row * row if row <= elements else elements
 
 

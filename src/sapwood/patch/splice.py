@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
 from sapwood.errors import InvalidPatch
 from sapwood.patch.matching import Copy
 from sapwood.patch.zstd import compress, decompress
@@ -50,7 +51,7 @@ def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int
     return bytes(payload) + compress(content, level if len(content) > SMALL else BEST_LEVEL)
 
 
-def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
+def decode_splice(payload: Bytes, base: Content, out: Bytes) -> None:
     """Writes the target bytes of a chunk to `out`.
 
     Raises:
@@ -60,7 +61,8 @@ def decode_splice(payload: Bytes, base: Bytes, out: Bytes) -> None:
     for new, source, length in operations(payload, len(base), len(out)):
         out[at : at + len(new)] = new
         at += len(new)
-        out[at : at + length] = base[source : source + length]
+        if length:
+            out[at : at + length] = base[source : source + length]
         at += length
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Coding, Plan, Recipe
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.chunk import ELSEWHERE, Bytes
 from sapwood.codec.local import plan_locally
 from sapwood.errors import (
     InputError,
@@ -174,7 +174,7 @@ def apply_patch_to_chunks(
             f"this patch has {len(header.bases)} bases, of which one can be read at once; "
             "use sapwood.apply_patch"
         )
-    if any(chunk.coding is Coding.SPLICE for chunk in segment.chunks):
+    if any(chunk.coding in ELSEWHERE for chunk in segment.chunks):
         raise InputError("this patch copies from anywhere in its base; use sapwood.apply_patch")
     base = Regrouped(base_chunks, header.bases[0].size, "base")
     return decoded(opened, segment, base, count, checked=not force)

@@ -9,8 +9,7 @@ from typing import Any, Self
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Coding
-from sapwood.codec.chunk import Bytes
+from sapwood.codec.chunk import ELSEWHERE, Bytes
 from sapwood.errors import (
     DtypeMismatch,
     InputError,
@@ -22,6 +21,7 @@ from sapwood.errors import (
 from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
 from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options
 from sapwood.patch.canonical_json import plain
+from sapwood.patch.file_lists import files_fields
 from sapwood.patch.format import (
     DEFAULT_LIMITS,
     MOST_BASES,
@@ -382,7 +382,7 @@ def decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bo
     if not shared:
         return True
     copies_from_elsewhere = any(
-        chunk.coding is Coding.SPLICE for one in patch.front.segments for chunk in one.chunks
+        chunk.coding in ELSEWHERE for one in patch.front.segments for chunk in one.chunks
     )
     in_step = all(base.ctypes.data == out.ctypes.data for base in shared)
     return in_step and not copies_from_elsewhere
@@ -414,7 +414,7 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     """What the header of a patch says; reads no further, so the beginning of it is enough.
 
     Args:
-        data: a patch, of a tensor or a model, from its first byte; at least up to the end
+        data: a patch, of a tensor, model or folder, from its first byte; at least up to the end
             of its header (a few hundred bytes and the metadata).
 
     Returns:
@@ -422,7 +422,8 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         `target_checksum` (BLAKE3, hexadecimal), `base_size`, `target_size` (of the first
         base; `bases` lists the size and checksum of each),
         `estimated_payload_size`, `patch_size` (bytes), `counts`, `writer`, `created_at`
-        and `metadata`. The digest of header, index and tables is compared if they are all
+        and `metadata`; of a target that is a folder its `files`, and of such a base those in
+        its entry. The digest of header, index and tables is compared if they are all
         there; otherwise damage goes unnoticed. `Patch.from_bytes` checks everything.
 
     Raises:
@@ -446,7 +447,10 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         "dtype": None if header.dtype is None else header.dtype.label,
         "shape": list(header.shape),
         "byte_order": header.byte_order,
-        "bases": [{"size": one.size, "checksum": one.blake3.hex()} for one in header.bases],
+        "bases": [
+            {"size": one.size, "checksum": one.blake3.hex(), **files_of(one)}
+            for one in header.bases
+        ],
         "base_checksum": header.bases[0].blake3.hex(),
         "target_checksum": header.target.blake3.hex(),
         "base_size": header.bases[0].size,
@@ -457,4 +461,10 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         "writer": header.writer,
         "created_at": header.created_at,
         "metadata": dict(header.metadata),
+        **files_of(header.target),
     }
+
+
+def files_of(digest: FileDigest) -> dict[str, Any]:
+    """The files of a base or target that is a folder, as `files`; nothing of others."""
+    return {} if digest.files is None else {"files": files_fields(digest.files)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from sapwood.errors import InvalidPatch
 
@@ -11,6 +12,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+LEAST_PREFIX = 8  # bytes
 SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
 
 
@@ -20,11 +22,36 @@ def compress(data: bytes | memoryview, level: int) -> bytes:
     return frame
 
 
-def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
+def compress_after(prefix: bytes, data: bytes | memoryview, level: int) -> bytes:
+    """One frame of `data` that refers to a prefix, with the size of its content in its header."""
+    parameter = zstd.CompressionParameter
+    options = {
+        int(parameter.compression_level): level,
+        int(parameter.enable_long_distance_matching): 1,
+    }
+    compressor = zstd.ZstdCompressor(options=options, zstd_dict=as_prefix(prefix))
+    compressor.set_pledged_input_size(len(data))
+    frame: bytes = compressor.compress(data, compressor.FLUSH_FRAME)
+    return frame
+
+
+def as_prefix(prefix: bytes) -> Any:
+    """What zstd takes for bytes that stand before a content; without any, None."""
+    # The module asks for 8 bytes at least.
+    return zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX else None
+
+
+def decompress(frame: bytes | memoryview, size: int, what: str, prefix: bytes = b"") -> bytes:
     """The content of one frame of exactly `size` bytes.
 
     No more than `size` bytes and one are ever produced, whatever the frame claims, and
     its window must not be larger than a frame of that size needs.
+
+    Args:
+        frame: whole.
+        size: of the content, bytes.
+        what: it is, for errors.
+        prefix: that the frame refers to; at least LEAST_PREFIX bytes, or none.
 
     Raises:
         InvalidPatch: another size, bytes after the frame, or a damaged frame.
@@ -32,7 +59,8 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     # A frame's window is memory too; no encoder that knows the size makes it larger.
     window = min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
     decompressor = zstd.ZstdDecompressor(
-        options={zstd.DecompressionParameter.window_log_max: window}
+        options={zstd.DecompressionParameter.window_log_max: window},
+        zstd_dict=as_prefix(prefix),
     )
     try:
         out: bytes = decompressor.decompress(frame, max_length=size + 1)

@@ -6,6 +6,7 @@ that computes (PyNaCl, in `sapwood[sign]`) is imported when something is signed 
 
 from sapwood.trust.ed25519 import check_private_key, generate_keypair, key_id, public_key_of
 from sapwood.trust.key_files import read_key, write_keypair
+from sapwood.trust.listing import Listed, list_signatures
 from sapwood.trust.policy import Accepted, Policy, check_patch
 from sapwood.trust.signatures import (
     LARGEST_FILE,
@@ -18,6 +19,7 @@ from sapwood.trust.signing import check_counter, sign_detached, sign_front, sign
 __all__ = [
     "LARGEST_FILE",
     "Accepted",
+    "Listed",
     "Policy",
     "Signature",
     "check_counter",
@@ -25,6 +27,7 @@ __all__ = [
     "check_private_key",
     "generate_keypair",
     "key_id",
+    "list_signatures",
     "parse_detached",
     "public_key_of",
     "read_key",

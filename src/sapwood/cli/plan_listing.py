@@ -1,0 +1,99 @@
+"""What `sapwood plan` shows: a row for each route, the chosen one first, and what is of no use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sapwood.cli.reports import human_size, printable
+from sapwood.cli.tables import show_rows
+from sapwood.models.offers import Offered
+from sapwood.models.routes import MOST_NAMED, Route, RoutePlan
+
+COLUMNS = ("", "route", "fetch", "time", "why")
+ON_THE_RIGHT = frozenset({"fetch", "time"})
+CHOSEN = "*"
+MOST_ROWS = 20
+
+
+def plan_facts(
+    plan: RoutePlan, want: bytes, have: Sequence[bytes], offered: Sequence[Offered]
+) -> dict[str, Any]:
+    """A plan as JSON values."""
+    places = {one.offer: one for one in offered}
+
+    def route_facts(route: Route | None) -> dict[str, Any] | None:
+        if route is None:
+            return None
+        return {
+            "steps": [offer_facts(places[one]) for one in route.offers],
+            "bytes": route.size,
+            "seconds": route.seconds,
+        }
+
+    return {
+        "want": want.hex(),
+        "have": [one.hex() for one in have],
+        "route": route_facts(plan.route),
+        "reason": plan.reason,
+        "alternatives": [
+            {
+                "offer": offer_facts(places[one.offer]),
+                "route": route_facts(one.route),
+                "reason": one.reason,
+            }
+            for one in plan.alternatives
+        ],
+    }
+
+
+def offer_facts(offered: Offered) -> dict[str, Any]:
+    """An offer as JSON values, with the bytes of which file it is."""
+    return {
+        "name": offered.offer.name,
+        "file": offered.file,
+        "offset": offered.offset,
+        "bytes": offered.offer.size,
+        "bases": [one.hex() for one in offered.offer.bases],
+        "target": offered.offer.target.hex(),
+    }
+
+
+def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
+    """Prints a plan.
+
+    Args:
+        plan: with a route.
+        terminal: whether to draw a table, or to align plain text.
+    """
+    routes = [(plan.route, "")] if plan.route is not None and plan.route.offers else []
+    routes += [(one.route, one.reason) for one in plan.alternatives if one.route is not None]
+    rows = [
+        (CHOSEN if route is plan.route else "", way(route), *costs(route), why)
+        for route, why in routes[:MOST_ROWS]
+    ]
+    useless = [one for one in plan.alternatives if one.route is None]
+    rows += [
+        ("", printable(one.offer.name), human_size(one.offer.size), "", one.reason)
+        for one in useless[: MOST_ROWS - len(rows)]
+    ]
+    if rows:
+        show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
+        hidden = len(routes) + len(useless) - len(rows)
+        if hidden:
+            print(f"and {hidden} more; --json has them all")
+        print()
+    print(printable(plan.reason))
+
+
+def way(route: Route) -> str:
+    """The steps of a route; of a long one its ends."""
+    names = [printable(one.name) for one in route.offers]
+    if len(names) > MOST_NAMED:
+        names = [names[0], f"{len(names) - 2} more", names[-1]]
+    return " > ".join(names)
+
+
+def costs(route: Route) -> tuple[str, str]:
+    """Bytes and seconds."""
+    return human_size(route.size), f"{route.seconds:.3g} s"

@@ -1,0 +1,169 @@
+"""Reads the weights' places from an OpenVINO model: the XML of an IR, version 10 or 11.
+
+    <net name=".." version="11"><layers>
+      <layer id="0" name="w" type="Const">
+        <data element_type="f32" shape="64, 3" offset="0" size="768"/>
+
+The elements are in the file beside it that ends in ".bin" instead of ".xml"; see
+`modelfile.folder`. The XML itself is skeleton. It is read by expat piece by piece: what
+nests deeply, holds a huge tag or has ever new names of tags is refused, so that memory is
+bounded whatever the file. A document type could only stand before `net`, where none is
+taken: there are no entities that could expand.
+"""
+
+from __future__ import annotations
+
+from xml.parsers import expat
+
+from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.layout import (
+    MAX_INTEGER,
+    ExternalTensor,
+    FileBytes,
+    ModelFile,
+    TensorEntry,
+    byte_view,
+    gaps,
+    shown,
+)
+from sapwood.modelfile.naming import LONGEST, Names
+from sapwood.modelfile.typed import sized_spec
+from sapwood.tensors import DType
+
+BEGINNING = 4096  # bytes in which the first tag must be
+PIECE = 1 << 16  # bytes given to the parser at once
+LARGEST_TAG = 1 << 20  # bytes; the parser holds a tag until it has all of it
+LARGEST = 1 << 28  # bytes of XML; some seconds
+MOST_WORDS = 1 << 12  # names of elements and attributes; the parser keeps each of them
+DEEPEST = 128  # elements in one another; a body in a layer takes six
+LONGEST_NUMBER = 19  # digits
+
+DTYPES = {
+    "f32": DType.F32, "f16": DType.F16, "bf16": DType.BF16, "f64": DType.F64,
+    "f8e4m3": DType.F8_E4M3, "f8e5m2": DType.F8_E5M2, "boolean": DType.BOOL,
+    "i8": DType.I8, "i16": DType.I16, "i32": DType.I32, "i64": DType.I64,
+    "u8": DType.U8, "u16": DType.U16, "u32": DType.U32, "u64": DType.U64,
+}  # fmt: skip
+
+
+def looks_like_openvino(data: FileBytes) -> bool:
+    """Whether the file begins as XML whose first element is `net`."""
+    beginning = bytes(byte_view(data)[:BEGINNING]).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not beginning.startswith((b"<?xml", b"<net")):
+        return False
+    if beginning.startswith(b"<?xml"):
+        beginning = beginning.partition(b"?>")[2].lstrip()
+    return beginning.startswith(b"<net") and beginning[4:5] in (b" ", b"\t", b"\r", b"\n", b">")
+
+
+def read_openvino(data: FileBytes) -> ModelFile:
+    """The layout of the XML of an OpenVINO model.
+
+    Args:
+        data: the whole file, usually a memory map; borrowed for the call.
+
+    Returns:
+        A layout without tensors; `elsewhere` has those of the file beside it.
+
+    Raises:
+        InvalidModelFile: it is no XML, or not one that is safe to read; `offset` is the place.
+        UnsupportedType: `data` is not contiguous bytes.
+    """
+    view = byte_view(data)
+    if not looks_like_openvino(view):
+        raise InvalidModelFile("expected an OpenVINO model", offset=0)
+    if len(view) > LARGEST:
+        raise InvalidModelFile(f"expected at most {LARGEST} bytes of XML", offset=LARGEST)
+    walk = _Walk()
+    walk.read(view)
+    skeleton = gaps(len(view), ())
+    return ModelFile("openvino", len(view), (), skeleton, elsewhere=tuple(walk.tensors))
+
+
+class _Walk:
+    """One pass over the elements of the XML."""
+
+    def __init__(self) -> None:
+        self.tensors: list[ExternalTensor] = []
+        self._names = Names()
+        self._layers: list[dict[str, str]] = []  # that are open
+        self._words: set[str] = set()
+        self._depth = 0
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def read(self, view: memoryview) -> None:
+        """Reads all of a file.
+
+        Raises:
+            InvalidModelFile: see `read_openvino`.
+        """
+        try:
+            for at in range(0, len(view), PIECE):
+                end = min(at + PIECE, len(view))
+                self._parser.Parse(bytes(view[at:end]), end == len(view))
+                if end - max(0, self._parser.CurrentByteIndex) > LARGEST_TAG:
+                    raise InvalidModelFile(
+                        f"expected tags of at most {LARGEST_TAG} bytes", offset=self._place()
+                    )
+        except expat.ExpatError as e:
+            words = expat.errors.messages.get(e.code, "damaged")
+            raise InvalidModelFile(f"no sound XML: {words}", offset=self._place()) from e
+
+    def _place(self) -> int:
+        return max(0, self._parser.CurrentByteIndex)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise InvalidModelFile(
+                f"expected at most {DEEPEST} elements in one another", offset=self._place()
+            )
+        self._words.update(attributes)
+        self._words.add(name)
+        if len(self._words) > MOST_WORDS:
+            raise InvalidModelFile(
+                f"expected at most {MOST_WORDS} names of elements and attributes",
+                offset=self._place(),
+            )
+        if name == "layer":
+            self._layers.append(
+                {key: attributes.get(key, "")[:LONGEST] for key in ("name", "type")}
+            )
+        elif name == "data" and self._layers and self._layers[-1]["type"] == "Const":
+            self._add(self._layers[-1]["name"], attributes)
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if name == "layer":
+            self._layers.pop()
+
+    def _add(self, name: str, attributes: dict[str, str]) -> None:
+        offset, size = whole_number(attributes, "offset"), whole_number(attributes, "size")
+        if offset is None or size is None or offset > MAX_INTEGER - size:
+            raise InvalidModelFile(
+                f"layer {shown(name)}: expected offset and size of its elements",
+                offset=self._place(),
+            )
+        if not size:
+            return
+        shape = shape_of(attributes.get("shape", ""))
+        spec = sized_spec(DTYPES.get(attributes.get("element_type", "").lower()), shape, size)
+        entry = TensorEntry(self._names.unique(name), spec, offset)
+        self.tensors.append(ExternalTensor(None, entry))
+
+
+def whole_number(attributes: dict[str, str], key: str) -> int | None:
+    """The number in an attribute, or None where there is none."""
+    text = attributes.get(key, "")
+    digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return int(text) if digits else None
+
+
+def shape_of(text: str) -> list[int] | None:
+    """Sides as "64, 3, 7"; None where they are not known; none of a scalar."""
+    sides = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(one.isascii() and one.isdecimal() and len(one) <= LONGEST_NUMBER for one in sides):
+        return None
+    return [int(one) for one in sides]

@@ -1,0 +1,250 @@
+"""Many pairs of files at once: which files of two folders belong together, and the work on them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Generic, NoReturn, TypeVar
+
+from sapwood.errors import InputError
+from sapwood.models.files import os_errors
+from sapwood.patch.building import Progress, silent
+from sapwood.patch.pipeline import thread_count
+from sapwood.prediction.blas import one_thread
+
+PATCH_SUFFIX = ".ttp"
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pair:
+    """Two files that belong together.
+
+    Attributes:
+        name: the path of both in their folders, with `/` between its parts; of a patch
+            without its suffix.
+        base: the file of the receiver.
+        other: the target, or the patch.
+        size: of `base` and `other` together, bytes.
+    """
+
+    name: str
+    base: Path
+    other: Path
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pairing:
+    """What two folders have in common.
+
+    Attributes:
+        pairs: by name.
+        without_base: names of files that only the other folder has.
+        only_base: names of files that only the folder of bases has.
+    """
+
+    pairs: tuple[Pair, ...]
+    without_base: tuple[str, ...]
+    only_base: tuple[str, ...]
+
+
+def pair_files(bases: Path, targets: Path) -> Pairing:
+    """Bases and targets of one path in two folders.
+
+    Args:
+        bases: a folder; files in folders below it count too. Links to files are followed,
+            links to folders are not.
+        targets: likewise.
+
+    Raises:
+        InputError: one of them is no folder, or no file of one is in the other.
+        IoError: one cannot be looked at.
+    """
+    return paired(bases, files_by_name(bases), targets, files_by_name(targets))
+
+
+def pair_patches(bases: Path, patches: Path) -> Pairing:
+    """Bases and the patches that `PATH.ttp` names for `PATH`; other files are passed over.
+
+    Args:
+        bases: a folder, as of `pair_files`.
+        patches: likewise.
+
+    Raises:
+        InputError: one of them is no folder, or no patch is of a file of `bases`.
+        IoError: one cannot be looked at.
+    """
+    found = {
+        name.removesuffix(PATCH_SUFFIX): path
+        for name, path in files_by_name(patches).items()
+        if name.endswith(PATCH_SUFFIX)
+    }
+    return paired(bases, files_by_name(bases), patches, found)
+
+
+def paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path]) -> Pairing:
+    """Files by name, of two folders, that have a name in common.
+
+    Raises:
+        InputError: none has.
+        IoError: a file cannot be looked at.
+    """
+    common = sorted(old.keys() & new.keys())
+    if not common:
+        raise InputError(
+            f"no file of {bases} has its like in {others}: the paths in both folders must be "
+            f"the same, and those of patches end in {PATCH_SUFFIX}"
+        )
+    pairs = []
+    for name in common:
+        with os_errors(name):
+            size = old[name].stat().st_size + new[name].stat().st_size
+        pairs.append(Pair(name, old[name], new[name], size))
+    without_base, only_base = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
+    return Pairing(tuple(pairs), tuple(without_base), tuple(only_base))
+
+
+def files_by_name(folder: Path) -> dict[str, Path]:
+    """The regular files below a folder, by their paths in it.
+
+    Raises:
+        InputError: it is no folder.
+        IoError: it cannot be looked at.
+    """
+    found: dict[str, Path] = {}
+    with os_errors(folder):
+        folder.stat()
+        if not folder.is_dir():
+            raise InputError(f"{folder}: expected a folder, found a file; name folders")
+        for parent, _, names in os.walk(folder, onerror=raised):
+            for path in (Path(parent, name) for name in names):
+                if path.is_file():
+                    found[path.relative_to(folder).as_posix()] = path
+    return found
+
+
+def raised(error: OSError) -> NoReturn:
+    """For `os.walk`, which would pass over what cannot be looked at."""
+    raise error
+
+
+class Stopped(BaseException):
+    """The batch ends before this file is done. No error: whoever began the batch knows why."""
+
+
+class Batch(Generic[Result]):
+    """Works on pairs with a pool of threads, the largest first, and goes on after failures."""
+
+    def __init__(
+        self,
+        work: Callable[[Pair, int, Progress], Result],
+        jobs: int | None = None,
+        threads: int | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Takes what to do; nothing begins yet.
+
+        Args:
+            work: of a pair, with as many threads as it is given, telling the progress that it
+                is given: that is what ends it early. What it raises ends the batch.
+            jobs: pairs at once, at most as many as threads; by default as many as threads.
+            threads: in all; by default one for each processor.
+            progress: is told how many bytes of all pairs are done.
+
+        Raises:
+            InputError: a number below 1.
+        """
+        self.threads = thread_count(threads)
+        self.jobs = min(self.threads, thread_count(jobs if jobs is not None else threads))
+        self._work = work
+        self._progress = progress
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._done: dict[str, int] = {}
+
+    def run(self, pairs: Sequence[Pair]) -> list[Result]:
+        """What `work` gave for each pair, in their order.
+
+        Whatever ends it early, a signal or an error that is none of a file, first lets every
+        file that is in work end and tidy up.
+
+        Args:
+            pairs: with names of their own.
+        """
+        total = sum(pair.size for pair in pairs)
+        shares: queue.SimpleQueue[int] = queue.SimpleQueue()
+        jobs = max(1, min(self.jobs, len(pairs)))
+        for share in divided(self.threads, jobs):
+            shares.put(share)
+
+        def one(pair: Pair) -> Result:
+            share = shares.get()
+            try:
+                return self._work(pair, share, self._watch(pair, total))
+            finally:
+                shares.put(share)
+                self._tell(pair, pair.size, total)
+
+        largest_first = sorted(pairs, key=lambda pair: -pair.size)
+        with one_thread(), ThreadPoolExecutor(jobs, "sapwood-batch") as pool:
+            futures = {pair.name: pool.submit(one, pair) for pair in largest_first}
+            try:
+                over, _ = wait(futures.values(), return_when="FIRST_EXCEPTION")
+                for future in over:
+                    future.result()
+                return [futures[pair.name].result() for pair in pairs]
+            finally:
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _watch(self, pair: Pair, every: int) -> Progress:
+        """What tells the progress of one pair as a part of all, and ends it if it is to end."""
+
+        def watch(done: int, total: int) -> None:
+            if self._stop.is_set():
+                raise Stopped
+            self._tell(pair, pair.size * done // max(total, 1), every)
+
+        return watch
+
+    def _tell(self, pair: Pair, done: int, total: int) -> None:
+        with self._lock:
+            self._done[pair.name] = done
+            self._progress(sum(self._done.values()), total)
+
+
+def divided(threads: int, jobs: int) -> list[int]:
+    """As even shares of threads as there are, each at least one."""
+    each, more = divmod(threads, jobs)
+    return [max(1, each + (i < more)) for i in range(jobs)]
+
+
+@contextlib.contextmanager
+def folders_for(paths: Sequence[Path]) -> Iterator[None]:
+    """Folders to write files into, made where they are missing; those that stay empty go again.
+
+    Args:
+        paths: of the files.
+
+    Raises:
+        IoError: one cannot be made.
+    """
+    wanted = {parent for path in paths for parent in path.parents}
+    missing = sorted((one for one in wanted if not one.exists()), key=lambda one: len(one.parts))
+    try:
+        for folder in missing:
+            with os_errors(folder):
+                folder.mkdir(exist_ok=True)
+        yield
+    finally:
+        for folder in reversed(missing):
+            with contextlib.suppress(OSError):  # it is not empty
+                folder.rmdir()

@@ -1,0 +1,292 @@
+"""Goes along the links of a chain, forward and back, from the version that there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from blake3 import blake3
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import (
+    InputError,
+    IoError,
+    SourceHashMismatch,
+    TargetHashMismatch,
+)
+from sapwood.models.applying import checked_patch, open_model_patch, write_target
+from sapwood.models.chain_format import parse_chain
+from sapwood.models.chains import patch_of
+from sapwood.models.files import (
+    PLACE,
+    Output,
+    Source,
+    atomic_output,
+    mapped,
+    mode_of,
+    os_errors,
+    path_name,
+    read_source,
+    source_list,
+)
+from sapwood.models.folders import contents
+from sapwood.models.locating import located
+from sapwood.models.signing import Demands
+from sapwood.models.stages import Stages
+from sapwood.models.versions import Chain, Link, Version
+from sapwood.patch.building import Progress, silent
+from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.writing import write_all
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChainApplication:
+    """What applying a chain came to.
+
+    Attributes:
+        source: the version that was found.
+        target: the version that was made.
+        links: that were applied, in this order; none where the source is the target.
+        signature_valid: True where a public key was given and every link was signed as
+            demanded; None where no key was given, or no link applied.
+        counter: the highest of those that links were accepted with. Keep it: the next
+            patch's should be higher. None where none were.
+    """
+
+    source: Version
+    target: Version
+    links: tuple[Link, ...]
+    signature_valid: bool | None = None
+    counter: int | None = None
+
+
+def apply_chain(
+    source: Source | Sequence[Source],
+    chain: Source,
+    output: Output,
+    public_key: bytes | Sequence[bytes] | None = None,
+    *,
+    to: int | bytes | str = -1,
+    minimum_counter: int = 0,
+    threshold: int = 1,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> ChainApplication:
+    """Makes a version of a chain from any other one.
+
+    Which version the source is is told by its BLAKE3. From there it goes the shortest way:
+    forward, or back where links have reverse patches. Every link on it is checked before any
+    is applied, and each version on the way by its SHA-256; the output takes its name only
+    when the last one is right. Versions on the way go to files without a name
+    beside the output: there are two of them at most at a time, and none is ever left behind.
+
+    Args:
+        source: a version of the chain: a path, bytes or a file object, or a list of several,
+            of which the nearest is taken; a folder stands for the files in it and below.
+        chain: a path, bytes or a file object.
+        output: a path, which may be that of `source`, or a binary file object.
+        public_key: as of `apply_patch`. Every link that is applied must be signed.
+        to: the version to make: its number, a negative one from the end (-1 is the
+            newest), or its SHA-256 as 32 bytes or in hexadecimal.
+        minimum_counter: as of `apply_patch`, of every link. Going forward, no link may
+            have a lower counter than the one before it either, as if they had come one by one.
+        threshold: as of `apply_patch`.
+        threads: to use at once; by default one for each processor.
+        limits: memory that each patch may ask for.
+        progress: is told how many bytes are done, of all versions that are made.
+
+    Raises:
+        SourceHashMismatch: the source is no version of the chain.
+        InputError: the chain has no version `to`, or no way leads there from the source.
+        SignatureError: a link is not signed as demanded.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, TargetHashMismatch,
+            IoError: as `apply_patch`.
+        After any of these the output is as it was.
+    """
+    count = thread_count(threads)
+    demands = Demands.of(public_key, None, minimum_counter, threshold)
+    data = read_source(chain)
+    found = parse_chain(data, limits)
+    goal = found.version(to)
+    here, version = nearest(found, source, goal, count)
+    way = way_between(found, version, goal)
+    signed = check_links(data, way, demands, count, limits)
+    stages = Stages(sum(link.target.size for link in way), progress)
+    with atomic_output(output) as out:
+        walk = Walk(data, folder_beside(output), count, limits, stages)
+        if way:
+            walk.write(walk.along(here, way[:-1]), way[-1], out)
+        else:
+            copy_version(here, goal, out)
+    return ChainApplication(version, goal, way, *signed)
+
+
+def nearest(
+    chain: Chain, source: Source | Sequence[Source], goal: Version, threads: int
+) -> tuple[Bytes, Version]:
+    """What is fewest links from a goal among the sources and below those that are folders.
+
+    Raises:
+        SourceHashMismatch: none is a version of the chain.
+        InputError: none from which a way leads to the goal.
+        IoError: a source cannot be read.
+    """
+    versions = {one.blake3: one for one in chain.versions}
+    sizes = {one.size for one in chain.versions}
+    best: tuple[Bytes, Version] | None = None
+    least = 0
+    seen: Version | None = None
+    for data in contents(source_list(source), sizes.__contains__):
+        if len(data) not in sizes:
+            continue
+        version = versions.get(blake3(data.data, max_threads=threads).digest())
+        way = None if version is None else chain.way(version, goal)
+        seen = version or seen
+        if version is not None and way is not None and (best is None or len(way) < least):
+            best, least = (data, version), len(way)
+            if not way:
+                break
+    if best is not None:
+        return best
+    if seen is None:
+        raise SourceHashMismatch(
+            f"wrong base: it is none of the {len(versions)} versions that the chain leads "
+            "through; give one of them"
+        )
+    raise no_way(chain, seen, goal)
+
+
+def way_between(chain: Chain, start: Version, end: Version) -> tuple[Link, ...]:
+    """The links from one version to another.
+
+    Raises:
+        InputError: there is no way.
+    """
+    way = chain.way(start, end)
+    if way is None:
+        raise no_way(chain, start, end)
+    return way
+
+
+def no_way(chain: Chain, start: Version, end: Version) -> InputError:
+    """Why it cannot be gone back."""
+    versions = chain.versions
+    backs = {one.number for one in chain.links if one.reverse}
+    begin, goal = versions.index(start), versions.index(end)
+    missing = [str(i) for i in range(goal, begin) if i not in backs]
+    return InputError(
+        f"version {goal} cannot be made from version {begin}: no reverse patch leads back over "
+        f"link{'s' if len(missing) > 1 else ''} {', '.join(missing[:10])}; "
+        f"give version {goal} itself, or an older one"
+    )
+
+
+def check_links(
+    data: Bytes, way: Sequence[Link], demands: Demands, threads: int, limits: Limits
+) -> tuple[bool | None, int | None]:
+    """Checks every patch on a way, and what it is accepted for, one after another.
+
+    Returns:
+        `signature_valid` and `counter` of a `ChainApplication`.
+
+    Raises:
+        SignatureError: a link is not signed as demanded.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: one is damaged.
+    """
+    counter = None
+    for link in way:
+        with located(f"{link.label} of the chain"):
+            _, accepted = checked_patch(patch_of(data, link), demands, threads, limits)
+        if accepted is None:
+            continue
+        counter = max(accepted.counter, counter or 0)
+        if demands.policy is not None and not link.reverse:
+            least = max(demands.policy.minimum_counter, accepted.counter)
+            policy = dataclasses.replace(demands.policy, minimum_counter=least)
+            demands = dataclasses.replace(demands, policy=policy)
+    return (None if counter is None else True), counter
+
+
+def copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
+    """Writes what has the size and BLAKE3 of a version, and is to have its SHA-256.
+
+    Raises:
+        TargetHashMismatch: it has another: whoever made the chain named it wrongly.
+        OSError: from the file.
+    """
+    actual = hashlib.sha256(data.data).digest()
+    if actual != version.sha256:
+        raise TargetHashMismatch(
+            f"expected SHA-256 {version.sha256.hex()}, found {actual.hex()}; get the chain anew"
+        )
+    write_all(out, data.data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """Makes versions one from another.
+
+    Attributes:
+        chain: the bytes of its file, borrowed; the patches on the way were checked.
+        folder: for versions on the way, or None for that of temporary files.
+        threads: to use at once.
+        limits: memory that each patch may ask for.
+        stages: are told of each version.
+    """
+
+    chain: Bytes
+    folder: Path | None
+    threads: int
+    limits: Limits
+    stages: Stages
+
+    def along(self, base: Bytes, way: Sequence[Link]) -> Bytes:
+        """The version at the end of a way: memory-mapped, from a file that has no name.
+
+        The file of each version is gone when the next one was made.
+
+        Raises:
+            InvalidPatch, TargetHashMismatch: a patch or the base changed meanwhile.
+            IoError: a file cannot be written.
+        """
+        place = self.folder or PLACE
+        for link in way:
+            with os_errors(place), tempfile.TemporaryFile(dir=self.folder) as file:
+                self.write(base, link, file)
+                file.flush()
+                base = mapped(file)
+        return base
+
+    def write(self, base: Bytes, link: Link, out: IO[bytes]) -> None:
+        """Writes the target of one link.
+
+        The base was told by its digest, or made here and compared with its SHA-256.
+
+        Raises:
+            As `along`.
+        """
+        with located(f"{link.label} of the chain"):
+            opened = open_model_patch(read_source(patch_of(self.chain, link)), self.limits)
+            if opened.front.digest != link.patch:
+                raise IoError("the chain changed while it was read, nothing was written; try again")
+            progress = self.stages.stage(link.target.size)
+            write_target(opened, [base], self.threads, out, progress)
+
+
+def folder_beside(output: Output) -> Path | None:
+    """The folder that a file is written in; None of what is no ordinary file."""
+    if not isinstance(output, str | os.PathLike):
+        return None
+    name = path_name(output)
+    with os_errors(name):
+        mode = mode_of(Path(name))
+        ordinary = mode is None or stat.S_ISREG(mode)
+        return Path(os.path.realpath(name)).parent if ordinary else None

@@ -1,0 +1,230 @@
+"""The chain file `ttchain/v1` from bytes and back: `spec/chain-v1.md` is the definition.
+
+Everything is checked that can be without the bodies of the patches. Nothing here does IO.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import InvalidPatch, TruncatedPatch, UnsupportedPatch
+from sapwood.models.locating import located
+from sapwood.models.versions import Chain, Link, Version
+from sapwood.patch.format import BYTE_ORDER, DEFAULT_LIMITS, PREAMBLE, Header, Limits, Preamble
+from sapwood.patch.parsing import checked_parts, parse_header, parse_preamble
+
+MAGIC = b"\x89TTC\r\n\x1a\n"
+MAJOR = 1
+BLOCK = 64  # bytes: of the preamble and of a head; records are padded to it
+START = struct.pack("<8sHH52x", MAGIC, MAJOR, BYTE_ORDER)  # the preamble
+HEAD = struct.Struct("<IIQ32s")  # and its check
+UNWRITTEN = bytes(BLOCK)  # where the head of a record will be
+FORWARD, REVERSE = 1, 2  # kinds of records
+MOST_LINKS = 16384
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a record.
+
+    Attributes:
+        kind: FORWARD or REVERSE.
+        size: of the patch, bytes.
+        patch: the digest that names it.
+    """
+
+    kind: int
+    size: int
+    patch: bytes
+
+
+def padding(size: int) -> int:
+    """Bytes 0 behind a patch of `size` bytes."""
+    return -size % BLOCK
+
+
+def serialise_head(head: Head) -> bytes:
+    """The 64 bytes of a head."""
+    fields = HEAD.pack(head.kind, 0, head.size, head.patch)
+    return fields + check_of(fields)
+
+
+def check_of(fields: bytes) -> bytes:
+    """What a head ends with."""
+    return blake3(fields).digest(BLOCK - HEAD.size)
+
+
+def parse_chain(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> Chain:
+    """The links of a chain.
+
+    Args:
+        data: the whole file, borrowed; memory-mapped, as a rule. Of the patches their fronts
+            are read.
+        limits: what the front of each patch may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
+            whatever the bytes.
+    """
+    check_start(data[:BLOCK].tobytes())
+    links: list[Link] = []
+    at = BLOCK
+    while (head := parse_head(data[at : at + BLOCK].tobytes(), at)) is not None:
+        begin = at + BLOCK
+        end = begin + head.size + padding(head.size)
+        if end > len(data):
+            break
+        with located(f"record {len(links)} of the chain, at byte {at}"):
+            links.append(parse_link(data[begin:end], head, begin, links, limits))
+        at = end
+    if not links:
+        raise TruncatedPatch("the chain has no whole link; get it anew")
+    return Chain(tuple(links), at, len(data) - at)
+
+
+def check_start(start: bytes) -> None:
+    """Refuses what does not begin as a chain.
+
+    Raises:
+        InvalidPatch: it is none.
+        TruncatedPatch: it ends before the first record.
+        UnsupportedPatch: it is of a later version.
+    """
+    if start[: len(MAGIC)] != MAGIC[: len(start)]:
+        raise InvalidPatch(
+            f"not a chain: expected it to begin with {MAGIC!r}, found {start[:8]!r}; "
+            "name the file that `chain create` wrote",
+            offset=0,
+        )
+    if len(start) < BLOCK:
+        raise TruncatedPatch(
+            f"the chain is cut off: expected a preamble of {BLOCK} bytes, found {len(start)}; "
+            "get it anew"
+        )
+    major = int.from_bytes(start[8:10], "little")
+    if major != MAJOR:
+        raise UnsupportedPatch(
+            f"expected a chain of version {MAJOR}, found {major}; update sapwood", offset=8
+        )
+    if start != START:
+        raise InvalidPatch("the chain's preamble is damaged; get it anew", offset=10)
+
+
+def parse_head(data: bytes, at: int) -> Head | None:
+    """The head of a record, or None where it was not written to its end.
+
+    Raises:
+        InvalidPatch, UnsupportedPatch: it is damaged, or of another kind.
+    """
+    if len(data) < BLOCK or data == UNWRITTEN:
+        return None
+    if check_of(data[: HEAD.size]) != data[HEAD.size :]:
+        raise InvalidPatch("the head of a link of the chain is damaged; get it anew", offset=at)
+    kind, zero, size, patch = HEAD.unpack_from(data)
+    if kind not in {FORWARD, REVERSE} or zero:
+        raise UnsupportedPatch(
+            f"expected a link or a reverse in the chain, found kind {kind}; update sapwood",
+            offset=at,
+        )
+    return Head(kind, size, patch)
+
+
+def parse_link(
+    record: Bytes, head: Head, offset: int, before: Sequence[Link], limits: Limits
+) -> Link:
+    """A link, which fits those before.
+
+    Args:
+        record: the patch and its padding, borrowed.
+        head: of the record.
+        offset: of the patch in the chain, bytes.
+        before: that the chain has up to here.
+        limits: what the front may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front of the
+            patch is damaged, or it does not belong here.
+    """
+    patch, rest = record[: head.size], record[head.size :]
+    if rest.any():
+        raise InvalidPatch("expected bytes 0 behind the patch; get the chain anew")
+    preamble, header = patch_header(patch, limits)
+    if preamble.digest != head.patch:
+        raise InvalidPatch("another patch than the chain says; get the chain anew")
+    size = preamble.front_size + preamble.body
+    if size != head.size:
+        raise InvalidPatch(
+            f"a patch of {size} bytes, of which the chain says {head.size}; get the chain anew"
+        )
+    link = link_of(preamble, header, before, offset, reverse=head.kind == REVERSE)
+    wrong = objection(before, link)
+    if wrong is not None:
+        raise InvalidPatch(f"{wrong}; get the chain anew")
+    return link
+
+
+def read_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
+    """Preamble and header of a patch whose front is whole; its index is not parsed.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is not.
+    """
+    size = parse_preamble(patch[: PREAMBLE.size].tobytes(), limits).front_size
+    header, _, preamble = checked_parts(patch[:size].tobytes(), limits)
+    return preamble, parse_header(header, limits)
+
+
+def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
+    """As `read_header`, of a patch that may be a link.
+
+    Raises:
+        InvalidPatch: it is of a tensor, or has several bases.
+        As `read_header`.
+    """
+    preamble, found = read_header(patch, limits)
+    if found.kind != "model":
+        raise InvalidPatch("expected a patch of a file, found one of a tensor")
+    if len(found.bases) != 1:
+        raise InvalidPatch(f"expected a patch of one base, found one of {len(found.bases)}")
+    return preamble, found
+
+
+def link_of(
+    preamble: Preamble, header: Header, before: Sequence[Link], offset: int, *, reverse: bool
+) -> Link:
+    """A patch as the next link, or as the reverse of the last one."""
+    last = before[-1].number if before else -1
+    return Link(
+        number=max(last, 0) if reverse else last + 1,
+        reverse=reverse,
+        base=Version.of(header.bases[0]),
+        target=Version.of(header.target),
+        patch=preamble.digest,
+        size=preamble.front_size + preamble.body,
+        offset=offset,
+    )
+
+
+def objection(before: Sequence[Link], link: Link) -> str | None:
+    """Why a link cannot come next in a chain, in words, or None."""
+    last = before[-1] if before else None
+    if link.reverse:
+        if last is None or last.reverse:
+            return "a reverse patch that no link stands before"
+        if (link.base, link.target) != (last.target, last.base):
+            return f"a reverse patch that does not lead back over link {last.number}"
+        return None
+    if link.number >= MOST_LINKS:
+        return f"more than {MOST_LINKS} links; begin another chain"
+    newest = None if last is None else last.base if last.reverse else last.target
+    if newest is not None and link.base != newest:
+        return (
+            f"link {link.number} leads on from the version with SHA-256 {link.base.sha256.hex()}, "
+            f"but the one before leads to {newest.sha256.hex()}"
+        )
+    return None

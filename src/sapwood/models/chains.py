@@ -1,0 +1,323 @@
+"""Chains of patches in a file: made, appended to, shown, and taken apart again."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from sapwood.codec.chunk import Bytes
+from sapwood.errors import InputError, IoError
+from sapwood.models.applying import open_model_patch
+from sapwood.models.chain_format import (
+    BLOCK,
+    FORWARD,
+    REVERSE,
+    START,
+    UNWRITTEN,
+    Head,
+    link_of,
+    objection,
+    padding,
+    parse_chain,
+    patch_header,
+    serialise_head,
+)
+from sapwood.models.files import (
+    Output,
+    Source,
+    atomic_output,
+    mapped,
+    os_errors,
+    path_name,
+    read_source,
+)
+from sapwood.models.locating import located
+from sapwood.models.versions import Chain, Link
+from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.patch.pipeline import thread_count
+from sapwood.patch.writing import write_all
+
+
+def create_chain(
+    patches: Sequence[Source],
+    output: Output,
+    *,
+    reverse: Sequence[Source] = (),
+    limits: Limits = DEFAULT_LIMITS,
+) -> Chain:
+    """Puts patches into a chain, one after another.
+
+    Args:
+        patches: of model files, each from what the one before leads to: paths, bytes or file
+            objects. At least one.
+        output: where the chain goes: a path, replaced only when the chain is whole, or a
+            binary file object.
+        reverse: patches that lead back over some of them, in any order.
+        limits: memory that the front of a patch may ask for.
+
+    Returns:
+        The chain, as it was read again.
+
+    Raises:
+        InputError: a patch is of a tensor or has several bases, does not follow the one
+            before, or leads back over none.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a patch is damaged.
+        IoError: a file cannot be read or written.
+        After any of these the output is as it was.
+    """
+    if not patches:
+        raise InputError("a chain has at least one patch; give the first")
+    backs = [whole_patch(one, limits) for one in reverse]
+    links: list[Link] = []
+    with atomic_output(output) as out:
+        write_all(out, memoryview(START))
+        for one in patches:
+            patch = whole_patch(one, limits)
+            links.append(fitting(patch, links, limits, reverse=False))
+            write_record(out, patch, links[-1])
+            back = taken(backs, links[-1], limits)
+            if back is not None:
+                links.append(fitting(back, links, limits, reverse=True))
+                write_record(out, back, links[-1])
+        if backs:
+            raise InputError(
+                f"{len(backs)} of the reverse patches lead back over none of the links; "
+                "leave them out"
+            )
+        out.flush()
+        return parse_chain(mapped(out), limits)
+
+
+def append_to_chain(
+    chain: str | os.PathLike[str],
+    patch: Source,
+    *,
+    reverse: Source | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Chain:
+    """Puts a patch at the end of a chain, in its file.
+
+    Whenever this is stopped, by a kill or a power cut too, the file is the old chain or the
+    new one; whoever reads it meanwhile sees the old one. What an earlier writer left
+    unfinished at the end is replaced.
+
+    Args:
+        chain: the path of the chain.
+        patch: of model files, from the chain's newest version.
+        reverse: the patch that leads back over it.
+        limits: memory that the front of a patch may ask for.
+
+    Returns:
+        The chain, as it was read again.
+
+    Raises:
+        InputError: the patch does not follow, or the reverse does not lead back.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or a patch is
+            damaged.
+        IoError: a file cannot be read or written, or somebody else is appending.
+        After any of these the chain is as it was, without what was unfinished.
+    """
+    name = path_name(chain)
+    given = [whole_patch(patch, limits)]
+    if reverse is not None:
+        given.append(whole_patch(reverse, limits))
+    with os_errors(name), Path(name).open("r+b", buffering=0) as file:
+        lock(file, name)
+        found = parse_chain(mapped(file), limits)
+        links = list(found.links)
+        for i, one in enumerate(given):
+            links.append(fitting(one, links, limits, reverse=i == 1))
+        new = links[len(found.links) :]
+        try:
+            write_at_end(file, found, list(zip(given, new, strict=True)))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.truncate(found.size)
+            raise
+        return parse_chain(mapped(file), limits)
+
+
+def chain_info(chain: Source, *, limits: Limits = DEFAULT_LIMITS) -> Chain:
+    """What a chain says of itself; of its patches no more than the fronts is read.
+
+    Args:
+        chain: a path, bytes or a file object.
+        limits: memory that the front of a patch may ask for.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+        IoError: it cannot be read.
+    """
+    return parse_chain(read_source(chain), limits)
+
+
+def extract_patch(
+    chain: Source,
+    number: int,
+    output: Output,
+    *,
+    reverse: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Link:
+    """Writes a patch of a chain as the file that it was.
+
+    Args:
+        chain: a path, bytes or a file object.
+        number: of the link, from 0; a negative one counts from the end.
+        output: where the patch goes: a path or a binary file object.
+        reverse: write the patch that leads back over the link.
+        limits: memory that the front of a patch may ask for.
+
+    Raises:
+        InputError: there is no such link, or it has no reverse.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or this patch
+            is damaged.
+        IoError: a file cannot be read or written.
+        After any of these the output is as it was.
+    """
+    data = read_source(chain)
+    link = parse_chain(data, limits).link(number, reverse=reverse)
+    with atomic_output(output) as out:
+        write_all(out, whole_patch(patch_of(data, link), limits).data)
+    return link
+
+
+def patch_of(data: Bytes, link: Link) -> memoryview:
+    """A patch in the bytes of its chain, borrowed."""
+    return data[link.offset : link.offset + link.size].data
+
+
+def whole_patch(patch: Source, limits: Limits) -> Bytes:
+    """A patch of model files of which every digest is right.
+
+    Raises:
+        InputError: it is of a tensor.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: it is damaged.
+    """
+    data = read_source(patch)
+    with located(path_name(patch) if isinstance(patch, str | os.PathLike) else None):
+        opened = open_model_patch(data, limits)
+        opened.check_body(thread_count(None))
+        bases = len(opened.front.header.bases)
+        if bases != 1:
+            raise InputError(
+                f"a patch of {bases} bases leads on from none of them alone; "
+                "leave it out of the chain"
+            )
+    return data
+
+
+def fitting(patch: Bytes, before: Sequence[Link], limits: Limits, *, reverse: bool) -> Link:
+    """A whole patch as the next link.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    link = link_of(*patch_header(patch, limits), before, next_offset(before), reverse=reverse)
+    wrong = objection(before, link)
+    if wrong is not None:
+        raise InputError(f"{wrong}; give the patches in their order")
+    return link
+
+
+def next_offset(before: Sequence[Link]) -> int:
+    """Where in a chain the patch of the next record begins."""
+    if not before:
+        return 2 * BLOCK
+    last = before[-1]
+    return last.offset + last.size + padding(last.size) + BLOCK
+
+
+def taken(backs: list[Bytes], link: Link, limits: Limits) -> Bytes | None:
+    """Takes the patch that leads back over a link from a list, if there is one."""
+    for i, one in enumerate(backs):
+        back = link_of(*patch_header(one, limits), [link], 0, reverse=True)
+        if objection([link], back) is None:
+            return backs.pop(i)
+    return None
+
+
+def write_record(out: IO[bytes], patch: Bytes, link: Link) -> None:
+    """Writes a record to the end of a chain.
+
+    Raises:
+        OSError: from the file.
+    """
+    write_all(out, memoryview(head_of(link)))
+    write_content(out, patch)
+
+
+def write_content(out: IO[bytes], patch: Bytes) -> None:
+    """Writes what follows a head.
+
+    Raises:
+        OSError: from the file.
+    """
+    write_all(out, patch.data)
+    write_all(out, memoryview(bytes(padding(len(patch)))))
+
+
+def head_of(link: Link) -> bytes:
+    """The head of the record of a link."""
+    return serialise_head(Head(REVERSE if link.reverse else FORWARD, link.size, link.patch))
+
+
+def write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Bytes, Link]]) -> None:
+    """Appends records such that a stop at any instant leaves the chain as it was, or whole.
+
+    Each step waits for the disk: otherwise, after a power cut, a head could be there before
+    what it is the head of.
+
+    Args:
+        file: of the chain, unbuffered.
+        chain: that it holds.
+        records: patches and what they are; the first one's head is written last.
+
+    Raises:
+        OSError: from the file, which then holds something unfinished at its end.
+    """
+    (first, link), *others = records
+
+    def clear() -> None:
+        # Before the file grows: an unfinished record must not come to fit.
+        file.seek(chain.size)
+        write_all(file, memoryview(UNWRITTEN))
+        file.truncate()
+
+    def fill() -> None:
+        write_content(file, first)
+        for patch, other in others:
+            write_record(file, patch, other)
+
+    def commit() -> None:
+        file.seek(chain.size)
+        write_all(file, memoryview(head_of(link)))
+
+    in_steps(file, (clear, fill, commit))
+
+
+def in_steps(file: IO[bytes], steps: Iterable[Callable[[], None]]) -> None:
+    """Does one thing after another to a file, each on the disk before the next begins.
+
+    Raises:
+        OSError: from the file.
+    """
+    for step in steps:
+        step()
+        os.fsync(file.fileno())
+
+
+def lock(file: IO[bytes], name: str) -> None:
+    """Keeps other writers off a chain until the file is closed.
+
+    Raises:
+        IoError: another one is at it.
+    """
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        raise IoError(f"{name}: somebody else is appending to it; try again after that") from e

@@ -1,0 +1,106 @@
+"""Makes one patch of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sapwood.errors import InputError
+from sapwood.models.chain_applying import (
+    Walk,
+    check_links,
+    folder_beside,
+    nearest,
+    way_between,
+)
+from sapwood.models.chain_format import parse_chain
+from sapwood.models.creating import create_patch
+from sapwood.models.files import Output, Source, read_source, source_list, unchanged
+from sapwood.models.folders import folder_of
+from sapwood.models.results import PatchStats
+from sapwood.models.signing import Demands
+from sapwood.models.stages import Stages
+from sapwood.patch.building import Progress, silent
+from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.patch.pipeline import thread_count
+
+
+def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
+    source: Source | Sequence[Source],
+    chain: Source,
+    output: Output,
+    *,
+    first: int | bytes | str = 0,
+    last: int | bytes | str = -1,
+    public_key: bytes | Sequence[bytes] | None = None,
+    compression_level: int = 3,
+    private_key: bytes | None = None,
+    counter: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    low_rank: bool = True,
+    reverse: Output | None = None,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> PatchStats:
+    """Makes the one patch that leads from a version of a chain to another.
+
+    It is the patch that `create_patch` makes between the two versions, byte for byte. To
+    make it both versions are needed, and so is a file: residuals are coded by how large the
+    weights of the base are, and what weights a patch has copied from its base are nowhere
+    in it. No patch can be made of patches alone that is as small.
+
+    Args:
+        source: a version of the chain from which `first` and `last` can be made; as of
+            `apply_chain`.
+        chain: a path, bytes or a file object.
+        output: where the patch goes: a path or a binary file object.
+        first: the version that the patch is to lead from: a number, a negative one from the
+            end, or a SHA-256, as `to` of `apply_chain`.
+        last: the version that it is to lead to.
+        public_key: every link on the way must be signed by one of these keys.
+        compression_level, private_key, counter, metadata, low_rank, reverse: as of
+            `create_patch`.
+        threads: to use at once; by default one for each processor.
+        limits: memory that each patch may ask for.
+        progress: is told how many bytes are done, of all versions and of the patch.
+
+    Raises:
+        SourceHashMismatch: the source is no version of the chain.
+        InputError: the chain has no such versions, they are one, or no way leads to them.
+        SignatureError: a link is not signed by a key that is trusted.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, TargetHashMismatch,
+            IoError: as `apply_patch`.
+        After any of these the output is as it was.
+    """
+    count = thread_count(threads)
+    demands = Demands.of(public_key)
+    data = read_source(chain)
+    found = parse_chain(data, limits)
+    start, end = found.version(first), found.version(last)
+    if start == end:
+        raise InputError("both versions are one; choose a first and a last that differ")
+    given = source_list(source)
+    with unchanged(*(one for one in given if folder_of(one) is None)):
+        here, version = nearest(found, given, start, count)
+        to_start, to_end = way_between(found, version, start), way_between(found, start, end)
+        check_links(data, (*to_start, *to_end), demands, count, limits)
+        made = sum(link.target.size for link in (*to_start, *to_end))
+        size = end.size + (0 if reverse is None else start.size)
+        stages = Stages(made + size, progress)
+        walk = Walk(data, folder_beside(output), count, limits, stages)
+        base = walk.along(here, to_start)
+        target = walk.along(base, to_end)
+        return create_patch(
+            base.data,
+            target.data,
+            output,
+            compression_level,
+            private_key=private_key,
+            counter=counter,
+            metadata=metadata,
+            low_rank=low_rank,
+            reverse=reverse,
+            threads=threads,
+            progress=stages.stage(size),
+        )

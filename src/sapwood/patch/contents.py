@@ -1,0 +1,79 @@
+"""Contents end to end, parts of contents, and the digest of any content."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec.chunk import Bytes
+from sapwood.codec.content import Content
+
+STRIPE = 16 << 20  # bytes read at a time; hashing gains nothing from more
+
+
+class EndToEnd:
+    """Contents one after another, as one content. What crosses a border is copied."""
+
+    def __init__(self, parts: Sequence[Content]) -> None:
+        """Borrows the parts."""
+        self._parts = [part for part in parts if len(part)]
+        self._ends = list(accumulate(map(len, self._parts)))
+
+    def __len__(self) -> int:
+        """Bytes of all parts."""
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(len(self))
+        pieces = list(self._pieces(begin, end))
+        if len(pieces) == 1:
+            return pieces[0]
+        return np.concatenate([np.empty(0, np.uint8), *pieces])
+
+    def _pieces(self, begin: int, end: int) -> Iterator[Bytes]:
+        """The bytes [begin, end), part by part."""
+        i = bisect_right(self._ends, begin)
+        while begin < end:
+            start = self._ends[i] - len(self._parts[i])
+            last = min(end, self._ends[i])
+            yield self._parts[i][begin - start : last - start]
+            begin = last
+            i += 1
+
+
+class Within:
+    """A part of a content, as one: read of it when it is read itself."""
+
+    def __init__(self, content: Content, begin: int, end: int) -> None:
+        """The bytes [begin, end) of a content, borrowed."""
+        self._content = content
+        self._begin = begin
+        self._size = end - begin
+
+    def __len__(self) -> int:
+        """Bytes of the part."""
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(self._size)
+        return self._content[self._begin + begin : self._begin + end]
+
+
+def stripes(content: Content) -> Iterator[Bytes]:
+    """All of a content, a stripe at a time."""
+    for at in range(0, len(content), STRIPE):
+        yield content[at : min(at + STRIPE, len(content))]
+
+
+def blake3_digest(content: Content, threads: int = 1) -> bytes:
+    """The BLAKE3 of a content, 32 bytes."""
+    hasher = blake3(max_threads=threads)
+    for stripe in stripes(content):
+        hasher.update(stripe.data)
+    return hasher.digest()
