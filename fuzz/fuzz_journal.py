@@ -1,6 +1,6 @@
 """Fuzzes the reader of journals with atheris.
 
-    python fuzz/fuzz_journal.py -max_total_time=60 CORPUS_FOLDER
+    python fuzz/fuzz_journal.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/journal
 
 Whatever lies beside a file as its journal: only errors of sapwood.errors come out, and where
 going on or going back says that it worked, the file is the target or the base.
@@ -34,21 +34,22 @@ class Half(BaseException):
 
 
 @functools.cache
-def good() -> tuple[bytes, bytes, bytes]:
+def good(undo: bool = True) -> tuple[bytes, bytes, bytes]:
     """A patch, and a half updated file with its journal."""
     in_place.STEP = 2048
     out = io.BytesIO()
     models.create_patch(BASE, TARGET, out, chunk_size=1024)
 
     def stop(done: int, total: int) -> None:
-        if 2 * done > total:
+        # Without undo the patch is tried first; then the journal is not there yet.
+        if 2 * done > total and journal_path(model).exists():
             raise Half
 
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         model.write_bytes(BASE)
         try:
-            models.apply_in_place(model, out.getvalue(), progress=stop)
+            models.apply_in_place(model, out.getvalue(), undo=undo, progress=stop)
         except Half:
             return out.getvalue(), model.read_bytes(), journal_path(model).read_bytes()
     raise AssertionError("the update was not stopped")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fuzz_chain
+import fuzz_journal
 import fuzz_patch
 import fuzz_signatures
 import numpy as np
@@ -200,12 +201,20 @@ def chains() -> Iterator[tuple[str, bytes]]:
     yield "cut-off", chain_files.chain_of(files)[:-70]
 
 
+def journals() -> Iterator[tuple[str, bytes]]:
+    """Of an update half-way, with a way back and without, and one that was cut off."""
+    for name, undo in (("undo", True), ("no-undo", False)):
+        yield name, fuzz_journal.good(undo)[2]
+    yield "cut-off", fuzz_journal.good()[2][:-70]
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
     "patch": patches(),
     "signatures": signatures(),
     "chain": chains(),
+    "journal": journals(),
 }
 """The files of each target, by their names."""
 
