@@ -33,6 +33,7 @@ from sapwood.models import in_place, undoing
 from sapwood.models.journal_format import HEAD, Head
 from sapwood.models.journal_place import journal_path
 from sapwood.models.locked_file import locked_file
+from sapwood.models.slots import Slots
 from sapwood.patch.parsing import parse_front
 from sapwood.patch.serialising import serialise_front
 from test_output_is_whole_or_absent import run_child
@@ -569,6 +570,12 @@ def test_a_patch_of_a_folder_is_refused(model: Path, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "one").write_bytes(data)
     models.create_patch(tmp_path / "old", tmp_path / "new", tmp_path / "patch")
-    with pytest.raises(InputError, match="folder"):
-        models.apply_in_place(model, tmp_path / "patch")
+    models.create_patch(BASE, tmp_path / "new", tmp_path / "grown")
+    slots = Slots(tmp_path / "slots")
+    slots.install(BASE, "model")
+    for patch in (tmp_path / "patch", tmp_path / "grown"):
+        with pytest.raises(InputError, match="folder"):
+            models.apply_in_place(model, patch)
+        with pytest.raises(InputError, match="folder"):
+            slots.prepare(patch)
     assert model.read_bytes() == BASE

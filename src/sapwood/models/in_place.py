@@ -173,7 +173,7 @@ def check_files(patch: OpenPatch) -> None:
     """
     header = patch.front.header
     if any(one.files is not None for one in (*header.bases, header.target)):
-        raise InputError("the patch is of a folder; only files are updated in place")
+        raise InputError("the patch is of a folder; apply it to another folder")
 
 
 def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:

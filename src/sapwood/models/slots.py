@@ -30,6 +30,7 @@ from sapwood.models.files import (
     read_source,
     sync_folder,
 )
+from sapwood.models.in_place import check_files
 from sapwood.models.locked_file import lock
 from sapwood.models.results import PatchVerification
 from sapwood.models.signing import Demands
@@ -154,7 +155,7 @@ class Slots:
                 as of `apply_patch`.
 
         Raises:
-            InputError: no model was installed.
+            InputError: no model was installed, or the patch is of a folder.
             SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
                 TargetHashMismatch, LimitExceeded, IoError: as `apply_patch`. The slot in use is
                 as it was.
@@ -164,6 +165,7 @@ class Slots:
         with self._locked():
             active = self._needed()
             opened, accepted = checked_patch(patch, demands, count, limits)
+            check_files(opened)
             bases = matched_sources(opened, active.path, count)
             target = opened.front.header.target
 
