@@ -19,7 +19,7 @@ import numpy as np
 
 from sapwood import models
 from sapwood.errors import SapwoodError
-from sapwood.models import in_place
+from sapwood.models import in_place_update
 from sapwood.models.journal_place import journal_path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -36,7 +36,7 @@ class Half(BaseException):
 @functools.cache
 def good(undo: bool = True) -> tuple[bytes, bytes, bytes]:
     """A patch, and a half updated file with its journal."""
-    in_place.STEP = 2048
+    in_place_update.STEP = 2048
     out = io.BytesIO()
     models.create_patch(BASE, TARGET, out, chunk_size=1024)
 

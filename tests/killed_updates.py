@@ -16,13 +16,13 @@ from kills import Kill, finishes
 from sapwood import models
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_locally
-from sapwood.models import in_place, undoing
+from sapwood.models import in_place_update, undoing
 from sapwood.tensors import DType
 
 FILE = Path("model")
 JOURNAL = Path(".model.sapwood-journal")
 BASE, TARGET = Path("base").read_bytes(), Path("target").read_bytes()
-in_place.STEP = 2048
+in_place_update.STEP = 2048
 
 
 def forth() -> None:

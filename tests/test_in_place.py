@@ -29,7 +29,7 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models import in_place, undoing
+from sapwood.models import in_place_update, undoing
 from sapwood.models.journal_format import HEAD, Head
 from sapwood.models.journal_place import journal_path
 from sapwood.models.locked_file import locked_file
@@ -48,7 +48,7 @@ class Stop(BaseException):
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_place, "STEP", 2048)
+    monkeypatch.setattr(in_place_update, "STEP", 2048)
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
 
 
@@ -92,7 +92,7 @@ class Late:
 def test_forth_back_and_forth(
     name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_place, "STEP", step)
+    monkeypatch.setattr(in_place_update, "STEP", step)
     base, target = PAIRS[name]
     model = tmp_path / "model"
     model.write_bytes(base)
@@ -361,8 +361,8 @@ FULL_DISK = """
 import pathlib, resource, sys
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models import in_place
-in_place.STEP = 2048
+from sapwood.models import in_place_update
+in_place_update.STEP = 2048
 base, target = (pathlib.Path(name).read_bytes() for name in ("base", "target"))
 file, journal = pathlib.Path("out/model"), pathlib.Path("out/.model.sapwood-journal")
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
