@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fuzz_chain
+import fuzz_journal
 import fuzz_patch
 import fuzz_recipes
 import fuzz_signatures
@@ -213,6 +214,13 @@ def recipes() -> Iterator[tuple[str, bytes]]:
         yield f"{kind}-{number}-numbers", bytes([number]) + numbers
 
 
+def journals() -> Iterator[tuple[str, bytes]]:
+    """Of an update half-way, with a way back and without, and one that was cut off."""
+    for name, undo in (("undo", True), ("no-undo", False)):
+        yield name, fuzz_journal.good(undo)[2]
+    yield "cut-off", fuzz_journal.good()[2][:-70]
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
@@ -220,6 +228,7 @@ CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "signatures": signatures(),
     "chain": chains(),
     "recipes": recipes(),
+    "journal": journals(),
 }
 """The files of each target, by their names."""
 

@@ -26,6 +26,7 @@ ERRORS = {
     "IoError": ("SapwoodError", 7),
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
+    "InvalidJournal": ("SapwoodError", 10),
 }
 
 SIGNATURES = {
@@ -38,6 +39,12 @@ SIGNATURES = {
         "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
         "threads", "limits", "memory", "resume", "progress",
     ],
+    "apply_in_place": [
+        "path", "patch", "public_key", "sources", "signature", "minimum_counter", "threshold",
+        "undo", "keep_undo", "threads", "limits", "progress",
+    ],
+    "roll_back": ["path", "threads", "limits", "progress"],
+    "confirm": ["path"],
     "verify_patch": [
         "source", "patch", "public_key", "signature", "minimum_counter", "threshold",
         "threads", "limits", "memory", "progress",
@@ -119,9 +126,11 @@ def test_models() -> None:
         "Version",
         "append_to_chain",
         "apply_chain",
+        "apply_in_place",
         "apply_patch",
         "chain_info",
         "compare_fingerprints",
+        "confirm",
         "create_chain",
         "create_patch",
         "diff",
@@ -133,6 +142,7 @@ def test_models() -> None:
         "load_patched",
         "patch_info",
         "plan_route",
+        "roll_back",
         "sign_patch",
         "squash_chain",
         "verify_patch",

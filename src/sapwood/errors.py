@@ -15,7 +15,8 @@
     ├── LimitExceeded                 6   more memory than the caller allowed
     ├── IoError                       7   the operating system refused
     ├── SignatureError                8   not signed by anybody who is trusted
-    └── BatchFailed                   9   some files of many failed; the others are done
+    ├── BatchFailed                   9   some files of many failed; the others are done
+    └── InvalidJournal                10  an update in place cannot go on, or back
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -128,3 +129,12 @@ class BatchFailed(SapwoodError):
     """Some files of a batch failed; the others are done."""
 
     exit_code = 9
+
+
+class InvalidJournal(SapwoodError):
+    """The journal of an update in place is damaged, or not of the file beside it.
+
+    The file may be neither base nor target then; it was left as it was found.
+    """
+
+    exit_code = 10

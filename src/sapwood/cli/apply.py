@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
+from sapwood.cli import in_place
 from sapwood.cli.arguments import STDIO, add_bases, add_command, add_memory, add_threads
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
@@ -20,7 +21,11 @@ Makes the target of a patch from its base, or from its bases. The patch, the bas
 are checked, and the output takes its name only then: it may be a base itself. Bases are told by
 their content: their order does not matter, and those below a folder are found. A target that is
 a folder is made where nothing is. With --tensor the output is a safetensors file of some tensors
-alone; of a patch behind a URL only their parts are fetched then."""
+alone; of a patch behind a URL only their parts are fetched then.
+
+With --in-place the base itself becomes the target, where the disk cannot hold both. A journal
+beside it (.NAME.sapwood-journal) sees to it that a kill or a power cut does no harm: run the same
+command again and it goes on, or 'sapwood roll-back FILE' to have the base again."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
@@ -29,6 +34,7 @@ EXAMPLES = (
     "sapwood apply --base ~/models --patch v1-v2.ttp --out v2.safetensors",
     "sapwood apply --base v1.bin --patch https://example.org/v1-v2.ttp --out v2.bin --resume",
     "sapwood apply --base v1.st --patch v1-v2.ttp --tensor 'layers.0.*' --out layer0.safetensors",
+    "sapwood apply --in-place model.safetensors --patch v1-v2.ttp",
     "sapwood apply --base model-v1/ --patch v1-v2.ttp --out model-v2/",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
     "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
@@ -45,6 +51,7 @@ def add_to(commands: Commands) -> None:
         "the file or folder that the patch was made from, or a folder to look for the file in; "
         "- for stdin. "
         "Once for each, if there are several",
+        required=False,
     )
     parser.add_argument(
         "--patch",
@@ -53,8 +60,23 @@ def add_to(commands: Commands) -> None:
         help="the patch, or its URL (http:// or https://); - for stdin, which waits in a "
         "temporary file until it is whole",
     )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", metavar="FILE", help="where the target goes; - for stdout")
+    where.add_argument(
+        "--in-place",
+        metavar="FILE",
+        help="the base, to become the target itself; other bases are given by --base",
+    )
     parser.add_argument(
-        "--out", required=True, metavar="FILE", help="where the target goes; - for stdout"
+        "--no-undo",
+        action="store_true",
+        help="in place: keep nothing to roll back with, and try the patch first",
+    )
+    parser.add_argument(
+        "--keep-undo",
+        action="store_true",
+        help="in place: keep the journal when all is done, for 'sapwood roll-back' until the "
+        "command is run again without this option",
     )
     parser.add_argument(
         "--force",
@@ -86,6 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     started = time.monotonic()
     check_options(arguments)
+    if arguments.in_place is not None:
+        return in_place.run(arguments, started)
     if arguments.tensor:
         return run_on_tensors(arguments, started)
     return run_on_files(arguments, started)
@@ -97,6 +121,16 @@ def check_options(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: some do.
     """
+    if arguments.in_place is None:
+        if arguments.base is None:
+            raise InputError("--base is missing; see 'sapwood apply --help'")
+        if arguments.no_undo or arguments.keep_undo:
+            raise InputError("--no-undo and --keep-undo are for --in-place; leave them out")
+    elif arguments.tensor or arguments.resume or arguments.memory is not None:
+        raise InputError(
+            "--in-place goes with none of --tensor, --resume and --memory; leave them out "
+            "(what was cut short in place goes on anyhow)"
+        )
     if arguments.force and arguments.public_key:
         raise InputError("--force gives up what --public-key demands; leave one of them out")
     if arguments.tensor and (arguments.force or arguments.resume):

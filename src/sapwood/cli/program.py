@@ -18,6 +18,7 @@ from sapwood.cli import (
     inspect,
     keygen,
     plan,
+    roll_back,
     sign,
     verify,
 )
@@ -28,7 +29,7 @@ from sapwood.cli.reports import discard_stdout, tolerant_output
 from sapwood.errors import InputError, LimitExceeded, SapwoodError
 
 COMMANDS = (
-    *(create, apply, inspect, verify, diff, extract_adapter),
+    *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
     *(keygen, sign, fingerprint, chain, plan, completion),
 )
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads

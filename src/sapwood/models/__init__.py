@@ -16,6 +16,7 @@ from sapwood.models.creating import create_patch
 from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
 from sapwood.models.file_diffs import FileDiff
 from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
+from sapwood.models.in_place import apply_in_place, confirm, roll_back
 from sapwood.models.loading import PatchedModel, load_patched
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
 from sapwood.models.routes import Alternative, Offer, Route, RoutePlan, plan_route
@@ -52,9 +53,11 @@ __all__ = [
     "Version",
     "append_to_chain",
     "apply_chain",
+    "apply_in_place",
     "apply_patch",
     "chain_info",
     "compare_fingerprints",
+    "confirm",
     "create_chain",
     "create_patch",
     "diff",
@@ -66,6 +69,7 @@ __all__ = [
     "load_patched",
     "patch_info",
     "plan_route",
+    "roll_back",
     "sign_patch",
     "squash_chain",
     "verify_patch",

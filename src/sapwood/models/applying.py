@@ -18,6 +18,7 @@ from sapwood.errors import (
 from sapwood.models.base_folders import FolderBases
 from sapwood.models.files import Output, Source, source_list
 from sapwood.models.folder_output import target_output
+from sapwood.models.journal_place import unfinished
 from sapwood.models.memory import fitting_threads, within
 from sapwood.models.ranges import patch_parts
 from sapwood.models.receiving import received
@@ -160,9 +161,13 @@ def matched_sources(
         SourceHashMismatch: one is not there.
         IoError: a source cannot be read.
     """
-    bases = FolderBases(opened.front.header.bases, source_list(source))
-    with bases.explained():
-        return matched_bases(opened, bases.contents(), threads)
+    sources = source_list(source)
+    bases = FolderBases(opened.front.header.bases, sources)
+    try:
+        with bases.explained():
+            return matched_bases(opened, bases.contents(), threads)
+    except SourceHashMismatch as e:
+        raise SourceHashMismatch(f"{e}{unfinished(sources)}") from e
 
 
 def write_target(

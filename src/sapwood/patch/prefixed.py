@@ -62,8 +62,23 @@ def decode_prefixed(payload: Bytes, base: Content, out: Bytes) -> None:
     Raises:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
     """
+    (begin, end), at = parsed_prefix(payload, len(base))
+    decompress_into(payload[at:].data, out, "chunk", base[begin:end].data)
+
+
+def prefix_span(payload: Bytes, base_size: int) -> tuple[int, int]:
+    """Begin and end of the part of the base that a chunk goes on from, bytes.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    return parsed_prefix(payload, base_size)[0]
+
+
+def parsed_prefix(payload: Bytes, base_size: int) -> tuple[tuple[int, int], int]:
+    """As `prefix_span`, and where the frame begins in the payload."""
     front = Varints(payload)
     begin, size = front.next(), front.next()
-    if not LEAST_PREFIX <= size <= MOST_PREFIX or begin > len(base) - size:
+    if not LEAST_PREFIX <= size <= MOST_PREFIX or begin > base_size - size:
         raise InvalidPatch("damaged chunk: a prefix out of range; get the patch anew")
-    decompress_into(payload[front.at :].data, out, "chunk", base[begin : begin + size].data)
+    return (begin, begin + size), front.at

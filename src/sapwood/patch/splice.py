@@ -6,7 +6,7 @@ of operations and then the new bytes, in order (spec/patch-v1.md, Splice).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -76,41 +76,80 @@ def decode_splice(payload: Bytes, base: Content, out: Bytes) -> None:
     Raises:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
     """
+    at = 0
+    for new, source, length in operations(payload, len(base), len(out)):
+        out[at : at + len(new)] = new
+        at += len(new)
+        if length:
+            out[at : at + length] = base[source : source + length]
+        at += length
+
+
+def splice_copies(payload: Bytes, base_size: int, size: int) -> Iterator[Copy]:
+    """What a chunk copies, without reading it; target offsets are in the chunk.
+
+    Args:
+        payload: of the chunk.
+        base_size: of what the copies refer to, bytes.
+        size: of the chunk, bytes.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    at = 0
+    for new, source, length in operations(payload, base_size, size):
+        at += len(new)
+        if length:
+            yield Copy(at, source, length)
+        at += length
+
+
+def operations(payload: Bytes, base_size: int, size: int) -> Iterator[tuple[Bytes, int, int]]:
+    """What makes a chunk: new bytes, and then how many to copy from where in the base.
+
+    One at a time: there may be too many to keep. The last copies nothing.
+
+    Args:
+        payload: of the chunk.
+        base_size: of what the copies refer to, bytes.
+        size: of the chunk, bytes.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
     front = Varints(payload)
-    size = front.next()
+    content_size = front.next()
     # Operations take at least 3 bytes and make at least 1, new bytes make themselves.
-    if size > 4 * len(out) + 16:
+    if content_size > 4 * size + 16:
         raise InvalidPatch("damaged chunk: more operations than bytes; get the patch anew")
-    content = np.empty(size, np.uint8)
+    content = np.empty(content_size, np.uint8)
     decompress_into(payload[front.at :].data, content, "chunk")
-    operations = Varints(content)
-    count = operations.next()
-    if count > len(out) // 8 + 64:
+    numbers = Varints(content)
+    count = numbers.next()
+    if count > size // 8 + 64:
         raise InvalidPatch("damaged chunk: more copies than bytes; get the patch anew")
-    # The new bytes stand behind the operations, of which there may be too many to keep.
-    end = Varints(content, operations.at)
+    # The new bytes stand behind the operations.
+    end = Varints(content, numbers.at)
     end.skip(3 * count)
     literals = content[end.at :]
     at = literal = expected = 0
     for _ in range(count):
-        new, length, zigzag = operations.next(), operations.next(), operations.next()
+        new, length, zigzag = numbers.next(), numbers.next(), numbers.next()
         source = expected + (zigzag >> 1 if zigzag % 2 == 0 else -(zigzag + 1 >> 1))
         if (
             length == 0
             or new > len(literals) - literal
-            or length > len(out) - at - new
-            or not 0 <= source <= len(base) - length
+            or length > size - at - new
+            or not 0 <= source <= base_size - length
         ):
             raise InvalidPatch("damaged chunk: a copy out of range; get the patch anew")
-        out[at : at + new] = literals[literal : literal + new]
+        yield literals[literal : literal + new], source, length
         literal += new
-        at += new
-        out[at : at + length] = base[source : source + length]
-        at += length
+        at += new + length
         expected = source + length
-    if len(literals) - literal != len(out) - at:
+    if len(literals) - literal != size - at:
         raise InvalidPatch("damaged chunk: lengths do not add up; get the patch anew")
-    out[at:] = literals[literal:]
+    yield literals[literal:], 0, 0
 
 
 def put_varint(out: bytearray, value: int) -> None:

@@ -1,0 +1,51 @@
+"""`sapwood roll-back`: has the base again after an update in place."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command, add_threads
+from sapwood.cli.reports import human_size, tell
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+DESCRIPTION = """\
+Makes a file the base again that 'sapwood apply --in-place' did not finish, or finished with
+--keep-undo. It needs the journal beside the file, and no patch. It may be killed and run again."""
+
+EXAMPLES = (
+    "sapwood roll-back model.safetensors",
+    "sapwood roll-back model.safetensors --json",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands, "roll-back", run, "undo an update in place", DESCRIPTION, EXAMPLES
+    )
+    parser.add_argument("base", metavar="FILE", help="the file that was being updated")
+    add_threads(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood import models
+    from sapwood.cli.progress import progress_bar
+
+    started = time.monotonic()
+    with progress_bar(arguments, "rolling back") as progress:
+        models.roll_back(arguments.base, threads=arguments.threads, progress=progress)
+    size = Path(arguments.base).stat().st_size
+    facts = {
+        "command": "roll-back",
+        "base": arguments.base,
+        "base_size": size,
+        "seconds": time.monotonic() - started,
+    }
+    tell(arguments, facts, f"{arguments.base}: {human_size(size)}, the base again")
+    return 0
