@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_files import patched
+from model_files import patched, safetensors_file
 from sapwood import models
 from sapwood.errors import SapwoodError
 from sapwood.patch.parsing import parse_front
@@ -118,6 +119,28 @@ def test_a_chain_through_large_models(tmp_path: Path) -> None:
     peaks = measured(tmp_path, CHAINING)
     assert (tmp_path / "made").read_bytes() == (tmp_path / "v3").read_bytes()
     assert len(peaks) == 4
+    assert max(peaks) < EXPECTED, peaks
+
+
+def test_a_large_folder(tmp_path: Path) -> None:
+    """Two shards of the model of `test_a_large_model`, cut at another place, and small files."""
+    rng = np.random.default_rng(2)
+    values = rng.standard_normal(SIZE // 8, dtype=np.float32) * np.float32(0.02)
+    steps = rng.standard_normal(len(values), dtype=np.float32) * np.float32(1e-4)
+    names = [f"layers.{i}" for i in range(16)]
+    for folder, floats, cut in (("base", values, 8), ("target", values + steps, 5)):
+        words = (floats.view(np.uint32) >> 16).astype(np.uint16).view(np.float16)
+        tensors = dict(zip(names, words.reshape(16, -1, 1024), strict=True))
+        (tmp_path / folder).mkdir()
+        for shard, own in (("a", names[:cut]), ("b", names[cut:])):
+            held = safetensors_file({name: tensors[name] for name in own})
+            (tmp_path / folder / shard).write_bytes(held)
+        for i in range(200):
+            (tmp_path / folder / f"{i}.txt").write_bytes(bytes([i]) * 5000)
+    peaks = measured(tmp_path)
+    for path in (tmp_path / "target").iterdir():
+        assert filecmp.cmp(path, tmp_path / "made" / path.name, shallow=False)
+    assert models.patch_info(tmp_path / "patch").tensors_modified == len(names)
     assert max(peaks) < EXPECTED, peaks
 
 

@@ -109,7 +109,7 @@ def extract_adapter(
     kind = ADAPTER_TYPES[dtype]
     count = thread_count(threads)
     opened = open_patch(read_source(patch), limits)
-    if opened.front.header.kind != "model":
+    if opened.front.header.kind == "tensor":
         raise InputError(
             "expected a patch of model files, found one of a tensor, which is no module's"
         )

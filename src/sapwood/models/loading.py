@@ -242,7 +242,7 @@ def tensors_in_bytes(
 ) -> Mapping[str, Lazy]:
     """The tensors of a target that is patched as bytes: decoded whole, then read."""
     file_format = opened.front.header.target_format
-    if file_format != "bytes":
+    if file_format != "bytes" and opened.front.header.target.files is None:
         data = whole_target(opened, bases, threads)
         file = open_model(data)
         if file.format == file_format:
