@@ -119,6 +119,16 @@ def test_a_retrained_model_is_patched_by_its_tensors(
     assert read_tree(tmp_path / "out") == make(target)
 
 
+def test_constants_of_a_few_bytes_share_a_segment(tmp_path: Path) -> None:
+    crumbs = {f"c{i}": np.full(2, i, np.float32) for i in range(500)}
+    base = write_tree(tmp_path / "v1", openvino_folder({**crumbs, **TENSORS}))
+    target = write_tree(tmp_path / "v2", openvino_folder({**TENSORS, **crumbs}))
+    stats = models.create_patch(base, target, tmp_path / "p")
+    assert (stats.tensors_unchanged, stats.tensors_modified) == (len(TENSORS), 0)
+    models.apply_patch(base, tmp_path / "p", tmp_path / "out")
+    assert read_tree(tmp_path / "out") == read_tree(target)
+
+
 def test_data_in_a_folder_below_and_in_several_files() -> None:
     files = {
         "sub/model.onnx": model(

@@ -6,13 +6,16 @@ import io
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coreml_files import blob_storage, model, network
 from folder_trees import (
     Tree,
     fine_tuned,
@@ -22,7 +25,7 @@ from folder_trees import (
     repository,
     write_tree,
 )
-from model_files import safetensors_file
+from model_files import Array, safetensors_file
 from sapwood import models
 from sapwood.errors import InputError, IoError, SourceHashMismatch
 from sapwood.models import trees
@@ -105,6 +108,60 @@ def test_one_file_becomes_shards_and_shards_one_file(tmp_path: Path) -> None:
     ):
         (tmp_path / name).mkdir()
         assert len(update(base, target, tmp_path / name)) < SMALL_PATCH
+
+
+def torch_shards(tensors: Mapping[str, Array], shards: int) -> dict[str, bytes]:
+    """A repository of PyTorch files."""
+    names = list(tensors)
+    each = -(-len(names) // shards)
+    files = {}
+    for i in range(shards):
+        own = {name: torch.from_numpy(tensors[name]) for name in names[i * each : (i + 1) * each]}
+        out = io.BytesIO()
+        torch.save(own, out)
+        files[f"pytorch_model-{i + 1:05d}-of-{shards:05d}.bin"] = out.getvalue()
+    return files
+
+
+def test_shards_of_pytorch_are_cut_anew_too(tmp_path: Path) -> None:
+    patch = update(torch_shards(MODEL, 2), torch_shards(MODEL, 3), tmp_path)
+    assert len(patch) < 2 * SMALL_PATCH
+    assert models.patch_info(tmp_path / "p.ttp").tensors_unchanged == len(MODEL)
+
+
+def test_a_checkpoint_with_model_optimizer_and_all_else(tmp_path: Path) -> None:
+    """Each is what it is, in formats of its own; the folder's name of a step changes too."""
+    old, new = layers(2), fine_tuned(layers(2))
+    state, later = layers(2, seed=3), fine_tuned(layers(2, seed=3))
+    trees_of_steps = [
+        {
+            f"step-{step}/model.safetensors": safetensors_file(weights),
+            f"step-{step}/optimizer.bin": torch_shards(moments, 1).popitem()[1],
+            f"step-{step}/rng.npy": np.random.default_rng(1).bytes(500),
+            "trainer_state.json": b'{"step": %d}' % step,
+        }
+        for step, weights, moments in ((100, old, state), (200, new, later))
+    ]
+    patch = update(trees_of_steps[0], trees_of_steps[1], tmp_path)
+    assert len(patch) < 0.6 * sum(map(len, trees_of_steps[1].values()))
+    info = models.patch_info(tmp_path / "p.ttp")
+    assert (info.format, info.tensors_modified) == ("folder", 2 * len(new))
+
+
+def test_a_package_of_core_ml_is_a_folder(tmp_path: Path) -> None:
+    weights = np.random.default_rng(4).normal(0, 0.1, (200, 300)).astype(np.float32)
+    tuned = weights + np.float32(1e-5)
+    packages = [
+        {
+            "Manifest.json": b"{}",
+            "Data/com.apple.CoreML/model.mlmodel": model(500, network([])),
+            "Data/com.apple.CoreML/weights/weight.bin": blob_storage([(2, array.tobytes())]),
+        }
+        for array in (weights, tuned)
+    ]
+    patch = update(packages[0], packages[1], tmp_path)
+    assert len(patch) < 0.7 * weights.nbytes
+    assert models.patch_info(tmp_path / "p.ttp").tensors_modified == 1
 
 
 def test_a_fine_tuned_repository_costs_no_more_than_its_files(tmp_path: Path) -> None:

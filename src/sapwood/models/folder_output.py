@@ -36,8 +36,10 @@ def target_output(output: Output, files: Sequence[FileEntry] | None) -> Iterator
         return
     if not isinstance(output, str | os.PathLike):
         raise InputError("the target is a folder; name a path for it, where nothing is")
-    with atomic_folder(output) as folder:
-        writer = FolderWriter(folder, files)
+    with (
+        atomic_folder(output) as folder,
+        contextlib.closing(FolderWriter(folder, files)) as writer,
+    ):
         # Raw files may be written to in parts, which is all that is done with this one.
         yield cast("IO[bytes]", writer)
         writer.finish()

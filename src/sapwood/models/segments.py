@@ -21,6 +21,7 @@ from sapwood.patch.matching import Copy
 from sapwood.patch.sources import SegmentSource
 
 WITH_ISLANDS = frozenset({"onnx", "tflite", "coreml"})
+WITH_CRUMBS = frozenset({"openvino"})  # small tensors, one beside the other
 LEAST_ISLAND = 256  # bytes; about what two segments take in the index, and their payloads
 
 
@@ -51,21 +52,23 @@ def file_segments(
 
 
 def with_islands_as_skeleton(file: ModelFile) -> ModelFile:
-    """The layout without the small tensors that have skeleton on both sides.
+    """The layout without the small tensors that have skeleton on both sides, or each other.
 
     Of formats with many of them only: in others all tensors keep their names.
 
     A segment of its own for an axis or a scalar, and one for the bytes behind it, would take
     more than its elements: an ONNX file has hundreds of them.
     """
-    if file.format not in WITH_ISLANDS:
+    if file.format not in WITH_ISLANDS | WITH_CRUMBS:
         return file
+    crumbs = file.format in WITH_CRUMBS
     starts = {offset for offset, _ in file.skeleton}
     ends = {offset + length for offset, length in file.skeleton}
     tensors = tuple(
         entry
         for entry in file.tensors
-        if entry.spec.nbytes >= LEAST_ISLAND or not (entry.offset in ends and entry.end in starts)
+        if entry.spec.nbytes >= LEAST_ISLAND
+        or not (crumbs or (entry.offset in ends and entry.end in starts))
     )
     return dataclasses.replace(file, tensors=tensors, skeleton=gaps(file.size, tensors))
 
