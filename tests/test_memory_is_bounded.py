@@ -137,7 +137,7 @@ def test_a_large_folder(tmp_path: Path) -> None:
             (tmp_path / folder / shard).write_bytes(held)
         for i in range(200):
             (tmp_path / folder / f"{i}.txt").write_bytes(bytes([i]) * 5000)
-    peaks = measured(tmp_path)
+    peaks = measured(tmp_path, PATCHING)
     for path in (tmp_path / "target").iterdir():
         assert filecmp.cmp(path, tmp_path / "made" / path.name, shallow=False)
     assert models.patch_info(tmp_path / "patch").tensors_modified == len(names)
