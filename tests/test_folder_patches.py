@@ -69,7 +69,7 @@ def consistent(files: dict[str, bytes]) -> dict[str, bytes]:
 trees_of_files = st.dictionaries(paths, contents, max_size=6).map(consistent)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(trees_of_files, trees_of_files, st.booleans())
 def test_any_folder_comes_back(base: Tree, target: Tree, alike: bool) -> None:
     target = consistent({**base, **target}) if alike else target
@@ -204,6 +204,14 @@ def test_a_large_file_of_no_known_format_is_patched_against_its_namesake(tmp_pat
     assert len(patch) < 2048
 
 
+def test_a_large_file_that_was_renamed_and_changed_is_found(tmp_path: Path) -> None:
+    noise = np.random.default_rng(8)
+    data, other = noise.bytes(3 << 20), noise.bytes(1 << 21)
+    changed = data[:1_000_000] + b"inserted" + data[1_000_000:]
+    patch = update({"x": data, "y": other}, {"z/new": changed, "y": other}, tmp_path)
+    assert len(patch) < 2048
+
+
 def test_names_that_several_files_have_stay_apart(tmp_path: Path) -> None:
     weights, state = layers(2), layers(2, seed=9)
     base = {**repository(weights, 2, 10), "optimizer.safetensors": safetensors_file(state)}
@@ -234,6 +242,16 @@ def test_a_folder_that_names_no_tensors_gives_none(tmp_path: Path) -> None:
     update({"a": b"1"}, {"a": b"2"}, tmp_path)
     with pytest.raises(InputError, match="no tensors are known"):
         models.load_patched(tmp_path / "v1", tmp_path / "p.ttp")
+
+
+def test_a_folder_is_led_back(tmp_path: Path) -> None:
+    base = write_tree(tmp_path / "v1", repository(MODEL, 2, 10))
+    target = write_tree(tmp_path / "v2", repository(fine_tuned(MODEL), 3, 10))
+    models.create_patch(base, target, tmp_path / "p", reverse=tmp_path / "r")
+    models.apply_patch(target, tmp_path / "r", tmp_path / "out")
+    assert read_tree(tmp_path / "out") == read_tree(base)
+    with pytest.raises(InputError, match="inside of"):
+        models.create_patch(base, target, tmp_path / "p", reverse=base / "r")
 
 
 def test_several_bases_may_be_folders_and_files(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ class Twins:
         self._paths = {part.path: part for part in parts}
         self._names = {name_of(part): part for part in reversed(parts)}
         self._sizes = {part.file.size: part for part in reversed(parts)}
+        self._large = [part for part in parts if part.file.size > SMALL and not part.file.tensors]
 
     def of(self, part: Part) -> Part | None:
         """The file of the same path, or else of the same name, or of the same size."""
@@ -104,6 +105,12 @@ class Twins:
             or self._names.get(name_of(part))
             or self._sizes.get(part.file.size)
         )
+
+    def like(self, part: Part) -> Part | None:
+        """As `of`; or else, of the large files without tensors, the one of the nearest size."""
+        size = part.file.size
+        nearest = min(self._large, key=lambda one: abs(one.file.size - size), default=None)
+        return self.of(part) or nearest
 
 
 def name_of(part: Part) -> str:
@@ -200,7 +207,7 @@ class FolderCutter:
     def _rest(self, piece: Piece) -> Iterator[Placed]:
         """The segments of what is no tensor's in a file that has its own."""
         part = piece.part
-        twin = self._twins.of(part)
+        twin = self._twins.of(part) if piece.tensors else self._twins.like(part)
         if not piece.tensors and twin is not None:
             found = plain_segments(whole(twin.content), whole(part.content))
             yield from self._moved(found, part, twin)
