@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 HOST = "127.0.0.1"
+os.environ["NO_PROXY"] = HOST  # whatever the proxy of this machine is, it cannot reach these
 
 
 @dataclasses.dataclass

@@ -68,6 +68,7 @@ def fitting_threads(
         for chunk, begin, end in segment.spans():
             payload = opened.body[at : at + chunk.size]
             scratch = decoding_memory(opened.front, segment, chunk, end - begin, payload)
+            scratch += crossing(opened.front, end - begin)
             largest = largest.among(segment, end - begin, scratch)
             at += chunk.size
     fixed = front_memory(opened.front)
@@ -75,6 +76,11 @@ def fitting_threads(
         if fixed + working_memory(largest, count) <= memory:
             return count
     raise refusal(fixed, working_memory(largest, 1), memory)
+
+
+def crossing(front: Front, size: int) -> int:
+    """Bytes of bases that are copied for a chunk of `size`: where a part lies in two files."""
+    return 2 * size if any(base.files for base in front.header.bases) else 0
 
 
 def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
@@ -89,8 +95,9 @@ def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
 def front_memory(front: Front) -> int:
     """About the bytes that an opened patch takes, and what any process takes beside."""
     chunks = sum(len(segment.chunks) for segment in front.segments)
+    files = sum(len(one.files or ()) for one in (*front.header.bases, front.header.target))
     tables = len(front.tables) * TABLES_UNPACKED
-    return SPARE + SEGMENT * len(front.segments) + CHUNK * chunks + tables
+    return SPARE + SEGMENT * (len(front.segments) + files) + CHUNK * chunks + tables
 
 
 def working_memory(largest: Largest, threads: int) -> int:
@@ -134,7 +141,7 @@ class Room:
         def inspect(job: ChunkJob) -> None:
             size = job.end - job.begin
             taken = decoding_memory(front, job.segment, job.chunk, size, job.payload)
-            taken += len(job.payload) if remote else 0
+            taken += crossing(front, size) + (len(job.payload) if remote else 0)
             largest = Largest().among(job.segment, size if self.target else 0, taken)
             if fixed + working_memory(largest, 1) > memory:
                 raise refusal(fixed, working_memory(largest, 1), memory)
