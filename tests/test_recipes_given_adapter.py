@@ -426,3 +426,19 @@ def test_tensors_are_loaded_one_by_one() -> None:
     found = models.load_patched([adapter, base], round_trip([base, adapter], target))
     for name, one in merge.target.items():
         assert torch.equal(found.tensor(name, framework="torch"), one)
+
+
+def test_the_adapter_may_be_given_as_its_folder(tmp_path: Path) -> None:
+    base, adapter, target = Merge(DType.BF16, DType.F32, "wide", scale=37.3 / 8).files()
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps({"lora_alpha": 37.3, "r": 8}))
+    (folder / "adapter_model.safetensors").write_bytes(adapter)
+    for name, data in (("base", base), ("target", target)):
+        (tmp_path / name).write_bytes(data)
+    sources = [tmp_path / "base", folder]
+    models.create_patch(sources, tmp_path / "target", tmp_path / "patch")
+    found = entries((tmp_path / "patch").read_bytes())
+    assert {one.factors.coefficient for one in found} == {37.3 / 8}
+    models.apply_patch(sources, tmp_path / "patch", tmp_path / "made")
+    assert (tmp_path / "made").read_bytes() == target
