@@ -16,7 +16,8 @@ from kills import Kill, finishes
 from sapwood import models
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_locally
-from sapwood.models import in_place_update, undoing
+from sapwood.models.in_place import undoing
+from sapwood.models.in_place import update as in_place_update
 from sapwood.tensors import DType
 
 FILE = Path("model")

@@ -13,7 +13,7 @@ from model_files import Tensors, layer, safetensors_file, stacked, tuned
 from patch_writer import parts_of
 from sapwood import models
 from sapwood.codec.chunk import Bytes
-from sapwood.models import folder_segments
+from sapwood.models.folders import segments as folder_segments
 from sapwood.models.regions import plain_segments
 from sapwood.models.segments import file_segments
 from sapwood.patch.sources import SegmentSource

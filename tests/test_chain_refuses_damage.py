@@ -33,7 +33,7 @@ from sapwood.errors import (
     TruncatedPatch,
     UnsupportedPatch,
 )
-from sapwood.models.chain_format import MOST_LINKS
+from sapwood.models.chains.format import MOST_LINKS
 from sapwood.patch.format import Limits
 
 # Small files: every prefix and every bit of a chain of theirs is tried.

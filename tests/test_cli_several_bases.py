@@ -14,7 +14,7 @@ import sapwood
 from cli_session import Session
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models.folders import files_below
+from sapwood.models.folders.finding import files_below
 from sapwood.patch.parsing import parse_front
 
 KINDS = ["npy", "safetensors"]

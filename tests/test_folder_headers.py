@@ -27,7 +27,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedPatch,
 )
-from sapwood.models.folder_output import FolderWriter, target_output
+from sapwood.models.folders.output import FolderWriter, target_output
 from sapwood.patch.file_lists import MOST_FILES, FileEntry, path_fault
 from sapwood.patch.parsing import parse_front
 

@@ -28,8 +28,8 @@ from folder_trees import (
 from model_files import Array, safetensors_file
 from sapwood import models
 from sapwood.errors import InputError, IoError, SourceHashMismatch
-from sapwood.models import trees
-from sapwood.models.trees import ReadFile
+from sapwood.models.folders import trees
+from sapwood.models.folders.trees import ReadFile
 from sapwood.patch.file_lists import folders_of, path_fault
 
 MODEL = layers(6)

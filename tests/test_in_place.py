@@ -29,10 +29,11 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models import in_place_update, undoing
-from sapwood.models.journal_format import HEAD, Head
-from sapwood.models.journal_place import journal_path
-from sapwood.models.locked_file import locked_file
+from sapwood.models.in_place import undoing
+from sapwood.models.in_place import update as in_place_update
+from sapwood.models.in_place.journal_format import HEAD, Head
+from sapwood.models.in_place.journal_place import journal_path
+from sapwood.models.in_place.locked_file import locked_file
 from sapwood.models.slots import Slots
 from sapwood.patch.parsing import parse_front
 from sapwood.patch.serialising import serialise_front
@@ -361,7 +362,7 @@ FULL_DISK = """
 import pathlib, resource, sys
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models import in_place_update
+from sapwood.models.in_place import update as in_place_update
 in_place_update.STEP = 2048
 base, target = (pathlib.Path(name).read_bytes() for name in ("base", "target"))
 file, journal = pathlib.Path("out/model"), pathlib.Path("out/.model.sapwood-journal")

@@ -22,8 +22,9 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models import ranges, remote
-from sapwood.models.remote import HEAD
+from sapwood.models.remote import file as remote
+from sapwood.models.remote import ranges
+from sapwood.models.remote.file import HEAD
 from sapwood.patch.parsing import parse_front
 
 OLD = {f"layers.{i:02}.weight": weights(i, (256, 256)) for i in range(100)}

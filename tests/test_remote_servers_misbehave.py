@@ -17,8 +17,8 @@ from http_servers import Exchange, Handler, answer, part, scripted, unsized, wan
 from model_files import safetensors_file
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, IoError, SapwoodError, TruncatedPatch
-from sapwood.models import remote
-from sapwood.models.remote import HEAD, MOST_FAILURES, MOST_REDIRECTS, RemoteFile
+from sapwood.models.remote import file as remote
+from sapwood.models.remote.file import HEAD, MOST_FAILURES, MOST_REDIRECTS, RemoteFile
 
 RANDOM = np.random.default_rng(5)
 OLD = {"a": RANDOM.standard_normal((300, 300), dtype=np.float32)}

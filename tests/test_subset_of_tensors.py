@@ -20,7 +20,7 @@ from loaded_models import patch_of
 from model_files import patched, safetensors_file, tuned, weights, with_header
 from sapwood import models
 from sapwood.errors import InputError, SapwoodError, SignatureError, SourceHashMismatch
-from sapwood.models.remote import HEAD
+from sapwood.models.remote.file import HEAD
 from sapwood.patch.parsing import parse_front
 from sapwood.tensors import DType
 from strategies import NUMPY_TYPES

@@ -14,7 +14,7 @@ from sapwood.errors import InputError
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.models import AdapterReport
-    from sapwood.models.adapter_errors import Remainder
+    from sapwood.models.adapters.errors import Remainder
 
 MOST_LINES = 20
 

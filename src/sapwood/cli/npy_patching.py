@@ -30,7 +30,7 @@ from sapwood.errors import (
 from sapwood.models import PatchStats, PatchVerification
 from sapwood.models.creating import named
 from sapwood.models.files import Output, Source, atomic_output, read_source
-from sapwood.models.folders import contents_below, separated
+from sapwood.models.folders.finding import contents_below, separated
 from sapwood.models.paired_outputs import check_reversible, paired_outputs
 from sapwood.models.stages import Stages
 from sapwood.patch import Patch

@@ -13,8 +13,8 @@ from sapwood.cli.arguments import STDIO
 from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
 from sapwood.models.files import Output, Source, os_errors, read_source
-from sapwood.models.receiving import received
-from sapwood.models.urls import is_url, shown
+from sapwood.models.remote.receiving import received
+from sapwood.models.remote.urls import is_url, shown
 
 if TYPE_CHECKING:
     from sapwood.codec.chunk import Bytes

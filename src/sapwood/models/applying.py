@@ -15,13 +15,13 @@ from sapwood.errors import (
     TargetHashMismatch,
     VerificationError,
 )
-from sapwood.models.base_folders import FolderBases
 from sapwood.models.files import Output, Source, source_list
-from sapwood.models.folder_output import target_output
-from sapwood.models.journal_place import unfinished
+from sapwood.models.folders.bases import FolderBases
+from sapwood.models.folders.output import target_output
+from sapwood.models.in_place.journal_place import unfinished
 from sapwood.models.memory import fitting_threads, within
-from sapwood.models.ranges import patch_parts
-from sapwood.models.receiving import received
+from sapwood.models.remote.ranges import patch_parts
+from sapwood.models.remote.receiving import received
 from sapwood.models.results import PatchInfo, PatchVerification
 from sapwood.models.resuming import Prefix, finished_prefix, resumable_output
 from sapwood.models.signing import Demands, check_same

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from sapwood.codec.content import Content
 from sapwood.errors import InputError
+from sapwood.models.adapters.merging import adapter_config
 from sapwood.models.files import (
     Output,
     Source,
@@ -22,9 +23,8 @@ from sapwood.models.files import (
     path_name,
     source_list,
 )
-from sapwood.models.folder_segments import input_segments, whole
+from sapwood.models.folders.segments import input_segments, whole
 from sapwood.models.inputs import Input, check_outside, open_input, unchanged
-from sapwood.models.merging import adapter_config
 from sapwood.models.paired_outputs import check_reversible, output_and_reverse
 from sapwood.models.regions import plain_segments
 from sapwood.models.results import PatchStats

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from sapwood.models.folder_segments import same_bytes
+from sapwood.models.folders.segments import same_bytes
 from sapwood.models.inputs import Input
 
 FileStatus: TypeAlias = Literal["unchanged", "changed", "added", "removed"]

@@ -17,9 +17,9 @@ from blake3 import blake3
 
 from sapwood.modelfile import apparent_format
 from sapwood.models.files import STRIPE, Source, os_errors, path_name, read_source
-from sapwood.models.folders import folder_of
+from sapwood.models.folders.finding import folder_of
+from sapwood.models.folders.trees import file_contents, list_folder, read_part
 from sapwood.models.inputs import unchanged
-from sapwood.models.trees import file_contents, list_folder, read_part
 from sapwood.patch.contents import EndToEnd
 from sapwood.patch.file_lists import FileEntry
 

@@ -14,8 +14,8 @@ from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 from sapwood.models import files
 from sapwood.models.files import Output, Source, path_name, read_source
-from sapwood.models.folders import folder_of
-from sapwood.models.trees import Listed, file_contents, list_folder
+from sapwood.models.folders.finding import folder_of
+from sapwood.models.folders.trees import Listed, file_contents, list_folder
 from sapwood.patch.contents import EndToEnd
 from sapwood.patch.file_lists import FileEntry
 

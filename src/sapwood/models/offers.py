@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InputError, InvalidPatch
-from sapwood.models.chain_format import parse_chain, read_header
+from sapwood.models.chains.format import parse_chain, read_header
 from sapwood.models.files import Source, read_source
-from sapwood.models.folders import contents
+from sapwood.models.folders.finding import contents
 from sapwood.models.locating import located
 from sapwood.models.routes import Offer
 from sapwood.patch.format import DEFAULT_LIMITS, Limits

@@ -9,7 +9,7 @@ from sapwood.codec.content import Content
 from sapwood.models.applying import matched_sources, open_model_patch
 from sapwood.models.files import Source
 from sapwood.models.memory import Room, within
-from sapwood.models.ranges import WINDOW, RemotePatch, announced, patch_parts
+from sapwood.models.remote.ranges import WINDOW, RemotePatch, announced, patch_parts
 from sapwood.models.signing import Demands, check_same
 from sapwood.patch.applying import DecodedChunk, OpenPatch, Place, decode_chunks
 from sapwood.patch.format import Limits, Segment

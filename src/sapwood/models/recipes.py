@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
+from sapwood.models.adapters.merging import Config, merges
 from sapwood.models.converting import conversions
-from sapwood.models.merging import Config, merges
 from sapwood.models.pairing import pair_tensors
 from sapwood.patch.format import BaseRange, Prediction
 

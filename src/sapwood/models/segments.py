@@ -13,7 +13,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
-from sapwood.models.merging import Config
+from sapwood.models.adapters.merging import Config
 from sapwood.models.recipes import predictions
 from sapwood.models.regions import bytes_segment, plain_segments
 from sapwood.models.skeletons import SkeletonFinder

@@ -30,8 +30,8 @@ from sapwood.models.files import (
     read_source,
     sync_folder,
 )
-from sapwood.models.in_place import check_files
-from sapwood.models.locked_file import lock
+from sapwood.models.in_place.applying import check_files
+from sapwood.models.in_place.locked_file import lock
 from sapwood.models.results import PatchVerification
 from sapwood.models.signing import Demands
 from sapwood.patch.building import Progress, silent

@@ -14,7 +14,7 @@ from sapwood.models.files import Output, Source, atomic_output
 from sapwood.models.loading import Lazy, lazy_tensors
 from sapwood.models.memory import Room, fitting_threads
 from sapwood.models.origins import Origin
-from sapwood.models.ranges import RemoteBody
+from sapwood.models.remote.ranges import RemoteBody
 from sapwood.models.signing import Demands
 from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import Progress, silent

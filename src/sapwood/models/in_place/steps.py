@@ -13,13 +13,13 @@ from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidJournal
-from sapwood.models.in_place_chunks import Decoder, Read, Rewritten
-from sapwood.models.in_place_plan import Plan, Rewrite, batches
-from sapwood.models.journal import Journal, damaged
-from sapwood.models.journal_format import Piece, Saved, Slot, Step
-from sapwood.models.locked_file import STRIPE, LockedFile
-from sapwood.models.spans import Span, Spans
-from sapwood.models.undoing import Lost, Moves, cut_to, kept_piece, restored
+from sapwood.models.in_place.chunks import Decoder, Read, Rewritten
+from sapwood.models.in_place.journal import Journal, damaged
+from sapwood.models.in_place.journal_format import Piece, Saved, Slot, Step
+from sapwood.models.in_place.locked_file import STRIPE, LockedFile
+from sapwood.models.in_place.planning import Plan, Rewrite, batches
+from sapwood.models.in_place.spans import Span, Spans
+from sapwood.models.in_place.undoing import Lost, Moves, cut_to, kept_piece, restored
 from sapwood.patch.building import Progress
 from sapwood.patch.pipeline import ordered
 

@@ -15,14 +15,14 @@ from sapwood.errors import (
 )
 from sapwood.models.applying import matched_sources, write_target
 from sapwood.models.files import Source
-from sapwood.models.in_place_chunks import Decoder, Rewritten, Window, rewritten_chunks
-from sapwood.models.in_place_plan import Plan, Rewrite, plan_rewrites
-from sapwood.models.in_place_steps import Steps, saves
-from sapwood.models.journal import Journal
-from sapwood.models.journal_format import Head
-from sapwood.models.journal_place import journal_path
-from sapwood.models.locked_file import LockedFile
-from sapwood.models.spans import Spans
+from sapwood.models.in_place.chunks import Decoder, Rewritten, Window, rewritten_chunks
+from sapwood.models.in_place.journal import Journal
+from sapwood.models.in_place.journal_format import Head
+from sapwood.models.in_place.journal_place import journal_path
+from sapwood.models.in_place.locked_file import LockedFile
+from sapwood.models.in_place.planning import Plan, Rewrite, plan_rewrites
+from sapwood.models.in_place.spans import Spans
+from sapwood.models.in_place.steps import Steps, saves
 from sapwood.patch.applying import OpenPatch, wrong_base
 from sapwood.patch.building import Progress
 from sapwood.patch.format import Limits

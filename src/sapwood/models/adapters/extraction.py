@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 
 from sapwood.codec.content import Content
 from sapwood.errors import InputError
-from sapwood.models.adapter_errors import Remainder, remainders
-from sapwood.models.adapter_files import MODEL, LoraModule, lora_module, write_adapter
-from sapwood.models.adapter_selection import Update, selected
+from sapwood.models.adapters.errors import Remainder, remainders
+from sapwood.models.adapters.files import MODEL, LoraModule, lora_module, write_adapter
+from sapwood.models.adapters.selection import Update, selected
 from sapwood.models.applying import matched_sources
 from sapwood.models.files import Source, read_source
-from sapwood.models.folders import atomic_folder
+from sapwood.models.folders.finding import atomic_folder
 from sapwood.patch.applying import open_patch
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.format import DEFAULT_LIMITS, Limits

@@ -16,8 +16,8 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.modelfile import TensorEntry
 from sapwood.modelfile.layout import Range
+from sapwood.models.adapters.merging import Config
 from sapwood.models.inputs import Input, Part
-from sapwood.models.merging import Config
 from sapwood.models.recipes import predictions
 from sapwood.models.regions import bytes_of, plain_segments
 from sapwood.models.segments import (

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from sapwood.errors import InputError
 from sapwood.models.files import Output, atomic_output
-from sapwood.models.folders import atomic_folder
+from sapwood.models.folders.finding import atomic_folder
 from sapwood.patch.file_lists import FileEntry
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from sapwood.errors import (
     TargetHashMismatch,
 )
 from sapwood.models.applying import checked_patch, open_model_patch, write_target
-from sapwood.models.chain_format import parse_chain
-from sapwood.models.chains import patch_of
+from sapwood.models.chains.files import patch_of
+from sapwood.models.chains.format import parse_chain
+from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.files import (
     PLACE,
     Output,
@@ -35,11 +36,10 @@ from sapwood.models.files import (
     read_source,
     source_list,
 )
-from sapwood.models.folders import contents
+from sapwood.models.folders.finding import contents
 from sapwood.models.locating import located
 from sapwood.models.signing import Demands
 from sapwood.models.stages import Stages
-from sapwood.models.versions import Chain, Link, Version
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.patch.pipeline import thread_count

@@ -13,8 +13,8 @@ from blake3 import blake3
 
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidPatch, TruncatedPatch, UnsupportedPatch
+from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.locating import located
-from sapwood.models.versions import Chain, Link, Version
 from sapwood.patch.format import BYTE_ORDER, DEFAULT_LIMITS, PREAMBLE, Header, Limits, Preamble
 from sapwood.patch.parsing import checked_parts, parse_header, parse_preamble
 

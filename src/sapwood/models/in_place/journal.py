@@ -22,7 +22,7 @@ from blake3 import blake3
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidJournal
 from sapwood.models.files import os_errors, sync_folder
-from sapwood.models.journal_format import (
+from sapwood.models.in_place.journal_format import (
     HEAD,
     RECORD,
     SAVED,
@@ -39,7 +39,7 @@ from sapwood.models.journal_format import (
     counted_step,
     parsed_step,
 )
-from sapwood.models.locked_file import STRIPE, read_at, reserve, write_at
+from sapwood.models.in_place.locked_file import STRIPE, read_at, reserve, write_at
 
 
 class Journal:

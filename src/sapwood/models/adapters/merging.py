@@ -21,7 +21,7 @@ import numpy.typing as npt
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
-from sapwood.models.adapter_files import CONFIG, PREFIX
+from sapwood.models.adapters.files import CONFIG, PREFIX
 from sapwood.models.files import Source
 from sapwood.patch.format import (
     BLENDED,

@@ -14,7 +14,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import TargetHashMismatch
 from sapwood.models.files import EMPTY
-from sapwood.models.spans import Span, joined_spans
+from sapwood.models.in_place.spans import Span, joined_spans
 from sapwood.patch.applying import ChunkJob, OpenPatch, decode_job
 from sapwood.patch.chunks import chunk_digest
 from sapwood.patch.format import (

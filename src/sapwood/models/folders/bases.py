@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from sapwood.codec.content import Content
 from sapwood.errors import SourceHashMismatch
 from sapwood.models.files import Source
-from sapwood.models.folders import contents, separated
-from sapwood.models.trees import check_folder, file_contents
+from sapwood.models.folders.finding import contents, separated
+from sapwood.models.folders.trees import check_folder, file_contents
 from sapwood.patch.contents import EndToEnd
 from sapwood.patch.format import FileDigest
 

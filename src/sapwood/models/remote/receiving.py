@@ -11,9 +11,9 @@ from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.models.files import PLACE, Output, Source, mapped, os_errors, read_source
 from sapwood.models.kept import beside, kept_file
-from sapwood.models.remote import BrokenOff, RemoteFile, Tries
+from sapwood.models.remote.file import BrokenOff, RemoteFile, Tries
+from sapwood.models.remote.urls import is_url
 from sapwood.models.resuming import output_path
-from sapwood.models.urls import is_url
 from sapwood.patch.applying import check_length
 from sapwood.patch.building import Progress, silent
 from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, Limits

@@ -1,7 +1,7 @@
 """Updates a model file in place: the base becomes the target, with no second copy on the disk.
 
 What makes it safe is a journal beside the file (`journal`), what makes it possible an order in
-which nothing is overwritten that is still needed (`in_place_plan`).
+which nothing is overwritten that is still needed (`planning`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from sapwood.errors import InputError
 from sapwood.models.applying import checked_patch, verification
 from sapwood.models.files import Source
-from sapwood.models.in_place_steps import Steps
-from sapwood.models.in_place_update import Update, check_limit, is_base, is_target
-from sapwood.models.journal import Journal
-from sapwood.models.journal_place import journal_path
-from sapwood.models.locked_file import LockedFile, locked_file
+from sapwood.models.in_place.journal import Journal
+from sapwood.models.in_place.journal_place import journal_path
+from sapwood.models.in_place.locked_file import LockedFile, locked_file
+from sapwood.models.in_place.steps import Steps
+from sapwood.models.in_place.update import Update, check_limit, is_base, is_target
 from sapwood.models.results import PatchVerification
 from sapwood.models.signing import Demands
 from sapwood.patch.applying import OpenPatch

@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sapwood.errors import InputError, IoError
-from sapwood.models.remote_versions import Version
-from sapwood.models.urls import SCHEMES, shown
+from sapwood.models.remote.urls import SCHEMES, shown
+from sapwood.models.remote.versions import Version
 
 if TYPE_CHECKING:
     import httpx

@@ -14,7 +14,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from sapwood.errors import LimitExceeded
-from sapwood.models.spans import Span, Spans, overlapping
+from sapwood.models.in_place.spans import Span, Spans, overlapping
 
 MOST_CONFLICTS = 1 << 22  # between two rewrites; some 100 bytes of memory each
 MOST_A_STEP = 1 << 14  # rewrites that are done at once

@@ -12,7 +12,7 @@ from typing import IO
 from sapwood.codec.chunk import Bytes
 from sapwood.errors import InputError, IoError
 from sapwood.models.applying import open_model_patch
-from sapwood.models.chain_format import (
+from sapwood.models.chains.format import (
     BLOCK,
     FORWARD,
     REVERSE,
@@ -26,6 +26,7 @@ from sapwood.models.chain_format import (
     patch_header,
     serialise_head,
 )
+from sapwood.models.chains.versions import Chain, Link
 from sapwood.models.files import (
     Output,
     Source,
@@ -36,7 +37,6 @@ from sapwood.models.files import (
     read_source,
 )
 from sapwood.models.locating import located
-from sapwood.models.versions import Chain, Link
 from sapwood.patch.format import DEFAULT_LIMITS, Limits
 from sapwood.patch.pipeline import thread_count
 from sapwood.patch.writing import write_all

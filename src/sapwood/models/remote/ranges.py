@@ -11,9 +11,9 @@ import numpy as np
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.models.files import Source
-from sapwood.models.receiving import received
-from sapwood.models.remote import RemoteFile
-from sapwood.models.urls import is_url
+from sapwood.models.remote.file import RemoteFile
+from sapwood.models.remote.receiving import received
+from sapwood.models.remote.urls import is_url
 from sapwood.patch.applying import check_length
 from sapwood.patch.format import DEFAULT_LIMITS, PREAMBLE, Limits, Segment
 from sapwood.patch.parsing import parse_preamble

@@ -16,7 +16,7 @@ from blake3 import blake3
 from sapwood.codec import Coding
 from sapwood.codec.chunk import ELSEWHERE
 from sapwood.errors import InvalidJournal
-from sapwood.models.spans import Span
+from sapwood.models.in_place.spans import Span
 from sapwood.tensors import DType
 
 MAGIC = b"\x89SWJ\r\n\x1a\n"

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sapwood.errors import InputError
-from sapwood.models.chain_applying import (
+from sapwood.models.chains.applying import (
     Walk,
     check_links,
     folder_beside,
     nearest,
     way_between,
 )
-from sapwood.models.chain_format import parse_chain
+from sapwood.models.chains.format import parse_chain
 from sapwood.models.creating import create_patch
 from sapwood.models.files import Output, Source, read_source, source_list, unchanged
-from sapwood.models.folders import folder_of
+from sapwood.models.folders.finding import folder_of
 from sapwood.models.results import PatchStats
 from sapwood.models.signing import Demands
 from sapwood.models.stages import Stages

@@ -18,9 +18,9 @@ from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_locally
 from sapwood.errors import InvalidJournal, InvalidPatch
 from sapwood.models.files import EMPTY
-from sapwood.models.in_place_chunks import Move, Read
-from sapwood.models.journal_format import Piece
-from sapwood.models.spans import Span
+from sapwood.models.in_place.chunks import Move, Read
+from sapwood.models.in_place.journal_format import Piece
+from sapwood.models.in_place.spans import Span
 from sapwood.patch.chunks import ChunkSource, chunk_digest, decode, encode
 from sapwood.tensors import DType
 

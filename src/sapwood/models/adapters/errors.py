@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
-from sapwood.models.adapter_files import LoraModule
-from sapwood.models.adapter_selection import Update
+from sapwood.models.adapters.files import LoraModule
+from sapwood.models.adapters.selection import Update
 from sapwood.patch.applying import OpenPatch, decode_chunks
 from sapwood.patch.buffers import Buffers
 from sapwood.patch.building import Progress

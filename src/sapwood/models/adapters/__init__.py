@@ -1,0 +1,1 @@
+"""LoRA adapters, as PEFT lays them out: taken out of a patch, or given as a base."""

@@ -1,0 +1,1 @@
+"""Chains: patches one after another in one file."""

@@ -1,0 +1,1 @@
+"""Folders: looked through for bases, patched as their files end to end, written whole."""

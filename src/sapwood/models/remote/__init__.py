@@ -1,0 +1,1 @@
+"""Patches on a server: fetched whole, or the parts that are asked for."""
