@@ -10,6 +10,8 @@ DEMO_VENV ?= .venv-demo
 BENCH_VENV ?= .venv-bench
 FUZZ_SECONDS ?= 60
 WERROR ?= ON
+# A process for each processor; the tests are independent of each other.
+PYTEST_ARGS ?= --numprocesses=auto --dist=worksteal
 
 BIN := $(VENV)/bin
 

@@ -398,7 +398,7 @@ def closed_file() -> io.BytesIO:
 @pytest.mark.parametrize(
     "wrong",
     [None, 3, io.StringIO("text"), closed_file(), memoryview(b"abcd")[::2], "a\0b", [["a"]]],
-    ids=repr,
+    ids=lambda one: type(one).__name__,
 )
 def test_what_is_no_file_is_refused(wrong: Any) -> None:
     for call in (
