@@ -215,7 +215,8 @@ def test_a_container_saved_again_costs_little(tmp_path: Path) -> None:
 
 def test_a_step_of_training_is_coded_by_tensors() -> None:
     old = model_state()
-    new = {name: torch.from_numpy(tuned(w.numpy(), 3)) for name, w in reversed(old.items())}
+    steps = enumerate(reversed(old.items()))
+    new = {name: torch.from_numpy(tuned(w.numpy(), i)) for i, (name, w) in steps}
     patch, stats = patched(checkpoint(old), checkpoint(new))
     assert stats.tensors_modified == 8
     info = models.patch_info(patch)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 from blake3 import blake3
 
+from sapwood.codec.chunk import Bytes
 from sapwood.codec.content import Content
 from sapwood.errors import InputError
 from sapwood.models.adapters.merging import adapter_config
@@ -208,7 +210,7 @@ class Making:
             if not tries_bytes(new, olds):
                 return job.write(out)
             old = whole(contents[0])
-            return job.write_smaller(out, lambda: plain_segments(old, whole(new.content)))
+            return job.write_smaller(out, lambda: by_bytes(old, whole(new.content)))
 
 
 def model_header(
@@ -296,7 +298,9 @@ class Creation:
         header = self.header()
         return dataclasses.replace(header, counts=tensor_counts(header, segments))
 
-    def write_smaller(self, out: IO[bytes], by_bytes: Callable[[], list[SegmentSource]]) -> Written:
+    def write_smaller(
+        self, out: IO[bytes], others: Callable[[], Iterable[list[SegmentSource]]]
+    ) -> Written:
         """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
 
         That is so of small files, and where no tensor changed: then the entries of hundreds
@@ -304,30 +308,37 @@ class Creation:
 
         Args:
             out: positioned where the patch is to begin.
-            by_bytes: gives the segments of the other patch, where it is tried.
+            others: gives the segments of other patches, where they are tried.
 
         Raises:
             OSError: from `out` or a temporary file.
         """
-        size = sum(len(one.target) for one in self.builder.segments)
-        with tempfile.TemporaryFile() as patch, tempfile.TemporaryFile() as other:
-            written = self.write(patch)
-            smallest, chosen = written, patch
-            likely = size <= SMALL or written.counts["tensors_modified"] == 0
-            if likely and written.size > LEAST_SAVED:
-                counts = written.counts
+        with contextlib.ExitStack() as files:
+            chosen = files.enter_context(tempfile.TemporaryFile())
+            written = smallest = self.write(chosen)
+            likely = len(self.target) <= SMALL or written.counts["tensors_modified"] == 0
+            for segments in others() if likely and written.size > LEAST_SAVED else ():
+                other = files.enter_context(tempfile.TemporaryFile())
                 found = Creation(
-                    Builder(self.builder.bases, by_bytes(), self.builder.options),
+                    Builder(self.builder.bases, segments, self.builder.options),
                     self.target,
-                    lambda: dataclasses.replace(self.header(), counts=counts),
+                    lambda: dataclasses.replace(self.header(), counts=written.counts),
                     self.seal,
                 ).write(other)
                 saved = written.size - found.size
-                if saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size):
+                worth = saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size)
+                if worth and found.size < smallest.size:
                     smallest, chosen = found, other
             chosen.seek(0)
             copy_rest(chosen, out)
         return smallest
+
+
+def by_bytes(base: Bytes, target: Bytes) -> Iterator[list[SegmentSource]]:
+    """The segments of patches by bytes: with what looks like weights apart; of one piece."""
+    yield plain_segments(base, target)
+    if len(target) <= SMALL:
+        yield standalone_segments(target)
 
 
 def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
