@@ -27,6 +27,10 @@ ERRORS = {
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
     "InvalidJournal": ("SapwoodError", 10),
+    "InvalidTemplate": ("SapwoodError", 11),
+    "InvalidWorkspace": ("SapwoodError", 12),
+    "UnsupportedWorkspace": ("InvalidWorkspace", 12),
+    "WorkspaceBusy": ("SapwoodError", 13),
 }
 
 SIGNATURES = {

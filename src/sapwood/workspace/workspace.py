@@ -1,0 +1,409 @@
+"""The front door: a folder that was made from a template and that its user owns."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from sapwood.errors import InputError, InvalidWorkspace, IoError
+from sapwood.workspace.applying import carry_out, read_journal, read_record, recover, tidy
+from sapwood.workspace.backups import FILES, Backup, list_backups, read_backup
+from sapwood.workspace.blobs import Blobs
+from sapwood.workspace.canonical import LARGEST
+from sapwood.workspace.durable import make_folder, read_stripes, read_whole, write_whole
+from sapwood.workspace.journal import Journal
+from sapwood.workspace.lines import LineChanges, count_changes
+from sapwood.workspace.locking import locked
+from sapwood.workspace.opening import (
+    TemplateSource,
+    check_source,
+    opened,
+    system_errors,
+    with_note,
+)
+from sapwood.workspace.places import Places, find_places, resolved
+from sapwood.workspace.planning import plan_changes
+from sapwood.workspace.record import Record
+from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.scanning import Disk, scan
+from sapwood.workspace.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.stamps import Stamps
+from sapwood.workspace.states import Blocked, Content, State, state_of
+from sapwood.workspace.template import Template
+from sapwood.workspace.transaction import Update
+
+Clock: TypeAlias = Callable[[], datetime]
+
+ATTEMPTS = 3  # times that an update is planned anew because somebody is writing
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Workspace:
+    """A folder made from a template that its user owns.
+
+    Nothing of the user's is lost by what is done here: what is replaced or removed is
+    backed up first, every change is one transaction that a kill at any moment leaves
+    whole or to be finished by the next one, and links are never followed.
+    """
+
+    def __init__(self, places: Places, clock: Clock = utc_now) -> None:
+        """Use `open` or `init`.
+
+        Args:
+            places: of the workspace.
+            clock: tells the time.
+        """
+        self._places = places
+        self._clock = clock
+
+    @classmethod
+    def open(
+        cls, folder: str | os.PathLike[str], name: str | None = None, *, clock: Clock = utc_now
+    ) -> Workspace:
+        """Opens a workspace. Its record is read when it is needed.
+
+        Args:
+            folder: that it is.
+            name: of its template; needed where a folder is a workspace of several.
+            clock: tells the time.
+
+        Raises:
+            InvalidWorkspace: the folder is none.
+            InputError: it is several.
+            IoError: it cannot be looked at.
+        """
+        with system_errors(folder):
+            return cls(find_places(folder, name), clock)
+
+    @classmethod
+    def init(
+        cls,
+        folder: str | os.PathLike[str],
+        template: TemplateSource,
+        *,
+        clock: Clock = utc_now,
+    ) -> tuple[Workspace, Outcome]:
+        """Makes a workspace.
+
+        Args:
+            folder: that is made, or one that is there: files in it stay, and where the
+                template has another of the same name it goes to `.NAME/incoming/`.
+            template: to make it from.
+            clock: tells the time.
+
+        Returns:
+            The workspace, and what was done.
+
+        Raises:
+            InputError: the folder is a workspace of this template already.
+            InvalidTemplate: the template breaks the rules.
+            InvalidWorkspace: something else is in the way of the record.
+            WorkspaceBusy: another program is changing it.
+            IoError: the system refused; calling again goes on.
+        """
+        with opened(template) as source, system_errors(folder):
+            places = Places(resolved(folder), source.manifest.name)
+            make_folder(places.own)
+            workspace = cls(places, clock)
+            with locked(places.lock):
+                recovered = recover(places)
+                if recovered is None and read_record(places) is not None:
+                    raise InputError(
+                        f"{places.root}: is a workspace of {places.name} already; update it"
+                    )
+                outcome = workspace._update(source, "init", replace=False)
+            return workspace, dataclasses.replace(outcome, recovered=recovered is not None)
+
+    @property
+    def root(self) -> Path:
+        """The workspace's folder, with links resolved."""
+        return self._places.root
+
+    @property
+    def name(self) -> str:
+        """Of the template."""
+        return self._places.name
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where backups lie."""
+        return self._places.backups
+
+    def record(self) -> Record:
+        """What was installed.
+
+        Raises:
+            InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
+            IoError: it cannot be read.
+        """
+        with system_errors(self.root):
+            return self._record()
+
+    def _record(self) -> Record:
+        record = read_record(self._places)
+        if record is None:
+            raise InvalidWorkspace(
+                f"{self._places.record}: missing; 'init' finishes a workspace that was not "
+                "made to the end"
+            )
+        return record
+
+    def plan_update(
+        self,
+        template: TemplateSource,
+        *,
+        replace: bool = False,
+        allow_downgrade: bool = False,
+    ) -> Plan:
+        """Says what `update` would do, and changes nothing of the user's.
+
+        Args, Raises: as of `update`, but for what writing adds.
+        """
+        with opened(template) as source, system_errors(self.root):
+            record = self._record()
+            check_source(record, source, allow_downgrade=allow_downgrade)
+            stamps = Stamps(self._places.stamps)
+            try:
+                return self._plan(record, source, stamps, replace=replace)
+            finally:
+                stamps.keep()
+
+    def update(
+        self,
+        template: TemplateSource,
+        *,
+        replace: bool = False,
+        allow_downgrade: bool = False,
+    ) -> Outcome:
+        """Brings a workspace to the version of a template, as its policies say.
+
+        A change that was interrupted is finished first.
+
+        Args:
+            template: that the workspace was made from, of any version.
+            replace: back up and replace files in conflict, rather than keep them and lay
+                the template's beside; protected files are kept in any case.
+            allow_downgrade: to a version before the one that the workspace has.
+
+        Returns:
+            What was done.
+
+        Raises:
+            InputError: another template, or an earlier version.
+            InvalidTemplate: the template breaks the rules.
+            InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
+            WorkspaceBusy: another program is changing the workspace.
+            InvalidPatch, LimitExceeded: a patch of weights is damaged, or asks for too much.
+            IoError: the system refused. Either nothing was changed, or the next update
+                finishes this one.
+        """
+        with opened(template) as source, system_errors(self.root):
+            self._places.check()
+            with locked(self._places.lock):
+                # Before anything is written: a record that is too new is not ours to change.
+                before = read_record(self._places)
+                finished = recover(self._places)
+                record = self._record() if finished is not None or before is None else before
+                check_source(record, source, allow_downgrade=allow_downgrade)
+                outcome = self._update(source, "update", replace=replace)
+            return dataclasses.replace(outcome, recovered=finished is not None)
+
+    def _plan(
+        self, record: Record | None, template: Template, stamps: Stamps, *, replace: bool
+    ) -> Plan:
+        new = template.contents(stamps)
+        recorded = {} if record is None else record.contents()
+        rules = template.manifest.rules
+        paths = recorded.keys() | new.keys()
+        changes = plan_changes(
+            recorded, scan(self.root, paths, stamps), new, rules, replace=replace
+        )
+        files = {} if record is None else record.files
+        noted = tuple(with_note(one, template, files) for one in changes)
+        version = None if record is None else record.template_version
+        return Plan(template.manifest.name, version, template.version, noted)
+
+    def _update(self, template: Template, label: str, *, replace: bool) -> Outcome:
+        """Plans, stages and applies, with the lock held and nothing left to recover."""
+        record = read_record(self._places)
+        for attempt in range(ATTEMPTS):
+            stamps = Stamps(self._places.stamps)
+            try:
+                plan = self._plan(record, template, stamps, replace=replace)
+            finally:
+                stamps.keep()
+            stage = Stage(self._places)
+            try:
+                backup, journal = self._staged(plan, template, record, stage, label)
+                break
+            except ChangedMeanwhile as e:
+                if attempt + 1 == ATTEMPTS:
+                    raise IoError(f"{e}: is being written to; try again when it is not") from e
+            except BaseException:
+                tidy(self._places)
+                raise
+        missed = self._commit(journal) if journal.steps or journal.record != record else ()
+        tidy(self._places)
+        laid = {
+            one.path: self._places.incoming(template.version, one.path)
+            for one in plan.conflicts
+            if one.state is not State.BLOCKED
+        }
+        return Outcome(plan, backup, laid, missed, recovered=False)
+
+    def _staged(
+        self, plan: Plan, template: Template, record: Record | None, stage: Stage, label: str
+    ) -> tuple[str | None, Journal]:
+        """Stages a plan."""
+        now = self._clock()
+        update = Update(self._places, template, record, stage)
+        for change in plan.changes:
+            update.add(change)
+        after = update.record_after(plan.changes, now)
+        backup = stage.finish(label, now, plan.from_version)
+        return backup, Journal(stage.folder, tuple(stage.steps), after)
+
+    def _commit(self, journal: Journal) -> tuple[str, ...]:
+        """From here on a kill is repaired by the next change."""
+        write_whole(self._places.journal, journal.to_bytes())
+        try:
+            return carry_out(self._places, journal)
+        except OSError as e:
+            raise IoError(
+                f"{e.filename or self.root}: {e.strerror or e}; the change is half made: "
+                "see to this, and update again to finish it"
+            ) from e
+
+    def status(self) -> Status:
+        """Tells which of the installed files the user has changed.
+
+        Raises:
+            InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
+            IoError: something cannot be read.
+        """
+        with system_errors(self.root):
+            record = self._record()
+            stamps = Stamps(self._places.stamps)
+            found = scan(self.root, record.files, stamps)
+            stamps.keep()
+            files = []
+            for path, entry in record.files.items():
+                there = found[path]
+                state = state_of(entry.content, there, entry.content)
+                reason = there.reason if isinstance(there, Blocked) else None
+                files.append(FileStatus(path, state, entry.version, reason))
+            return Status(record, tuple(files), read_journal(self._places) is not None)
+
+    def line_changes(self, path: str) -> LineChanges | None:
+        """How many lines of a file the user has added and removed since it was installed.
+
+        Args:
+            path: of a file in the record.
+
+        Returns:
+            The numbers; None of files that are no text, and of those whose installed bytes
+            are not kept.
+
+        Raises:
+            InputError: the record has no such file.
+            InvalidWorkspace: what was installed is missing or damaged.
+            IoError: something cannot be read.
+        """
+        with system_errors(self.root):
+            entry = self._record().files.get(path)
+            if entry is None:
+                raise InputError(f"{path!r:.200}: expected a file that was installed")
+            if entry.blob is None:
+                return None
+            base = Blobs(self._places.blobs).get(entry.blob, entry.size)
+            there = isinstance(Disk(self.root).status(path), os.stat_result)
+            data = read_whole(self.root / path, LARGEST) if there else b""
+            return None if data is None else count_changes(base, data)
+
+    def backups(self) -> list[Backup]:
+        """All backups, the oldest first.
+
+        Raises:
+            InvalidWorkspace: one is damaged.
+            IoError: one cannot be read.
+        """
+        with system_errors(self.root):
+            return list_backups(self._places.backups)
+
+    def restore(self, backup: str, paths: Sequence[str] | None = None) -> Restored:
+        """Puts files of a backup back, and backs up what they replace.
+
+        Args:
+            backup: its name.
+            paths: of the files; by default all of the backup.
+
+        Returns:
+            What was done.
+
+        Raises:
+            InputError: there is no such backup, or the file is not in it.
+            InvalidWorkspace: the backup is damaged, or something is in the way.
+            WorkspaceBusy: another program is changing the workspace.
+            IoError: the system refused.
+        """
+        with system_errors(self.root):
+            self._places.check()
+            with locked(self._places.lock):
+                read_record(self._places)  # one that is too new is not ours to change
+                recover(self._places)
+                chosen = self._chosen(backup, paths)
+                stage = Stage(self._places)
+                try:
+                    done = self._stage_restore(backup, chosen, stage)
+                    saved = stage.finish("restore", self._clock(), None)
+                except ChangedMeanwhile as e:
+                    raise IoError(f"{e}: is being written to; try again when it is not") from e
+                finally:
+                    if not stage.steps:
+                        tidy(self._places)
+                missed: tuple[str, ...] = ()
+                if stage.steps:
+                    missed = self._commit(Journal(stage.folder, tuple(stage.steps), None))
+            unchanged = tuple(path for path in chosen if path not in done)
+            return Restored(tuple(done), unchanged, saved, missed)
+
+    def _chosen(self, name: str, paths: Sequence[str] | None) -> dict[str, str]:
+        """The files of a backup that are asked for, with their hashes."""
+        backup = read_backup(self._places.backups, name)
+        for path in paths or ():
+            if path not in backup.files:
+                raise InputError(f"{path!r:.200}: not in the backup {name}")
+        return {path: backup.files[path] for path in (backup.files if paths is None else paths)}
+
+    def _stage_restore(self, name: str, files: Mapping[str, str], stage: Stage) -> list[str]:
+        """Stages what differs from a backup, and returns its paths."""
+        folder = self._places.backups / name / FILES
+        disk, stamps = Disk(self.root), Stamps(self._places.stamps)
+        copies = Disk(folder)
+        done = []
+        for path, expected in files.items():
+            if copies.raw(path) != expected:
+                raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
+            old: str | None = None
+            raw, there = disk.raw(path), disk.content(path, stamps)
+            if raw == expected:
+                continue
+            if isinstance(there, Blocked):
+                raise InvalidWorkspace(f"{path}: {there.reason} is in the way; move it away")
+            if isinstance(there, Content):
+                old = stage.take(path, there, back_up=True).raw
+            mode = (folder / path).lstat().st_mode & 0o777
+            new = stage.put(path, read_stripes(folder / path), old=old, mode=mode)
+            if new != expected:
+                raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
+            done.append(path)
+        stamps.drop()
+        return done
