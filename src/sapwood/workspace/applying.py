@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import stat
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from pathlib import Path
 from sapwood.errors import InvalidWorkspace
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.durable import (
+    is_there,
     make_folder,
     read_whole,
     remove,
@@ -24,7 +26,7 @@ from sapwood.workspace.durable import (
 from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.places import Places
 from sapwood.workspace.record import LARGEST, Record, parse_record
-from sapwood.workspace.scanning import Disk
+from sapwood.workspace.scanning import UNREADABLE, Disk
 
 REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
 
@@ -111,6 +113,8 @@ def apply_step(places: Places, folder: str, step: Step) -> bool:
             path.chmod(mode_with(status.st_mode, executable=step.executable))
         return True
     found = disk.raw(step.path)
+    if found == UNREADABLE:  # no reason to think that somebody has written to it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if step.staged is None:
         if found is None:
             return True
@@ -121,14 +125,14 @@ def apply_step(places: Places, folder: str, step: Step) -> bool:
         return True
     staged = places.staging / folder / step.staged
     # Without the staged file it has taken its name before, whatever became of it then.
-    if found == step.new or not os.path.lexists(staged):
+    if found == step.new or not is_there(staged):
         return True
     if found == step.old:
         with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
             make_folder(path.parent)
             replace(staged, path)
             return True
-    if step.beside is not None and not os.path.lexists(places.root / step.beside):
+    if step.beside is not None and not is_there(places.root / step.beside):
         make_folder((places.root / step.beside).parent)
         replace(staged, places.root / step.beside)
     return False
@@ -180,6 +184,6 @@ def recover(places: Places) -> tuple[str, ...] | None:
     journal = read_journal(places)
     if journal is not None:
         return carry_out(places, journal)
-    if os.path.lexists(places.staging):
+    if is_there(places.staging):
         tidy(places)
     return None

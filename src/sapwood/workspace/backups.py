@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.durable import make_folder, read_whole, sync
+from sapwood.workspace.durable import is_there, make_folder, read_whole, sync
 from sapwood.workspace.fields import Table
 from sapwood.workspace.paths import fault_of
 from sapwood.workspace.record import HASH, LARGEST, parse_json, read_time, written_time
@@ -83,7 +82,7 @@ def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> 
     for number in itertools.count(1):
         name = base if number == 1 else f"{base}_{number}"
         # Only whoever holds the workspace's lock comes here.
-        if not os.path.lexists(backups / name):
+        if not is_there(backups / name):
             staged.rename(backups / name)
             sync([backups])
             return name

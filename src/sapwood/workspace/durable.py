@@ -123,6 +123,18 @@ def write_whole(path: Path, data: bytes) -> None:
     sync([path.parent])
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is under a name, a link that leads nowhere among it.
+
+    Unlike `os.path.lexists` it does not take an error for an answer.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder, and those that it lies in, unless they are there.
 
@@ -153,7 +165,7 @@ def kind_of(mode: int) -> str:
 
 def remove_tree(folder: Path) -> None:
     """Removes a folder of ours with all in it, links as such."""
-    if os.path.lexists(folder):
+    if is_there(folder):
         shutil.rmtree(folder)
 
 

@@ -19,7 +19,14 @@ from sapwood.workspace.applying import mode_with
 from sapwood.workspace.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST, content_hash, raw_hash
-from sapwood.workspace.durable import make_folder, read_stripes, read_whole, sync, write_new
+from sapwood.workspace.durable import (
+    is_there,
+    make_folder,
+    read_stripes,
+    read_whole,
+    sync,
+    write_new,
+)
 from sapwood.workspace.journal import Kind, Step
 from sapwood.workspace.places import Places
 from sapwood.workspace.states import Content
@@ -228,7 +235,7 @@ class Stage:
     def _check_writable(self, path: str) -> None:
         """Sees to it that the folder of a file may be written to, before anything is changed."""
         folder = (self._places.root / path).parent
-        while not os.path.lexists(folder):
+        while not is_there(folder):
             folder = folder.parent
         if folder not in self._writable:
             self._writable[folder] = os.access(folder, os.W_OK | os.X_OK)

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.canonical import LARGEST, with_ends_of
-from sapwood.workspace.durable import read_stripes
+from sapwood.workspace.durable import is_there, read_stripes
 from sapwood.workspace.places import Places
 from sapwood.workspace.planning import Change, recorded_after
 from sapwood.workspace.policies import Policy
@@ -56,7 +56,7 @@ class Update:
                 self.stage.set_mode(change.path, executable=wanted(change).executable)
             case Action.LAY_BESIDE:
                 beside = self._beside(change.path)
-                if not (self.places.root / beside).exists():
+                if not is_there(self.places.root / beside):
                     self._install(change, beside)
                 self._move(change)
             case (
