@@ -92,7 +92,7 @@ def own_files(root: Path, folder: str) -> dict[str, bytes]:
 
 def notebook(*sources: str, outputs: bool = False, **metadata: object) -> bytes:
     """A notebook of code cells."""
-    cells = [
+    cells: list[object] = [
         {
             "cell_type": "code",
             "execution_count": 7 if outputs else None,

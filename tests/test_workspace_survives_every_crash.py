@@ -22,7 +22,7 @@ from sapwood.errors import IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
 from template_folders import Clock, notebook, own_files, user_files, write_files, write_template
 
-OLD = {
+OLD: dict[str, str | bytes] = {
     "tests/test_a.py": "a, first\n",
     "tests/test_b.py": "b, first\n",
     "tests/gone.py": "gone, first\n",
@@ -30,7 +30,7 @@ OLD = {
     "modules/m.ipynb": notebook("x = 1\n"),
     "generated/index.md": "index, first\n",
 }
-NEW = {
+NEW: dict[str, str | bytes] = {
     "tests/test_a.py": "a, second\n",
     "tests/test_b.py": "b, second\n",
     "tests/added/test_c.py": "c\n",
@@ -43,7 +43,7 @@ RENAMES = """
 version = "1.1.0"
 renames = [{ from = "milestones/old_name.py", to = "milestones/new_name.py" }]
 """
-MINE = {
+MINE: dict[str, str | bytes] = {
     "tests/test_b.py": "b, first, and mine\n",
     "modules/m.ipynb": notebook("x = 1\n", "mine = True\n", outputs=True),
     "generated/index.md": "index, mine\n",

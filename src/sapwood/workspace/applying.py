@@ -94,12 +94,13 @@ def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
         folders.add((places.root / step.path).parent)
     # A power cut must not leave a record that is newer than the files.
     sync([one for one in folders if one.is_dir()])
+    record = None
     if journal.record is not None:
         record = adjusted(journal.record, read_record(places), missed)
         write_whole(places.record, record.to_bytes())
     remove(places.journal)
     sync([places.own])
-    tidy(places)
+    tidy(places, record)
     return tuple(missed)
 
 
@@ -155,16 +156,19 @@ def adjusted(record: Record, before: Record | None, missed: Collection[str]) -> 
     return dataclasses.replace(record, files=files)
 
 
-def tidy(places: Places) -> None:
+def tidy(places: Places, record: Record | None) -> None:
     """Removes what changes have left: staged files, blobs that no record needs.
 
     What cannot be removed stays until the next time.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        record: of it, None where it is not at hand; then the blobs stay.
     """
     with contextlib.suppress(OSError):
         remove_tree(places.staging)
         for path in places.own.glob(f"{places.stamps.name}.*.new"):
             remove(path)
-        record = read_record(places)
         if record is not None:
             Blobs(places.blobs).prune(record.blobs())
 
@@ -185,5 +189,5 @@ def recover(places: Places) -> tuple[str, ...] | None:
     if journal is not None:
         return carry_out(places, journal)
     if is_there(places.staging):
-        tidy(places)
+        tidy(places, read_record(places))
     return None

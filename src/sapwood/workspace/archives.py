@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gzip
 import os
 import stat
@@ -17,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.durable import STRIPE, Stripes
@@ -25,7 +26,9 @@ from sapwood.workspace.manifest import FILE_NAME
 from sapwood.workspace.stamps import Stamp, stamp_of
 from sapwood.workspace.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, is_litter
 
-LARGEST_READ = 1 << 22  # bytes at once: no header of a tar is larger
+LARGEST_HEADER = 1 << 20  # bytes that follow a header of a tar and belong to it
+# What has content of its own, rather than more of a header.
+CONTENT = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
 GZIP = b"\x1f\x8b"
 DAMAGE = (
     tarfile.TarError,
@@ -75,6 +78,11 @@ def archive_errors(path: Path) -> Iterator[None]:
         yield
     except DAMAGE as e:
         raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz: {e}; get it anew") from e
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+        # A directory of a zip that leads to before its beginning.
+        raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz; get it anew") from e
     except InvalidTemplate as e:
         raise InvalidTemplate(f"{path}: {e}") from e
 
@@ -126,28 +134,22 @@ def zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], 
     return stripes
 
 
-class Bounded:
-    """A stream of which no part is read that is larger than a header of ours would be."""
+class BoundedHeader(tarfile.TarInfo):
+    """A header that does not ask for more memory than a name and its like could take."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        """Reads from a stream.
-
-        Args:
-            stream: decompressed.
-        """
-        self._stream = stream
-        self._left = MOST_BYTES
-
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes.
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
+        """Parses a header.
 
         Raises:
-            InvalidTemplate: too many, at once or in all.
+            InvalidTemplate: what follows it, and is read whole, is too large.
         """
-        self._left -= size
-        if size > LARGEST_READ or self._left < 0:
-            raise InvalidTemplate(f"expected headers of at most {LARGEST_READ} bytes, found more")
-        return self._stream.read(size)
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in CONTENT and header.size > LARGEST_HEADER:
+            raise InvalidTemplate(
+                f"expected headers of at most {LARGEST_HEADER} bytes, found {header.size}"
+            )
+        return header
 
 
 def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]:
@@ -160,10 +162,10 @@ def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]
     """
     packed = file.read(len(GZIP)) == GZIP
     file.seek(0)
-    stream = Bounded(cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file)
+    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
     members: list[Member] = []
     # "r|" reads forwards only: a gzip stream would be unpacked anew for each step back.
-    with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
         for info in archive:
             archive.members = []  # which would all be kept
             if info.isdir():

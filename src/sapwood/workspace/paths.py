@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 MOST_LETTERS = 1024  # of a path
 MOST_BYTES = 255  # of one name in it, in UTF-8
@@ -45,6 +46,7 @@ def fault_of(path: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1 << 16)  # most paths share their folders
 def fault_of_name(name: str) -> str | None:
     """What is wrong with one name of a path, or None."""
     if name in {"", ".", ".."}:

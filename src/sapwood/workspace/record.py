@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -188,9 +189,15 @@ def checked_version(table: Table, field: str) -> str:
     """A version as PEP 440 has them."""
     text = table.text(field)
     try:
-        return str(Version(text[:64]))
+        return normalised(text[:64])
     except InvalidVersion as e:
         raise table.fail(field, f"expected a version, found {text!r:.40}; {REMEDY}") from e
+
+
+@lru_cache(maxsize=1024)  # the files of a workspace come from few versions
+def normalised(version: str) -> str:
+    """A version as PEP 440 writes it."""
+    return str(Version(version))
 
 
 def read_time(table: Table, field: str) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from sapwood.workspace.canonical import LARGEST, content_hash, raw_hash
@@ -77,9 +78,9 @@ class Disk:
         status = self.status(path)
         if status is None or isinstance(status, Blocked):
             return status
-        whole = Path(self._root, path)
+        compute = partial(file_hash, self._root, path)
         try:
-            found = stamps.hash_of(path, stamp_of(status), lambda: file_hash(whole, path))
+            found = stamps.hash_of(path, stamp_of(status), compute)
         except FileNotFoundError:
             return None  # deleted since
         except PermissionError:
@@ -99,16 +100,17 @@ class Disk:
             return UNREADABLE
 
 
-def file_hash(file: Path, path: str) -> str:
+def file_hash(root: str, path: str) -> str:
     """The canonical hash of a file on disk.
 
     Args:
-        file: to read.
-        path: of it in the workspace.
+        root: of the workspace.
+        path: of the file in it.
 
     Raises:
         OSError: it cannot be read.
     """
+    file = Path(root, path)
     data = read_whole(file, LARGEST)
     return raw_hash(read_stripes(file)) if data is None else content_hash(data, path)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sapwood.errors import InputError, InvalidTemplate
 from sapwood.workspace.archives import archive_template
-from sapwood.workspace.durable import read_stripes
+from sapwood.workspace.durable import Stripes, read_stripes
 from sapwood.workspace.manifest import FILE_NAME
 from sapwood.workspace.places import resolved
 from sapwood.workspace.stamps import stamp_of
@@ -80,7 +80,7 @@ def folder_template(folder: Path) -> Template:
             size=status.st_size,
             executable=bool(status.st_mode & stat.S_IXUSR),
             stamp=stamp_of(status),
-            stripes=partial(read_stripes, folder / path),
+            stripes=partial(read_below, folder, path),
         )
         if len(files) > MOST_FILES:
             raise InvalidTemplate(f"{folder}: expected at most {MOST_FILES} files, found more")
@@ -113,6 +113,11 @@ def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                         f"{folder}: expected files and folders, found a link or device "
                         f"{path!r:.120}; put a copy in its place"
                     )
+
+
+def read_below(folder: Path, path: str) -> Stripes:
+    """Reads a file of a folder; the path is only put together when that is asked for."""
+    return read_stripes(folder / path)
 
 
 @contextlib.contextmanager

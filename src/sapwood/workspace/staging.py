@@ -207,7 +207,8 @@ class Stage:
             folders = [Path(top) for top, _, _ in os.walk(staged)]
         else:
             folders = []
-        sync([*self._unsynced, *folders, self._path])
+        if self._unsynced:
+            sync([*self._unsynced, *folders, self._path])
         if not self._backed_up:
             return None
         return place_backup(staged, self._places.backups, label, created)

@@ -66,9 +66,11 @@ class Template:
         manifest: of it.
         files: that workspaces get, by path.
         patches: for weights, by path in the template.
+        version: of the template, normalised.
     """
 
     manifest: Manifest
+    version: str
     files: Mapping[str, TemplateFile]
     patches: Mapping[str, TemplateFile]
 
@@ -88,6 +90,7 @@ class Template:
             if FILE_NAME not in files:
                 raise InvalidTemplate(f"expected {FILE_NAME} in the template, found none")
             self.manifest = parse_manifest(files[FILE_NAME].read())
+            self.version = str(self.manifest.version)
             check_files(self.manifest, files)
             total = sum(one.size for one in files.values())
             if total > MOST_BYTES:
@@ -98,11 +101,6 @@ class Template:
         hidden = self.manifest.not_installed()
         self.files = {path: file for path, file in files.items() if path not in hidden}
         self.patches = {one.patch: files[one.patch] for one in self.manifest.patches}
-
-    @property
-    def version(self) -> str:
-        """Of the template, normalised."""
-        return str(self.manifest.version)
 
     def contents(self, stamps: Stamps) -> dict[str, Content]:
         """What the template holds, as the planner takes it.

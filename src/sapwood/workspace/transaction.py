@@ -159,9 +159,8 @@ class Update:
     def record_after(self, changes: Iterable[Change], now: datetime) -> Record:
         """What the record says once the changes are made; keeps the blobs it needs."""
         before = {} if self.record is None else dict(self.record.files)
-        kept = frozenset() if self.record is None else self.record.blobs()
+        kept = set() if self.record is None else set(self.record.blobs())
         files: dict[str, FileEntry] = {}
-        staged: set[str] = set()
         for change in changes:
             known = change.path if change.moved_from is None else change.moved_from
             old, new = before.get(known), self._entry(change)
@@ -169,8 +168,8 @@ class Update:
             if entry is None:
                 continue
             files[change.path] = entry
-            if entry is new and entry.blob is not None and entry.blob not in kept | staged:
-                staged.add(entry.blob)
+            if entry is new and entry.blob is not None and entry.blob not in kept:
+                kept.add(entry.blob)
                 self.stage.keep_blob(entry.blob, self._new(change).read())
         return self._record(files, now)
 
@@ -179,7 +178,6 @@ class Update:
         file = self.template.files.get(change.path)
         if file is None or change.new is None:
             return None
-        version = self.template.version
         before = None if self.record is None else self.record.files.get(change.path)
         if (
             before is not None
@@ -191,7 +189,7 @@ class Update:
             blob = None
         else:
             blob = hashlib.sha256(file.read()).hexdigest()
-        return FileEntry(version, change.new, file.size, blob)
+        return FileEntry(self.template.version, change.new, file.size, blob)
 
     def _record(self, files: dict[str, FileEntry], now: datetime) -> Record:
         version, name = self.template.version, self.template.manifest.name

@@ -14,7 +14,7 @@ from sapwood.workspace.applying import carry_out, read_journal, read_record, rec
 from sapwood.workspace.backups import FILES, Backup, list_backups, read_backup
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
-from sapwood.workspace.durable import make_folder, read_stripes, read_whole, write_whole
+from sapwood.workspace.durable import is_there, make_folder, read_stripes, read_whole, write_whole
 from sapwood.workspace.journal import Journal
 from sapwood.workspace.lines import LineChanges, count_changes
 from sapwood.workspace.locking import locked
@@ -115,11 +115,12 @@ class Workspace:
             workspace = cls(places, clock)
             with locked(places.lock):
                 recovered = recover(places)
-                if recovered is None and read_record(places) is not None:
+                record = read_record(places)
+                if recovered is None and record is not None:
                     raise InputError(
                         f"{places.root}: is a workspace of {places.name} already; update it"
                     )
-                outcome = workspace._update(source, "init", replace=False)
+                outcome = workspace._update(record, source, "init", replace=False)
             return workspace, dataclasses.replace(outcome, recovered=recovered is not None)
 
     @property
@@ -213,7 +214,7 @@ class Workspace:
                 finished = recover(self._places)
                 record = self._record() if finished is not None or before is None else before
                 check_source(record, source, allow_downgrade=allow_downgrade)
-                outcome = self._update(source, "update", replace=replace)
+                outcome = self._update(record, source, "update", replace=replace)
             return dataclasses.replace(outcome, recovered=finished is not None)
 
     def _plan(
@@ -231,9 +232,10 @@ class Workspace:
         version = None if record is None else record.template_version
         return Plan(template.manifest.name, version, template.version, noted)
 
-    def _update(self, template: Template, label: str, *, replace: bool) -> Outcome:
+    def _update(
+        self, record: Record | None, template: Template, label: str, *, replace: bool
+    ) -> Outcome:
         """Plans, stages and applies, with the lock held and nothing left to recover."""
-        record = read_record(self._places)
         for attempt in range(ATTEMPTS):
             stamps = Stamps(self._places.stamps)
             try:
@@ -248,10 +250,13 @@ class Workspace:
                 if attempt + 1 == ATTEMPTS:
                     raise IoError(f"{e}: is being written to; try again when it is not") from e
             except BaseException:
-                tidy(self._places)
+                tidy(self._places, record)
                 raise
-        missed = self._commit(journal) if journal.steps or journal.record != record else ()
-        tidy(self._places)
+        missed: tuple[str, ...] = ()
+        if journal.steps or journal.record is not record:
+            missed = self._commit(journal)
+        else:
+            tidy(self._places, None)
         laid = {
             one.path: self._places.incoming(template.version, one.path)
             for one in plan.conflicts
@@ -273,7 +278,12 @@ class Workspace:
 
     def _commit(self, journal: Journal) -> tuple[str, ...]:
         """From here on a kill is repaired by the next change."""
-        write_whole(self._places.journal, journal.to_bytes())
+        try:
+            write_whole(self._places.journal, journal.to_bytes())
+        except OSError:
+            if not is_there(self._places.journal):
+                tidy(self._places, None)
+            raise
         try:
             return carry_out(self._places, journal)
         except OSError as e:
@@ -368,7 +378,7 @@ class Workspace:
                     raise IoError(f"{e}: is being written to; try again when it is not") from e
                 finally:
                     if not stage.steps:
-                        tidy(self._places)
+                        tidy(self._places, None)
                 missed: tuple[str, ...] = ()
                 if stage.steps:
                     missed = self._commit(Journal(stage.folder, tuple(stage.steps), None))
