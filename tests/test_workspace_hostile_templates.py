@@ -1,7 +1,8 @@
-"""Templates from strangers: each of these is refused, whatever it came in, and nothing is written."""
+"""Templates from strangers: each of these is refused in any form, and nothing is written."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -215,7 +216,7 @@ def test_damaged_archives_are_refused(
     refused(path, tmp_path / "course")
 
 
-MANIFESTS = {
+MANIFESTS: dict[str, str | bytes] = {
     "no TOML": "schema = ",
     "no text": b"\xff\xfe",
     "nothing": "",
@@ -284,10 +285,8 @@ def test_no_template_at_all(tmp_path: Path) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8")))
 def test_whatever_the_bytes_a_manifest_is_read_or_refused(data: bytes) -> None:
     for whole in (data, MANIFEST + data):
-        try:
-            parse_manifest(whole)
-        except InvalidTemplate as e:
-            assert str(e).startswith("sapwood-template.toml")
+        with contextlib.suppress(InvalidTemplate):
+            assert parse_manifest(whole).name
 
 
 @given(st.text(max_size=80))

@@ -82,27 +82,23 @@ def test_the_whole_matrix() -> None:
 
 def stated(b: str, c: str, n: str) -> tuple[State, Action, Action] | None:
     """The design's table: state, what is done under `update`, what under `protect`."""
-    if b == c == n == "-" or (b == n == "-"):
-        return None
-    if c == n == "-":
-        return State.GONE, Action.FORGET, Action.FORGET
-    if c == n:
-        return State.IDENTICAL, Action.ADOPT, Action.ADOPT
-    if b == "-" and c == "-":
-        return State.ADDED, Action.INSTALL, Action.INSTALL
-    if n == "-":
-        if c == b:
-            return State.RETIRED, Action.REMOVE, Action.KEEP
-        return State.ORPHAN, Action.KEEP, Action.KEEP
-    if c == "-":
-        return State.DELETED, Action.KEEP, Action.KEEP
-    if b == "-":
-        return State.COLLISION, Action.LAY_BESIDE, Action.LAY_BESIDE
-    if c == b:
-        return State.OUTDATED, Action.REPLACE, Action.HOLD
-    if n == b:
-        return State.MODIFIED, Action.KEEP, Action.KEEP
-    return State.CONFLICT, Action.LAY_BESIDE, Action.KEEP
+    rows = [
+        (b == n == "-", None),
+        (c == n == "-", (State.GONE, Action.FORGET, Action.FORGET)),
+        (c == n, (State.IDENTICAL, Action.ADOPT, Action.ADOPT)),
+        (b == c == "-", (State.ADDED, Action.INSTALL, Action.INSTALL)),
+        (c == b and n != "-", (State.OUTDATED, Action.REPLACE, Action.HOLD)),
+        (c not in {b, "-"} and n == b, (State.MODIFIED, Action.KEEP, Action.KEEP)),
+        (
+            len({b, c, n}) == 3 and "-" not in {b, c, n},
+            (State.CONFLICT, Action.LAY_BESIDE, Action.KEEP),
+        ),
+        (b != "-" and c == "-", (State.DELETED, Action.KEEP, Action.KEEP)),
+        (b == "-" and c != "-", (State.COLLISION, Action.LAY_BESIDE, Action.LAY_BESIDE)),
+        (c == b and n == "-", (State.RETIRED, Action.REMOVE, Action.KEEP)),
+        (c != b and n == "-", (State.ORPHAN, Action.KEEP, Action.KEEP)),
+    ]
+    return next(expected for condition, expected in rows if condition)
 
 
 @pytest.mark.parametrize(("b", "c", "n"), CELLS)
@@ -110,7 +106,9 @@ def test_the_matrix_is_what_the_design_states(b: str, c: str, n: str) -> None:
     expected = stated(b, c, n)
     update, protect = planned(b, c, n, "update"), planned(b, c, n, "protect")
     if expected is None or update is None or protect is None:
-        assert expected is update is protect is None
+        assert expected is None
+        assert update is None
+        assert protect is None
         return
     assert (update.state, update.action, protect.action) == expected
 

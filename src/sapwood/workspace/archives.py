@@ -138,7 +138,7 @@ class BoundedHeader(tarfile.TarInfo):
     """A header that does not ask for more memory than a name and its like could take."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Parses a header.
 
         Raises:
@@ -166,11 +166,10 @@ def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]
     members: list[Member] = []
     # "r|" reads forwards only: a gzip stream would be unpacked anew for each step back.
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
-        for info in archive:
-            archive.members = []  # which would all be kept
+        for count, info in enumerate(archive, 1):
+            check_count(count)
             if info.isdir():
                 continue
-            check_count(len(members) + 1)
             begin = spool.tell()
             if info.isreg():
                 copy_member(archive, info, spool)
