@@ -58,6 +58,7 @@ UNREADABLE = {
     "no cells": b'{"nbformat": 4}',
     "cells that are none": b'{"nbformat": 4, "cells": [1]}',
     "a cell of another type": changed(cell_type="video"),
+    "a list for a cell's type": changed(cell_type=["code"]),
     "a source that is no text": changed(source=[1]),
     "metadata that is a list": changed(metadata=[]),
     "deep nesting": b'{"nbformat": 4, "cells": ' + b"[" * 100_000,

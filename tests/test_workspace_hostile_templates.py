@@ -23,6 +23,7 @@ from sapwood.workspace.patterns import Pattern
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 
 PATHS = {
+    "nothing": "",
     "a folder above": "../evil.py",
     "a folder above, inside": "tests/../../evil.py",
     "a folder above, at the end": "tests/..",

@@ -105,7 +105,7 @@ def zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
     check_count(len(archive.infolist()))
     members = []
     for info in archive.infolist():
-        if info.is_dir():
+        if info.orig_filename.endswith("/"):
             continue
         mode = info.external_attr >> 16
         file = TemplateFile(

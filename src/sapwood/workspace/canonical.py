@@ -107,7 +107,7 @@ def reduced_notebook(data: bytes) -> bytes:
 def reduced_cell(cell: Any) -> dict[str, Any]:
     """What counts of a cell."""
     kind = cell.get("cell_type") if isinstance(cell, dict) else None
-    if kind not in CELLS:
+    if not isinstance(kind, str) or kind not in CELLS:
         raise Unreadable("a cell of an unknown type")
     metadata = cell.get("metadata", {})
     if not isinstance(metadata, dict):

@@ -23,7 +23,7 @@ exit code {CONFLICTS}: a file was left alone, because something wrote to it mean
 LIST_EXAMPLES = ("sapwood workspace backups list --folder ~/course",)
 RESTORE_EXAMPLES = (
     "sapwood workspace backups restore update_20250115_103000",
-    "sapwood workspace backups restore update_20250115_103000 tests/test_a.py",
+    "sapwood workspace backups restore update_20250115_103000 --file tests/test_a.py",
 )
 
 
@@ -44,7 +44,12 @@ def add_to(commands: Commands) -> None:
         below, "restore", run_restore, "put files back", RESTORE, RESTORE_EXAMPLES
     )
     restoring.add_argument("backup", metavar="BACKUP", help="its name, as 'list' shows it")
-    restoring.add_argument("paths", metavar="FILE", nargs="*", help="files (default: all)")
+    restoring.add_argument(
+        "--file",
+        action="append",
+        metavar="FILE",
+        help="to put back, once for each (default: all files of the backup)",
+    )
     add_folder(restoring)
 
 
@@ -68,7 +73,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 def run_restore(arguments: argparse.Namespace) -> int:
     """Runs `restore`."""
     workspace = opened(arguments)
-    done = workspace.restore(arguments.backup, arguments.paths or None)
+    done = workspace.restore(arguments.backup, arguments.file)
     facts = {
         "command": "workspace backups restore",
         "restored": [path for path in done.paths if path not in done.missed],
