@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
 from sapwood.workspace.applying import carry_out, read_journal, read_record, recover, tidy
-from sapwood.workspace.backups import FILES, Backup, list_backups, read_backup
+from sapwood.workspace.backups import Backup, list_backups
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
-from sapwood.workspace.durable import is_there, make_folder, read_stripes, read_whole, write_whole
+from sapwood.workspace.durable import is_there, make_folder, read_whole, write_whole
 from sapwood.workspace.journal import Journal
 from sapwood.workspace.lines import LineChanges, count_changes
 from sapwood.workspace.locking import locked
@@ -28,11 +28,12 @@ from sapwood.workspace.opening import (
 from sapwood.workspace.places import Places, find_places, resolved
 from sapwood.workspace.planning import plan_changes
 from sapwood.workspace.record import Record
+from sapwood.workspace.restoring import chosen_files, stage_restore
 from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.scanning import Disk, scan
 from sapwood.workspace.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.stamps import Stamps
-from sapwood.workspace.states import Blocked, Content, State, state_of
+from sapwood.workspace.states import Blocked, State, state_of
 from sapwood.workspace.template import Template
 from sapwood.workspace.transaction import Update
 
@@ -369,10 +370,10 @@ class Workspace:
             with locked(self._places.lock):
                 read_record(self._places)  # one that is too new is not ours to change
                 recover(self._places)
-                chosen = self._chosen(backup, paths)
+                chosen = chosen_files(self._places, backup, paths)
                 stage = Stage(self._places)
                 try:
-                    done = self._stage_restore(backup, chosen, stage)
+                    done = stage_restore(self._places, backup, chosen, stage)
                     saved = stage.finish("restore", self._clock(), None)
                 except ChangedMeanwhile as e:
                     raise IoError(f"{e}: is being written to; try again when it is not") from e
@@ -384,36 +385,3 @@ class Workspace:
                     missed = self._commit(Journal(stage.folder, tuple(stage.steps), None))
             unchanged = tuple(path for path in chosen if path not in done)
             return Restored(tuple(done), unchanged, saved, missed)
-
-    def _chosen(self, name: str, paths: Sequence[str] | None) -> dict[str, str]:
-        """The files of a backup that are asked for, with their hashes."""
-        backup = read_backup(self._places.backups, name)
-        for path in paths or ():
-            if path not in backup.files:
-                raise InputError(f"{path!r:.200}: not in the backup {name}")
-        return {path: backup.files[path] for path in (backup.files if paths is None else paths)}
-
-    def _stage_restore(self, name: str, files: Mapping[str, str], stage: Stage) -> list[str]:
-        """Stages what differs from a backup, and returns its paths."""
-        folder = self._places.backups / name / FILES
-        disk, stamps = Disk(self.root), Stamps(self._places.stamps)
-        copies = Disk(folder)
-        done = []
-        for path, expected in files.items():
-            if copies.raw(path) != expected:
-                raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
-            old: str | None = None
-            raw, there = disk.raw(path), disk.content(path, stamps)
-            if raw == expected:
-                continue
-            if isinstance(there, Blocked):
-                raise InvalidWorkspace(f"{path}: {there.reason} is in the way; move it away")
-            if isinstance(there, Content):
-                old = stage.take(path, there, back_up=True).raw
-            mode = (folder / path).lstat().st_mode & 0o777
-            new = stage.put(path, read_stripes(folder / path), old=old, mode=mode)
-            if new != expected:
-                raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
-            done.append(path)
-        stamps.drop()
-        return done
