@@ -19,8 +19,9 @@ from sapwood.errors import (
     UnsupportedWorkspace,
     WorkspaceBusy,
 )
-from sapwood.workspace import Action, State, Workspace, staging
+from sapwood.workspace import Action, Blocked, State, Workspace, staging
 from sapwood.workspace.locking import locked
+from sapwood.workspace.scanning import Disk
 from template_folders import (
     Clock,
     notebook,
@@ -313,6 +314,23 @@ def test_a_folder_that_may_not_be_written_to(
     assert user_files(course.root)["tests/a.py"] == b"a\nfirst\n"
     assert course.backups() == []
     assert not (course.root / ".course/staging").exists()
+
+
+def test_a_folder_on_another_file_system_is_left_alone(course: Workspace) -> None:
+    """A staged file could not take its name there in one step."""
+    disk = Disk(course.root)
+    assert isinstance(disk.status("tests/a.py"), os.stat_result)
+    disk = Disk(course.root)
+    disk._device += 1
+    assert disk.status("tests/a.py") == Blocked("on another file system")
+
+
+def test_what_others_put_into_the_own_folder_stays(course: Workspace, new: Path) -> None:
+    litter: dict[str, str | bytes] = {".course/base/.DS_Store": "x", ".course/base/aa/note": "x"}
+    write_files(course.root, litter)
+    course.update(new)
+    assert not (course.root / ".course/staging").exists()
+    assert {".DS_Store", "aa/note"} < set(own_files(course.root, "base"))
 
 
 JOURNALS: dict[str, Callable[[bytes], bytes]] = {

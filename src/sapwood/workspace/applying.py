@@ -13,6 +13,7 @@ from pathlib import Path
 from sapwood.errors import InvalidWorkspace
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.durable import (
+    is_folder,
     is_there,
     make_folder,
     read_whole,
@@ -93,7 +94,7 @@ def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
             missed.append(step.path)
         folders.add((places.root / step.path).parent)
     # A power cut must not leave a record that is newer than the files.
-    sync([one for one in folders if one.is_dir()])
+    sync([one for one in folders if is_folder(one)])
     record = None
     if journal.record is not None:
         record = adjusted(journal.record, read_record(places), missed)
@@ -166,11 +167,13 @@ def tidy(places: Places, record: Record | None) -> None:
         record: of it, None where it is not at hand; then the blobs stay.
     """
     with contextlib.suppress(OSError):
-        remove_tree(places.staging)
-        for path in places.own.glob(f"{places.stamps.name}.*.new"):
-            remove(path)
+        for path in list(places.own.iterdir()):
+            if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
+                remove(path)
         if record is not None:
             Blobs(places.blobs).prune(record.blobs())
+        # Last: as long as it is there, the next change tidies again.
+        remove_tree(places.staging)
 
 
 def recover(places: Places) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.durable import is_there, make_folder, read_whole, sync
+from sapwood.workspace.durable import is_folder, is_there, make_folder, read_whole, sync
 from sapwood.workspace.fields import Table
 from sapwood.workspace.paths import fault_of
 from sapwood.workspace.record import HASH, LARGEST, parse_json, read_time, written_time
@@ -102,7 +102,7 @@ def read_backup(backups: Path, name: str) -> Backup:
         OSError: it cannot be read.
     """
     folder = backups / name
-    if not NAME.fullmatch(name) or name.strip(".") == "" or not folder.is_dir():
+    if not NAME.fullmatch(name) or name.strip(".") == "" or not is_folder(folder):
         raise InputError(f"{name!r:.200}: no such backup; 'backups list' names them")
     where = f"{name}/{ABOUT}"
     try:
@@ -132,9 +132,9 @@ def digests(table: Table) -> Iterator[tuple[str, str]]:
 
 def list_backups(backups: Path) -> list[Backup]:
     """All backups that are whole, the oldest first."""
-    if not backups.is_dir():
+    if not is_folder(backups):
         return []
-    names = [one.name for one in backups.iterdir() if one.is_dir() and NAME.fullmatch(one.name)]
+    names = [one.name for one in backups.iterdir() if is_folder(one) and NAME.fullmatch(one.name)]
     found = [read_backup(backups, name) for name in names]
     return sorted(found, key=lambda one: (one.created, natural(one.name)))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 from sapwood.errors import InvalidPatch, InvalidWorkspace
 from sapwood.patch.zstd import compress, decompress
-from sapwood.workspace.durable import make_folder, read_whole, remove, replace, write_new
+from sapwood.workspace.durable import is_folder, make_folder, read_whole, remove, replace, write_new
 
 LEVEL = 6
 SUFFIX = ".zst"
@@ -70,10 +69,15 @@ class Blobs:
         return data
 
     def prune(self, needed: Collection[str]) -> None:
-        """Removes all other blobs; what cannot be removed stays."""
-        if not self._folder.is_dir():
+        """Removes all other blobs.
+
+        Raises:
+            OSError: one cannot be removed; others may be left then too.
+        """
+        if not is_folder(self._folder):
             return
-        for path in list(self._folder.glob(f"*/*{SUFFIX}")):
-            if path.name.removesuffix(SUFFIX) not in needed:
-                with contextlib.suppress(OSError):
+        # Not `glob`, which passes over what it may not read.
+        for folder in [one for one in self._folder.iterdir() if is_folder(one)]:
+            for path in [one for one in folder.iterdir() if one.suffix == SUFFIX]:
+                if path.stem not in needed:
                     remove(path)

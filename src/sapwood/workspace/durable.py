@@ -123,16 +123,25 @@ def write_whole(path: Path, data: bytes) -> None:
     sync([path.parent])
 
 
-def is_there(path: Path) -> bool:
-    """Whether something is under a name, a link that leads nowhere among it.
+def mode_of(path: Path) -> int:
+    """Kind and permissions of what is under a name, of a link its own; 0 where nothing is.
 
-    Unlike `os.path.lexists` it does not take an error for an answer.
+    Unlike `Path.is_dir` and its like it does not take an error for an answer.
     """
     try:
-        path.lstat()
+        return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
+        return 0
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is under a name, a link that leads nowhere among it."""
+    return mode_of(path) != 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is under a name, and no link to one."""
+    return stat.S_ISDIR(mode_of(path))
 
 
 def make_folder(folder: Path) -> None:

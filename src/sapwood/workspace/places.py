@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import stat
 from pathlib import Path
 
 from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.workspace.durable import is_folder, is_there
 from sapwood.workspace.manifest import NAME
 
 RECORD = "version.json"
@@ -76,11 +76,7 @@ class Places:
         Raises:
             InvalidWorkspace: it is a link or a file.
         """
-        try:
-            mode = self.own.lstat().st_mode
-        except FileNotFoundError:
-            return
-        if not stat.S_ISDIR(mode):
+        if is_there(self.own) and not is_folder(self.own):
             raise InvalidWorkspace(f"{self.own}: expected a folder; move away what is there")
 
 
@@ -121,7 +117,7 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
 
 def names_in(root: Path) -> list[str]:
     """The templates that a folder is a workspace of."""
-    if not root.is_dir():
+    if not is_folder(root):
         return []
     hidden = (one for one in root.iterdir() if one.name.startswith("."))
     return sorted(one.name[1:] for one in hidden if NAME.fullmatch(one.name[1:]) and holds(one))
@@ -129,8 +125,6 @@ def names_in(root: Path) -> list[str]:
 
 def holds(own: Path) -> bool:
     """Whether a folder holds a record, or a journal that will make one."""
-    if own.is_symlink() or not own.is_dir():
+    if not is_folder(own):
         return False
-    if (own / RECORD).is_file():
-        return True
-    return (own / JOURNAL).is_file() and (own / "staging").is_dir()
+    return is_there(own / RECORD) or is_there(own / JOURNAL)

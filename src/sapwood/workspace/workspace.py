@@ -249,13 +249,14 @@ class Workspace:
                 break
             except ChangedMeanwhile as e:
                 if attempt + 1 == ATTEMPTS:
+                    tidy(self._places, record)
                     raise IoError(f"{e}: is being written to; try again when it is not") from e
             except BaseException:
                 tidy(self._places, record)
                 raise
         missed: tuple[str, ...] = ()
         if journal.steps or journal.record is not record:
-            missed = self._commit(journal)
+            missed = self._commit(journal, record)
         else:
             tidy(self._places, None)
         laid = {
@@ -277,13 +278,13 @@ class Workspace:
         backup = stage.finish(label, now, plan.from_version)
         return backup, Journal(stage.folder, tuple(stage.steps), after)
 
-    def _commit(self, journal: Journal) -> tuple[str, ...]:
+    def _commit(self, journal: Journal, before: Record | None) -> tuple[str, ...]:
         """From here on a kill is repaired by the next change."""
         try:
             write_whole(self._places.journal, journal.to_bytes())
         except OSError:
             if not is_there(self._places.journal):
-                tidy(self._places, None)
+                tidy(self._places, before)
             raise
         try:
             return carry_out(self._places, journal)
@@ -313,11 +314,12 @@ class Workspace:
                 files.append(FileStatus(path, state, entry.version, reason))
             return Status(record, tuple(files), read_journal(self._places) is not None)
 
-    def line_changes(self, path: str) -> LineChanges | None:
+    def line_changes(self, path: str, record: Record | None = None) -> LineChanges | None:
         """How many lines of a file the user has added and removed since it was installed.
 
         Args:
             path: of a file in the record.
+            record: of the workspace, where it is at hand; else it is read.
 
         Returns:
             The numbers; None of files that are no text, and of those whose installed bytes
@@ -329,7 +331,7 @@ class Workspace:
             IoError: something cannot be read.
         """
         with system_errors(self.root):
-            entry = self._record().files.get(path)
+            entry = (self._record() if record is None else record).files.get(path)
             if entry is None:
                 raise InputError(f"{path!r:.200}: expected a file that was installed")
             if entry.blob is None:
@@ -382,6 +384,6 @@ class Workspace:
                         tidy(self._places, None)
                 missed: tuple[str, ...] = ()
                 if stage.steps:
-                    missed = self._commit(Journal(stage.folder, tuple(stage.steps), None))
+                    missed = self._commit(Journal(stage.folder, tuple(stage.steps), None), None)
             unchanged = tuple(path for path in chosen if path not in done)
             return Restored(tuple(done), unchanged, saved, missed)

@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     status = workspace.status()
     record = status.record
     changed = [one for one in status.files if one.state.value != "identical"]
-    lines = {one.path: workspace.line_changes(one.path) for one in changed if one.reason is None}
+    lines = {
+        one.path: workspace.line_changes(one.path, record) for one in changed if one.reason is None
+    }
     if arguments.json:
         files = [
             {
