@@ -130,15 +130,15 @@ def test_what_is_wrong_is_said_on_one_line(session: Session) -> None:
     session.succeed("workspace init 1.1.0 course")
     assert "allow the downgrade" in session.fail("workspace update 1.0.0 --folder course", 2)
     assert "already" in session.fail("workspace init 1.0.0 course", 2)
-    assert "expected a workspace" in session.fail("workspace status --folder 1.0.0", 11)
+    assert "expected a workspace" in session.fail("workspace status --folder 1.0.0", 12)
     assert "no such backup" in session.fail("workspace backups restore x --folder course", 2)
     write_files(session.folder, {"evil/sapwood-template.toml": "schema = 9"})
-    assert "update sapwood" in session.fail("workspace init evil other", 10)
+    assert "update sapwood" in session.fail("workspace init evil other", 11)
     session.succeed("workspace update 1.0.0 --folder course --allow-downgrade --quiet")
     (session / "course/.course/version.json").write_text("{")
-    assert "damaged" in session.fail("workspace update 1.1.0 --folder course", 11)
+    assert "damaged" in session.fail("workspace update 1.1.0 --folder course", 12)
     failed = session.run("workspace status --folder course --json")
-    assert (failed.returncode, b'"InvalidWorkspace"' in failed.stdout) == (11, True)
+    assert (failed.returncode, b'"InvalidWorkspace"' in failed.stdout) == (12, True)
 
 
 @pytest.mark.parametrize(
