@@ -303,6 +303,33 @@ def test_a_file_that_is_saved_while_it_is_updated_is_kept(
     assert conflict.state is State.CONFLICT
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_file_that_is_saved_after_the_plan_is_planned_anew(
+    times: int, course: Workspace, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved before it is staged: once, or again and again."""
+    real = staging.Stage.take
+    saved: list[int] = []
+
+    def take(stage: staging.Stage, path: str, *arguments: Any, **options: Any) -> staging.Taken:
+        if len(saved) < times:
+            saved.append(1)
+            write_files(course.root, {path: f"saved {len(saved)}\n"})
+        return real(stage, path, *arguments, **options)
+
+    monkeypatch.setattr(staging.Stage, "take", take)
+    if times == 1:
+        outcome = course.update(new)
+        assert set(outcome.incoming) == {"tests/a.py"}
+        assert user_files(course.root)["tests/deep/b.py"] == b"b\nsecond\n"
+    else:
+        with pytest.raises(IoError, match="being written to"):
+            course.update(new, replace=True)
+        assert course.backups() == []
+        assert not (course.root / ".course/staging").exists()
+    assert user_files(course.root)["tests/a.py"].startswith(b"saved ")
+
+
 def test_a_folder_that_may_not_be_written_to(
     course: Workspace, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
