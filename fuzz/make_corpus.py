@@ -20,6 +20,7 @@ import fuzz_journal
 import fuzz_patch
 import fuzz_recipes
 import fuzz_signatures
+import fuzz_workspace
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -221,6 +222,12 @@ def journals() -> Iterator[tuple[str, bytes]]:
     yield "cut-off", fuzz_journal.good()[2][:-70]
 
 
+def workspaces() -> Iterator[tuple[str, bytes]]:
+    """One input for each reader of workspaces, which the first byte chooses."""
+    for number, (read, seed) in enumerate(fuzz_workspace.READERS):
+        yield read.__name__.removeprefix("read_"), bytes([number]) + seed
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
@@ -229,6 +236,7 @@ CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "chain": chains(),
     "recipes": recipes(),
     "journal": journals(),
+    "workspace": workspaces(),
 }
 """The files of each target, by their names."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import sapwood
-from sapwood import errors, models
+from sapwood import errors, models, workspace
 from sapwood.errors import SapwoodError
 
 # Every error, with its parent and the exit code of the command line.
@@ -27,6 +27,10 @@ ERRORS = {
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
     "InvalidJournal": ("SapwoodError", 10),
+    "InvalidTemplate": ("SapwoodError", 11),
+    "InvalidWorkspace": ("SapwoodError", 12),
+    "UnsupportedWorkspace": ("InvalidWorkspace", 12),
+    "WorkspaceBusy": ("SapwoodError", 13),
 }
 
 SIGNATURES = {
@@ -164,8 +168,31 @@ def test_the_tree_of_errors() -> None:
     assert found == ERRORS
 
 
+def test_workspaces() -> None:
+    assert set(workspace.__all__) == {
+        *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
+        *("LineChanges", "Manifest", "Outcome", "Plan", "Policy", "PolicyRule", "Record"),
+        *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
+        *("open_template", "parse_manifest", "plan_changes"),
+    }
+    assert all(hasattr(workspace, name) for name in workspace.__all__)
+    arguments = {
+        "init": ["folder", "template", "clock"],
+        "open": ["folder", "name", "clock"],
+        "plan_update": ["self", "template", "replace", "allow_downgrade"],
+        "update": ["self", "template", "replace", "allow_downgrade"],
+        "status": ["self"],
+        "line_changes": ["self", "path", "record"],
+        "backups": ["self"],
+        "restore": ["self", "backup", "paths"],
+    }
+    for name, expected in arguments.items():
+        found = inspect.signature(getattr(workspace.Workspace, name)).parameters
+        assert list(found) == expected
+
+
 def test_every_public_name_is_documented() -> None:
-    for module in (sapwood, models, errors):
+    for module in (sapwood, models, workspace, errors):
         for name, value in vars(module).items():
             if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
                 assert inspect.getdoc(value), name

@@ -16,7 +16,11 @@
     ├── IoError                       7   the operating system refused
     ├── SignatureError                8   not signed by anybody who is trusted
     ├── BatchFailed                   9   some files of many failed; the others are done
-    └── InvalidJournal                10  an update in place cannot go on, or back
+    ├── InvalidJournal                10  an update in place cannot go on, or back
+    ├── InvalidTemplate               11  a template of workspaces breaks its rules
+    ├── InvalidWorkspace              12  the record of a workspace is missing or damaged
+    │   └── UnsupportedWorkspace      12  a newer program wrote it
+    └── WorkspaceBusy                 13  another program is changing the workspace
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -138,3 +142,25 @@ class InvalidJournal(SapwoodError):
     """
 
     exit_code = 10
+
+
+class InvalidTemplate(SapwoodError):
+    """A template of workspaces breaks its rules: its manifest, or the names of its files."""
+
+    exit_code = 11
+
+
+class InvalidWorkspace(SapwoodError):
+    """The record of a workspace is missing, damaged or hostile."""
+
+    exit_code = 12
+
+
+class UnsupportedWorkspace(InvalidWorkspace):
+    """The record was written by a newer program, which this one must not overwrite."""
+
+
+class WorkspaceBusy(SapwoodError):
+    """Another program is changing the workspace."""
+
+    exit_code = 13

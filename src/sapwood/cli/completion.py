@@ -25,7 +25,7 @@ EXAMPLES = (
     "sapwood completion fish > ~/.config/fish/completions/sapwood.fish",
 )
 SHELLS = ("bash", "zsh", "fish")
-FILES = frozenset({"FILE", "PATCH", "FOLDER"})  # values that name files
+FILES = frozenset({"FILE", "PATCH", "FOLDER", "TEMPLATE"})  # values that name files
 
 
 def add_to(commands: Commands) -> None:

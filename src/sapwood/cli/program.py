@@ -21,6 +21,7 @@ from sapwood.cli import (
     roll_back,
     sign,
     verify,
+    workspace,
 )
 from sapwood.cli.arguments import Parser, Version
 from sapwood.cli.failures import INTERRUPTED, exit_codes, from_os_error, report, report_interrupt
@@ -30,7 +31,7 @@ from sapwood.errors import InputError, LimitExceeded, SapwoodError
 
 COMMANDS = (
     *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
-    *(keygen, sign, fingerprint, chain, plan, completion),
+    *(keygen, sign, fingerprint, chain, plan, completion, workspace),
 )
 READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 

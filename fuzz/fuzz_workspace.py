@@ -1,0 +1,119 @@
+"""Fuzzes what workspaces read: manifests, records, journals, notebooks and archives.
+
+    python fuzz/fuzz_workspace.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/workspace
+
+The first byte chooses the reader. Whatever the others are, only the reader's own errors are
+raised, and what was accepted has no path that leads outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sapwood.errors import InvalidTemplate, InvalidWorkspace
+from sapwood.workspace import Content, FileEntry, Record
+from sapwood.workspace.archives import archive_template
+from sapwood.workspace.canonical import content_hash
+from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.manifest import parse_manifest
+from sapwood.workspace.paths import fault_of
+from sapwood.workspace.record import parse_record
+
+MANIFEST = b"""schema = 1
+name = "course"
+version = "1.0"
+[[policies]]
+pattern = "tests/**"
+policy = "update"
+[[migrations]]
+version = "1.0"
+renames = [{ from = "a", to = "b" }]
+retired = ["old/*"]
+[[notes]]
+path = "b"
+text = "fix"
+"""
+HASH = "sha256:" + "0" * 64
+TIME = datetime(2025, 1, 15, tzinfo=UTC)
+RECORD = Record(
+    "course", "1.0", "1.0", TIME, TIME, {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)}
+)
+JOURNAL = Journal("0" * 16, (Step(Kind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
+NOTEBOOK = {"nbformat": 4, "cells": [{"cell_type": "code", "source": ["x\n"], "metadata": {}}]}
+
+
+def archive_seed() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("top/sapwood-template.toml", MANIFEST)
+        archive.writestr("top/b", "b\n")
+    return file.getvalue()
+
+
+def read_manifest(data: bytes) -> None:
+    manifest = parse_manifest(data)
+    for path in manifest.rules.renames.values():
+        assert fault_of(path) is None
+
+
+def read_record(data: bytes) -> None:
+    record = parse_record(data, "record")
+    assert all(fault_of(path) is None for path in record.files)
+    assert parse_record(record.to_bytes(), "record") == record
+
+
+def read_journal(data: bytes) -> None:
+    journal = parse_journal(data, "journal")
+    assert all(fault_of(step.path) is None for step in journal.steps)
+    assert parse_journal(journal.to_bytes(), "journal") == journal
+
+
+def read_notebook(data: bytes) -> None:
+    assert content_hash(data, "m.ipynb").partition(":")[0] in {"notebook", "sha256"}
+
+
+def read_archive(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template")
+        path.write_bytes(data)
+        with archive_template(path) as template:
+            for name, file in template.files.items():
+                assert fault_of(name) is None
+                if file.size < 1 << 20:
+                    file.read()
+
+
+READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
+    (read_manifest, MANIFEST),
+    (read_record, RECORD.to_bytes()),
+    (read_journal, JOURNAL.to_bytes()),
+    (read_notebook, json.dumps(NOTEBOOK).encode()),
+    (read_archive, archive_seed()),
+)
+
+
+def one_input(data: bytes) -> None:
+    read, _ = READERS[data[0] % len(READERS) if data else 0]
+    with contextlib.suppress(InvalidTemplate, InvalidWorkspace):
+        read(data[1:])
+
+
+def main() -> None:
+    # Here, for the target itself needs none of it.
+    import atheris  # type: ignore[import-untyped]
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

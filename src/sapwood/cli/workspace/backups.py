@@ -1,0 +1,91 @@
+"""`sapwood workspace backups`: lists what was replaced or removed, and puts it back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import Parser, add_command
+from sapwood.cli.reports import printable, tell, tell_json
+from sapwood.cli.tables import show_rows
+from sapwood.cli.workspace.options import CONFLICTS, add_folder, opened, sign
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+LIST = "Lists the backups of a workspace, the oldest first."
+RESTORE = f"""\
+Puts the files of a backup back, or those that are named. What they replace is backed up first.
+
+exit code {CONFLICTS}: a file was left alone, because something wrote to it meanwhile."""
+
+LIST_EXAMPLES = ("sapwood workspace backups list --folder ~/course",)
+RESTORE_EXAMPLES = (
+    "sapwood workspace backups restore update_20250115_103000",
+    "sapwood workspace backups restore update_20250115_103000 --file tests/test_a.py",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the commands."""
+    parser = commands.add_parser(
+        "backups",
+        help="list backups, and put files back",
+        description="What updates replaced or removed.",
+        epilog="\n".join(["examples:", f"  {LIST_EXAMPLES[0]}", f"  {RESTORE_EXAMPLES[0]}"]),
+    )
+    below = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
+    )
+    listing = add_command(below, "list", run_list, "list backups", LIST, LIST_EXAMPLES)
+    add_folder(listing)
+    restoring = add_command(
+        below, "restore", run_restore, "put files back", RESTORE, RESTORE_EXAMPLES
+    )
+    restoring.add_argument("backup", metavar="BACKUP", help="its name, as 'list' shows it")
+    restoring.add_argument(
+        "--file",
+        action="append",
+        metavar="FILE",
+        help="to put back, once for each (default: all files of the backup)",
+    )
+    add_folder(restoring)
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Runs `list`."""
+    backups = opened(arguments).backups()
+    if arguments.json:
+        listed = [
+            {"name": one.name, **one.to_json(), "files": sorted(one.files)} for one in backups
+        ]
+        tell_json(arguments, {"command": "workspace backups list", "backups": listed})
+    elif not arguments.quiet and backups:
+        rows = [[one.name, one.version or "", str(len(one.files))] for one in backups]
+        columns = ("backup", "of version", "files")
+        show_rows(columns, {"files"}, rows, terminal=sys.stdout.isatty())
+    elif not arguments.quiet:
+        print("no backups")
+    return 0
+
+
+def run_restore(arguments: argparse.Namespace) -> int:
+    """Runs `restore`."""
+    workspace = opened(arguments)
+    done = workspace.restore(arguments.backup, arguments.file)
+    facts = {
+        "command": "workspace backups restore",
+        "restored": [path for path in done.paths if path not in done.missed],
+        "unchanged": list(done.unchanged),
+        "missed": list(done.missed),
+        "backup": done.backup,
+    }
+    lines = [f"{sign('✅')}Restored {printable(path)}" for path in facts["restored"] or ()]
+    lines += [
+        f"{sign('⏭️ ')}Skipped {printable(path)}: written to meanwhile" for path in done.missed
+    ]
+    if done.backup is not None:
+        lines.append(f"{sign('📦')}Backed up to .{workspace.name}/backups/{done.backup}/")
+    tell(arguments, facts, "\n".join(lines or ["Nothing to restore: all is as in the backup"]))
+    return CONFLICTS if done.missed else 0

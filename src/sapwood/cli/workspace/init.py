@@ -1,0 +1,55 @@
+"""`sapwood workspace init`: makes a workspace."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command
+from sapwood.cli.reports import count, printable, tell
+from sapwood.cli.workspace.options import (
+    CONFLICTS,
+    TEMPLATE,
+    outcome_facts,
+    outcome_lines,
+    sign,
+)
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+DESCRIPTION = f"""\
+Makes a workspace from a template. Files that are in the folder already stay; where the template
+has another of the same name, it goes to .NAME/incoming/.
+
+exit code {CONFLICTS}: the workspace is made, and files of the template went to incoming/."""
+
+EXAMPLES = (
+    "sapwood workspace init course-1.0.0.zip course",
+    "sapwood workspace init dist:our-course ~/course --json | jq .to_version",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "init", run, "make a workspace", DESCRIPTION, EXAMPLES)
+    parser.add_argument("template", metavar="TEMPLATE", help=TEMPLATE)
+    parser.add_argument(
+        "folder", metavar="FOLDER", nargs="?", default=".", help="to make (default: this folder)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from sapwood.workspace import Workspace
+
+    workspace, outcome = Workspace.init(arguments.folder, arguments.template)
+    facts = {**outcome_facts("workspace init", outcome), "folder": str(workspace.root)}
+    plan = outcome.plan
+    left = [line for line in outcome_lines(outcome, f".{workspace.name}") if "Added" not in line]
+    done = (
+        f"{sign('✅')}Made {printable(str(workspace.root))} from {plan.template} "
+        f"{plan.to_version}: {count(len(plan.updates), 'file')}"
+    )
+    tell(arguments, facts, "\n".join([*left, done]))
+    return CONFLICTS if plan.conflicts else 0

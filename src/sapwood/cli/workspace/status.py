@@ -1,0 +1,82 @@
+"""`sapwood workspace status`: tells which of the installed files the user changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import add_command
+from sapwood.cli.reports import count, printable, tell_json
+from sapwood.cli.tables import shortened, show_rows
+from sapwood.cli.workspace.options import add_folder, opened
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+
+DESCRIPTION = """\
+Tells which version a workspace has, and which of its files you modified or deleted. Notebooks
+that were only run, and line ends, are no modifications."""
+
+EXAMPLES = (
+    "sapwood workspace status --folder ~/course",
+    "sapwood workspace status --json | jq '.files[] | select(.state == \"modified\").path'",
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "status", run, "tell what was modified", DESCRIPTION, EXAMPLES)
+    add_folder(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    workspace = opened(arguments)
+    status = workspace.status()
+    record = status.record
+    changed = [one for one in status.files if one.state.value != "identical"]
+    lines = {
+        one.path: workspace.line_changes(one.path, record) for one in changed if one.reason is None
+    }
+    if arguments.json:
+        files = [
+            {
+                "path": one.path,
+                "state": one.state.value,
+                "version": one.version,
+                "lines_added": None if (found := lines.get(one.path)) is None else found.added,
+                "lines_removed": None if found is None else found.removed,
+                "reason": one.reason,
+            }
+            for one in changed
+        ]
+        facts = {
+            "command": "workspace status",
+            "folder": str(workspace.root),
+            "template": record.template,
+            "version": record.template_version,
+            "installed": len(status.files),
+            "unfinished": status.unfinished,
+            "files": files,
+        }
+        tell_json(arguments, facts)
+        return 0
+    if arguments.quiet:
+        return 0
+    print(
+        f"{printable(str(workspace.root))}: {record.template} {record.template_version}, "
+        f"{count(len(status.files), 'file')}, {len(changed)} changed by you"
+    )
+    if status.unfinished:
+        print("a change was interrupted: the next update finishes it")
+    if changed:
+        rows = []
+        for one in changed:
+            found = lines.get(one.path)
+            shown = "" if found is None else f"+{found.added} -{found.removed}"
+            word = one.state.value if one.reason is None else one.reason
+            rows.append([shortened(printable(one.path)), word, one.version, shown])
+        columns = ("file", "state", "from", "lines")
+        show_rows(columns, {"lines"}, rows, terminal=sys.stdout.isatty())
+    return 0

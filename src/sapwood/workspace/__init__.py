@@ -1,0 +1,49 @@
+"""Workspaces: folders made from a template that their users own, and that still get fixes.
+
+    from sapwood.workspace import Workspace
+
+    workspace, _ = Workspace.init("course", "course-1.0.0.zip")
+    plan = workspace.plan_update("course-1.1.0.zip")
+    outcome = workspace.update("course-1.1.0.zip")
+
+`planning` decides, as pure data; `staging` prepares; `applying` changes files, in one
+transaction. docs/workspaces.md says what a template holds.
+"""
+
+from sapwood.workspace.backups import Backup
+from sapwood.workspace.lines import LineChanges
+from sapwood.workspace.manifest import Manifest, parse_manifest
+from sapwood.workspace.planning import Change, plan_changes
+from sapwood.workspace.policies import Policy, PolicyRule, Rules
+from sapwood.workspace.record import FileEntry, Record
+from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.sources import open_template
+from sapwood.workspace.states import Action, Blocked, Content, State
+from sapwood.workspace.template import Template
+from sapwood.workspace.workspace import Workspace
+
+__all__ = [
+    "Action",
+    "Backup",
+    "Blocked",
+    "Change",
+    "Content",
+    "FileEntry",
+    "FileStatus",
+    "LineChanges",
+    "Manifest",
+    "Outcome",
+    "Plan",
+    "Policy",
+    "PolicyRule",
+    "Record",
+    "Restored",
+    "Rules",
+    "State",
+    "Status",
+    "Template",
+    "Workspace",
+    "open_template",
+    "parse_manifest",
+    "plan_changes",
+]

@@ -1,0 +1,196 @@
+"""Makes a change that was staged, and finishes one that was interrupted: both are the same."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from sapwood.errors import InvalidWorkspace
+from sapwood.workspace.blobs import Blobs
+from sapwood.workspace.durable import (
+    is_folder,
+    is_there,
+    make_folder,
+    read_whole,
+    remove,
+    remove_empty,
+    remove_tree,
+    replace,
+    sync,
+    write_whole,
+)
+from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.places import Places
+from sapwood.workspace.record import LARGEST, Record, parse_record
+from sapwood.workspace.scanning import UNREADABLE, Disk
+
+REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
+
+
+def read_record(places: Places) -> Record | None:
+    """The record of a workspace, None where there is none yet.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.record, LARGEST)
+    except FileNotFoundError:
+        return None
+    if data is None:
+        raise InvalidWorkspace(f"{places.record}: damaged: larger than any record")
+    record = parse_record(data, str(places.record))
+    if record.template != places.name:
+        raise InvalidWorkspace(
+            f"{places.record}: expected the record of {places.name}, found that of "
+            f"{record.template!r:.80}; rename the folder .{places.name} back"
+        )
+    return record
+
+
+def read_journal(places: Places) -> Journal | None:
+    """The journal of a change that was interrupted, None where there is none.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.journal, LARGEST)
+        return parse_journal(data or b"", str(places.journal))
+    except FileNotFoundError:
+        return None
+    except InvalidWorkspace as e:
+        raise type(e)(f"{e}; {REMEDY}") from e
+
+
+def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
+    """Makes a change whose journal is written, up to the end.
+
+    A file that is already what it is to become is done. A file that is neither that nor
+    what it was when the change was planned belongs to whoever wrote it: it stays, the
+    template's goes beside it, and the record keeps saying of it what it said.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        journal: of the change, durable.
+
+    Returns:
+        The paths that somebody else has written to meanwhile.
+
+    Raises:
+        OSError: the system refused; the journal stays, and the next change finishes this one.
+    """
+    missed: list[str] = []
+    folders: set[Path] = set()
+    for step in journal.steps:
+        if step.after in missed or not apply_step(places, journal.folder, step):
+            missed.append(step.path)
+        folders.add((places.root / step.path).parent)
+    # A power cut must not leave a record that is newer than the files.
+    sync([one for one in folders if is_folder(one)])
+    record = None
+    if journal.record is not None:
+        record = adjusted(journal.record, read_record(places), missed)
+        write_whole(places.record, record.to_bytes())
+    remove(places.journal)
+    sync([places.own])
+    tidy(places, record)
+    return tuple(missed)
+
+
+def apply_step(places: Places, folder: str, step: Step) -> bool:
+    """Makes one step, and tells whether it is made; False if somebody else was faster."""
+    path = places.root / step.path
+    disk = Disk(places.root)
+    if step.kind is Kind.MODE:
+        status = disk.status(step.path)
+        if isinstance(status, os.stat_result):
+            path.chmod(mode_with(status.st_mode, executable=step.executable))
+        return True
+    found = disk.raw(step.path)
+    if found == UNREADABLE:  # no reason to think that somebody has written to it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if step.staged is None:
+        if found is None:
+            return True
+        if found != step.old:
+            return False
+        remove(path)
+        remove_empty(path.parent, places.root)
+        return True
+    staged = places.staging / folder / step.staged
+    # Without the staged file it has taken its name before, whatever became of it then.
+    if found == step.new or not is_there(staged):
+        return True
+    if found == step.old:
+        with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
+            make_folder(path.parent)
+            replace(staged, path)
+            return True
+    if step.beside is not None and not is_there(places.root / step.beside):
+        make_folder((places.root / step.beside).parent)
+        replace(staged, places.root / step.beside)
+    return False
+
+
+def mode_with(mode: int, *, executable: bool) -> int:
+    """Permissions of a file that whoever may read it may run, or nobody."""
+    permissions = stat.S_IMODE(mode) & 0o777
+    readers = (permissions & 0o444) >> 2
+    return permissions | readers if executable else permissions & ~0o111
+
+
+def adjusted(record: Record, before: Record | None, missed: Collection[str]) -> Record:
+    """The new record, but for files that somebody else has written to meanwhile."""
+    files = dict(record.files)
+    for path in missed:
+        files.pop(path, None)
+        if before is not None and path in before.files:
+            files[path] = before.files[path]
+    return dataclasses.replace(record, files=files)
+
+
+def tidy(places: Places, record: Record | None) -> None:
+    """Removes what changes have left: staged files, blobs that no record needs.
+
+    What cannot be removed stays until the next time.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        record: of it, None where it is not at hand; then the blobs stay.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(places.own.iterdir()):
+            if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
+                remove(path)
+        if record is not None:
+            Blobs(places.blobs).prune(record.blobs())
+        # Last: as long as it is there, the next change tidies again.
+        remove_tree(places.staging)
+
+
+def recover(places: Places) -> tuple[str, ...] | None:
+    """Finishes a change that was interrupted, or clears away what it had prepared.
+
+    Args:
+        places: of the workspace, whose lock is held.
+
+    Returns:
+        What `carry_out` returns; None if there was nothing to finish.
+
+    Raises:
+        InvalidWorkspace, OSError: as `read_journal` and `carry_out`.
+    """
+    journal = read_journal(places)
+    if journal is not None:
+        return carry_out(places, journal)
+    if is_there(places.staging):
+        tidy(places, read_record(places))
+    return None

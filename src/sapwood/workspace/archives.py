@@ -1,0 +1,254 @@
+"""Templates in archives: read in place, never unpacked to names from outside.
+
+A zip is read by its directory. A tar has none: its files are copied end to end into one
+temporary file without a name, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import gzip
+import os
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Self, cast
+
+from sapwood.errors import InvalidTemplate
+from sapwood.workspace.durable import STRIPE, Stripes
+from sapwood.workspace.manifest import FILE_NAME
+from sapwood.workspace.stamps import Stamp, stamp_of
+from sapwood.workspace.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, is_litter
+
+LARGEST_HEADER = 1 << 20  # bytes that follow a header of a tar and belong to it
+# What has content of its own, rather than more of a header.
+CONTENT = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
+GZIP = b"\x1f\x8b"
+DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    gzip.BadGzipFile,
+    EOFError,
+    NotImplementedError,  # a compression that is not built in
+    RuntimeError,  # encrypted
+    UnicodeError,
+    ValueError,
+)
+
+
+def archive_template(path: Path) -> Template:
+    """The template in an archive.
+
+    Its files are those beside the manifest and below it; the manifest is the one that lies
+    nearest to the top.
+
+    Args:
+        path: of a zip, a tar or a tar.gz.
+
+    Raises:
+        InvalidTemplate: it is damaged, hostile or no such archive.
+        OSError: it cannot be read.
+    """
+    with contextlib.ExitStack() as opened, archive_errors(path):
+        file = opened.enter_context(path.open("rb"))
+        stamp = stamp_of(os.fstat(file.fileno()))
+        if zipfile.is_zipfile(file):
+            archive = opened.enter_context(zipfile.ZipFile(file))
+            members = zip_members(archive, stamp)
+        else:
+            file.seek(0)
+            spool = opened.enter_context(tempfile.TemporaryFile())
+            members = tar_members(file, spool, stamp)
+        files = below_manifest(members)
+        close = opened.pop_all().close
+        return Template({one.path: one for one in files}, close)
+
+
+@contextlib.contextmanager
+def archive_errors(path: Path) -> Iterator[None]:
+    """Turns what is wrong with an archive into our error, with its name."""
+    try:
+        yield
+    except DAMAGE as e:
+        raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz: {e}; get it anew") from e
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+        # A directory of a zip that leads to before its beginning.
+        raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz; get it anew") from e
+    except InvalidTemplate as e:
+        raise InvalidTemplate(f"{path}: {e}") from e
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """An entry of an archive that is no folder.
+
+    Attributes:
+        file: that it would be.
+        regular: whether it is one, and no link, device or pipe.
+    """
+
+    file: TemplateFile
+    regular: bool
+
+
+def zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
+    """The entries of a zip."""
+    check_count(len(archive.infolist()))
+    members = []
+    for info in archive.infolist():
+        if info.orig_filename.endswith("/"):
+            continue
+        mode = info.external_attr >> 16
+        file = TemplateFile(
+            path=info.orig_filename,  # as it was written: `filename` is cut off at a NUL
+            size=info.file_size,
+            executable=bool(mode & stat.S_IXUSR),
+            stamp=stamp,
+            stripes=zip_reader(archive, info),
+        )
+        members.append(Member(file, stat.S_IFMT(mode) in {0, stat.S_IFREG}))
+    return members
+
+
+def zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Stripes]:
+    """Reads a member of a zip, no more than its directory says, and compares its checksum."""
+
+    def stripes() -> Stripes:
+        left = info.file_size
+        with archive_errors(Path(archive.filename or "the archive")), archive.open(info) as file:
+            while stripe := file.read(STRIPE):
+                left -= len(stripe)
+                yield stripe
+            if left != 0:
+                raise InvalidTemplate(f"{info.filename!r:.120}: another size than it claims")
+
+    return stripes
+
+
+class BoundedHeader(tarfile.TarInfo):
+    """A header that does not ask for more memory than a name and its like could take."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Parses a header.
+
+        Raises:
+            InvalidTemplate: what follows it, and is read whole, is too large.
+        """
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in CONTENT and header.size > LARGEST_HEADER:
+            raise InvalidTemplate(
+                f"expected headers of at most {LARGEST_HEADER} bytes, found {header.size}"
+            )
+        return header
+
+
+def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]:
+    """The entries of a tar, their content copied.
+
+    Args:
+        file: the archive, at its beginning.
+        spool: a temporary file that takes the content.
+        stamp: of the archive.
+    """
+    packed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
+    members: list[Member] = []
+    # "r|" reads forwards only: a gzip stream would be unpacked anew for each step back.
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
+        for count, info in enumerate(archive, 1):
+            check_count(count)
+            if info.isdir():
+                continue
+            begin = spool.tell()
+            if info.isreg():
+                copy_member(archive, info, spool)
+            member = TemplateFile(
+                path=info.name,
+                size=spool.tell() - begin,
+                executable=bool(info.mode & stat.S_IXUSR),
+                stamp=stamp,
+                stripes=spool_reader(spool, begin, spool.tell()),
+            )
+            members.append(Member(member, info.isreg()))
+    return members
+
+
+def copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
+    """Copies the content of a member of a tar."""
+    content = archive.extractfile(info)
+    if info.size > MOST_BYTES or content is None:
+        raise InvalidTemplate(f"{info.name!r:.120}: claims {info.size} bytes")
+    while stripe := content.read(STRIPE):
+        spool.write(stripe)
+
+
+def spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
+    """Reads a part of the temporary file."""
+
+    def stripes() -> Stripes:
+        at = begin
+        while at < end:
+            spool.seek(at)
+            stripe = spool.read(min(STRIPE, end - at))
+            if not stripe:
+                raise InvalidTemplate("the temporary file was cut off; try again")
+            at += len(stripe)
+            yield stripe
+
+    return stripes
+
+
+def check_count(count: int) -> None:
+    """Sees to it that an archive has no more entries than a template may have files."""
+    if count > MOST_FILES:
+        raise InvalidTemplate(f"expected at most {MOST_FILES} files, found more")
+
+
+def below_manifest(members: Iterable[Member]) -> list[TemplateFile]:
+    """The files beside the manifest and below it, with their paths from there.
+
+    Raises:
+        InvalidTemplate: there is no manifest, or several, or a link; or a path occurs twice.
+    """
+    everything = list(members)
+    tops = [top_of(one.file.path) for one in everything if is_manifest(one.file.path)]
+    highest = [top for top in tops if top.count("/") == min(one.count("/") for one in tops)]
+    if len(highest) != 1:
+        raise InvalidTemplate(f"expected one {FILE_NAME} nearest to the top, found {len(highest)}")
+    (top,) = highest
+    files: dict[str, TemplateFile] = {}
+    for member in everything:
+        name = member.file.path
+        path = name.removeprefix(top)
+        if not name.startswith(top) or is_litter(path):
+            continue
+        if not member.regular:
+            raise InvalidTemplate(
+                f"expected files and folders, found a link or device {name!r:.120}; "
+                "put a copy in its place"
+            )
+        if path in files:
+            raise InvalidTemplate(f"{name!r:.120} occurs twice")
+        files[path] = dataclasses.replace(member.file, path=path)
+    return list(files.values())
+
+
+def is_manifest(path: str) -> bool:
+    """Whether an entry is a manifest."""
+    return path.rpartition("/")[2] == FILE_NAME
+
+
+def top_of(path: str) -> str:
+    """The folder that a manifest lies in, with the slash behind it."""
+    return path[: len(path) - len(FILE_NAME)]

@@ -1,0 +1,50 @@
+"""One change of a workspace at a time. The system drops the lock of a program that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sapwood.errors import WorkspaceBusy
+from sapwood.workspace.durable import NOT_FOLLOWED
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def take(handle: int) -> None:
+        """Locks an open file, or raises OSError at once."""
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def take(handle: int) -> None:
+        """Locks an open file, or raises OSError at once."""
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the lock while the block runs.
+
+    Args:
+        path: of the lock's file, which is made where it is not there, and stays.
+
+    Raises:
+        WorkspaceBusy: somebody else holds it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | NOT_FOLLOWED, 0o666)
+    try:
+        try:
+            take(handle)
+        except (BlockingIOError, PermissionError) as e:
+            raise WorkspaceBusy(
+                f"{path.parent.parent}: another program is changing this workspace; "
+                "wait for it to end"
+            ) from e
+        yield
+    finally:
+        os.close(handle)  # which drops the lock

@@ -1,0 +1,92 @@
+"""Names of files that mean the same everywhere: relative, POSIX, safe on every system.
+
+A template may come from anybody. Its paths are refused unless they stay inside of the
+workspace, can be written on Linux, macOS and Windows alike, and stay apart on file
+systems that fold case or normalise Unicode.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+MOST_LETTERS = 1024  # of a path
+MOST_BYTES = 255  # of one name in it, in UTF-8
+MOST_LEVELS = 64
+
+# What Windows takes for a device, whatever stands behind a dot.
+RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?: *\..*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
+
+# Names of folders whose content programs run or trust.
+PRIVATE = frozenset({".git", ".hg", ".svn"})
+
+
+def fault_of(path: str) -> str | None:
+    """What is wrong with a path from outside, or None."""
+    if not path or len(path) > MOST_LETTERS:
+        return f"expected 1 to {MOST_LETTERS} letters, found {len(path)}"
+    if path.startswith("/"):
+        return "an absolute path"
+    found = FORBIDDEN.search(path)
+    if found:
+        return f"the character {found[0]!r}, which not every system can write"
+    parts = path.split("/")
+    if len(parts) > MOST_LEVELS:
+        return f"more than {MOST_LEVELS} folders inside each other"
+    for part in parts:
+        fault = fault_of_name(part)
+        if fault:
+            return fault
+    return None
+
+
+@lru_cache(maxsize=1 << 16)  # most paths share their folders
+def fault_of_name(name: str) -> str | None:
+    """What is wrong with one name of a path, or None."""
+    if name in {"", ".", ".."}:
+        return f"{name!r} as the name of a folder"
+    if name[-1] in ". ":
+        return f"{name!r} ends in a dot or a space, which Windows drops"
+    if RESERVED.fullmatch(name):
+        return f"{name!r} is the name of a device on Windows"
+    if (not name.isascii() and len(name.encode()) > MOST_BYTES) or len(name) > MOST_BYTES:
+        return f"a name of more than {MOST_BYTES} bytes"
+    if folded(name) in PRIVATE:
+        return f"{name!r}, whose content other programs trust"
+    return None
+
+
+def folded(path: str) -> str:
+    """What file systems that fold case and normalise Unicode take a path for."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two paths that cannot both be files everywhere, or None.
+
+    Either they differ in case or normalisation alone, or one is a folder on the way to
+    the other.
+    """
+    files: dict[str, str] = {}
+    for path in paths:
+        other = files.setdefault(folded(path), path)
+        if other is not path:
+            return other, path
+    seen: set[str] = set()
+    for key, path in files.items():
+        end = key.rfind("/")
+        while end > 0 and key[:end] not in seen:
+            folder = key[:end]
+            if folder in files:
+                return files[folder], path
+            seen.add(folder)
+            end = key.rfind("/", 0, end)
+    return None

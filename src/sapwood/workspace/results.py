@@ -1,0 +1,105 @@
+"""What the operations of a workspace give back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from sapwood.workspace.planning import Change
+from sapwood.workspace.record import Record
+from sapwood.workspace.states import State
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What an update would do.
+
+    Attributes:
+        template: name of it.
+        from_version: that the workspace has; None while it is being made.
+        to_version: of the template.
+        changes: one a path, by path.
+    """
+
+    template: str
+    from_version: str | None
+    to_version: str
+    changes: tuple[Change, ...]
+
+    @property
+    def updates(self) -> tuple[Change, ...]:
+        """Those that write, move or remove files of the user's."""
+        return tuple(one for one in self.changes if one.is_update)
+
+    @property
+    def conflicts(self) -> tuple[Change, ...]:
+        """Those that the user has to look at."""
+        return tuple(one for one in self.changes if one.is_conflict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an update did.
+
+    Attributes:
+        plan: that was carried out.
+        backup: name of the backup of what was replaced and removed, None if nothing was.
+        incoming: path of the template's file for each file in conflict, by its path.
+        missed: paths that somebody else wrote to meanwhile; they were left alone.
+        recovered: whether a change that was interrupted was finished first.
+    """
+
+    plan: Plan
+    backup: str | None
+    incoming: Mapping[str, str]
+    missed: tuple[str, ...]
+    recovered: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileStatus:
+    """A file that was installed.
+
+    Attributes:
+        path: of it.
+        state: IDENTICAL, MODIFIED, DELETED or BLOCKED.
+        version: of the template's that it comes from.
+        reason: what is in the way, of a file that is blocked.
+    """
+
+    path: str
+    state: State
+    version: str
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
+    """How a workspace is.
+
+    Attributes:
+        record: what was installed.
+        files: one for each file in the record, by path.
+        unfinished: whether a change was interrupted; the next one finishes it.
+    """
+
+    record: Record
+    files: tuple[FileStatus, ...]
+    unfinished: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored.
+
+    Attributes:
+        paths: that were written.
+        unchanged: paths that were as in the backup.
+        backup: name of the backup of what was replaced, None if nothing was.
+        missed: paths that somebody else wrote to meanwhile.
+    """
+
+    paths: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    backup: str | None
+    missed: tuple[str, ...]

@@ -1,0 +1,129 @@
+"""Where templates come from: a folder, an installed distribution, an archive.
+
+Nothing is unpacked to names from outside, links are not followed, and nothing that a
+template holds is executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from sapwood.errors import InputError, InvalidTemplate
+from sapwood.workspace.archives import archive_template
+from sapwood.workspace.durable import Stripes, read_stripes
+from sapwood.workspace.manifest import FILE_NAME
+from sapwood.workspace.places import resolved
+from sapwood.workspace.stamps import stamp_of
+from sapwood.workspace.template import MOST_FILES, Template, TemplateFile, is_litter
+
+DISTRIBUTION = "dist:"
+
+
+def open_template(source: str | os.PathLike[str]) -> Template:
+    """Opens a template.
+
+    Args:
+        source: the path of a folder that holds `sapwood-template.toml`, or of an archive
+            (zip, wheels among them, tar, tar.gz) in which one does; or `dist:NAME` for the
+            template in an installed distribution.
+
+    Raises:
+        InvalidTemplate: it breaks the rules.
+        InputError: there is no such distribution, or it has no template.
+        OSError: it cannot be read.
+    """
+    if isinstance(source, str) and source.startswith(DISTRIBUTION):
+        return distribution_template(source.removeprefix(DISTRIBUTION))
+    path = resolved(source)
+    return folder_template(path) if path.is_dir() else archive_template(path)
+
+
+def distribution_template(name: str) -> Template:
+    """The template in an installed distribution, which is used where it lies.
+
+    Args:
+        name: of the distribution, as `pip` takes it.
+
+    Raises:
+        InputError: it is not installed, or has no template, or several.
+        InvalidTemplate, OSError: as `open_template`.
+    """
+    try:
+        files = importlib.metadata.distribution(name).files or []
+    except (importlib.metadata.PackageNotFoundError, ValueError) as e:
+        raise InputError(f"{name!r:.80}: expected an installed distribution; pip install it") from e
+    folders = {Path(os.fspath(one.locate())).parent for one in files if one.name == FILE_NAME}
+    if len(folders) != 1:
+        raise InputError(
+            f"{name}: expected one {FILE_NAME} among the files of the distribution, found "
+            f"{len(folders)}; of one that is installed in editable form, name the folder"
+        )
+    return folder_template(folders.pop())
+
+
+def folder_template(folder: Path) -> Template:
+    """The template that a folder is.
+
+    Raises:
+        InvalidTemplate, OSError: as `open_template`.
+    """
+    files: dict[str, TemplateFile] = {}
+    for path, status in regular_files(folder):
+        files[path] = TemplateFile(
+            path=path,
+            size=status.st_size,
+            executable=bool(status.st_mode & stat.S_IXUSR),
+            stamp=stamp_of(status),
+            stripes=partial(read_below, folder, path),
+        )
+        if len(files) > MOST_FILES:
+            raise InvalidTemplate(f"{folder}: expected at most {MOST_FILES} files, found more")
+    with located(folder):
+        return Template(files, close=lambda: None)
+
+
+def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The files of a folder and of those in it, by relative path, without litter.
+
+    Raises:
+        InvalidTemplate: something is neither a file nor a folder.
+        OSError: something cannot be read.
+    """
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        with os.scandir(folder / below if below else folder) as entries:
+            for entry in entries:
+                path = f"{below}/{entry.name}" if below else entry.name
+                if is_litter(path):
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(path)
+                elif stat.S_ISREG(status.st_mode):
+                    yield path, status
+                else:
+                    raise InvalidTemplate(
+                        f"{folder}: expected files and folders, found a link or device "
+                        f"{path!r:.120}; put a copy in its place"
+                    )
+
+
+def read_below(folder: Path, path: str) -> Stripes:
+    """Reads a file of a folder; the path is only put together when that is asked for."""
+    return read_stripes(folder / path)
+
+
+@contextlib.contextmanager
+def located(source: Path) -> Iterator[None]:
+    """Puts the name of the source before what is wrong with it."""
+    try:
+        yield
+    except InvalidTemplate as e:
+        raise InvalidTemplate(f"{source}: {e}") from e

@@ -1,0 +1,94 @@
+"""What can be said of a file, and what an update can do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TypeAlias
+
+
+class State(enum.StrEnum):
+    """How a file on disk relates to what was installed and to what the template holds."""
+
+    IDENTICAL = "identical"  # it is what the template holds
+    ADDED = "added"  # new in the template
+    OUTDATED = "outdated"  # as it was installed; the template has another
+    MODIFIED = "modified"  # the user's; the template has not changed
+    CONFLICT = "conflict"  # the user's, and the template changed too
+    DELETED = "deleted"  # the user deleted it
+    COLLISION = "collision"  # new in the template, and the user has another of that name
+    RETIRED = "retired"  # as it was installed; no longer in the template
+    ORPHAN = "orphan"  # the user's; no longer in the template
+    GONE = "gone"  # neither on disk nor in the template
+    BLOCKED = "blocked"  # a link, a folder or something unreadable is in its place
+    FOREIGN = "foreign"  # none of the template's
+
+
+class Action(enum.StrEnum):
+    """What an update does about a file."""
+
+    NOTHING = "nothing"
+    ADOPT = "adopt"  # take down that it is the template's
+    INSTALL = "install"  # write it where nothing is
+    REPLACE = "replace"  # back up, then write
+    SET_MODE = "set mode"  # make it executable, or no longer
+    REMOVE = "remove"  # back up, then remove
+    KEEP = "keep"  # the user's version stays
+    HOLD = "hold"  # protected and not modified: say that an update is there
+    LAY_BESIDE = "lay beside"  # keep, and put the template's under incoming/
+    FORGET = "forget"  # drop it from the record
+    SKIP = "skip"  # something is in the way
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """What makes two versions of a file the same or not.
+
+    Attributes:
+        hash: canonical, as `canonical.content_hash` gives it.
+        executable: whether its owner may run it.
+    """
+
+    hash: str
+    executable: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why a file cannot be touched.
+
+    Attributes:
+        reason: as 'a link'.
+    """
+
+    reason: str
+
+
+Found: TypeAlias = Content | Blocked | None
+"""What is on disk under a name: a file, something in the way, or nothing."""
+
+
+def state_of(recorded: Content | None, found: Found, new: Content | None) -> State:
+    """The state of a file.
+
+    Args:
+        recorded: what was installed, or None.
+        found: what is on disk.
+        new: what the template holds, or None.
+    """
+    if isinstance(found, Blocked):
+        return State.BLOCKED
+    b, c, n = (None if one is None else one.hash for one in (recorded, found, new))
+    if c == n:  # first: whoever has applied a fix by hand is done
+        return State.GONE if c is None else State.IDENTICAL
+    if n is None:
+        if b is None:
+            return State.FOREIGN
+        return State.RETIRED if c == b else State.ORPHAN
+    if c is None:
+        return State.ADDED if b is None else State.DELETED
+    if b is None:
+        return State.COLLISION
+    if c == b:
+        return State.OUTDATED
+    return State.MODIFIED if n == b else State.CONFLICT

@@ -1,0 +1,161 @@
+"""Whole sessions of `sapwood workspace`: what is printed, what is left, the exit codes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli_session import Session
+from sapwood.cli import main
+from template_folders import own_files, user_files, write_files, write_template
+
+NOTES = """
+[[notes]]
+path = "tests/05_autograd/test_progressive_integration.py"
+text = "bug fix"
+version = "1.1.0"
+
+[[notes]]
+path = "milestones/04_1998_cnn/02_lecun_cifar10.py"
+text = "new feature"
+version = "1.1.0"
+"""
+TEST, MILESTONE, MODULE = (
+    "tests/05_autograd/test_progressive_integration.py",
+    "milestones/04_1998_cnn/02_lecun_cifar10.py",
+    "modules/05_autograd/05_autograd.py",
+)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """The versions 1.0.0 and 1.1.0 of a course, as folders and as archives."""
+    for version, word in (("1.0.0", "first"), ("1.1.0", "second")):
+        files: dict[str, str | bytes] = {
+            path: f"{path}, {word}\n" for path in (TEST, MILESTONE, MODULE)
+        }
+        write_template(tmp_path / version, version, files, more=NOTES)
+        shutil.make_archive(str(tmp_path / f"course-{version}"), "zip", tmp_path / version)
+    return Session(tmp_path)
+
+
+CHECK = f"""\
+Package version: 1.1.0 (you have 1.0.0)
+Available updates:
+   {MILESTONE} (new feature)
+   {TEST} (bug fix)
+
+Run the same without --check to apply, or with --dry-run to preview.
+"""
+DRY_RUN = f"""\
+Package version: 1.1.0 (you have 1.0.0)
+would replace {MILESTONE} (new feature)
+would leave {MODULE}: you modified it, and the template changed it too
+would replace {TEST} (bug fix)
+2 updates, 0 conflicts; nothing was changed
+"""
+
+
+def test_the_session_of_the_design(session: Session) -> None:
+    made = session.succeed("workspace init course-1.0.0.zip course").decode()
+    assert made == f"Made {session / 'course'} from course 1.0.0: 3 files\n"
+    root = session / "course"
+    write_files(root, {MODULE: "mine\n"})
+    before = user_files(root)
+    done = session.run("workspace update course-1.1.0.zip --folder course --check")
+    assert (done.returncode, done.stdout.decode()) == (20, CHECK)
+    done = session.run("workspace update course-1.1.0.zip --folder course --dry-run")
+    assert (done.returncode, done.stdout.decode()) == (20, DRY_RUN)
+    assert user_files(root) == before
+    updated = session.succeed("workspace update course-1.1.0.zip --folder course").decode()
+    (backup,) = (one.name for one in (root / ".course/backups").iterdir())
+    assert updated.splitlines() == [
+        f"Updated {MILESTONE} (new feature)",
+        f"Skipped {MODULE}: you modified it, and the template changed it too",
+        f"Updated {TEST} (bug fix)",
+        f"Backed up to .course/backups/{backup}/",
+    ]
+    assert user_files(root)[MODULE] == b"mine\n"
+    check = "workspace update course-1.1.0.zip --folder course --check"
+    assert b"Nothing to update\n" in session.succeed(check)
+
+
+def test_conflicts_have_an_exit_code_of_their_own(session: Session) -> None:
+    session.succeed("workspace init course-1.0.0.zip course")
+    root = session / "course"
+    write_files(root, {TEST: "mine\n"})
+    checked = session.json("workspace update course-1.1.0.zip --folder course --check", code=21)
+    assert (checked["updates"], checked["conflicts"], checked["applied"]) == (1, 1, False)
+    done = session.json("workspace update course-1.1.0.zip --folder course", code=21)
+    assert done["incoming"] == {TEST: f".course/incoming/1.1.0/{TEST}"}
+    assert (root / done["incoming"][TEST]).read_text() == f"{TEST}, second\n"
+    replaced = session.json("workspace update course-1.1.0.zip --folder course --replace")
+    assert own_files(root, f"backups/{replaced['backup']}/files") == {TEST: b"mine\n"}
+    assert replaced["conflicts"] == 0
+
+
+def test_status_and_backups(session: Session) -> None:
+    session.succeed("workspace init 1.0.0 course")
+    root = session / "course"
+    write_files(root, {TEST: f"{TEST}, first\nmine\n"})
+    (root / MILESTONE).unlink()
+    status = session.succeed("workspace status --folder course").decode().splitlines()
+    assert status[0] == f"{root}: course 1.0.0, 3 files, 2 changed by you"
+    assert [line.split()[1:] for line in status[2:]] == [
+        ["deleted", "1.0.0", "+0", "-1"],
+        ["modified", "1.0.0", "+1", "-0"],
+    ]
+    facts = session.json("workspace status --folder course")
+    assert [(one["path"], one["lines_added"]) for one in facts["files"]] == [
+        (MILESTONE, 0),
+        (TEST, 1),
+    ]
+    assert session.succeed("workspace backups list --folder course") == b"no backups\n"
+    done = session.json("workspace update 1.1.0 --folder course --replace")
+    listed = session.json("workspace backups list --folder course")
+    assert [one["files"] for one in listed["backups"]] == [[TEST]]
+    shown = session.succeed("workspace backups list --folder course").decode().splitlines()
+    assert [line.split() for line in shown[1:]] == [[done["backup"], "1.0.0", "1"]]
+    restore = f"workspace backups restore {done['backup']} --folder course"
+    assert session.succeed(restore).decode().splitlines()[0] == f"Restored {TEST}"
+    assert user_files(root)[TEST] == f"{TEST}, first\nmine\n".encode()
+    assert session.succeed(f"{restore} --file {TEST}") == (
+        b"Nothing to restore: all is as in the backup\n"
+    )
+
+
+def test_what_is_wrong_is_said_on_one_line(session: Session) -> None:
+    session.succeed("workspace init 1.1.0 course")
+    assert "allow the downgrade" in session.fail("workspace update 1.0.0 --folder course", 2)
+    assert "already" in session.fail("workspace init 1.0.0 course", 2)
+    assert "expected a workspace" in session.fail("workspace status --folder 1.0.0", 12)
+    assert "no such backup" in session.fail("workspace backups restore x --folder course", 2)
+    write_files(session.folder, {"evil/sapwood-template.toml": "schema = 9"})
+    assert "update sapwood" in session.fail("workspace init evil other", 11)
+    session.succeed("workspace update 1.0.0 --folder course --allow-downgrade --quiet")
+    (session / "course/.course/version.json").write_text("{")
+    assert "damaged" in session.fail("workspace update 1.1.0 --folder course", 12)
+    failed = session.run("workspace status --folder course --json")
+    assert (failed.returncode, b'"InvalidWorkspace"' in failed.stdout) == (12, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["init", "update", "status", "backups", "backups list", "backups restore"],
+)
+def test_the_help_of_each_command_has_examples(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["workspace", *words.split(), "--help"])
+    _, _, examples = capsys.readouterr().out.partition("\nexamples:\n")
+    assert f"sapwood workspace {words}" in examples
+
+
+def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["workspace", "update", "--help"])
+    printed = capsys.readouterr().out
+    assert all(f"\n  {code} " in printed for code in (0, 20, 21))

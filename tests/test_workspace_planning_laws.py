@@ -1,0 +1,142 @@
+"""Laws of planning, over workspaces of any shape."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sapwood.workspace import (
+    Action,
+    Blocked,
+    Change,
+    Content,
+    Policy,
+    PolicyRule,
+    Rules,
+    State,
+    plan_changes,
+)
+from sapwood.workspace.patterns import Pattern
+from sapwood.workspace.planning import recorded_after
+from sapwood.workspace.states import Found
+
+PATHS = st.sampled_from(["a/1", "a/2", "b/1", "b/2", "c", "d"])
+CONTENT = st.builds(Content, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans())
+FILES = st.dictionaries(PATHS, CONTENT)
+FOUND: st.SearchStrategy[Found] = CONTENT | st.just(Blocked("a link"))
+RULE = st.builds(
+    PolicyRule,
+    st.sampled_from(["a/**", "b/**", "*", "**/1"]).map(Pattern.of),
+    st.sampled_from(Policy),
+    st.booleans(),
+)
+
+
+@st.composite
+def situations(
+    draw: st.DrawFn,
+) -> tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool]:
+    recorded, found, new = draw(FILES), draw(st.dictionaries(PATHS, FOUND)), draw(FILES)
+    targets = draw(st.dictionaries(PATHS, PATHS, max_size=2))
+    renames = {a: b for a, b in targets.items() if a not in new and b not in targets}
+    retired = tuple(map(Pattern.of, draw(st.lists(st.sampled_from(["a/**", "c"]), max_size=1))))
+    rules = Rules(tuple(draw(st.lists(RULE, max_size=3))), renames, retired)
+    return recorded, found, new, rules, draw(st.booleans())
+
+
+def applied(
+    changes: tuple[Change, ...], recorded: dict[str, Content], found: dict[str, Found]
+) -> tuple[dict[str, Content], dict[str, Found]]:
+    """Record and disk after a plan, as the engine brings them about."""
+    after, disk = dict(recorded), dict(found)
+    for change in changes:
+        known = change.moved_from or change.path
+        old = after.pop(known, None)
+        here = disk.pop(known, None)
+        entry = recorded_after(change, old, change.new)
+        if entry is not None:
+            after[change.path] = entry
+        if change.action in {Action.INSTALL, Action.REPLACE}:
+            here = change.new
+        if change.action is Action.SET_MODE and isinstance(here, Content) and change.new:
+            here = Content(here.hash, change.new.executable)
+        if change.action is Action.REMOVE:
+            here = None
+        if here is not None:
+            disk[change.path] = here
+    return after, disk
+
+
+@given(situations())
+def test_each_file_has_one_change_and_all_have_one(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    changes = plan_changes(recorded, found, new, rules, replace=replace)
+    names = [one.path for one in changes] + [one.moved_from for one in changes if one.moved_from]
+    assert sorted(names) == sorted(recorded.keys() | new.keys())
+
+
+@given(situations())
+def test_the_plan_is_the_same_whatever_the_order(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    backwards = [dict(reversed(one.items())) for one in (recorded, new)]
+    turned: dict[str, Found] = dict(reversed(found.items()))
+    assert plan_changes(recorded, found, new, rules, replace=replace) == plan_changes(
+        backwards[0], turned, backwards[1], rules, replace=replace
+    )
+
+
+@given(situations())
+def test_a_second_update_has_nothing_to_do(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    first = plan_changes(recorded, found, new, rules, replace=replace)
+    after, disk = applied(first, recorded, found)
+    second = plan_changes(after, disk, new, rules, replace=replace)
+    assert [one for one in second if one.is_update] == []
+    assert applied(second, after, disk) == (after, disk)
+
+
+@given(situations())
+def test_what_the_user_wrote_is_only_touched_where_the_policy_says_so(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    for change in plan_changes(recorded, found, new, rules, replace=replace):
+        edited = isinstance(change.found, Content) and (
+            change.recorded is None or change.found.hash != change.recorded.hash
+        )
+        if not edited or change.action not in {Action.REPLACE, Action.REMOVE}:
+            continue
+        asked = replace and change.policy is not Policy.PROTECT
+        assert change.policy is Policy.GENERATED or asked
+        assert change.state is not State.MODIFIED or change.policy is Policy.GENERATED
+
+
+@given(situations())
+def test_protected_files_are_never_replaced(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    for change in plan_changes(recorded, found, new, rules, replace=replace):
+        if change.policy is Policy.PROTECT:
+            assert change.action is not Action.REPLACE
+            left = change.action is Action.REMOVE
+            assert not left or rules.is_retired(change.path)
+
+
+@given(situations())
+def test_a_file_moves_only_to_where_nothing_is(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    for change in plan_changes(recorded, found, new, rules, replace=replace):
+        if change.moved_from is not None:
+            assert found.get(change.path) is None
+            assert change.path not in recorded
+            assert change.moved_from not in new
+            assert change.found == found.get(change.moved_from)
