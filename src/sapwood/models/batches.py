@@ -188,7 +188,12 @@ class Batch(Generic[Result]):
         def one(pair: Pair) -> Result:
             share = shares.get()
             try:
+                if self._stop.is_set():
+                    raise Stopped
                 return self._work(pair, share, self._watch(pair, total))
+            except BaseException:
+                self._stop.set()  # before this thread takes the next pair
+                raise
             finally:
                 shares.put(share)
                 self._tell(pair, pair.size, total)
@@ -198,8 +203,9 @@ class Batch(Generic[Result]):
             futures = {pair.name: pool.submit(one, pair) for pair in largest_first}
             try:
                 over, _ = wait(futures.values(), return_when="FIRST_EXCEPTION")
-                for future in over:
-                    future.result()
+                for error in [future.exception() for future in over]:
+                    if error is not None and not isinstance(error, Stopped):
+                        raise error
                 return [futures[pair.name].result() for pair in pairs]
             finally:
                 self._stop.set()
