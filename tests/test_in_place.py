@@ -201,6 +201,52 @@ def test_an_interrupted_update_goes_on_or_back(model: Path) -> None:
     assert names(model) == ["model"]
 
 
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_file_that_is_the_target_before_the_last_step(stop: int, tmp_path: Path) -> None:
+    """What is left writes what is there already; the way back is still there."""
+    old = weights(9, (8000,)).tobytes()
+    new = b"new" + old[3:]
+    patch = io.BytesIO()
+    models.create_patch(old, new, patch, chunk_size=1024)
+    model = tmp_path / "model"
+
+    def begin() -> None:
+        calls = iter(range(1, stop))
+
+        def end(done: int, total: int) -> None:
+            if next(calls, None) is None:
+                raise Stop
+
+        model.write_bytes(old)
+        with pytest.raises(Stop):
+            models.apply_in_place(model, patch.getvalue(), progress=end)
+        assert model.read_bytes() == new
+
+    begin()
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    begin()
+    models.apply_in_place(model, patch.getvalue(), keep_undo=True)
+    assert model.read_bytes() == new
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    begin()
+    models.apply_in_place(model, patch.getvalue())
+    assert names(model) == ["model"]
+
+
+def test_a_base_that_is_the_target_needs_no_other(tmp_path: Path) -> None:
+    files = [safetensors_file({"w": weights(seed, (64, 64))}) for seed in (1, 2)]
+    patch = io.BytesIO()
+    models.create_patch(files, files[1], patch)
+    model = tmp_path / "model"
+    model.write_bytes(files[1])
+    before = model.stat()
+    assert models.apply_in_place(model, patch.getvalue()).is_valid()
+    assert model.stat() == before
+    assert names(model) == ["model"]
+
+
 def test_kept_undo_is_there_until_it_is_confirmed(model: Path) -> None:
     models.apply_in_place(model, PATCH, keep_undo=True)
     models.apply_in_place(model, PATCH, keep_undo=True)

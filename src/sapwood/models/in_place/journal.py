@@ -215,12 +215,17 @@ class Journal:
             raise InvalidJournal("a step whose pieces do not add up")
         return step
 
-    def payloads(self, step: Step) -> Iterator[tuple[Piece, Bytes]]:
-        """The pieces of a step, each with its payload."""
+    def placed(self, step: Step) -> Iterator[tuple[Piece, int]]:
+        """The pieces of a step, each with the place of its payload."""
         at = self._steps[step.number - 1].at + len(step.serialised())
         for piece in step.pieces:
-            yield piece, self.read(at, at + piece.size)
+            yield piece, at
             at += piece.size
+
+    def payloads(self, step: Step) -> Iterator[tuple[Piece, Bytes]]:
+        """The pieces of a step, each with its payload."""
+        for piece, at in self.placed(step):
+            yield piece, self.read(at, at + piece.size)
 
     def pending(self) -> Slot | None:
         """The step that was written down last: it may be done by half.

@@ -46,6 +46,34 @@ class Steps:
         """Whether no step is left."""
         return sum(end - begin for begin, end in self.written()) == self._journal.head.changed
 
+    def lead_back(self) -> bool:
+        """Whether undoing what was done would make the base of a file that is the target.
+
+        Such a file need not be somebody else's: what is left may write what is there already.
+        """
+        journal, file, head = self._journal, self._file, self._journal.head
+        slot = journal.pending()
+        done = max(journal.done, 0 if slot is None else slot.number)
+        hasher = blake3()
+        at = 0
+        try:
+            # No step writes what predicts the pieces of another, so that they come in any order.
+            placed = [one for i in range(done) for one in journal.placed(journal.step(i + 1))]
+            for piece, place in sorted(placed, key=lambda one: one[0].begin):
+                if not at <= piece.begin <= file.size:
+                    return False
+                for stripe in file.stripes(piece.begin, at):
+                    hasher.update(stripe.data)
+                payload = journal.read(place, place + piece.size)
+                hasher.update(restored(piece, payload, file.read).data)
+                at = piece.end
+        except InvalidJournal:
+            return False
+        if at < head.base_size <= file.size:
+            for stripe in file.stripes(head.base_size, at):
+                hasher.update(stripe.data)
+        return hasher.digest() == head.base
+
     def settle(self) -> None:
         """Brings the file to a whole number of steps.
 
