@@ -31,7 +31,7 @@ from sapwood.errors import (
 )
 from sapwood.models.in_place import undoing
 from sapwood.models.in_place import update as in_place_update
-from sapwood.models.in_place.journal_format import HEAD, Head
+from sapwood.models.in_place.journal_format import HEAD, SLOT, Head
 from sapwood.models.in_place.journal_place import journal_path
 from sapwood.models.in_place.locked_file import locked_file
 from sapwood.models.slots import Slots
@@ -233,6 +233,40 @@ def test_a_file_that_is_the_target_before_the_last_step(stop: int, tmp_path: Pat
     begin()
     models.apply_in_place(model, patch.getvalue())
     assert names(model) == ["model"]
+
+
+def test_a_step_that_changes_nothing_and_whose_slot_is_torn(tmp_path: Path) -> None:
+    """The file has what it writes; it counts as done, and its number is not given again."""
+    old = weights(9, (8000,)).tobytes()
+    new = b"new" + old[3:-3] + b"new"
+    patch = io.BytesIO()
+    models.create_patch(old, new, patch, chunk_size=1024)
+    model = tmp_path / "model"
+    model.write_bytes(old)
+    path = journal_path(model)
+
+    def begin(steps: int) -> None:
+        calls = iter(range(1, steps))
+
+        def end(done: int, total: int) -> None:
+            if next(calls, None) is None:
+                raise Stop
+
+        with pytest.raises(Stop):
+            models.apply_in_place(model, patch.getvalue(), progress=end)
+
+    begin(2)
+    torn = bytearray(path.read_bytes())
+    torn[HEAD.size + SLOT.size] ^= 1  # step 2 is in slot 0
+    path.write_bytes(torn)
+    begin(2)
+    half, journal = model.read_bytes(), path.read_bytes()
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    model.write_bytes(half)
+    path.write_bytes(journal)
+    models.apply_in_place(model, patch.getvalue())
+    assert model.read_bytes() == new
 
 
 def test_a_base_that_is_the_target_needs_no_other(tmp_path: Path) -> None:

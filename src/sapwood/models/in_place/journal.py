@@ -174,6 +174,16 @@ class Journal:
         self._steps.append(noted)
         self.done = step.number
 
+    def renew(self, step: Step, data: Iterable[Bytes]) -> None:
+        """Fills the slot of the last step that was noted anew: it is done, and the slot is torn.
+
+        The next step takes the number after that of this one's record, and the other slot.
+        """
+        self._sequence = self._steps[step.number - 1].sequence
+        self._write_slot(step.number, False, (one.data for one in data))
+        self.sync()
+        self.done = step.number
+
     def note_back(self, step: Step, data: Iterable[Bytes]) -> Slot:
         """Writes down what brings back what the last step overwrote, as `note`.
 

@@ -52,8 +52,7 @@ class Steps:
         Such a file need not be somebody else's: what is left may write what is there already.
         """
         journal, file, head = self._journal, self._file, self._journal.head
-        slot = journal.pending()
-        done = max(journal.done, 0 if slot is None else slot.number)
+        done = min(journal.noted, journal.done + 1)  # one may be done by half, forth or back
         hasher = blake3()
         at = 0
         try:
@@ -98,7 +97,9 @@ class Steps:
             self._do(slot)
         if journal.noted == journal.done + 1 and not (slot is not None and slot.back):
             # Its slot is torn, or was damaged later: what it wrote is in the file then.
-            journal.done += self._holds(journal.step(journal.noted))
+            step = journal.step(journal.noted)
+            if self._holds(step):
+                journal.renew(step, self._held(step))
 
     def _is_untouched(self) -> bool:
         """Whether the file is the base, perhaps with room for the target behind it."""
@@ -119,6 +120,12 @@ class Steps:
             for at in range(begin, end, STRIPE):
                 found.update(self._file.read(at, min(at + STRIPE, end)).data)
         return found.digest() == step.digest
+
+    def _held(self, step: Step) -> Iterator[Bytes]:
+        """What the file has where a step writes."""
+        for begin, end in step.writes:
+            if begin < self._journal.head.target_size:
+                yield from self._file.stripes(end, begin)
 
     def foreign(self) -> InvalidJournal:
         """What to say of a file that the journal is not of."""
