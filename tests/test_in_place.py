@@ -580,6 +580,24 @@ def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> Non
             assert model.read_bytes() == content
 
 
+def test_a_journal_after_whose_last_slot_no_number_is_left(model: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        models.apply_in_place(model, PATCH, progress=stop)
+    half, data = model.read_bytes(), bytearray(journal_path(model).read_bytes())
+    head = Head.parsed(bytes(data))
+    first = HEAD.size + head.slot_stride
+    for at in (first, head.records_begin + 8):
+        data[at : at + 8] = (2**64 - 1).to_bytes(8, "little")
+    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+        model.write_bytes(half)
+        journal_path(model).write_bytes(resealed(bytes(data)))
+        with pytest.raises(SapwoodError):
+            call()
+
+
 def test_a_journal_that_claims_huge_steps(model: Path) -> None:
     half_updated(model)
     path = journal_path(model)

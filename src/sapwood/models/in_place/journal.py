@@ -41,6 +41,8 @@ from sapwood.models.in_place.journal_format import (
 )
 from sapwood.models.in_place.locked_file import STRIPE, read_at, reserve, write_at
 
+MOST_SLOTS = 1 << 62  # that are ever written; a hostile journal's next one must have a number too
+
 
 class Journal:
     """An open journal.
@@ -303,6 +305,8 @@ class Journal:
         sequence, number, back, size, digest = SLOT.unpack(fields)
         if sequence % 2 != index or back > 1 or number == 0 or size > self.head.slot_size:
             return None
+        if sequence >= MOST_SLOTS:
+            return None
         slot = Slot(sequence, number, bool(back), size, first + SLOT.size)
         found = blake3()
         for _, stripe in self.slot_stripes(slot, 0, size):
@@ -328,6 +332,8 @@ class Journal:
     def _is_next(self, kind: int, sequence: int) -> bool:
         """Whether a record follows the one before, and is none that was left from earlier."""
         last = self._steps[-1].sequence if self._steps else 0
+        if sequence >= MOST_SLOTS:
+            return False
         return sequence > last if kind == STEP_KIND else kind == SAVED_KIND and sequence >= last
 
     def _digest(self, fields: bytes, begin: int, end: int) -> bytes:
