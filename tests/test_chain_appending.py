@@ -190,6 +190,23 @@ def test_two_cannot_append_at_once(tmp_path: Path) -> None:
     assert chain.read_bytes() == ONE_WAY
 
 
+def test_a_chain_that_is_replaced_before_it_is_locked_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = tmp_path / "chain"
+    models.create_chain(patches(FILES)[:1], chain)
+    lock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        models.create_chain(patches(FILES)[:1], chain)
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(IoError, match="replaced"):
+        models.append_to_chain(chain, patches(FILES)[1])
+    assert len(models.chain_info(chain).links) == 1
+
+
 def test_appending_needs_a_chain_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(IoError, match="No such file"):
         models.append_to_chain(tmp_path / "none", patches(FILES)[0])

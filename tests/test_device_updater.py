@@ -19,6 +19,7 @@ import pytest
 from in_place_pairs import NEW, OLD
 from model_files import patched, safetensors_file, tuned
 from sapwood import models
+from sapwood.models.in_place import update as in_place_update
 
 UPDATER = Path(__file__).parent.parent / "examples" / "device" / "updater.py"
 VERSIONS = [
@@ -199,3 +200,34 @@ def test_an_update_that_was_interrupted_is_gone_on_with(field: Field) -> None:
     again = field.run(*field.command("--restart"), *field.command("--check"))
     assert (again.returncode, again.stderr) == (0, "")
     assert field.version() == 0
+
+
+class Stop(BaseException):
+    """A kill in the middle of an update."""
+
+
+@pytest.mark.parametrize("left", [None, PATCHES[0][:-1]])
+def test_half_a_model_is_gone_back_from_where_its_patch_is_lost(
+    left: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may lose the patch's name, a card its bytes, and the journal has all else."""
+    monkeypatch.syspath_prepend(UPDATER.parent)
+    monkeypatch.setattr(in_place_update, "STEP", 2048)
+    field = Field(tmp_path, "in place")
+
+    def stop(done: int, total: int) -> None:
+        raise Stop
+
+    out = io.BytesIO()
+    models.create_patch(*VERSIONS[:2], out, chunk_size=1024)
+    with pytest.raises(Stop):
+        models.apply_in_place(field.model, out.getvalue(), keep_undo=True, progress=stop)
+    assert field.model.read_bytes() not in VERSIONS
+    if left is not None:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "patch.ttp").write_bytes(left)
+        assert field.run().returncode == 3
+        assert field.version() == 0
+    field.publish(0)
+    assert field.run().returncode == 0
+    assert field.version() == 1

@@ -31,7 +31,7 @@ from sapwood.errors import (
 )
 from sapwood.models.in_place import undoing
 from sapwood.models.in_place import update as in_place_update
-from sapwood.models.in_place.journal_format import HEAD, Head
+from sapwood.models.in_place.journal_format import HEAD, SLOT, Head
 from sapwood.models.in_place.journal_place import journal_path
 from sapwood.models.in_place.locked_file import locked_file
 from sapwood.models.slots import Slots
@@ -198,6 +198,86 @@ def test_an_interrupted_update_goes_on_or_back(model: Path) -> None:
     half_updated(model)
     models.apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
+    assert names(model) == ["model"]
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_file_that_is_the_target_before_the_last_step(stop: int, tmp_path: Path) -> None:
+    """What is left writes what is there already; the way back is still there."""
+    old = weights(9, (8000,)).tobytes()
+    new = b"new" + old[3:]
+    patch = io.BytesIO()
+    models.create_patch(old, new, patch, chunk_size=1024)
+    model = tmp_path / "model"
+
+    def begin() -> None:
+        calls = iter(range(1, stop))
+
+        def end(done: int, total: int) -> None:
+            if next(calls, None) is None:
+                raise Stop
+
+        model.write_bytes(old)
+        with pytest.raises(Stop):
+            models.apply_in_place(model, patch.getvalue(), progress=end)
+        assert model.read_bytes() == new
+
+    begin()
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    begin()
+    models.apply_in_place(model, patch.getvalue(), keep_undo=True)
+    assert model.read_bytes() == new
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    begin()
+    models.apply_in_place(model, patch.getvalue())
+    assert names(model) == ["model"]
+
+
+def test_a_step_that_changes_nothing_and_whose_slot_is_torn(tmp_path: Path) -> None:
+    """The file has what it writes; it counts as done, and its number is not given again."""
+    old = weights(9, (8000,)).tobytes()
+    new = b"new" + old[3:-3] + b"new"
+    patch = io.BytesIO()
+    models.create_patch(old, new, patch, chunk_size=1024)
+    model = tmp_path / "model"
+    model.write_bytes(old)
+    path = journal_path(model)
+
+    def begin(steps: int) -> None:
+        calls = iter(range(1, steps))
+
+        def end(done: int, total: int) -> None:
+            if next(calls, None) is None:
+                raise Stop
+
+        with pytest.raises(Stop):
+            models.apply_in_place(model, patch.getvalue(), progress=end)
+
+    begin(2)
+    torn = bytearray(path.read_bytes())
+    torn[HEAD.size + SLOT.size] ^= 1  # step 2 is in slot 0
+    path.write_bytes(torn)
+    begin(2)
+    half, journal = model.read_bytes(), path.read_bytes()
+    models.roll_back(model)
+    assert model.read_bytes() == old
+    model.write_bytes(half)
+    path.write_bytes(journal)
+    models.apply_in_place(model, patch.getvalue())
+    assert model.read_bytes() == new
+
+
+def test_a_base_that_is_the_target_needs_no_other(tmp_path: Path) -> None:
+    files = [safetensors_file({"w": weights(seed, (64, 64))}) for seed in (1, 2)]
+    patch = io.BytesIO()
+    models.create_patch(files, files[1], patch)
+    model = tmp_path / "model"
+    model.write_bytes(files[1])
+    before = model.stat()
+    assert models.apply_in_place(model, patch.getvalue()).is_valid()
+    assert model.stat() == before
     assert names(model) == ["model"]
 
 
@@ -498,6 +578,24 @@ def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> Non
             except SapwoodError:
                 continue
             assert model.read_bytes() == content
+
+
+def test_a_journal_after_whose_last_slot_no_number_is_left(model: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        models.apply_in_place(model, PATCH, progress=stop)
+    half, data = model.read_bytes(), bytearray(journal_path(model).read_bytes())
+    head = Head.parsed(bytes(data))
+    first = HEAD.size + head.slot_stride
+    for at in (first, head.records_begin + 8):
+        data[at : at + 8] = (2**64 - 1).to_bytes(8, "little")
+    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+        model.write_bytes(half)
+        journal_path(model).write_bytes(resealed(bytes(data)))
+        with pytest.raises(SapwoodError):
+            call()
 
 
 def test_a_journal_that_claims_huge_steps(model: Path) -> None:

@@ -141,6 +141,15 @@ def test_a_note_that_is_damaged(note: bytes, slots: Slots) -> None:
     assert slots.prepare(PATCH).is_valid()
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "x" * 256, "\ud800", "slot.json"])
+def test_a_name_that_no_file_can_have_empties_no_slot(name: str, slots: Slots) -> None:
+    slots.install(TARGET, NAME)
+    with pytest.raises(InputError, match="name of a file"):
+        slots.install(BASE, name)
+    slots.roll_back()
+    assert in_use(slots) == BASE
+
+
 def test_two_at_once(slots: Slots) -> None:
     refused = []
 

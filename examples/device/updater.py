@@ -152,7 +152,14 @@ class InPlace:
         self.model, self._state, self._commands = model, state, commands
 
     def settle(self) -> None:
-        """Nothing: what was begun goes on with the patch that is kept."""
+        """Goes back where what was begun cannot go on: the patch is gone, or was damaged."""
+        if self._state.patch.exists():
+            return
+        try:
+            models.roll_back(self.model)
+        except InputError:  # nothing was begun
+            return
+        self._commands.restart(self.model)
 
     def update(self, patch: Path, trust: dict[str, Any]) -> bool:
         """Goes to the next version, or on to it; whether it passed."""
@@ -201,6 +208,7 @@ class Updater:
             passed = device.update(state.patch, self._trust())
         except (InvalidPatch, SignatureError, VerificationError):
             state.patch.unlink()  # others may be gone on with: a full disk, say
+            device.settle()
             raise
         state.patch.unlink()
         verdict = "updated" if passed else "the new version did not pass, back to the one before"

@@ -43,6 +43,7 @@ CURRENT = "current"
 NOTE = "slot.json"
 LETTERS = ("a", "b")
 LARGEST_NOTE = 4096  # bytes
+LONGEST_NAME = 255  # bytes, of a file in most file systems
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Slots:
             IoError: something cannot be read or written, or another process is at it. The slot
                 in use is as it was.
         """
-        if Path(name).name != name or name in {NOTE, ""}:
+        if not is_name(name) or name == NOTE:
             raise InputError(f"expected the name of a file, found {name!r}")
         data = read_source(model)
 
@@ -274,6 +275,16 @@ class Slots:
             os.close(handle)
 
 
+def is_name(name: str) -> bool:
+    """Whether a file can have that name; to be asked before a slot is emptied for it."""
+    if name in {"", ".."} or "\0" in name or Path(name).name != name:
+        return False
+    try:
+        return len(os.fsencode(name)) <= LONGEST_NAME
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+
+
 def parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
     """The slot that a note tells of, or None where it is damaged."""
     try:
@@ -284,6 +295,6 @@ def parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
         return None
     if not (isinstance(name, str) and isinstance(size, int) and isinstance(serial, int)):
         return None
-    if Path(name).name != name or "\0" in name:
+    if not is_name(name):
         return None
     return Slot(letter, note.with_name(name), size, digest, serial)

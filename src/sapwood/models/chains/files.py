@@ -127,6 +127,8 @@ def append_to_chain(
         given.append(whole_patch(reverse, limits))
     with os_errors(name), Path(name).open("r+b", buffering=0) as file:
         lock(file, name)
+        if not os.path.samestat(Path(name).stat(), os.fstat(file.fileno())):
+            raise IoError(f"{name}: replaced by another chain meanwhile; try again")
         found = parse_chain(mapped(file), limits)
         links = list(found.links)
         for i, one in enumerate(given):

@@ -130,7 +130,7 @@ def roll_back(
             )
         if not is_base(file, journal.head, count):
             steps = Steps(file, journal, count)
-            if is_target(file, journal.head) and not steps.are_all():
+            if is_target(file, journal.head) and not (steps.are_all() or steps.lead_back()):
                 raise steps.foreign()
             steps.settle()
             steps.back(progress)

@@ -41,6 +41,8 @@ from sapwood.models.in_place.journal_format import (
 )
 from sapwood.models.in_place.locked_file import STRIPE, read_at, reserve, write_at
 
+MOST_SLOTS = 1 << 62  # that are ever written; a hostile journal's next one must have a number too
+
 
 class Journal:
     """An open journal.
@@ -174,6 +176,16 @@ class Journal:
         self._steps.append(noted)
         self.done = step.number
 
+    def renew(self, step: Step, data: Iterable[Bytes]) -> None:
+        """Fills the slot of the last step that was noted anew: it is done, and the slot is torn.
+
+        The next step takes the number after that of this one's record, and the other slot.
+        """
+        self._sequence = self._steps[step.number - 1].sequence
+        self._write_slot(step.number, False, (one.data for one in data))
+        self.sync()
+        self.done = step.number
+
     def note_back(self, step: Step, data: Iterable[Bytes]) -> Slot:
         """Writes down what brings back what the last step overwrote, as `note`.
 
@@ -215,12 +227,17 @@ class Journal:
             raise InvalidJournal("a step whose pieces do not add up")
         return step
 
-    def payloads(self, step: Step) -> Iterator[tuple[Piece, Bytes]]:
-        """The pieces of a step, each with its payload."""
+    def placed(self, step: Step) -> Iterator[tuple[Piece, int]]:
+        """The pieces of a step, each with the place of its payload."""
         at = self._steps[step.number - 1].at + len(step.serialised())
         for piece in step.pieces:
-            yield piece, self.read(at, at + piece.size)
+            yield piece, at
             at += piece.size
+
+    def payloads(self, step: Step) -> Iterator[tuple[Piece, Bytes]]:
+        """The pieces of a step, each with its payload."""
+        for piece, at in self.placed(step):
+            yield piece, self.read(at, at + piece.size)
 
     def pending(self) -> Slot | None:
         """The step that was written down last: it may be done by half.
@@ -288,6 +305,8 @@ class Journal:
         sequence, number, back, size, digest = SLOT.unpack(fields)
         if sequence % 2 != index or back > 1 or number == 0 or size > self.head.slot_size:
             return None
+        if sequence >= MOST_SLOTS:
+            return None
         slot = Slot(sequence, number, bool(back), size, first + SLOT.size)
         found = blake3()
         for _, stripe in self.slot_stripes(slot, 0, size):
@@ -313,6 +332,8 @@ class Journal:
     def _is_next(self, kind: int, sequence: int) -> bool:
         """Whether a record follows the one before, and is none that was left from earlier."""
         last = self._steps[-1].sequence if self._steps else 0
+        if sequence >= MOST_SLOTS:
+            return False
         return sequence > last if kind == STEP_KIND else kind == SAVED_KIND and sequence >= last
 
     def _digest(self, fields: bytes, begin: int, end: int) -> bytes:

@@ -90,10 +90,10 @@ class LockedFile:
         with os_errors(self.name):
             os.fsync(self.handle)
 
-    def stripes(self, size: int) -> Iterator[Bytes]:
-        """The first bytes of the file, some at a time."""
-        for begin in range(0, size, STRIPE):
-            yield self.read(begin, min(begin + STRIPE, size))
+    def stripes(self, end: int, begin: int = 0) -> Iterator[Bytes]:
+        """The bytes of the file up to `end`, some at a time."""
+        for at in range(begin, end, STRIPE):
+            yield self.read(at, min(at + STRIPE, end))
 
     def blake3(self, threads: int, size: int | None = None) -> bytes:
         """The digest of its first bytes, by default of all of it, 32 bytes."""

@@ -46,6 +46,33 @@ class Steps:
         """Whether no step is left."""
         return sum(end - begin for begin, end in self.written()) == self._journal.head.changed
 
+    def lead_back(self) -> bool:
+        """Whether undoing what was done would make the base of a file that is the target.
+
+        Such a file need not be somebody else's: what is left may write what is there already.
+        """
+        journal, file, head = self._journal, self._file, self._journal.head
+        done = min(journal.noted, journal.done + 1)  # one may be done by half, forth or back
+        hasher = blake3()
+        at = 0
+        try:
+            # No step writes what predicts the pieces of another, so that they come in any order.
+            placed = [one for i in range(done) for one in journal.placed(journal.step(i + 1))]
+            for piece, place in sorted(placed, key=lambda one: one[0].begin):
+                if not at <= piece.begin <= file.size:
+                    return False
+                for stripe in file.stripes(piece.begin, at):
+                    hasher.update(stripe.data)
+                payload = journal.read(place, place + piece.size)
+                hasher.update(restored(piece, payload, file.read).data)
+                at = piece.end
+        except InvalidJournal:
+            return False
+        if at < head.base_size <= file.size:
+            for stripe in file.stripes(head.base_size, at):
+                hasher.update(stripe.data)
+        return hasher.digest() == head.base
+
     def settle(self) -> None:
         """Brings the file to a whole number of steps.
 
@@ -70,7 +97,9 @@ class Steps:
             self._do(slot)
         if journal.noted == journal.done + 1 and not (slot is not None and slot.back):
             # Its slot is torn, or was damaged later: what it wrote is in the file then.
-            journal.done += self._holds(journal.step(journal.noted))
+            step = journal.step(journal.noted)
+            if self._holds(step):
+                journal.renew(step, self._held(step))
 
     def _is_untouched(self) -> bool:
         """Whether the file is the base, perhaps with room for the target behind it."""
@@ -91,6 +120,12 @@ class Steps:
             for at in range(begin, end, STRIPE):
                 found.update(self._file.read(at, min(at + STRIPE, end)).data)
         return found.digest() == step.digest
+
+    def _held(self, step: Step) -> Iterator[Bytes]:
+        """What the file has where a step writes."""
+        for begin, end in step.writes:
+            if begin < self._journal.head.target_size:
+                yield from self._file.stripes(end, begin)
 
     def foreign(self) -> InvalidJournal:
         """What to say of a file that the journal is not of."""

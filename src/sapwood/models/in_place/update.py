@@ -116,11 +116,7 @@ class Update:
     def is_target(self) -> bool:
         """Whether there is nothing to do."""
         target = self.patch.front.header.target
-        return (
-            self.digest == target.blake3
-            and not self._in_file()
-            and self.file.sha256() == target.sha256
-        )
+        return self.digest == target.blake3 and self.file.sha256() == target.sha256
 
     def _in_file(self) -> frozenset[int]:
         """Which of the patch's bases the file is, or was."""
@@ -196,12 +192,19 @@ class Update:
             InvalidPatch, TargetHashMismatch: the base is back, unless there is no undo.
         """
         steps = Steps(self.file, journal, self.threads)
-        if is_target(self.file, journal.head):
+        if is_target(self.file, journal.head) and not self._may_go_on(steps, journal.head):
             return journal.head.target
         steps.settle()
         with self._going_back(steps, journal):
             self._go_on(steps, journal)
             return self._checked(journal.head)
+
+    def _may_go_on(self, steps: Steps, head: Head) -> bool:
+        """Whether a file that is the target came to be it before the last step.
+
+        Its undo is whole only when the steps that are left are written down too.
+        """
+        return head.undo and not steps.are_all() and steps.lead_back()
 
     def _go_on(self, steps: Steps, journal: Journal) -> None:
         """Does the steps that are left."""
