@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from sapwood.errors import LimitExceeded
 from sapwood.patch.applying import ChunkJob, OpenPatch
-from sapwood.patch.format import Front, Limits, Segment
+from sapwood.patch.format import BlendEntry, Front, Limits, Segment
 from sapwood.patch.parsing import TABLES_UNPACKED
+from sapwood.patch.parsing_predictions import base_places
 from sapwood.patch.pipeline import check_range
 from sapwood.patch.scratch import Largest, decoding_memory
 
@@ -17,7 +18,7 @@ MOST = 1 << 62
 SPARE = 1 << 20  # bytes for stacks, buffers of files, and what the allocator keeps back
 THREAD = 1 << 19  # bytes for each thread beside the chunks that it decodes
 SEGMENT, CHUNK = 1000, 200  # bytes that one takes in a parsed index
-FITTING, HELD = 6, 3  # times the bytes of factors that unpacking takes, and that stay after it
+FITTING, HELD = 7, 3  # times the bytes of factors that unpacking takes, and that stay after it
 FRONT = 8  # a part of so many is for the front while it is parsed; half for its tables
 
 
@@ -68,7 +69,7 @@ def fitting_threads(
         for chunk, begin, end in segment.spans():
             payload = opened.body[at : at + chunk.size]
             scratch = decoding_memory(opened.front, segment, chunk, end - begin, payload)
-            scratch += crossing(opened.front, end - begin)
+            scratch += crossing(opened.front, segment, end - begin)
             largest = largest.among(segment, end - begin, scratch)
             at += chunk.size
     fixed = front_memory(opened.front)
@@ -78,9 +79,17 @@ def fitting_threads(
     raise refusal(fixed, working_memory(largest, 1), memory)
 
 
-def crossing(front: Front, size: int) -> int:
+def crossing(front: Front, segment: Segment, size: int) -> int:
     """Bytes of bases that are copied for a chunk of `size`: where a part lies in two files."""
-    return 2 * size if any(base.files for base in front.header.bases) else 0
+    bases = front.header.bases
+    if not any(base.files for base in bases):
+        return 0
+    prediction = segment.prediction
+    if isinstance(prediction, BlendEntry):  # an adapter is read before
+        prediction = dataclasses.replace(prediction, factors=None)
+    places = base_places(prediction, size, segment.dtype.size)
+    read = sum(place.length for place in places if bases[place.base].files)
+    return 2 * max(size, read)  # copies of a splice are as much as the chunk
 
 
 def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
@@ -141,7 +150,7 @@ class Room:
         def inspect(job: ChunkJob) -> None:
             size = job.end - job.begin
             taken = decoding_memory(front, job.segment, job.chunk, size, job.payload)
-            taken += crossing(front, size) + (len(job.payload) if remote else 0)
+            taken += crossing(front, job.segment, size) + (len(job.payload) if remote else 0)
             largest = Largest().among(job.segment, size if self.target else 0, taken)
             if fixed + working_memory(largest, 1) > memory:
                 raise refusal(fixed, working_memory(largest, 1), memory)
