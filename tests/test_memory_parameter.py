@@ -23,7 +23,7 @@ from recipe_patches import recipe_parts
 from sapwood import models
 from sapwood.codec import Coding
 from sapwood.errors import InputError, LimitExceeded
-from sapwood.models.memory import FITTING, LEAST, crossing, fitting_threads
+from sapwood.models.memory import FITTING, LEAST, crossing, file_ends, fitting_threads
 from sapwood.patch.applying import OpenPatch, decode_chunks, open_patch
 from sapwood.patch.format import GivenFactors, Matrix
 from sapwood.patch.predictors import blend_factors
@@ -305,4 +305,10 @@ def test_what_is_copied_of_folders_is_told() -> None:
         for one in parts.header["bases"]:
             one["files"] = [{"path": "a", "size": 2}, {"path": "b", "size": one["size"] - 2}]
         front = open_patch(np.frombuffer(parts.write(), np.uint8)).front
-        assert crossing(front, front.segments[0], len(target)) >= 2 * sum(map(len, bases))
+        (segment,) = front.segments
+        ends = file_ends(front)
+        assert crossing(ends, segment, 0, len(target)) == 2 * sum(map(len, bases))
+        # The rest lies in one file.
+        half = len(target) // 2
+        assert crossing(ends, segment, half, len(target)) < 2 * sum(map(len, bases)) // 2
+        assert crossing([[] for _ in bases], segment, 0, len(target)) == 0
