@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from sapwood import models
 from sapwood.errors import InputError, IoError, SourceHashMismatch
 from sapwood.models.folders import trees
 from sapwood.models.folders.trees import ReadFile
+from sapwood.models.inputs import open_input
 from sapwood.patch.file_lists import folders_of, path_fault
 
 MODEL = layers(6)
@@ -412,3 +414,26 @@ def test_the_same_folders_give_the_same_patch(tmp_path: Path) -> None:
     patch = update(base, target, tmp_path, threads=1)
     models.create_patch(tmp_path / "v1", tmp_path / "v2", tmp_path / "again", threads=3)
     assert (tmp_path / "again").read_bytes() == patch
+
+
+def test_many_large_folders_take_few_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "LEAST_MAPPED", 1)
+    folders = [
+        write_tree(tmp_path / str(i), {f"{j}": b"%d,%d" % (i, j) * 20 for j in range(30)})
+        for i in range(12)
+    ]
+    models.create_patch(folders[:-1], folders[-1], tmp_path / "p")
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(trees, "MOST_MAPPED", 16)
+    parts = [part for one in folders for part in open_input(one, len(folders)).parts]
+    assert 12 <= sum(isinstance(part.content, np.ndarray) for part in parts) <= 64
+    del parts
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 110, usual[1]))
+    try:
+        models.apply_patch(folders[:-1], tmp_path / "p", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert read_tree(tmp_path / "out") == read_tree(folders[-1])
