@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sapwood.codec.chunk import Bytes
 from sapwood.patch import contents
 from sapwood.patch.contents import EndToEnd, blake3_digest, stripes
 
@@ -28,6 +31,30 @@ def test_what_lies_in_one_part_is_not_copied() -> None:
     content = EndToEnd([part[:0], part, part.copy()])
     assert np.shares_memory(content[10:100], part)
     assert not np.shares_memory(content[90:110], part)
+
+
+class Copied:
+    """A content that is read into new memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        return np.frombuffer(self._data, np.uint8)[part].copy()
+
+
+def test_what_is_put_together_is_held_once() -> None:
+    size = 1 << 16
+    content = EndToEnd([Copied(bytes([n]) * size) for n in range(32)])
+    tracemalloc.start()
+    found = content[1 : len(content)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(content) + 3 * size
+    assert bytes(found[:: size // 2][::2]) == bytes(range(32))
 
 
 def test_stripes_cover_a_content(monkeypatch: pytest.MonkeyPatch) -> None:

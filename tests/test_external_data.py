@@ -276,6 +276,17 @@ def test_any_bytes_in_xml_are_harmless(body: bytes) -> None:
     assert_harmless(b"<net " + body)
 
 
+@pytest.mark.parametrize("codec", ["gbk", "utf-16", "idna", "hex", "unicode_escape", "no such"])
+def test_no_codec_is_looked_up_that_xml_names(codec: str) -> None:
+    head = f'<?xml version="1.0" encoding="{codec}"?>'.encode()
+    found = xml(CONST.format('shape="2" offset="0" size="8"'))
+    file = head + found[found.index(b"<net") :]
+    if " " in codec:
+        assert_refused(file, read_openvino, "no sound XML")
+        return
+    assert [one.entry.name for one in read_openvino(memoryview(file)).elsewhere] == ["w"]
+
+
 def test_other_xml_is_bytes() -> None:
     for file in (b"<?xml version='1.0'?><network/>", b"<html><net/></html>", b"<?xml", b"<net"):
         assert open_model(memoryview(file)).format == "bytes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -25,12 +26,17 @@ from folder_trees import (
     repository,
     write_tree,
 )
-from model_files import Array, safetensors_file
+from model_files import Array, safetensors_file, tuned, weights
 from sapwood import models
 from sapwood.errors import InputError, IoError, SourceHashMismatch
 from sapwood.models.folders import trees
 from sapwood.models.folders.trees import ReadFile
+from sapwood.models.inputs import open_input
+from sapwood.patch.applying import open_patch
 from sapwood.patch.file_lists import folders_of, path_fault
+from sapwood.patch.format import BaseRange, QuantiseEntry
+from sapwood.tensors import DType
+from test_recipes_requantised import blocks_of, gguf_file
 
 MODEL = layers(6)
 SMALL_PATCH = 8 << 10  # bytes, of a repository in which no tensor changed
@@ -412,3 +418,53 @@ def test_the_same_folders_give_the_same_patch(tmp_path: Path) -> None:
     patch = update(base, target, tmp_path, threads=1)
     models.create_patch(tmp_path / "v1", tmp_path / "v2", tmp_path / "again", threads=3)
     assert (tmp_path / "again").read_bytes() == patch
+
+
+def test_many_large_folders_take_few_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "LEAST_MAPPED", 1)
+    folders = [
+        write_tree(tmp_path / str(i), {f"{j}": b"%d,%d" % (i, j) * 20 for j in range(30)})
+        for i in range(12)
+    ]
+    models.create_patch(folders[:-1], folders[-1], tmp_path / "p")
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(trees, "MOST_MAPPED", 16)
+    parts = [part for one in folders for part in open_input(one, len(folders)).parts]
+    assert 12 <= sum(isinstance(part.content, np.ndarray) for part in parts) <= 64
+    del parts
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 110, usual[1]))
+    try:
+        models.apply_patch(folders[:-1], tmp_path / "p", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert read_tree(tmp_path / "out") == read_tree(folders[-1])
+
+
+def test_blocks_in_folders_are_quantised_and_taken_apart(tmp_path: Path) -> None:
+    model = {f"l{i}.weight": weights(i, (96, 256), DType.F32) for i in range(2)}
+
+    def gguf(tensors: Mapping[str, Array]) -> bytes:
+        return gguf_file(
+            {
+                name: ("q8_0", one.shape, blocks_of("q8_0", DType.F32, one.tobytes()))
+                for name, one in tensors.items()
+            }
+        )
+
+    old = write_tree(tmp_path / "old", {"model.safetensors": safetensors_file(model), "e": b""})
+    new = write_tree(tmp_path / "new", {"model.gguf": gguf(model)})
+    next_one = {name: tuned(one, 1) for name, one in model.items()}
+    newer = write_tree(tmp_path / "newer", {"model.gguf": gguf(next_one)})
+    for base, target, found in ((old, new, QuantiseEntry), (new, newer, BaseRange)):
+        patch = tmp_path / f"{target.name}.patch"
+        models.create_patch(base, target, patch)
+        segments = open_patch(np.fromfile(patch, np.uint8)).front.segments
+        named = [one for one in segments if one.name]
+        assert len(named) == 2
+        assert all(isinstance(one.prediction, found) for one in named)
+        assert all((one.blocks is not None) == (target is newer) for one in named)
+        models.apply_patch(base, patch, tmp_path / f"{target.name}.out")
+        assert read_tree(tmp_path / f"{target.name}.out") == read_tree(target)

@@ -9,21 +9,29 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from blend_patches import coefficient_hex
 from cli_session import Session
 from gguf_files import model as gguf_model
 from http_servers import FileServer
 from model_files import patched, safetensors_file, tuned, weights
+from recipe_patches import recipe_parts
 from sapwood import models
 from sapwood.codec import Coding
 from sapwood.errors import InputError, LimitExceeded
-from sapwood.models.memory import LEAST, fitting_threads
+from sapwood.models.memory import FITTING, LEAST, crossing, file_ends, fitting_threads
 from sapwood.patch.applying import OpenPatch, decode_chunks, open_patch
+from sapwood.patch.format import GivenFactors, Matrix
+from sapwood.patch.predictors import blend_factors
 from sapwood.patch.scratch import decoding_memory
 from sapwood.patch.zstd import compress, window_of
+from sapwood.prediction.requantising import QUANTISERS
+from sapwood.tensors import DType
+from strategies import numpy_type
 from test_gguf_layout import quantised
 
 SIZE = 104 << 20  # bytes of the large pairs
@@ -227,3 +235,80 @@ def test_what_blocks_take_is_told_before_they_are_taken_apart() -> None:
     tracemalloc.stop()
     assert place.tobytes() == new
     assert most <= told <= 3 * most
+
+
+@pytest.mark.parametrize("source", ["bf16", "f16", "f32", "f64"])
+@pytest.mark.parametrize("target", ["bf16", "f16", "f32", "f64", "q8_0", "q4_0"])
+def test_what_conversions_take_is_told(source: str, target: str) -> None:
+    dtype = DType.named(source)
+    if source == target or (source == "f64" and target in QUANTISERS):
+        return
+    blocks = target in QUANTISERS
+    wanted = DType.U8 if blocks else DType.named(target)
+    # Subnormal numbers of binary16 take the most.
+    base = (np.random.default_rng(1).standard_normal(1 << 18) * 1e-6).astype(numpy_type(dtype))
+    made = np.zeros(1 << 18, numpy_type(wanted)).tobytes()
+    if blocks:
+        made = bytes((1 << 18) // 32 * QUANTISERS[target].nbytes)
+    kind: dict[str, Any] = {"kind": "quantise", "type": target} if blocks else {"kind": "cast"}
+    prediction = {"base": 0, "from": source, "offset": 0, **kind}
+    parts = recipe_parts([base.tobytes()], made, wanted, prediction)
+    opened = open_patch(np.frombuffer(parts.write(), np.uint8))
+    told = chunk_memory(opened)[Coding.COPY]
+    place = np.empty(len(made), np.uint8)
+    bases = [base.view(np.uint8)]
+    tracemalloc.start()
+    for _ in decode_chunks(opened, bases, lambda a, b: place[a:b], 1, checked=False):
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most <= told <= 5 * most
+
+
+@pytest.mark.parametrize("shape", [(1024, 20_000), (20_000, 1024)])
+@pytest.mark.parametrize("layout", ["plain", "transposed"])
+def test_what_a_given_adapter_takes_is_told(shape: tuple[int, int], layout: str) -> None:
+    rows, columns = shape
+    rank = 16
+    numbers = rank * (rows + columns)
+    adapter = np.random.default_rng(1).standard_normal(numbers).astype(np.float16).view(np.uint8)
+    sides = Matrix(0, 0, DType.F16), Matrix(0, 2 * rank * rows, DType.F16)
+    entry = GivenFactors(*sides, layout == "transposed", rows, columns, rank, 0.5)
+    tracemalloc.start()
+    blend_factors(entry, np.empty(0, np.uint8), [adapter])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most <= 4 * numbers * FITTING + (1 << 16)
+
+
+def test_what_is_copied_of_folders_is_told() -> None:
+    """Bases of several terms, and elements that are wider than what is made of them."""
+    words = np.zeros(1 << 18, np.float32)
+    terms = [{"base": i, "offset": 0, "coefficient": coefficient_hex(0.5)} for i in range(2)]
+    cases: list[tuple[list[bytes], bytes, DType, dict[str, Any]]] = [
+        (
+            [words.tobytes(), words[::-1].tobytes()],
+            words.tobytes(),
+            DType.F32,
+            {"kind": "blend", "rounding": "once", "terms": terms, "factors": None},
+        ),
+        (
+            [words.tobytes()],
+            bytes(len(words) // 32 * 18),
+            DType.U8,
+            {"kind": "quantise", "type": "q4_0", "base": 0, "from": "f32", "offset": 0},
+        ),
+    ]
+    for bases, target, dtype, prediction in cases:
+        parts = recipe_parts(bases, target, dtype, prediction)
+        parts.header["kind"] = "folder"
+        for one in parts.header["bases"]:
+            one["files"] = [{"path": "a", "size": 2}, {"path": "b", "size": one["size"] - 2}]
+        front = open_patch(np.frombuffer(parts.write(), np.uint8)).front
+        (segment,) = front.segments
+        ends = file_ends(front)
+        assert crossing(ends, segment, 0, len(target)) == 2 * sum(map(len, bases))
+        # The rest lies in one file.
+        half = len(target) // 2
+        assert crossing(ends, segment, half, len(target)) < 2 * sum(map(len, bases)) // 2
+        assert crossing([[] for _ in bases], segment, 0, len(target)) == 0

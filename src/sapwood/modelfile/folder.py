@@ -140,7 +140,8 @@ def whole_folder(layouts: Mapping[str, ModelFile]) -> ModelFile:
     for path, file in layouts.items():
         for one in file.tensors:
             name = one.name if times[one.name] == 1 else f"{SHARD.sub('', path)}:{one.name}"
-            tensors.append(TensorEntry(names.unique(name), one.spec, at + one.offset))
+            own = dataclasses.replace(one, name=names.unique(name), offset=at + one.offset)
+            tensors.append(own)
         skeleton += [(at + offset, length) for offset, length in file.skeleton]
         warnings += [f"{path}: {file.warning}"] if file.warning else []
         at += file.size

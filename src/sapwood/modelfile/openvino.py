@@ -89,7 +89,8 @@ class _Walk:
         self._layers: list[dict[str, str]] = []  # that are open
         self._words: set[str] = set()
         self._depth = 0
-        self._parser = expat.ParserCreate()
+        # Always UTF-8, as OpenVINO writes: a codec that the file names is not to be looked up.
+        self._parser = expat.ParserCreate("utf-8")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 

@@ -137,7 +137,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     for one in outputs:
         check_outside(one, *sources, target)
     with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
-        olds, new = [open_input(one) for one in sources], open_input(target)
+        *olds, new = [open_input(one, len(sources) + 1) for one in (*sources, target)]
         stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
         written = making.write(olds, new, sources, out, stages.stage(new.file.size))
         led_back = None

@@ -15,7 +15,7 @@ from sapwood.modelfile.folder import open_folder, whole_folder
 from sapwood.models import files
 from sapwood.models.files import Output, Source, path_name, read_source
 from sapwood.models.folders.finding import folder_of
-from sapwood.models.folders.trees import Listed, file_contents, list_folder
+from sapwood.models.folders.trees import Listed, file_contents, list_folder, mapped_of_each
 from sapwood.patch.contents import EndToEnd
 from sapwood.patch.file_lists import FileEntry
 
@@ -59,8 +59,12 @@ class Input:
     entries: tuple[FileEntry, ...] | None = None
 
 
-def open_input(source: Source) -> Input:
+def open_input(source: Source, inputs: int = 2) -> Input:
     """Opens a file, or a folder with all that is in it.
+
+    Args:
+        source: a version of a model.
+        inputs: that are open at once, at most.
 
     Raises:
         IoError: something cannot be read.
@@ -68,17 +72,18 @@ def open_input(source: Source) -> Input:
     """
     root = folder_of(source)
     if root is not None:
-        return open_root(root)
+        return open_root(root, mapped_of_each(inputs))
     data = read_source(source)
     file = open_model(data)
     name = Path(path_name(source)).name if isinstance(source, str | os.PathLike) else ""
     return Input(data, file, (Part(name, 0, data, file),))
 
 
-def open_root(root: Path) -> Input:
-    """Opens a folder."""
+def open_root(root: Path, most_mapped: int) -> Input:
+    """Opens a folder, of which so many files stay open at most."""
     entries = tuple(one.entry for one in list_folder(root))
-    contents = dict(zip((one.path for one in entries), file_contents(root, entries), strict=True))
+    opened = file_contents(root, entries, most_mapped)
+    contents = dict(zip((one.path for one in entries), opened, strict=True))
     layouts = open_folder([*contents], lambda path: contents[path][0 : len(contents[path])])
     parts = []
     at = 0

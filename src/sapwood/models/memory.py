@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from sapwood.errors import LimitExceeded
+from sapwood.models.folders.trees import LEAST_MAPPED
 from sapwood.patch.applying import ChunkJob, OpenPatch
-from sapwood.patch.format import Front, Limits, Segment
+from sapwood.patch.format import BlendEntry, Front, Limits, Segment
 from sapwood.patch.parsing import TABLES_UNPACKED
+from sapwood.patch.parsing_predictions import base_places
 from sapwood.patch.pipeline import check_range
 from sapwood.patch.scratch import Largest, decoding_memory
 
@@ -17,7 +21,8 @@ MOST = 1 << 62
 SPARE = 1 << 20  # bytes for stacks, buffers of files, and what the allocator keeps back
 THREAD = 1 << 19  # bytes for each thread beside the chunks that it decodes
 SEGMENT, CHUNK = 1000, 200  # bytes that one takes in a parsed index
-FITTING, HELD = 6, 3  # times the bytes of factors that unpacking takes, and that stay after it
+BLOCK = 128  # bytes of a quantised block's elements, which chunks may begin inside of
+FITTING, HELD = 7, 3  # times the bytes of factors that unpacking takes, and that stay after it
 FRONT = 8  # a part of so many is for the front while it is parsed; half for its tables
 
 
@@ -63,12 +68,13 @@ def fitting_threads(
     if memory is None:
         return threads
     largest = Largest()
+    ends = file_ends(opened.front)
     for segment in opened.front.segments if segments is None else segments:
         at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
             payload = opened.body[at : at + chunk.size]
             scratch = decoding_memory(opened.front, segment, chunk, end - begin, payload)
-            scratch += crossing(opened.front, end - begin)
+            scratch += crossing(ends, segment, begin, end)
             largest = largest.among(segment, end - begin, scratch)
             at += chunk.size
     fixed = front_memory(opened.front)
@@ -78,9 +84,34 @@ def fitting_threads(
     raise refusal(fixed, working_memory(largest, 1), memory)
 
 
-def crossing(front: Front, size: int) -> int:
-    """Bytes of bases that are copied for a chunk of `size`: where a part lies in two files."""
-    return 2 * size if any(base.files for base in front.header.bases) else 0
+def file_ends(front: Front) -> list[list[int]]:
+    """Of each base that is a folder where its files end, bytes; nothing of one that is a file."""
+    return [list(accumulate(one.size for one in base.files or ())) for base in front.header.bases]
+
+
+def crossing(ends: Sequence[Sequence[int]], segment: Segment, begin: int, end: int) -> int:
+    """Bytes of bases that are copied for a chunk: where a part lies in two files.
+
+    Args:
+        ends: of `file_ends`.
+        segment: of the chunk.
+        begin, end: of the chunk in it, bytes.
+    """
+    if not any(ends):
+        return 0
+    prediction = segment.prediction
+    if isinstance(prediction, BlendEntry):  # an adapter is read before
+        prediction = dataclasses.replace(prediction, factors=None)
+    copied = 0
+    for place in base_places(prediction, segment.nbytes, segment.dtype.size):
+        first = max(0, begin * place.length // segment.nbytes - BLOCK)
+        last = min(place.length, end * place.length // segment.nbytes + BLOCK)
+        files = ends[place.base]
+        if bisect_right(files, place.offset + first) != bisect_left(files, place.offset + last):
+            copied += 2 * (last - first)
+        elif files:
+            copied += min(last - first, LEAST_MAPPED)
+    return max(copied, 2 * (end - begin))  # what a splice copies is as long as the chunk
 
 
 def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
@@ -136,12 +167,14 @@ class Room:
         if self.memory is None:
             return None
         memory = self.memory
+        ends = file_ends(front)
         fixed = front_memory(front) + (self.window(memory) if remote else 0)
 
         def inspect(job: ChunkJob) -> None:
             size = job.end - job.begin
             taken = decoding_memory(front, job.segment, job.chunk, size, job.payload)
-            taken += crossing(front, size) + (len(job.payload) if remote else 0)
+            taken += crossing(ends, job.segment, job.begin, job.end)
+            taken += len(job.payload) if remote else 0
             largest = Largest().among(job.segment, size if self.target else 0, taken)
             if fixed + working_memory(largest, 1) > memory:
                 raise refusal(fixed, working_memory(largest, 1), memory)

@@ -31,10 +31,15 @@ class EndToEnd:
     def __getitem__(self, part: slice, /) -> Bytes:
         """As `Content`."""
         begin, end, _ = part.indices(len(self))
-        pieces = list(self._pieces(begin, end))
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate([np.empty(0, np.uint8), *pieces])
+        if begin < end <= self._ends[bisect_right(self._ends, begin)]:
+            return next(self._pieces(begin, end))
+        # One at a time: together they would take as much again.
+        out = np.empty(max(0, end - begin), np.uint8)
+        at = 0
+        for piece in self._pieces(begin, end):
+            out[at : at + len(piece)] = piece
+            at += len(piece)
+        return out
 
     def _pieces(self, begin: int, end: int) -> Iterator[Bytes]:
         """The bytes [begin, end), part by part."""

@@ -11,7 +11,15 @@ import dataclasses
 from sapwood.codec import Coding
 from sapwood.codec.chunk import EDGE_CONTEXTS, Bytes
 from sapwood.errors import InvalidPatch
-from sapwood.patch.format import BlendEntry, Chunk, Front, Segment
+from sapwood.patch.format import (
+    PREDICTED,
+    BlendEntry,
+    CastEntry,
+    Chunk,
+    Front,
+    QuantiseEntry,
+    Segment,
+)
 from sapwood.patch.parsing import TABLES_UNPACKED
 from sapwood.patch.planes import plane_payloads, plane_row
 from sapwood.patch.prefixed import MOST_PREFIX
@@ -20,6 +28,7 @@ from sapwood.patch.zstd import DECODER, window_of
 
 ROW_CONTEXT = 2  # contexts from here on have a level for each row, of 2 bytes
 INLINE = 4  # the flag for tables in the payload
+CONVERTING = 5 << 19  # bytes of numbers that elements of another type are rounded by
 REQUANTISING = 2 << 20  # bytes of numbers that quants are predicted with
 POSITION = 4  # bytes for each change of a sparse payload
 LONGEST_HEAD = 32  # bytes of a frame or a varint that are looked at
@@ -35,6 +44,15 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
         size: of the chunk's target, bytes.
         payload: of the chunk, of which the first bytes are read.
     """
+    taken = coding_memory(front, segment, chunk, size, payload)
+    converted = isinstance(segment.prediction, CastEntry | QuantiseEntry)
+    if converted and chunk.coding in PREDICTED:  # which is done before the payload is unpacked
+        return max(taken, CONVERTING)
+    return taken
+
+
+def coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
+    """What of `decoding_memory` the payload takes."""
     match chunk.coding:
         case Coding.COPY | Coding.RAW:
             return 0

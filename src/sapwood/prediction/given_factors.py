@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.prediction.factors import GREATEST_EXPONENT, LEAST_EXPONENT, Factors
+from sapwood.prediction.factors import GREATEST_EXPONENT, LEAST_EXPONENT, Factors, Integers
 
 SUM_BITS = 53  # below 2^53 binary64 adds integers exactly
 
@@ -39,12 +39,20 @@ def integer_factors(left: Doubles, right: Doubles, coefficient: float) -> Factor
         used[:], power = False, 0
         scaled, right = np.zeros_like(scaled), np.zeros_like(right)
     bits = of_left + of_right + power
-    whole_left = np.rint(np.ldexp(scaled, -(-bits // 2) - of_left)) * used
-    whole_right = np.rint(np.ldexp(right, (bits // 2 - of_right)[:, None])) * used[:, None]
     return Factors(
-        np.ascontiguousarray(whole_left.T[None]).astype(np.int32),
-        np.ascontiguousarray(whole_right[None]).astype(np.int32),
+        integers(scaled.T, -(-bits // 2) - of_left, used),
+        integers(right, bits // 2 - of_right, used),
         (0,) * rank,
         (0,) * rank,
         -power,
     )
+
+
+def integers(
+    numbers: Doubles, powers: npt.NDArray[np.int64], used: npt.NDArray[np.bool_]
+) -> Integers:
+    """(1, rank, side) integers of (rank, side) numbers times powers of two, or zeros."""
+    whole = np.ldexp(numbers, powers[:, None])
+    np.rint(whole, out=whole)
+    whole *= used[:, None]
+    return np.ascontiguousarray(whole[None], np.int32)

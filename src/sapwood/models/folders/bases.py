@@ -13,7 +13,7 @@ from sapwood.codec.content import Content
 from sapwood.errors import SourceHashMismatch
 from sapwood.models.files import Source
 from sapwood.models.folders.finding import contents, separated
-from sapwood.models.folders.trees import check_folder, file_contents
+from sapwood.models.folders.trees import check_folder, file_contents, mapped_of_each
 from sapwood.patch.contents import EndToEnd
 from sapwood.patch.format import FileDigest
 
@@ -29,6 +29,7 @@ class FolderBases:
             sources: as the caller gave them.
         """
         self._lists = {base.files: None for base in bases if base.files is not None}
+        self._folders = sum(base.files is not None for base in bases)
         self._sizes = {base.size for base in bases if base.files is None}
         self._sources = sources
         self._faults: list[str] = []
@@ -47,7 +48,8 @@ class FolderBases:
                 except SourceHashMismatch as e:
                     self._faults.append(str(e))
                 else:
-                    yield EndToEnd(file_contents(root, files_of_base))
+                    most = mapped_of_each(self._folders)
+                    yield EndToEnd(file_contents(root, files_of_base, most))
         yield from contents(self._sources if self._sizes else files, self._sizes.__contains__)
 
     @contextlib.contextmanager

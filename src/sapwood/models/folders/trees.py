@@ -18,6 +18,7 @@ from sapwood.models.files import mapped, os_errors
 from sapwood.patch.file_lists import MOST_FILES, FileEntry, path_fault
 
 MOST_MAPPED = 128  # files of a folder that stay open, the largest: a process may have some 1000
+FEW = 4  # folders of which each has so many; of more, each has fewer
 LEAST_MAPPED = 1 << 20  # bytes; shorter parts are copied
 
 
@@ -150,6 +151,11 @@ def read_part(handle: int, begin: int, end: int) -> bytes:
         parts.append(part)
         begin += len(part)
     return b"".join(parts)
+
+
+def mapped_of_each(folders: int) -> int:
+    """How many files of each of so many folders may stay open."""
+    return MOST_MAPPED * FEW // max(FEW, folders)
 
 
 def file_contents(
