@@ -41,14 +41,14 @@ format: $(VENV)/dependencies ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_VENV)/installed formats: $(BENCH_VENV)/installed ## measure published models of every format
-	$(BENCH_VENV)/bin/python benchmarks/published_formats.py --out docs/formats.json
-	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
-
-build/checkpoints/base.bf16.safetensors demo ## measure against peers
+bench: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors demo ## measure against peers
 	$(BENCH_VENV)/bin/python benchmarks/run.py --pairs build/checkpoints \
 	  --published .cache/demo/models \
 	  --out docs/benchmarks.json $(BENCH_ARGS)
+	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
+
+formats: $(BENCH_VENV)/installed ## measure published models of every format
+	$(BENCH_VENV)/bin/python benchmarks/published_formats.py --out docs/formats.json
 	$(BENCH_VENV)/bin/python benchmarks/report.py docs/benchmarks.json docs/benchmarks.md
 
 adapters: $(BENCH_VENV)/installed build/checkpoints/base.bf16.safetensors
