@@ -46,14 +46,17 @@ def test_the_commands_run(tmp_path: Path) -> None:
         save_file({"w.weight": array}, tmp_path / f"{name}.safetensors")
     for version in ("v1", "v2"):
         (tmp_path / f"model-{version}").mkdir()
-        shutil.copy(tmp_path / f"{version}.safetensors", tmp_path / f"model-{version}")
+        shutil.copy(
+            tmp_path / f"{version}.safetensors", tmp_path / f"model-{version}/model.safetensors"
+        )
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("sapwood ")]
     assert [line.split()[1] for line in commands] == [
         *("create", "verify", "apply", "inspect", "diff"),
+        *("create", "apply", "create"),
         *("create", "apply", "extract-adapter"),
-        *("create", "apply"),
         *("create", "create", "chain", "chain", "chain", "chain", "plan"),
+        *("apply", "roll-back"),
     ]
     for command in commands:
         run = subprocess.run(
