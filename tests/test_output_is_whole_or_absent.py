@@ -435,3 +435,18 @@ def test_an_input_that_changes_meanwhile_is_noticed(tmp_path: Path, changed: str
             tmp_path / "base", tmp_path / "target", tmp_path / "out", threads=1, progress=change
         )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base", "target"]
+
+
+def test_a_base_that_changes_while_a_patch_is_applied_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "base"
+    path.write_bytes(BASE)
+    models.create_patch(BASE, TARGET, tmp_path / "patch", chunk_size=1 << 10)
+
+    def change(done: int, total: int) -> None:
+        # In place, as above. The digest of the base was right before the first chunk.
+        with path.open("r+b") as file:
+            file.write(bytes(len(BASE)))
+
+    with pytest.raises((InvalidPatch, TargetHashMismatch)):
+        models.apply_patch(path, tmp_path / "patch", tmp_path / "out", threads=1, progress=change)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["base", "patch"]

@@ -49,8 +49,7 @@ def add_to(commands: Commands) -> None:
     add_bases(
         parser,
         "the file or folder that the patch was made from, or a folder to look for the file in; "
-        "- for stdin. "
-        "Once for each, if there are several",
+        "- for stdin. Once for each, if there are several",
         required=False,
     )
     parser.add_argument(
@@ -68,23 +67,6 @@ def add_to(commands: Commands) -> None:
         help="the base, to become the target itself; other bases are given by --base",
     )
     parser.add_argument(
-        "--no-undo",
-        action="store_true",
-        help="in place: keep nothing to roll back with, and try the patch first",
-    )
-    parser.add_argument(
-        "--keep-undo",
-        action="store_true",
-        help="in place: keep the journal when all is done, for 'sapwood roll-back' until the "
-        "command is run again without this option",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="patch of a .npy: take any base of its dtype and shape, several in the order in "
-        "which the patch was made from them, check no result",
-    )
-    parser.add_argument(
         "--tensor",
         action="append",
         default=[],
@@ -98,10 +80,28 @@ def add_to(commands: Commands) -> None:
         help="go on where a run with --resume was cut short, with the download and the output, "
         "which wait in hidden files beside the output (of a .npy only the download)",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="patch of a .npy: take any base of its dtype and shape, several in the order in "
+        "which the patch was made from them, check no result",
+    )
     add_threads(parser)
     add_memory(parser)
-    add_batch(parser, "apply")
+    undo = parser.add_argument_group("with --in-place")
+    undo.add_argument(
+        "--no-undo",
+        action="store_true",
+        help="keep nothing to roll back with, and try the patch first",
+    )
+    undo.add_argument(
+        "--keep-undo",
+        action="store_true",
+        help="keep the journal when all is done, for 'sapwood roll-back' until the command is "
+        "run again without this option",
+    )
     add_trust(parser)
+    add_batch(parser, "apply")
 
 
 def run(arguments: argparse.Namespace) -> int:

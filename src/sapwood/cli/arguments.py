@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
-    # argparse gives it no public name.
+    # argparse gives them no public names.
     Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001
+    Group = argparse._ArgumentGroup  # noqa: SLF001
 
 STDIO = "-"  # the name of stdin, and of stdout
 
@@ -71,7 +72,13 @@ def add_command(
         name,
         help=summary,
         description=description,
-        epilog="\n".join(["examples:", *(f"  {example}" for example in examples)]),
+        epilog="\n".join(
+            [
+                "examples:",
+                *(f"  {example}" for example in examples),
+                "\n'sapwood --help' lists the exit codes.",
+            ]
+        ),
     )
     parser.set_defaults(run=run)
     parser.add_argument(
@@ -104,6 +111,17 @@ def add_memory(parser: Parser) -> None:
         metavar="SIZE",
         help="memory to take at most, such as 64MiB, from 16MiB on; a patch that needs more is "
         "refused; with several files at once, each (default: what chunks and threads take)",
+    )
+
+
+def add_level(parser: Parser | Group) -> None:
+    """The option `--level`."""
+    parser.add_argument(
+        "--level",
+        type=whole_number(1, 19),
+        default=3,
+        metavar="N",
+        help="zstd's level, 1 to 19, for what is no tensor (default: 3)",
     )
 
 

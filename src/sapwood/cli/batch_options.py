@@ -15,8 +15,8 @@ def add_batch(parser: Parser, command: str) -> None:
     parser.set_defaults(batch=command)
     batch = parser.add_argument_group(
         "many files",
-        "With --keep-going the command takes folders, and does for each file in them what it "
-        "does for one. Files belong together by their paths; the patch of PATH is PATH.ttp.",
+        "With --keep-going the command takes folders, and does for each file in them what it does\n"
+        "for one. Files belong together by their paths; the patch of PATH is PATH.ttp.",
     )
     batch.add_argument(
         "--keep-going",

@@ -33,7 +33,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands, "completion", run, "print a script of completions", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument("shell", choices=SHELLS, help="that is to complete")
+    parser.add_argument("shell", choices=SHELLS, help="the shell that is to complete")
 
 
 def run(arguments: argparse.Namespace) -> int:

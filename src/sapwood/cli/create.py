@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sapwood.cli.arguments import (
     add_bases,
     add_command,
+    add_level,
     add_threads,
     chunk_size,
     key_and_value,
-    whole_number,
 )
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import count, human_size, note, percentage, tell
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
-sure. A target that was merged from several models gets the smallest patch from all of them. Two
-.npy files of one dtype and shape get a patch of a tensor, which Python applies to
-arrays too. Models are patched tensor by tensor, all other files as bytes. The kind of a
-file is told from its content. Folders are patched whole: tensors are found in whichever file
-they are, so that a model may be cut into other shards."""
+sure. Models are patched tensor by tensor, all other files as bytes; the kind of a file is told
+from its content. Two .npy files of one dtype and shape get a patch of a tensor, which Python
+applies to arrays too. Folders are patched whole: tensors are found in whichever file they are, so
+that a model may be cut into other shards. A target that was merged from several models gets the
+smallest patch from all of them; an adapter as PEFT writes it may be one of them."""
 
 EXAMPLES = (
     "sapwood create --base v1.safetensors --target v2.safetensors --out v1-v2.ttp",
@@ -63,34 +63,11 @@ def add_to(commands: Commands) -> None:
         "--out", required=True, metavar="FILE", help="where the patch goes; - for stdout"
     )
     parser.add_argument(
-        "--level",
-        type=whole_number(1, 19),
-        default=3,
-        metavar="N",
-        help="of zstd, 1 to 19, for what is no tensor (default: 3)",
-    )
-    parser.add_argument(
-        "--chunk-size",
-        type=chunk_size,
-        default=4 << 20,
-        metavar="SIZE",
-        help="target bytes that are coded alone, 1KiB to 1GiB (default: 4MiB)",
-    )
-    parser.add_argument(
-        "--no-low-rank",
-        dest="low_rank",
-        action="store_false",
-        help="do not look for low-rank updates, as merged adapters leave them",
-    )
-    parser.add_argument(
         "--reverse",
         metavar="FILE",
         help="make the patch that leads back too, from the target to the one base, and put it "
         "here; both appear or neither",
     )
-    add_threads(parser)
-    add_batch(parser, "create")
-    add_signing(parser)
     notes = parser.add_mutually_exclusive_group()
     notes.add_argument(
         "--metadata",
@@ -101,6 +78,24 @@ def add_to(commands: Commands) -> None:
         help="text to keep in the patch, for 'inspect'",
     )
     notes.add_argument("--metadata-json", metavar="FILE", help="a JSON object to keep in the patch")
+    add_threads(parser)
+    coding = parser.add_argument_group("coding")
+    add_level(coding)
+    coding.add_argument(
+        "--chunk-size",
+        type=chunk_size,
+        default=4 << 20,
+        metavar="SIZE",
+        help="target bytes that are coded alone, 1KiB to 1GiB (default: 4MiB)",
+    )
+    coding.add_argument(
+        "--no-low-rank",
+        dest="low_rank",
+        action="store_false",
+        help="do not look for low-rank updates, as merged adapters leave them",
+    )
+    add_signing(parser.add_argument_group("signature"))
+    add_batch(parser, "create")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def add_to(commands: Commands) -> None:
         "--dtype",
         choices=("f32", "f16", "bf16"),
         default="f32",
-        help="of the adapter (default: f32, which loses nothing)",
+        help="type of the adapter's numbers (default: f32, which loses nothing)",
     )
     parser.add_argument(
         "--all", action="store_true", help=f"list every tensor, not {MOST_LINES} at most"

@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "keygen", run, "make keys for signing", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "--out", required=True, metavar="NAME", help="of both files, without .key and .pub"
+        "--out", required=True, metavar="NAME", help="name of both files, without .key and .pub"
     )
 
 

@@ -43,8 +43,12 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--want", required=True, metavar="FILE", help="the version that is wanted, or its SHA-256"
     )
-    parser.add_argument("--patch", dest="patches", metavar="FILE", help="patches", **several)
-    parser.add_argument("--chain", dest="chains", metavar="FILE", help="chains", **several)
+    parser.add_argument(
+        "--patch", dest="patches", metavar="FILE", help="patches that can be fetched", **several
+    )
+    parser.add_argument(
+        "--chain", dest="chains", metavar="FILE", help="chains that can be fetched", **several
+    )
     parser.add_argument(
         "--full", metavar="FILE", help="versions that can be fetched as they are", **several
     )
@@ -58,13 +62,13 @@ def add_to(commands: Commands) -> None:
         "--bandwidth",
         type=speed,
         metavar="SPEED",
-        help="such as 10MB/s, which is the default",
+        help="bytes that can be fetched in a second (default: 10MB/s)",
     )
     parser.add_argument(
         "--apply-speed",
         type=speed,
         metavar="SPEED",
-        help="bytes of a version that applying makes (default: 250MB/s)",
+        help="bytes of a version that applying makes in a second (default: 250MB/s)",
     )
 
 

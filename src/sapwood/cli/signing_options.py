@@ -11,24 +11,24 @@ from sapwood.cli.trusting import MOST_COUNTER
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
-    from sapwood.cli.arguments import Parser
+    from sapwood.cli.arguments import Group, Parser
 
 
-def add_signing(parser: Parser, *, required: bool = False) -> None:
+def add_signing(parser: Parser | Group, *, required: bool = False) -> None:
     """The options that say with which key, and with which counter."""
     parser.add_argument(
         "--private-key",
         required=required,
         metavar="FILE",
-        help="the key to sign with, 64 bytes, of 'keygen'",
+        help="the key to sign with, 64 bytes, from 'sapwood keygen'",
     )
     parser.add_argument(
         "--counter",
         type=whole_number(0, MOST_COUNTER),
         default=0,
         metavar="N",
-        help="of the signature: higher than that of the patch before, so that receivers can "
-        "refuse old ones (default: 0)",
+        help="the signature's counter: higher than that of the patch before, so that receivers "
+        "can refuse old ones (default: 0)",
     )
 
 

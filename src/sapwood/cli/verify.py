@@ -47,8 +47,8 @@ def add_to(commands: Commands) -> None:
     )
     add_threads(parser)
     add_memory(parser)
-    add_batch(parser, "verify")
     add_trust(parser)
+    add_batch(parser, "verify")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_bases, add_command, add_threads, whole_number
+from sapwood.cli.arguments import add_bases, add_command, add_level, add_threads
 from sapwood.cli.chain.naming import version_name
 from sapwood.cli.reports import human_size, percentage, tell
 
@@ -40,14 +40,10 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="where the patch goes; - for stdout"
     )
-    parser.add_argument("--reverse", metavar="FILE", help="where the patch that leads back goes")
     parser.add_argument(
-        "--level",
-        type=whole_number(1, 19),
-        default=3,
-        metavar="N",
-        help="of zstd, 1 to 19, for what is no tensor (default: 3)",
+        "--reverse", metavar="FILE", help="make the patch that leads back too, and put it here"
     )
+    add_level(parser)
     add_threads(parser)
 
 

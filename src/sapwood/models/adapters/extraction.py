@@ -103,6 +103,7 @@ def extract_adapter(
         SourceHashMismatch: the patch was made from another base.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `apply_patch`.
         IoError: a file cannot be read or written.
+        After any of these the folder is as it was.
     """
     if dtype not in ADAPTER_TYPES:
         raise InputError(f"expected the dtype {', '.join(ADAPTER_TYPES)}, found {dtype!r}")

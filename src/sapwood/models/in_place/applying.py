@@ -52,7 +52,7 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
 
     Args:
         path: of the file. Symbolic links are followed.
-        patch: a path, bytes or a file object.
+        patch: a path, bytes, a file object or a URL; as of `apply_patch`.
         public_key, signature, minimum_counter, threshold: as of `apply_patch`.
         sources: the other bases, of a patch that has several; as of `apply_patch`.
         undo: keep what brings the base back until the target was checked. Without it the patch
@@ -139,6 +139,9 @@ def roll_back(
 
 def confirm(path: str | os.PathLike[str]) -> None:
     """Gives up the way back of an update in place that kept its undo.
+
+    Args:
+        path: of the file. Symbolic links are followed.
 
     Raises:
         InputError: there is no journal, or the update is not finished.
