@@ -183,6 +183,15 @@ def test_what_does_not_follow_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_patch_of_folders_is_no_link(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    models.create_patch(folder, FILES[0], tmp_path / "patch")
+    with pytest.raises(InvalidPatch, match="one of a folder"):
+        models.create_chain([tmp_path / "patch"], tmp_path / "chain")
+    assert not (tmp_path / "chain").exists()
+
+
 def test_a_damaged_link_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     link = opened(CHAIN).link(1)
     chain = bytearray(CHAIN)

@@ -188,7 +188,7 @@ def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
     """
     preamble, found = read_header(patch, limits)
     if found.kind != "model":
-        raise InvalidPatch("expected a patch of a file, found one of a tensor")
+        raise InvalidPatch(f"expected a patch of a file, found one of a {found.kind}")
     if len(found.bases) != 1:
         raise InvalidPatch(f"expected a patch of one base, found one of {len(found.bases)}")
     return preamble, found
