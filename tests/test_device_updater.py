@@ -219,7 +219,7 @@ def test_half_a_model_is_gone_back_from_where_its_patch_is_lost(
         raise Stop
 
     out = io.BytesIO()
-    models.create_patch(*VERSIONS[:2], out, chunk_size=1024)
+    models.create_patch(VERSIONS[0], VERSIONS[1], out, chunk_size=1024)
     with pytest.raises(Stop):
         models.apply_in_place(field.model, out.getvalue(), keep_undo=True, progress=stop)
     assert field.model.read_bytes() not in VERSIONS
