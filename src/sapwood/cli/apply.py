@@ -15,6 +15,8 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.patch.format import Header
+    from sapwood.trust import Accepted
 
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
@@ -226,6 +228,28 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
                 **trust,
             )
             size = header.target.size
+    tell_applied(arguments, header, size, accepted, time.monotonic() - started)
+    return 0
+
+
+def tell_applied(
+    arguments: argparse.Namespace,
+    header: Header,
+    size: int,
+    accepted: Accepted | None,
+    seconds: float,
+) -> None:
+    """Tells what was written.
+
+    Args:
+        arguments: of the command.
+        header: of the patch.
+        size: of the output, bytes.
+        accepted: what the patch was accepted for, or None.
+        seconds: that it took.
+    """
+    from sapwood.cli.streams import shown_name
+
     checked = not arguments.force
     facts = {
         "command": "apply",
@@ -240,9 +264,8 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
         "checked": checked,
         "signature_valid": None if accepted is None else True,
         "counter": None if accepted is None else accepted.counter,
-        "seconds": time.monotonic() - started,
+        "seconds": seconds,
     }
     state = "checked" if checked else "not checked"
     state += "" if accepted is None else f", signed with counter {accepted.counter}"
     tell(arguments, facts, f"{arguments.out}: {human_size(size)}, {state}")
-    return 0

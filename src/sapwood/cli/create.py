@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import (
@@ -154,6 +155,28 @@ def run(arguments: argparse.Namespace) -> int:
         kind = "tensor"
     warning = None if key is None else exposed(arguments.private_key)
     notes = [one for one in (files, warning) if isinstance(one, str)]
+    tell_created(arguments, kind, stats, key, notes, time.monotonic() - started)
+    return 0
+
+
+def tell_created(
+    arguments: argparse.Namespace,
+    kind: str,
+    stats: PatchStats,
+    key: bytes | None,
+    notes: Sequence[str],
+    seconds: float,
+) -> None:
+    """Tells what was made.
+
+    Args:
+        arguments: of the command.
+        kind: of the patch: "folder", "model" or "tensor".
+        stats: of the patch.
+        key: that it was signed with, or None.
+        notes: what the user should know of the files.
+        seconds: that it took.
+    """
     for one in notes:
         note(arguments, one)
     facts = {
@@ -172,11 +195,10 @@ def run(arguments: argparse.Namespace) -> int:
         "tensors_modified": stats.tensors_modified,
         "tensors_unchanged": stats.tensors_unchanged,
         "signature": None if key is None else key_facts(key, arguments.counter),
-        "seconds": time.monotonic() - started,
-        "notes": notes,
+        "seconds": seconds,
+        "notes": list(notes),
     }
     tell(arguments, facts, summary(arguments, stats))
-    return 0
 
 
 def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
