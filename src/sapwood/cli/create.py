@@ -154,7 +154,9 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(files, npy_patching.TensorFiles):
         kind = "tensor"
     warning = None if key is None else exposed(arguments.private_key)
-    notes = [one for one in (files, warning) if isinstance(one, str)]
+    # Of .npy files that are no tensors the one says why; of others the patch's making does.
+    told = [files] if isinstance(files, str) else stats.warnings
+    notes = [*told, *([] if warning is None else [warning])]
     tell_created(arguments, kind, stats, key, notes, time.monotonic() - started)
     return 0
 

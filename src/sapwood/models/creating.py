@@ -151,7 +151,18 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
         reverse_size=None if led_back is None else led_back.size,
+        warnings=tuple(broken_files([*sources, target], [*olds, new])),
     )
+
+
+def broken_files(sources: Sequence[Source], versions: Sequence[Input]) -> Iterator[str]:
+    """What is wrong with versions that look like model files and are none."""
+    for i, (source, version) in enumerate(zip(sources, versions, strict=True), 1):
+        if version.file.warning is not None:
+            name = "the target" if i == len(sources) else "the source"
+            if isinstance(source, str | os.PathLike):
+                name = path_name(source)
+            yield f"{name}: {version.file.warning}; patched as bytes"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

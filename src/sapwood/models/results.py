@@ -14,6 +14,8 @@ class PatchStats:
         tensors_modified: tensors that changed or are new.
         tensors_unchanged: tensors that are copied.
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
+        warnings: a line for each version that begins as a model file does and breaks the rules
+            of its format: it was patched as bytes, or a folder's file was.
     """
 
     source_size: int
@@ -22,6 +24,7 @@ class PatchStats:
     tensors_modified: int
     tensors_unchanged: int
     reverse_size: int | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def compression_ratio(self) -> float:
