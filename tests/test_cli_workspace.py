@@ -47,7 +47,8 @@ Available updates:
    {MILESTONE} (new feature)
    {TEST} (bug fix)
 
-Run the same without --check to apply, or with --dry-run to preview.
+Run 'sapwood workspace update course-1.1.0.zip --folder course' to apply, or \
+'sapwood workspace update course-1.1.0.zip --folder course --dry-run' to preview.
 """
 DRY_RUN = f"""\
 Package version: 1.1.0 (you have 1.0.0)

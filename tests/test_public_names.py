@@ -171,14 +171,15 @@ def test_the_tree_of_errors() -> None:
 def test_workspaces() -> None:
     assert set(workspace.__all__) == {
         *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
-        *("LineChanges", "Manifest", "Outcome", "Plan", "Policy", "PolicyRule", "Record"),
+        *("LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy", "PolicyRule", "Record"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
-        *("open_template", "parse_manifest", "plan_changes"),
+        *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in workspace.__all__)
     arguments = {
         "init": ["folder", "template", "clock"],
         "open": ["folder", "name", "clock"],
+        "find": ["start", "name", "clock"],
         "plan_update": ["self", "template", "replace", "allow_downgrade"],
         "update": ["self", "template", "replace", "allow_downgrade"],
         "status": ["self"],

@@ -12,5 +12,6 @@ What every command keeps to:
 """
 
 from sapwood.cli.program import main
+from sapwood.cli.workspace import workspace_cli
 
-__all__ = ["main"]
+__all__ = ["main", "workspace_cli"]

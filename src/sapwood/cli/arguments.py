@@ -76,7 +76,7 @@ def add_command(
             [
                 "examples:",
                 *(f"  {example}" for example in examples),
-                "\n'sapwood --help' lists the exit codes.",
+                f"\n'{commands_of(commands)} --help' lists the exit codes.",
             ]
         ),
     )
@@ -86,6 +86,11 @@ def add_command(
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
+
+
+def commands_of(commands: Commands) -> str:
+    """The name of the program that commands belong to."""
+    return commands._prog_prefix.partition(" ")[0]  # noqa: SLF001 (argparse has no other way)
 
 
 def add_bases(parser: Parser, what: str, *, required: bool = True) -> None:

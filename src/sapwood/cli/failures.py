@@ -10,7 +10,7 @@ from typing import Any
 
 from sapwood import errors
 from sapwood.cli.arguments import STDIO
-from sapwood.cli.reports import keeps, printable, tell_json
+from sapwood.cli.reports import keeps, printable, program_of, tell_json
 from sapwood.errors import (
     DtypeMismatch,
     InvalidModelFile,
@@ -92,7 +92,7 @@ def tell_failure(
     if arguments.json:
         tell_json(arguments, {**facts, "error": failure})
     else:
-        print(f"sapwood: error: {message}", file=sys.stderr)
+        print(f"{program_of(arguments)}: error: {message}", file=sys.stderr)
 
 
 def located(error: SapwoodError, arguments: argparse.Namespace) -> str:

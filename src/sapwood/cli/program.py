@@ -1,11 +1,8 @@
-"""The program: parses, runs one command, and turns what goes wrong into a line and a code."""
+"""The program `sapwood`: its commands."""
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sapwood.cli import (
     apply,
@@ -24,16 +21,13 @@ from sapwood.cli import (
     workspace,
 )
 from sapwood.cli.arguments import Parser, Version
-from sapwood.cli.failures import INTERRUPTED, exit_codes, from_os_error, report, report_interrupt
-from sapwood.cli.interrupts import Interrupted, interruptible
-from sapwood.cli.reports import discard_stdout, tolerant_output
-from sapwood.errors import InputError, LimitExceeded, SapwoodError
+from sapwood.cli.failures import INTERRUPTED, exit_codes
+from sapwood.cli.running import run_command
 
 COMMANDS = (
     *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
     *(keygen, sign, fingerprint, chain, plan, completion, workspace),
 )
-READER_LEFT = 141  # what a shell says of a program that wrote to a pipe nobody reads
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,49 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: after `--help` and `--version`.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    arguments = before_parsing(words)
-    tolerant_output()
-    try:
-        with interruptible():
-            arguments = parser().parse_args(words)
-            code: int = runner(arguments)(arguments)
-            sys.stdout.flush()
-            return code
-    except SapwoodError as e:
-        return report(e, arguments)
-    except BrokenPipeError:
-        discard_stdout()
-        return READER_LEFT
-    except OSError as e:
-        discard_stdout()
-        return report(from_os_error(e), arguments)
-    except MemoryError:
-        return report(LimitExceeded("out of memory; use fewer --threads"), arguments)
-    except Interrupted as e:
-        return report_interrupt(e.number, arguments)
-
-
-def runner(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
-    """What runs a command: itself, or for many files the batch that runs it for each.
-
-    Raises:
-        InputError: an option of a batch, and no batch.
-    """
-    if not getattr(arguments, "keep_going", False):
-        if getattr(arguments, "jobs", None) is not None:
-            raise InputError("--jobs is of many files; add --keep-going, or leave it out")
-        run: Callable[[argparse.Namespace], int] = arguments.run
-        return run
-    from sapwood.cli import batch
-
-    return batch.run
-
-
-def before_parsing(words: Sequence[str]) -> argparse.Namespace:
-    """What must be known to report an error in the arguments themselves."""
-    to_stdout = "--out=-" in words or ("--out", "-") in itertools.pairwise(words)
-    return argparse.Namespace(json="--json" in words, out="-" if to_stdout else None)
+    return run_command(parser, "sapwood", argv)
 
 
 def parser() -> Parser:

@@ -45,7 +45,12 @@ def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
 def note(arguments: argparse.Namespace, text: str) -> None:
     """Says what the user may want to know, beside the result."""
     if not (arguments.json or arguments.quiet):
-        print(f"sapwood: note: {printable(text)}", file=sys.stderr)
+        print(f"{program_of(arguments)}: note: {printable(text)}", file=sys.stderr)
+
+
+def program_of(arguments: argparse.Namespace) -> str:
+    """The name of the program, as it is typed."""
+    return str(getattr(arguments, "prog", "sapwood"))
 
 
 def result_stream(arguments: argparse.Namespace) -> IO[str]:

@@ -13,11 +13,12 @@ transaction. docs/workspaces.md says what a template holds.
 from sapwood.workspace.backups import Backup
 from sapwood.workspace.lines import LineChanges
 from sapwood.workspace.manifest import Manifest, parse_manifest
+from sapwood.workspace.modules import Module
 from sapwood.workspace.planning import Change, plan_changes
 from sapwood.workspace.policies import Policy, PolicyRule, Rules
 from sapwood.workspace.record import FileEntry, Record
 from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
-from sapwood.workspace.sources import open_template
+from sapwood.workspace.sources import open_template, read_manifest
 from sapwood.workspace.states import Action, Blocked, Content, State
 from sapwood.workspace.template import Template
 from sapwood.workspace.workspace import Workspace
@@ -32,6 +33,7 @@ __all__ = [
     "FileStatus",
     "LineChanges",
     "Manifest",
+    "Module",
     "Outcome",
     "Plan",
     "Policy",
@@ -46,4 +48,5 @@ __all__ = [
     "open_template",
     "parse_manifest",
     "plan_changes",
+    "read_manifest",
 ]

@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.fields import Table
+from sapwood.workspace.modules import Module, modules_of
 from sapwood.workspace.paths import clash_among, fault_of, fault_of_name, folded
 from sapwood.workspace.patterns import Pattern
 from sapwood.workspace.policies import Policy, PolicyRule, Rules
@@ -25,7 +26,11 @@ LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
 MOST_PATTERNS = 1000
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-FIELDS = ("schema", "name", "version", "policies", "migrations", "notes", "patches")
+FIELDS = (
+    *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
+    *("modules",),
+)
+USER = "user"  # what owners of a workspace are called where the manifest does not say
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Manifest:
         rules: policies, renames and retirements.
         notes: why files changed.
         patches: for files of weights.
+        user: what owners of a workspace are called, as 'student'.
+        modules: parts that can be updated and reset alone, in their order.
     """
 
     name: str
@@ -75,6 +82,8 @@ class Manifest:
     rules: Rules = dataclasses.field(default_factory=Rules)
     notes: tuple[Note, ...] = ()
     patches: tuple[WeightsPatch, ...] = ()
+    user: str = USER
+    modules: tuple[Module, ...] = ()
 
     def note_for(self, path: str, since: str | None) -> str | None:
         """Why a file changed.
@@ -126,7 +135,17 @@ def parse_manifest(data: bytes) -> Manifest:
         rules=rules_of(table),
         notes=tuple(note_of(one) for one in table.tables("notes")),
         patches=tuple(patch_of(one) for one in table.tables("patches")),
+        user=user_of(table),
+        modules=modules_of(table),
     )
+
+
+def user_of(table: Table) -> str:
+    """What owners of a workspace are called."""
+    user = table.optional_text("user") or USER
+    if len(user) > 40 or not user.isprintable():
+        raise table.fail("user", "expected a word such as 'student'")
+    return user
 
 
 def name_of(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -104,15 +105,44 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
         raise InputError(f"expected the name of a template, found {name!r:.80}")
     names = names_in(root) if name is None else [name] if holds(root / f".{name}") else []
     if not names:
-        raise InvalidWorkspace(
-            f"{root}: expected a workspace, found none; start one with "
-            "'sapwood workspace init TEMPLATE FOLDER'"
-        )
+        raise InvalidWorkspace(f"{root}: expected a workspace, found none; 'init' makes one")
     if len(names) > 1:
         raise InputError(f"{root}: a workspace of {', '.join(names)}; name one of them")
     places = Places(root, names[0])
     places.check()
     return places
+
+
+def find_above(start: str | os.PathLike[str], name: str | None) -> Places:
+    """The places of the workspace that a folder is in: of the nearest one, upwards.
+
+    Args:
+        start: the folder.
+        name: of the template; by default any.
+
+    Raises:
+        InvalidWorkspace, InputError: as `find_places`.
+    """
+    folder = resolved(start)
+    for root in (folder, *folder.parents):
+        names = recorded_in(root)
+        if name in names or (name is None and names):
+            return find_places(root, names[0] if len(names) == 1 else name)
+    return find_places(folder, name)  # begun and not finished, damaged, or none
+
+
+def recorded_in(root: Path) -> list[str]:
+    """The templates that a folder is certainly a workspace of; none where it cannot be read.
+
+    Somebody else's `.config/version.json` is nothing to us.
+    """
+    names = []
+    with contextlib.suppress(OSError):
+        for one in names_in(root):
+            with (root / f".{one}" / RECORD).open("rb") as file:
+                if b'"sapwood-workspace"' in file.read(100):
+                    names.append(one)
+    return names
 
 
 def names_in(root: Path) -> list[str]:

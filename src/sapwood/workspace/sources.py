@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.errors import InputError, InvalidTemplate, IoError
 from sapwood.workspace.archives import archive_template
-from sapwood.workspace.durable import Stripes, read_stripes
-from sapwood.workspace.manifest import FILE_NAME
+from sapwood.workspace.durable import Stripes, read_stripes, read_whole
+from sapwood.workspace.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
 from sapwood.workspace.places import resolved
 from sapwood.workspace.stamps import stamp_of
 from sapwood.workspace.template import MOST_FILES, Template, TemplateFile, is_litter
@@ -44,6 +44,33 @@ def open_template(source: str | os.PathLike[str]) -> Template:
     return folder_template(path) if path.is_dir() else archive_template(path)
 
 
+def read_manifest(source: str | os.PathLike[str]) -> Manifest:
+    """Reads the manifest of a template, and of folders and distributions nothing else.
+
+    Args:
+        source: as of `open_template`.
+
+    Raises:
+        InvalidTemplate, InputError: as `open_template`.
+        IoError: it cannot be read.
+    """
+    try:
+        if isinstance(source, str) and source.startswith(DISTRIBUTION):
+            folder = distribution_folder(source.removeprefix(DISTRIBUTION))
+        else:
+            folder = resolved(source)
+        if not folder.is_dir():
+            with archive_template(folder) as template:
+                return template.manifest
+        data = read_whole(folder / FILE_NAME, LARGEST)
+        with located(folder):
+            if data is None:
+                raise InvalidTemplate(f"{FILE_NAME}: expected at most {LARGEST} bytes")
+            return parse_manifest(data)
+    except OSError as e:
+        raise IoError(f"{e.filename or source}: {e.strerror or e}") from e
+
+
 def distribution_template(name: str) -> Template:
     """The template in an installed distribution, which is used where it lies.
 
@@ -53,6 +80,15 @@ def distribution_template(name: str) -> Template:
     Raises:
         InputError: it is not installed, or has no template, or several.
         InvalidTemplate, OSError: as `open_template`.
+    """
+    return folder_template(distribution_folder(name))
+
+
+def distribution_folder(name: str) -> Path:
+    """Where the template of an installed distribution lies.
+
+    Raises:
+        InputError: it is not installed, or has no template, or several.
     """
     try:
         files = importlib.metadata.distribution(name).files or []
@@ -64,7 +100,7 @@ def distribution_template(name: str) -> Template:
             f"{name}: expected one {FILE_NAME} among the files of the distribution, found "
             f"{len(folders)}; of one that is installed in editable form, name the folder"
         )
-    return folder_template(folders.pop())
+    return folders.pop()
 
 
 def folder_template(folder: Path) -> Template:

@@ -25,7 +25,7 @@ from sapwood.workspace.opening import (
     system_errors,
     with_note,
 )
-from sapwood.workspace.places import Places, find_places, resolved
+from sapwood.workspace.places import Places, find_above, find_places, resolved
 from sapwood.workspace.planning import plan_changes
 from sapwood.workspace.record import Record
 from sapwood.workspace.restoring import chosen_files, stage_restore
@@ -83,6 +83,22 @@ class Workspace:
         """
         with system_errors(folder):
             return cls(find_places(folder, name), clock)
+
+    @classmethod
+    def find(
+        cls, start: str | os.PathLike[str], name: str | None = None, *, clock: Clock = utc_now
+    ) -> Workspace:
+        """Opens the workspace that a folder is in, as `open` does: of several the nearest.
+
+        Args:
+            start: the folder, the workspace's own or one below it.
+            name, clock: as of `open`.
+
+        Raises:
+            InvalidWorkspace, InputError, IoError: as `open`.
+        """
+        with system_errors(start):
+            return cls(find_above(start, name), clock)
 
     @classmethod
     def init(

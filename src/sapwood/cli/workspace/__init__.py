@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import Parser
-from sapwood.cli.workspace import backups, init, status, update
+from sapwood.cli.workspace.author import workspace_cli
+from sapwood.cli.workspace.commands import add_commands
+from sapwood.cli.workspace.program import Program, commands_text
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
 
+__all__ = ["add_to", "workspace_cli"]
+
 DESCRIPTION = """\
 Makes a workspace from a template, and brings it to later versions without touching what its
 user wrote. A template is a folder or archive with a sapwood-template.toml, or dist:NAME for
-the one in an installed distribution."""
+the one in an installed distribution. Without --folder, commands are for the workspace that this
+folder is in."""
 
 EXAMPLES = (
     "sapwood workspace init course-1.0.0.zip course",
@@ -24,14 +29,15 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the commands."""
+    program = Program()
     parser = commands.add_parser(
         "workspace",
         help="make and update folders that their users own",
         description=DESCRIPTION,
-        epilog="\n".join(["examples:", *(f"  {example}" for example in EXAMPLES)]),
+        epilog=commands_text(EXAMPLES),
     )
+    parser.set_defaults(program=program)
     below = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    for command in (init, update, status, backups):
-        command.add_to(below)
+    add_commands(below, program)

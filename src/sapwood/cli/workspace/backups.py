@@ -10,9 +10,11 @@ from sapwood.cli.arguments import Parser, add_command
 from sapwood.cli.reports import printable, tell, tell_json
 from sapwood.cli.tables import show_rows
 from sapwood.cli.workspace.options import CONFLICTS, add_folder, opened, sign
+from sapwood.cli.workspace.program import commands_text
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
 
 LIST = "Lists the backups of a workspace, the oldest first."
 RESTORE = f"""\
@@ -20,29 +22,28 @@ Puts the files of a backup back, or those that are named. What they replace is b
 
 exit code {CONFLICTS}: a file was left alone, because something wrote to it meanwhile."""
 
-LIST_EXAMPLES = ("sapwood workspace backups list --folder ~/course",)
+LIST_EXAMPLES = ("backups list --folder ~/course",)
 RESTORE_EXAMPLES = (
-    "sapwood workspace backups restore update_20250115_103000",
-    "sapwood workspace backups restore update_20250115_103000 --file tests/test_a.py",
+    "backups restore update_20250115_103000",
+    "backups restore update_20250115_103000 --file tests/test_a.py",
 )
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
+    shown, put_back = (program.examples(*one) for one in (LIST_EXAMPLES, RESTORE_EXAMPLES))
     parser = commands.add_parser(
         "backups",
         help="list backups, and put files back",
         description="What updates replaced or removed.",
-        epilog="\n".join(["examples:", f"  {LIST_EXAMPLES[0]}", f"  {RESTORE_EXAMPLES[0]}"]),
+        epilog=commands_text([shown[0], put_back[0]]),
     )
     below = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    listing = add_command(below, "list", run_list, "list backups", LIST, LIST_EXAMPLES)
-    add_folder(listing)
-    restoring = add_command(
-        below, "restore", run_restore, "put files back", RESTORE, RESTORE_EXAMPLES
-    )
+    listing = add_command(below, "list", run_list, "list backups", LIST, shown)
+    add_folder(listing, program)
+    restoring = add_command(below, "restore", run_restore, "put files back", RESTORE, put_back)
     restoring.add_argument("backup", metavar="BACKUP", help="its name, as 'list' shows it")
     restoring.add_argument(
         "--file",
@@ -50,7 +51,7 @@ def add_to(commands: Commands) -> None:
         metavar="FILE",
         help="to put back, once for each (default: all files of the backup)",
     )
-    add_folder(restoring)
+    add_folder(restoring, program)
 
 
 def run_list(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell
 from sapwood.cli.workspace.options import (
     CONFLICTS,
-    TEMPLATE,
+    add_template,
     outcome_facts,
     outcome_lines,
     sign,
@@ -17,6 +17,7 @@ from sapwood.cli.workspace.options import (
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
 
 DESCRIPTION = f"""\
 Makes a workspace from a template. Files that are in the folder already stay; where the template
@@ -25,15 +26,16 @@ has another of the same name, it goes to .NAME/incoming/.
 exit code {CONFLICTS}: the workspace is made, and files of the template went to incoming/."""
 
 EXAMPLES = (
-    "sapwood workspace init course-1.0.0.zip course",
-    "sapwood workspace init dist:our-course ~/course --json | jq .to_version",
+    "init TEMPLATE course",
+    "init TEMPLATE ~/course --json | jq .to_version",
 )
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
-    parser = add_command(commands, "init", run, "make a workspace", DESCRIPTION, EXAMPLES)
-    parser.add_argument("template", metavar="TEMPLATE", help=TEMPLATE)
+    examples = program.examples(*EXAMPLES, template="course-1.0.0.zip")
+    parser = add_command(commands, "init", run, "make a workspace", DESCRIPTION, examples)
+    add_template(parser, program)
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", default=".", help="to make (default: this folder)"
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from sapwood.cli.arguments import Parser
+    from sapwood.cli.workspace.program import Program
     from sapwood.workspace import Change, Outcome, Plan, Workspace
 
 UPDATES = 20  # exit code: there are updates, and nothing is in conflict
@@ -20,21 +21,42 @@ CONFLICTS = 21  # exit code: the user has to look at something
 TEMPLATE = "folder or archive (zip, tar, tar.gz) with a sapwood-template.toml, or dist:NAME"
 
 
-def add_folder(parser: Parser) -> None:
+def add_template(parser: Parser, program: Program) -> None:
+    """The template: an argument, but for a program that is for one."""
+    if program.is_bound:
+        parser.set_defaults(template=program.template)
+    else:
+        parser.add_argument("template", metavar="TEMPLATE", help=TEMPLATE)
+
+
+def add_folder(parser: Parser, program: Program) -> None:
     """The options that name a workspace."""
     parser.add_argument(
-        "--folder", default=".", metavar="FOLDER", help="the workspace (default: this folder)"
+        "--folder", metavar="FOLDER", help="the workspace (default: the one that this folder is in)"
     )
-    parser.add_argument(
-        "--name", metavar="NAME", help="the template, where a folder is a workspace of several"
-    )
+    if not program.is_bound:
+        parser.add_argument(
+            "--name", metavar="NAME", help="the template, where a folder is a workspace of several"
+        )
 
 
 def opened(arguments: argparse.Namespace) -> Workspace:
     """The workspace that the options name."""
     from sapwood.workspace import Workspace
 
-    return Workspace.open(arguments.folder, arguments.name)
+    program: Program = arguments.program
+    name = program.template_name() if program.is_bound else arguments.name
+    if arguments.folder is None:
+        return Workspace.find(".", name)
+    return Workspace.open(arguments.folder, name)
+
+
+def repeated(arguments: argparse.Namespace, command: str, *options: str) -> str:
+    """A command for the same template and workspace, as the user can type it."""
+    program: Program = arguments.program
+    template = () if program.is_bound else (str(arguments.template),)
+    folder = () if arguments.folder is None else ("--folder", arguments.folder)
+    return program.typed(*command.split(), *template, *folder, *options)
 
 
 def sign(symbol: str) -> str:

@@ -13,21 +13,23 @@ from sapwood.cli.workspace.options import add_folder, opened
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
 
 DESCRIPTION = """\
 Tells which version a workspace has, and which of its files you modified or deleted. Notebooks
 that were only run, and line ends, are no modifications."""
 
 EXAMPLES = (
-    "sapwood workspace status --folder ~/course",
-    "sapwood workspace status --json | jq '.files[] | select(.state == \"modified\").path'",
+    "status --folder ~/course",
+    "status --json | jq '.files[] | select(.state == \"modified\").path'",
 )
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
-    parser = add_command(commands, "status", run, "tell what was modified", DESCRIPTION, EXAMPLES)
-    add_folder(parser)
+    examples = program.examples(*EXAMPLES)
+    parser = add_command(commands, "status", run, "tell what was modified", DESCRIPTION, examples)
+    add_folder(parser, program)
 
 
 def run(arguments: argparse.Namespace) -> int:

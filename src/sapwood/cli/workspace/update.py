@@ -10,9 +10,9 @@ from sapwood.cli.reports import printable, tell
 from sapwood.cli.workspace.options import (
     CONFLICTS,
     LEFT,
-    TEMPLATE,
     UPDATES,
     add_folder,
+    add_template,
     counts,
     exit_code,
     named,
@@ -20,11 +20,13 @@ from sapwood.cli.workspace.options import (
     outcome_facts,
     outcome_lines,
     plan_facts,
+    repeated,
     sign,
 )
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
     from sapwood.workspace import Plan
 
 DESCRIPTION = f"""\
@@ -43,17 +45,18 @@ exit codes of an update:
        .NAME/incoming/VERSION/"""
 
 EXAMPLES = (
-    "sapwood workspace update course-1.1.0.zip --check",
-    "sapwood workspace update dist:our-course --folder ~/course --dry-run",
-    "sapwood workspace update course-1.1.0.zip --replace",
+    "update TEMPLATE --check",
+    "update TEMPLATE --folder ~/course --dry-run",
+    "update TEMPLATE --replace",
 )
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
-    parser = add_command(commands, "update", run, "update a workspace", DESCRIPTION, EXAMPLES)
-    parser.add_argument("template", metavar="TEMPLATE", help=TEMPLATE)
-    add_folder(parser)
+    examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
+    parser = add_command(commands, "update", run, "update a workspace", DESCRIPTION, examples)
+    add_template(parser, program)
+    add_folder(parser, program)
     look = parser.add_mutually_exclusive_group()
     look.add_argument("--check", action="store_true", help="say whether there are updates")
     look.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -71,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = {"replace": arguments.replace, "allow_downgrade": arguments.allow_downgrade}
     if arguments.check or arguments.dry_run:
         plan = workspace.plan_update(arguments.template, **options)
-        lines = check_lines(plan) if arguments.check else dry_run_lines(plan)
+        lines = check_lines(plan, arguments) if arguments.check else dry_run_lines(plan)
         facts = {**plan_facts("workspace update", plan), "applied": False}
         tell(arguments, facts, "\n".join(lines))
         return exit_code(plan)
@@ -89,7 +92,7 @@ def versions(plan: Plan) -> str:
     return f"{sign('📦')}Package version: {plan.to_version} (you have {plan.from_version})"
 
 
-def check_lines(plan: Plan) -> list[str]:
+def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
     """What `--check` says."""
     lines = [versions(plan)]
     if plan.updates:
@@ -103,7 +106,8 @@ def check_lines(plan: Plan) -> list[str]:
         lines.append("Protected, not modified, safe to update on request:")
         lines += [f"   {named(one)}" for one in held]
     if plan.updates or plan.conflicts:
-        lines += ["", "Run the same without --check to apply, or with --dry-run to preview."]
+        apply, preview = (repeated(arguments, "update", *one) for one in ((), ("--dry-run",)))
+        lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
     else:
         lines.append("Nothing to update")
     return lines
