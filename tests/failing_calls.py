@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from sapwood.workspace import swapping
+
 # What changes the disk; and what is written to, of `write` half of it before a kill.
 CHANGING = (
     "open", "write", "fsync", "sync", "replace", "rename", "mkdir", "rmdir", "unlink", "remove",
@@ -31,8 +33,7 @@ class Calls:
         self._strike = strike
         self._names: tuple[str, ...] = ()
 
-    def wrap(self, name: str) -> Callable[..., Any]:
-        real = getattr(os, name)
+    def wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
 
         def counted(*arguments: Any, **options: Any) -> Any:
             # To open a file for reading is to look.
@@ -51,7 +52,10 @@ class Calls:
         self._names = names
         with pytest.MonkeyPatch.context() as patch:
             for name in names:
-                patch.setattr(os, name, self.wrap(name))
+                patch.setattr(os, name, self.wrap(name, getattr(os, name)))
+            if "replace" in names:  # the system's own renames are none of `os`
+                real = swapping.rename_with
+                patch.setattr(swapping, "rename_with", self.wrap("rename_with", real))
             yield self
 
 

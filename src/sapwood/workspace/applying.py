@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Collection
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from sapwood.errors import InvalidWorkspace
 from sapwood.workspace.blobs import Blobs
+from sapwood.workspace.canonical import raw_hash
 from sapwood.workspace.durable import (
     is_folder,
     is_there,
     make_folder,
+    read_stripes,
     read_whole,
     remove,
     remove_empty,
@@ -28,6 +31,8 @@ from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.places import Places
 from sapwood.workspace.record import LARGEST, Record, parse_record
 from sapwood.workspace.scanning import UNREADABLE, Disk
+from sapwood.workspace.states import Blocked
+from sapwood.workspace.swapping import give_back, take_away, take_place
 
 REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
 
@@ -118,26 +123,54 @@ def apply_step(places: Places, folder: str, step: Step) -> bool:
     if found == UNREADABLE:  # no reason to think that somebody has written to it
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if step.staged is None:
-        if found is None:
-            return True
-        if found != step.old:
+        return removed(places, folder, step, found)
+    return written(places, places.staging / folder / step.staged, step, found)
+
+
+def removed(places: Places, folder: str, step: Step, found: str | Blocked | None) -> bool:
+    """Makes a step that removes a file."""
+    path = places.root / step.path
+    # Of the path, so that whoever goes on after a kill finds it.
+    name = hashlib.sha256(step.path.encode()).hexdigest()[:16]
+    spare = places.staging / folder / f"removed-{name}"
+    if found is None:
+        if is_there(spare) and hash_at(spare) != step.old:  # killed before it was looked at
+            give_back(spare, path)
             return False
-        remove(path)
-        remove_empty(path.parent, places.root)
         return True
-    staged = places.staging / folder / step.staged
-    # Without the staged file it has taken its name before, whatever became of it then.
-    if found == step.new or not is_there(staged):
-        return True
-    if found == step.old:
-        with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
-            make_folder(path.parent)
-            replace(staged, path)
+    if step.old is None or found != step.old or not take_away(path, spare, step.old):
+        return False
+    remove_empty(path.parent, places.root)
+    return True
+
+
+def written(places: Places, staged: Path, step: Step, found: str | Blocked | None) -> bool:
+    """Makes a step that gives a staged file its name."""
+    path = places.root / step.path
+    holds = hash_at(staged) if is_there(staged) else None
+    if holds == step.new:
+        if found == step.new:
             return True
+        if found == step.old:
+            with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
+                make_folder(path.parent)
+                if take_place(staged, path, step.old):
+                    return True
+    elif holds in {None, step.old}:
+        # It has taken its name before, whatever became of it then.
+        return True
+    elif found == step.new:
+        # Killed before what was displaced was looked at, and somebody had saved it just then.
+        give_back(staged, path)
     if step.beside is not None and not is_there(places.root / step.beside):
         make_folder((places.root / step.beside).parent)
         replace(staged, places.root / step.beside)
     return False
+
+
+def hash_at(path: Path) -> str:
+    """The hash of a file of ours."""
+    return raw_hash(read_stripes(path))
 
 
 def mode_with(mode: int, *, executable: bool) -> int:
