@@ -65,6 +65,10 @@ class BrokenOff(Exception):
     """A connection ended, or a server was busy: worth another try. `Tries` makes it an IoError."""
 
 
+class FileChanged(IoError):
+    """The server has another version of the file than when it was opened."""
+
+
 class RemoteFile:
     """A file behind a URL; may be read by several threads at once.
 
@@ -77,8 +81,12 @@ class RemoteFile:
 
     size: int | None
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_failures: int = MOST_FAILURES) -> None:
         """Asks the server for the beginning of the file.
+
+        Args:
+            url: of the file.
+            most_failures: of connections in a row, after which another try is made.
 
         Raises:
             InputError: the URL is none, or httpx is not installed.
@@ -86,6 +94,7 @@ class RemoteFile:
         """
         self._httpx = library()
         self.name = shown(url)
+        self._most_failures = most_failures
         self._url, self._headers = self._taken_apart(url)
         timeout = self._httpx.Timeout(WAITING, connect=CONNECTING)
         client = self._httpx.Client(timeout=timeout, follow_redirects=False, verify=authorities())
@@ -123,7 +132,7 @@ class RemoteFile:
             IoError: as `read`.
         """
         at = begin
-        tries = Tries(self.name)
+        tries = self.tries()
         while at < end:
             try:
                 with self._answer(at, end) as response:
@@ -136,6 +145,10 @@ class RemoteFile:
                     raise BrokenOff(f"{end - at} bytes are missing")
             except BrokenOff as e:
                 tries.failed(e)
+
+    def tries(self) -> Tries:
+        """Counts failures to read it."""
+        return Tries(self.name, self._most_failures)
 
     def whole(self) -> Iterator[bytes]:
         """The file from its beginning, for servers that have no parts; in one go.
@@ -168,7 +181,7 @@ class RemoteFile:
         return parsed.copy_with(userinfo=b""), headers
 
     def _open(self) -> None:
-        tries = Tries(self.name)
+        tries = self.tries()
         while True:
             try:
                 with self._answer(0, HEAD) as response:
@@ -290,8 +303,8 @@ class RemoteFile:
         if self._version is not None and not self._version.same(Version.of(response)):
             raise self._changed("ETag or Last-Modified differs")
 
-    def _changed(self, how: str) -> IoError:
-        return IoError(
+    def _changed(self, how: str) -> FileChanged:
+        return FileChanged(
             f"{self.name}: changed while it was read ({how}), nothing was written; try again"
         )
 
@@ -329,13 +342,15 @@ class RemoteFile:
 class Tries:
     """How often something may fail before that is told."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int) -> None:
         """Begins without failures.
 
         Args:
             name: of the file, for the error.
+            most: failures in a row; the one that follows is told.
         """
         self._name = name
+        self._most = most
         self._failures = 0
         self._since = 0
 
@@ -351,9 +366,9 @@ class Tries:
         Raises:
             IoError: there were enough.
         """
-        if self._failures == MOST_FAILURES:
+        if self._failures == self._most:
             raise IoError(
-                f"{self._name}: gave up after {MOST_FAILURES + 1} tries: {why}; "
+                f"{self._name}: gave up after {self._most + 1} tries: {why}; "
                 "check the connection and try again"
             ) from why
         time.sleep(PAUSE * 2**self._failures)

@@ -11,7 +11,7 @@ from sapwood.codec.chunk import Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.models.files import PLACE, Output, Source, mapped, os_errors, read_source
 from sapwood.models.kept import beside, kept_file
-from sapwood.models.remote.file import BrokenOff, RemoteFile, Tries
+from sapwood.models.remote.file import BrokenOff, RemoteFile
 from sapwood.models.remote.urls import is_url
 from sapwood.models.resuming import output_path
 from sapwood.patch.applying import check_length
@@ -115,7 +115,7 @@ def common_beginning(remote: RemoteFile, file: IO[bytes], total: int) -> int:
 
 def download_whole(remote: RemoteFile, out: IO[bytes], limits: Limits, progress: Progress) -> None:
     """As `download`, from a server that does not give parts: from the beginning at each try."""
-    tries = Tries(remote.name)
+    tries = remote.tries()
     while True:
         out.seek(0)
         out.truncate()
