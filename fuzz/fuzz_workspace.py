@@ -40,6 +40,12 @@ retired = ["old/*"]
 [[notes]]
 path = "b"
 text = "fix"
+[[data]]
+name = "digits"
+file = "d.gz"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+size = 3
+urls = ["https://a/d.gz"]
 """
 HASH = "sha256:" + "0" * 64
 TIME = datetime(2025, 1, 15, tzinfo=UTC)
@@ -62,6 +68,12 @@ def read_manifest(data: bytes) -> None:
     manifest = parse_manifest(data)
     for path in manifest.rules.renames.values():
         assert fault_of(path) is None
+    for dataset in manifest.data:
+        for file in dataset.files:
+            assert fault_of(file.name) is None
+            assert file.name[0] != "."
+            assert file.size > 0
+            assert all(url.lower().startswith(("http://", "https://")) for url in file.urls)
 
 
 def read_record(data: bytes) -> None:

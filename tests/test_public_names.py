@@ -171,6 +171,7 @@ def test_the_tree_of_errors() -> None:
 def test_workspaces() -> None:
     assert set(workspace.__all__) == {
         *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
+        *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
         *("LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy", "PolicyRule", "Record"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),

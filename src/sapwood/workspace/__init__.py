@@ -11,6 +11,8 @@ transaction. docs/workspaces.md says what a template holds.
 """
 
 from sapwood.workspace.backups import Backup
+from sapwood.workspace.data_cache import DataCache, DataStatus, Fetched, fetch_data
+from sapwood.workspace.datasets import DataFile, Dataset
 from sapwood.workspace.lines import LineChanges
 from sapwood.workspace.manifest import Manifest, parse_manifest
 from sapwood.workspace.modules import Module
@@ -29,6 +31,11 @@ __all__ = [
     "Blocked",
     "Change",
     "Content",
+    "DataCache",
+    "DataFile",
+    "DataStatus",
+    "Dataset",
+    "Fetched",
     "FileEntry",
     "FileStatus",
     "LineChanges",
@@ -45,6 +52,7 @@ __all__ = [
     "Status",
     "Template",
     "Workspace",
+    "fetch_data",
     "open_template",
     "parse_manifest",
     "plan_changes",

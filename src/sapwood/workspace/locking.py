@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sapwood.errors import WorkspaceBusy
 from sapwood.workspace.durable import NOT_FOLLOWED
+
+NAP = 0.05  # seconds between two looks at a lock that is waited for
 
 if sys.platform == "win32":
     import msvcrt
@@ -48,3 +51,25 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # which drops the lock
+
+
+@contextlib.contextmanager
+def locked_in_turn(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
+    """As `locked`, but waits for whoever holds the lock, as long as that takes.
+
+    Args:
+        path: of the lock's file.
+        waiting: is called once if somebody else holds it.
+    """
+    told = False
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(path))
+                break
+            except WorkspaceBusy:
+                if not told:
+                    waiting()
+                told = True
+            time.sleep(NAP)
+        yield

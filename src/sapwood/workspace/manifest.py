@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidTemplate
+from sapwood.workspace.datasets import Dataset, datasets_of
 from sapwood.workspace.fields import Table
 from sapwood.workspace.modules import Module, modules_of
 from sapwood.workspace.paths import clash_among, fault_of, fault_of_name, folded
@@ -28,7 +29,7 @@ MOST_PATTERNS = 1000
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
     *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
-    *("modules",),
+    *("modules", "data"),
 )
 USER = "user"  # what owners of a workspace are called where the manifest does not say
 
@@ -75,6 +76,7 @@ class Manifest:
         patches: for files of weights.
         user: what owners of a workspace are called, as 'student'.
         modules: parts that can be updated and reset alone, in their order.
+        data: what is downloaded on demand.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Manifest:
     patches: tuple[WeightsPatch, ...] = ()
     user: str = USER
     modules: tuple[Module, ...] = ()
+    data: tuple[Dataset, ...] = ()
 
     def note_for(self, path: str, since: str | None) -> str | None:
         """Why a file changed.
@@ -137,6 +140,7 @@ def parse_manifest(data: bytes) -> Manifest:
         patches=tuple(patch_of(one) for one in table.tables("patches")),
         user=user_of(table),
         modules=modules_of(table),
+        data=datasets_of(table),
     )
 
 
