@@ -15,9 +15,10 @@ import pytest
 
 from cli_session import PROGRAM, Session
 from data_templates import CONTENT, entry, kept, template_with
-from http_servers import Exchange, FileServer, ScriptedServer, part, scripted, wanted
+from http_servers import Exchange, FileServer, ScriptedServer, answer, part, scripted, wanted
 from sapwood.cli import workspace_cli
 from sapwood.models.remote.file import HEAD
+from test_cli_terminal import Terminal
 
 SIZE = len(CONTENT)
 
@@ -168,6 +169,31 @@ def test_of_two_at_once_one_downloads_and_the_other_waits(session: Session) -> N
         assert (first.returncode, second.returncode, len(paths)) == (0, 0, 1)
         assert len(server.exchanges) == 3  # of the first alone
     assert kept(session / "cache") == {"digits.bin": SIZE}
+
+
+def test_a_terminal_sees_a_bar_and_notes_above_it(session: Session) -> None:
+    go = threading.Event()
+
+    def failing(request: Exchange) -> bytes:
+        if request is bad.exchanges[0]:
+            return part(CONTENT, request)
+        go.wait(20)
+        return answer(404)
+
+    def good(request: Exchange) -> bytes:
+        return part(CONTENT, request)
+
+    with scripted(failing) as bad, scripted(good) as server:
+        template_with(session / "course", [entry(bad.url("a"), server.url("b"))])
+        terminal = Terminal(session, "workspace data download course digits")
+        while "Downloading digits" not in terminal.shown:
+            assert terminal.read()
+        go.set()
+        code, shown = terminal.finish()
+        assert code == 0
+        assert f"\x1b[2Ksapwood: note: {bad.url('a')}: " in shown  # on a line of its own
+        assert "; trying the next\r\n" in shown
+        assert shown.endswith("\x1b[2K")  # the line is empty again
 
 
 def test_a_disk_that_is_full_is_told_and_no_other_server_asked(

@@ -235,6 +235,39 @@ def test_a_file_that_changes_meanwhile_is_begun_anew(tmp_path: Path, cache: Path
     assert kept(cache) == {"digits.bin": SIZE}
 
 
+def test_an_interrupt_while_the_hash_is_compared_loses_nothing(
+    tmp_path: Path, cache: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    template = course(tmp_path, server.url("digits.bin"))
+    with monkeypatch.context() as patch:
+        patch.setattr("pooch.hashes.file_hash", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_data(template, "digits")
+    assert kept(cache) == {".digits.bin.part": SIZE}
+    server.__exit__()
+    assert fetch_data(template, "digits").read_bytes() == CONTENT
+    assert kept(cache) == {"digits.bin": SIZE}
+
+
+def test_a_file_that_shares_its_bytes_with_what_grew_is_replaced(
+    tmp_path: Path, cache: Path
+) -> None:
+    """As a kill leaves them between the last two steps, and damage afterwards."""
+    with scripted(good) as server:
+        template = course(tmp_path, server.url())
+        path = fetch_data(template, "digits")
+        left = path.with_name(".digits.bin.part")
+        for damage in (OTHER, CONTENT[:100_000], b"x" * 100, b""):
+            left.unlink(missing_ok=True)
+            left.hardlink_to(path)
+            path.write_bytes(damage)
+            assert fetch_data(template, "digits").read_bytes() == CONTENT
+            assert kept(cache) == {"digits.bin": SIZE}
+
+
 def test_a_link_in_the_place_of_what_grows_is_not_written_through(
     tmp_path: Path, cache: Path
 ) -> None:

@@ -64,6 +64,16 @@ class Bar:
                 display, task = self._shown
                 display.update(task, completed=done, total=total)
 
+    def above(self, line: str) -> None:
+        """Prints a line on stderr, above the bar if there is one."""
+        with self._lock:
+            if self._shown is None:
+                print(line, file=sys.stderr)
+            else:
+                from rich.text import Text
+
+                self._shown[0].console.print(Text(line), soft_wrap=True)
+
     def close(self) -> None:
         """Removes the bar, or sees to it that none appears."""
         self._timer.cancel()

@@ -45,7 +45,12 @@ def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
 def note(arguments: argparse.Namespace, text: str) -> None:
     """Says what the user may want to know, beside the result."""
     if not (arguments.json or arguments.quiet):
-        print(f"{program_of(arguments)}: note: {printable(text)}", file=sys.stderr)
+        print(note_line(arguments, text), file=sys.stderr)
+
+
+def note_line(arguments: argparse.Namespace, text: str) -> str:
+    """A note as it is printed."""
+    return f"{program_of(arguments)}: note: {printable(text)}"
 
 
 def program_of(arguments: argparse.Namespace) -> str:

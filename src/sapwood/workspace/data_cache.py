@@ -81,7 +81,11 @@ class DataStatus:
 
 
 def fetch_data(
-    template: str | os.PathLike[str], name: str, *, cache: str | os.PathLike[str] | None = None
+    template: str | os.PathLike[str],
+    name: str,
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    listener: Listener | None = None,
 ) -> Path:
     """Data that a template names, downloaded unless it is there; for scripts of a template.
 
@@ -97,6 +101,8 @@ def fetch_data(
         name: of the data.
         cache: folder to keep it in; by default `$SAPWOOD_DATA`, else `sapwood/data` in the
             user's cache folder.
+        listener: hears of a download: its `progress(done, total)` is called with bytes, its
+            `told(text)` with what a user may want to know.
 
     Returns:
         The path of the file, or of data of several files that of the folder with them.
@@ -108,7 +114,7 @@ def fetch_data(
             goes on from there.
     """
     manifest = read_manifest(template)
-    return DataCache(cache).fetch(manifest.name, find_dataset(manifest.data, name)).path
+    return DataCache(cache).fetch(manifest.name, find_dataset(manifest.data, name), listener).path
 
 
 def libraries() -> ModuleType:
@@ -271,14 +277,16 @@ class FileFetch:
                 with quiet(self._pooch.get_logger()):
                     keeper.fetch(self._file.name, downloader=downloader)
             except FileChanged as e:
-                remove(part)
+                drop(part)
                 failure, again = str(e), True
             except (InputError, IoError) as e:
                 failure, again = str(e), False
-            except ValueError:  # pooch's word for another hash; it has removed the file
+            except ValueError:  # pooch's word for another hash
+                drop(part)
                 failure = f"{shown(url)}: expected another SHA-256; it is another file"
                 again = downloader.continued
             else:
+                drop(part)
                 return None
             if is_last or not again:
                 break
@@ -288,6 +296,12 @@ class FileFetch:
 def path_in(folder: Path, dataset: Dataset) -> Path:
     """What is handed out: the one file, or the folder of several."""
     return folder / dataset.files[0].name if len(dataset.files) == 1 else folder
+
+
+def drop(part: Path) -> None:
+    """Removes what grew, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        remove(part)
 
 
 def tidy(folder: Path, dataset: Dataset) -> None:

@@ -16,7 +16,7 @@ from sapwood.errors import IoError
 from sapwood.models.remote.file import BrokenOff, RemoteFile
 from sapwood.workspace.data_files import size_of
 from sapwood.workspace.datasets import DataFile
-from sapwood.workspace.durable import BINARY, NOT_FOLLOWED, replace
+from sapwood.workspace.durable import BINARY, NOT_FOLLOWED, remove, replace
 
 
 class Resuming:
@@ -58,7 +58,7 @@ class Resuming:
         self.continued = there > 0
         if there != self._file.size:
             self._complete(url)
-        replace(self._part, Path(output_file))
+        hand_over(self._part, Path(output_file))
 
     def _complete(self, url: str) -> None:
         """Brings what is missing. No part is begun before the server has answered well."""
@@ -115,6 +115,19 @@ class Resuming:
             self._progress(at)
         if at < size:
             raise BrokenOff(f"{size - at} bytes are missing")
+
+
+def hand_over(part: Path, place: Path) -> None:
+    """Gives the bytes a second name, the one that pooch wants.
+
+    Comparing the hash of a large file takes a while; pooch removes what it was given if it is
+    interrupted then, and all would have to be downloaded again.
+    """
+    remove(place)
+    try:
+        place.hardlink_to(part)
+    except OSError:  # a file system that has no such thing
+        replace(part, place)
 
 
 def common_beginning(head: bytes, part: IO[bytes], size: int) -> int:

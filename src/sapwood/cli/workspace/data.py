@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import Parser, add_command
-from sapwood.cli.reports import human_size, note, printable, tell, tell_json
+from sapwood.cli.reports import human_size, note, note_line, printable, tell, tell_json
 from sapwood.cli.tables import show_rows
 from sapwood.cli.workspace.options import add_template
 from sapwood.cli.workspace.program import commands_text
@@ -75,7 +75,12 @@ class Watcher:
 
     def told(self, text: str) -> None:
         """A note on stderr."""
-        note(self._arguments, text)
+        from sapwood.cli.progress import Bar
+
+        if isinstance(self.progress, Bar):
+            self.progress.above(note_line(self._arguments, text))
+        else:
+            note(self._arguments, text)
 
 
 def run_download(arguments: argparse.Namespace) -> int:
