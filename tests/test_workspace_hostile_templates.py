@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InputError, InvalidTemplate, IoError
+from sapwood.patch.zstd import compress
 from sapwood.workspace import Workspace, open_template, parse_manifest, template
 from sapwood.workspace.paths import clash_among, fault_of
 from sapwood.workspace.patterns import Pattern
@@ -186,6 +189,92 @@ def test_a_header_of_a_tar_that_asks_for_memory_is_refused(tmp_path: Path) -> No
         archive.addfile(info)
     assert path.stat().st_size < 1 << 20
     refused(path, tmp_path / "course", "headers of at most")
+
+
+def pax(size: int, keys: int = 1) -> bytes:
+    """Records of a header of a tar."""
+    value = "x" * (size // keys)
+    return b"".join(
+        tarfile.TarInfo._create_pax_generic_header(  # type: ignore[attr-defined]
+            {f"comment{number}": value}, tarfile.XHDTYPE, "utf-8"
+        )[512:].rstrip(b"\0")
+        for number in range(keys)
+    )
+
+
+def entry(kind: bytes, content: bytes, name: str = "a") -> bytes:
+    """An entry of a tar."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, len(content)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
+def sparse(extensions: int) -> bytes:
+    """A sparse file in GNU's old form, whose map goes on over many blocks."""
+    block = bytearray(entry(tarfile.GNUTYPE_SPARSE, b""))
+    block[482], block[483:495] = 1, b"00000000001\0"
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    extension = b"00000000001\0" * 42 + b"\1" + bytes(7)
+    return bytes(block) + extension * extensions
+
+
+def huge() -> bytes:
+    """The header of a file of a TiB."""
+    info = tarfile.TarInfo("a")
+    info.size = 1 << 40
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+TARS = {
+    "a header as long as a film": (entry(tarfile.XHDTYPE, pax(2 << 20)), "headers of at most"),
+    "many headers of one file": (entry(tarfile.XHDTYPE, pax(1 << 16)) * 20, "headers of at most"),
+    "a map of a sparse file without end": (sparse(10_000), "headers of at most"),
+    "a map of a sparse file that is cut off": (sparse(1)[:-512], "no intact zip, tar"),
+    "a sparse file of holes": (
+        entry(
+            tarfile.XHDTYPE,
+            b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+            b"40 GNU.sparse.realsize=99999999999999999\n",
+        )
+        + entry(tarfile.REGTYPE, b"0\n"),
+        "at most 68719476736 bytes",
+    ),
+    "remarks on everything": (
+        entry(tarfile.XGLTYPE, pax(1 << 10, keys=200)) + entry(tarfile.REGTYPE, b""),
+        "at most 100 remarks",
+    ),
+    "more than any disk": (huge(), "at most 68719476736 bytes"),
+    "a damaged header": (b"x" + entry(tarfile.REGTYPE, b"")[1:], "a damaged header"),
+    "a header that is cut off": (entry(tarfile.REGTYPE, b"")[:300], "a damaged header"),
+}
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "tar": bytes,
+    "tar.gz": gzip.compress,
+    "tar.zst": partial(compress, level=3),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+@pytest.mark.parametrize("case", TARS)
+def test_a_tar_that_asks_for_memory_or_disk_is_refused(
+    case: str, kind: str, tmp_path: Path
+) -> None:
+    entries, match = TARS[case]
+    data = entry(tarfile.REGTYPE, MANIFEST, "sapwood-template.toml") + entries
+    path = tmp_path / "template.tar"
+    path.write_bytes(PACKED[kind](data))
+    refused(path, tmp_path / "course", match)
+
+
+def test_a_tar_of_more_bytes_than_a_template_may_have_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sapwood.workspace.archives.MOST_BYTES", 10_000)
+    entries = [(f"file{number}", bytes(4000)) for number in range(3)]
+    refused(tarred(tmp_path, entries), tmp_path / "course", "at most 10000 bytes")
 
 
 def test_a_zip_that_unpacks_to_more_than_it_claims_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
+from sapwood.patch.zstd import compress
 from sapwood.workspace import State, Workspace, canonical, open_template
 from sapwood.workspace import transaction as transactions
 from template_folders import own_files, user_files, write_files, write_template
@@ -60,6 +61,12 @@ def tarred(folder: Path, top: str, mode: str) -> Path:
     return path
 
 
+def zstd_packed(path: Path) -> Path:
+    packed = path.with_name("template.tar.zst")
+    packed.write_bytes(compress(path.read_bytes(), 3))
+    return packed
+
+
 def installed(folder: Path, site: Path) -> str:
     """A distribution as pip leaves one, with the template inside of a package."""
     shutil.copytree(folder, site / "our_course/_templates")
@@ -75,7 +82,9 @@ def installed(folder: Path, site: Path) -> str:
     return "dist:our-course"
 
 
-@pytest.mark.parametrize("kind", ["folder", "zip", "zip with a top", "tar", "tar.gz", "dist"])
+@pytest.mark.parametrize(
+    "kind", ["folder", "zip", "zip with a top", "tar", "tar.gz", "tar.zst", "dist"]
+)
 def test_every_source_gives_the_same_workspace(
     kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +99,7 @@ def test_every_source_gives_the_same_workspace(
             "zip with a top": lambda: zipped(folder, "course-1.0.0/"),
             "tar": lambda: tarred(folder, "", "w"),
             "tar.gz": lambda: tarred(folder, "course-1.0.0/", "w:gz"),
+            "tar.zst": lambda: zstd_packed(tarred(folder, "course-1.0.0/", "w")),
         }[kind]()
     workspace, _ = Workspace.init(tmp_path / "course", source)
     expected = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,23 @@ STRIPE = 1 << 17  # bytes that are fed, and taken, at once
 DECODER = 5 << 17  # bytes that a decoder takes beside its window, at most
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
+STREAM_WINDOW = 27  # what zstd's own program takes without being told
+
+ZstdError = zstd.ZstdError
+"""What `open_stream` raises for damaged frames."""
+
+
+def open_stream(file: IO[bytes]) -> IO[bytes]:
+    """The content of frames, read forwards; takes 128 MiB for a window at most.
+
+    Args:
+        file: at the first frame; stays open, and the caller's.
+
+    Raises:
+        ZstdError, EOFError: when it is read, of damaged frames.
+    """
+    options = {int(zstd.DecompressionParameter.window_log_max): STREAM_WINDOW}
+    return cast("IO[bytes]", zstd.ZstdFile(file, options=options))
 
 
 def compress(data: bytes | memoryview, level: int) -> bytes:

@@ -21,21 +21,25 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from sapwood.errors import InvalidTemplate
+from sapwood.patch.zstd import ZstdError, open_stream
 from sapwood.workspace.durable import STRIPE, Stripes
 from sapwood.workspace.manifest import FILE_NAME
 from sapwood.workspace.stamps import Stamp, stamp_of
 from sapwood.workspace.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, is_litter
 
-LARGEST_HEADER = 1 << 20  # bytes that follow a header of a tar and belong to it
-# What has content of its own, rather than more of a header.
-CONTENT = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
+LARGEST_HEADER = 1 << 20  # bytes from the end of one content in a tar to the next
+MOST_REMARKS = 100  # that a tar makes on all its files
 GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte from 0x50 on: a frame of zstd without content
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    ZstdError,
     gzip.BadGzipFile,
     EOFError,
+    IndexError,  # what tarfile makes of a sparse file's map that is cut off
     NotImplementedError,  # a compression that is not built in
     RuntimeError,  # encrypted
     UnicodeError,
@@ -50,7 +54,7 @@ def archive_template(path: Path) -> Template:
     nearest to the top.
 
     Args:
-        path: of a zip, a tar or a tar.gz.
+        path: of a zip, a tar, a tar.gz or a tar.zst.
 
     Raises:
         InvalidTemplate: it is damaged, hostile or no such archive.
@@ -65,7 +69,7 @@ def archive_template(path: Path) -> Template:
         else:
             file.seek(0)
             spool = opened.enter_context(tempfile.TemporaryFile())
-            members = tar_members(file, spool, stamp)
+            members = tar_members(unpacked(file), spool, stamp)
         files = below_manifest(members)
         close = opened.pop_all().close
         return Template({one.path: one for one in files}, close)
@@ -77,12 +81,14 @@ def archive_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as e:
-        raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz: {e}; get it anew") from e
+        raise InvalidTemplate(
+            f"{path}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
+        ) from e
     except OSError as e:
         if e.errno != errno.EINVAL:
             raise
         # A directory of a zip that leads to before its beginning.
-        raise InvalidTemplate(f"{path}: no intact zip, tar or tar.gz; get it anew") from e
+        raise InvalidTemplate(f"{path}: no intact zip; get it anew") from e
     except InvalidTemplate as e:
         raise InvalidTemplate(f"{path}: {e}") from e
 
@@ -134,40 +140,95 @@ def zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], 
     return stripes
 
 
-class BoundedHeader(tarfile.TarInfo):
-    """A header that does not ask for more memory than a name and its like could take."""
+def unpacked(file: IO[bytes]) -> IO[bytes]:
+    """What a tar is read from: gzip and zstd are told by their first bytes.
+
+    Args:
+        file: at its beginning.
+    """
+    magic = file.read(len(ZSTD))
+    file.seek(0)
+    if magic.startswith(GZIP):
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    if magic == ZSTD or (magic[1:] == SKIPPABLE and magic[0] & 0xF0 == 0x50):
+        return open_stream(file)
+    return file
+
+
+class StrictHeader(tarfile.TarInfo):
+    """A header that is intact, or an error: `tarfile` takes a damaged one for the end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Parses a header.
 
         Raises:
-            InvalidTemplate: what follows it, and is read whole, is too large.
+            InvalidTemplate: it is damaged, or cut off.
         """
-        header = super().frombuf(buf, encoding, errors)
-        if header.type not in CONTENT and header.size > LARGEST_HEADER:
-            raise InvalidTemplate(
-                f"expected headers of at most {LARGEST_HEADER} bytes, found {header.size}"
-            )
-        return header
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.TarError as e:
+            if any(buf):
+                raise InvalidTemplate(f"a tar with a damaged header: {e}; get it anew") from e
+            raise  # the end
 
 
-def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]:
+class Headers:
+    """What a tar is read from, so that no header asks for more memory than names take.
+
+    Attributes:
+        end: of the content that was read last, bytes from the beginning of the tar.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Reads forwards only.
+
+        Args:
+            stream: of the tar, unpacked.
+        """
+        self.end = 0
+        self._stream = stream
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes.
+
+        Raises:
+            InvalidTemplate: they are too far behind the last content.
+        """
+        data = self._stream.read(size)
+        self._at += len(data)
+        if self._at > self.end + LARGEST_HEADER:
+            raise InvalidTemplate(f"expected headers of at most {LARGEST_HEADER} bytes in the tar")
+        return data
+
+
+def tar_members(
+    stream: IO[bytes], spool: IO[bytes], stamp: Stamp, already: int = 0
+) -> list[Member]:
     """The entries of a tar, their content copied.
 
     Args:
-        file: the archive, at its beginning.
-        spool: a temporary file that takes the content.
+        stream: the tar, unpacked, at its beginning.
+        spool: a temporary file that takes the content, at its end.
         stamp: of the archive.
+        already: entries of other archives of the same template.
+
+    Raises:
+        InvalidTemplate: it holds more files or bytes than a template may.
     """
-    packed = file.read(len(GZIP)) == GZIP
-    file.seek(0)
-    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
     members: list[Member] = []
-    # "r|" reads forwards only: a gzip stream would be unpacked anew for each step back.
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedHeader) as archive:
-        for count, info in enumerate(archive, 1):
+    headers = Headers(stream)
+    # "r|" reads forwards only: a packed stream would be unpacked anew for each step back.
+    with tarfile.open(
+        fileobj=cast("IO[bytes]", headers), mode="r|", tarinfo=StrictHeader
+    ) as archive:
+        count = already
+        while info := archive.next():
+            count += 1
             check_count(count)
+            check_extent(archive, info, spool)
+            headers.end = archive.offset
             if info.isdir():
                 continue
             begin = spool.tell()
@@ -184,12 +245,29 @@ def tar_members(file: IO[bytes], spool: IO[bytes], stamp: Stamp) -> list[Member]
     return members
 
 
+def check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
+    """Sees to it that a tar takes no more memory and disk than a template may.
+
+    Args:
+        archive: which has just read the header of a member.
+        info: that header.
+        spool: where its content would go.
+    """
+    # What it says is stored, and what is to be written: a sparse file is mostly holes.
+    if max(archive.offset, spool.tell() + info.size) > MOST_BYTES:
+        raise InvalidTemplate(
+            f"{info.name!r:.120}: expected at most {MOST_BYTES} bytes of all files, found more"
+        )
+    if len(archive.pax_headers) > MOST_REMARKS:
+        raise InvalidTemplate(f"expected at most {MOST_REMARKS} remarks on all files of the tar")
+    # It keeps every header that it has read.
+    archive.members.clear()  # type: ignore[attr-defined]
+
+
 def copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
-    """Copies the content of a member of a tar."""
+    """Copies the content of a member of a tar, which is a file."""
     content = archive.extractfile(info)
-    if info.size > MOST_BYTES or content is None:
-        raise InvalidTemplate(f"{info.name!r:.120}: claims {info.size} bytes")
-    while stripe := content.read(STRIPE):
+    while content is not None and (stripe := content.read(STRIPE)):
         spool.write(stripe)
 
 

@@ -30,7 +30,7 @@ def open_template(source: str | os.PathLike[str]) -> Template:
 
     Args:
         source: the path of a folder that holds `sapwood-template.toml`, or of an archive
-            (zip, wheels among them, tar, tar.gz) in which one does; or `dist:NAME` for the
+            (zip, wheels among them, tar, tar.gz, tar.zst) in which one does; or `dist:NAME` for the
             template in an installed distribution.
 
     Raises:
