@@ -1,4 +1,4 @@
-"""Fuzzes what workspaces read: manifests, records, journals, notebooks and archives.
+"""Fuzzes what workspaces read: manifests, records, journals, notebooks, archives, artifacts.
 
     python fuzz/fuzz_workspace.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/workspace
 
@@ -9,17 +9,20 @@ raised, and what was accepted has no path that leads outside.
 from __future__ import annotations
 
 import contextlib
+import gzip
+import hashlib
 import io
 import json
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sapwood.errors import InvalidTemplate, InvalidWorkspace
-from sapwood.workspace import Content, FileEntry, Record
+from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
+from sapwood.workspace import Content, FileEntry, Record, open_template
 from sapwood.workspace.archives import archive_template
 from sapwood.workspace.canonical import content_hash
 from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
@@ -47,6 +50,8 @@ sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 size = 3
 urls = ["https://a/d.gz"]
 """
+IMAGE = "application/vnd.oci.image.manifest.v1+json"
+GAP = b"\0\0"
 HASH = "sha256:" + "0" * 64
 TIME = datetime(2025, 1, 15, tzinfo=UTC)
 RECORD = Record(
@@ -62,6 +67,35 @@ def archive_seed() -> bytes:
         archive.writestr("top/sapwood-template.toml", MANIFEST)
         archive.writestr("top/b", "b\n")
     return file.getvalue()
+
+
+def layout_seed() -> bytes:
+    """An artifact's manifest, and behind a gap a blob, which is one layer and another."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in (("./sapwood-template.toml", MANIFEST), ("./b", b"b\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    blob = {"digest": "@digest", "size": "@size"}
+    layers = [
+        {**blob, "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"},
+        {
+            **blob,
+            "mediaType": "application/vnd.cncf.model.code.v1.raw",
+            "annotations": {
+                "org.cncf.model.filepath": "c",
+                "org.cncf.model.file.metadata+json": '{"mode": 493}',
+            },
+        },
+        {
+            **blob,
+            "mediaType": "text/plain",
+            "annotations": {"org.opencontainers.image.title": "d"},
+        },
+    ]
+    document = {"schemaVersion": 2, "mediaType": IMAGE, "layers": layers}
+    return json.dumps(document).encode() + GAP + gzip.compress(file.getvalue(), mtime=0)
 
 
 def read_manifest(data: bytes) -> None:
@@ -103,12 +137,36 @@ def read_archive(data: bytes) -> None:
                     file.read()
 
 
+def read_layout(data: bytes) -> None:
+    """A layout with whatever manifest and whatever layer, whose digests are right."""
+    document, _, blob = data.partition(GAP)
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    document = document.replace(b"@digest", digest.encode())
+    document = document.replace(b'"@size"', str(len(blob)).encode())
+    named = hashlib.sha256(document).hexdigest()
+    with tempfile.TemporaryDirectory() as folder:
+        blobs = Path(folder, "blobs", "sha256")
+        blobs.mkdir(parents=True)
+        (blobs / digest.removeprefix("sha256:")).write_bytes(blob)
+        (blobs / named).write_bytes(document)
+        Path(folder, "oci-layout").write_bytes(b'{"imageLayoutVersion": "1.0.0"}')
+        # The same bytes as the index that leads to everything, and as a manifest.
+        Path(folder, "index.json").write_bytes(document)
+        for source in (f"oci:{folder}", f"oci:{folder}@sha256:{named}"):
+            with contextlib.suppress(InvalidTemplate, InputError), open_template(source) as found:
+                for name, file in found.files.items():
+                    assert fault_of(name) is None
+                    if file.size < 1 << 20:
+                        file.read()
+
+
 READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
     (read_manifest, MANIFEST),
     (read_record, RECORD.to_bytes()),
     (read_journal, JOURNAL.to_bytes()),
     (read_notebook, json.dumps(NOTEBOOK).encode()),
     (read_archive, archive_seed()),
+    (read_layout, layout_seed()),
 )
 
 

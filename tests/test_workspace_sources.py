@@ -1,4 +1,4 @@
-"""Templates in folders, archives and installed distributions give the same workspace."""
+"""Templates in folders, archives, distributions and artifacts give the same workspace."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oci_layouts import LAYOUTS
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
 from sapwood.patch.zstd import compress
-from sapwood.workspace import State, Workspace, canonical, open_template
+from sapwood.workspace import State, Workspace, canonical, open_template, read_manifest
 from sapwood.workspace import transaction as transactions
 from template_folders import own_files, user_files, write_files, write_template
 
@@ -83,7 +84,7 @@ def installed(folder: Path, site: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", ["folder", "zip", "zip with a top", "tar", "tar.gz", "tar.zst", "dist"]
+    "kind", ["folder", "zip", "zip with a top", "tar", "tar.gz", "tar.zst", "dist", *LAYOUTS]
 )
 def test_every_source_gives_the_same_workspace(
     kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -92,6 +93,8 @@ def test_every_source_gives_the_same_workspace(
         monkeypatch.syspath_prepend(str(tmp_path / "site"))
         source: str | Path = installed(folder, tmp_path / "site")
         importlib.invalidate_caches()
+    elif kind in LAYOUTS:
+        source = LAYOUTS[kind](folder, tmp_path / "layout")
     else:
         source = {
             "folder": lambda: folder,
@@ -101,6 +104,7 @@ def test_every_source_gives_the_same_workspace(
             "tar.gz": lambda: tarred(folder, "course-1.0.0/", "w:gz"),
             "tar.zst": lambda: zstd_packed(tarred(folder, "course-1.0.0/", "w")),
         }[kind]()
+    assert str(read_manifest(source).version) == "1.0.0"
     workspace, _ = Workspace.init(tmp_path / "course", source)
     expected = {
         path: content.encode() if isinstance(content, str) else content

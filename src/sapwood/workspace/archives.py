@@ -76,21 +76,21 @@ def archive_template(path: Path) -> Template:
 
 
 @contextlib.contextmanager
-def archive_errors(path: Path) -> Iterator[None]:
+def archive_errors(source: object) -> Iterator[None]:
     """Turns what is wrong with an archive into our error, with its name."""
     try:
         yield
     except DAMAGE as e:
         raise InvalidTemplate(
-            f"{path}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
+            f"{source}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
         ) from e
     except OSError as e:
         if e.errno != errno.EINVAL:
             raise
         # A directory of a zip that leads to before its beginning.
-        raise InvalidTemplate(f"{path}: no intact zip; get it anew") from e
+        raise InvalidTemplate(f"{source}: no intact zip; get it anew") from e
     except InvalidTemplate as e:
-        raise InvalidTemplate(f"{path}: {e}") from e
+        raise InvalidTemplate(f"{source}: {e}") from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -317,7 +317,7 @@ def below_manifest(members: Iterable[Member]) -> list[TemplateFile]:
                 "put a copy in its place"
             )
         if path in files:
-            raise InvalidTemplate(f"{name!r:.120} occurs twice")
+            raise InvalidTemplate(f"{name!r:.120} occurs twice; pack it anew")
         files[path] = dataclasses.replace(member.file, path=path)
     return list(files.values())
 

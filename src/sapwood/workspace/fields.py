@@ -32,6 +32,10 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self._value
 
+    def has(self, name: str) -> bool:
+        """Whether a field is there, and not null."""
+        return self._value.get(name) is not None
+
     def fail(self, name: str, message: str) -> SapwoodError:
         """The error that names a field."""
         return self._error(f"{self.where}.{name}: {message}")

@@ -1,4 +1,4 @@
-"""Where templates come from: a folder, an installed distribution, an archive.
+"""Where templates come from: a folder, an installed distribution, an archive, an artifact.
 
 Nothing is unpacked to names from outside, links are not followed, and nothing that a
 template holds is executed.
@@ -6,7 +6,6 @@ template holds is executed.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import os
 import stat
@@ -16,11 +15,13 @@ from pathlib import Path
 
 from sapwood.errors import InputError, InvalidTemplate, IoError
 from sapwood.workspace.archives import archive_template
+from sapwood.workspace.artifacts import layout_template
+from sapwood.workspace.descriptors import LAYOUT
 from sapwood.workspace.durable import Stripes, read_stripes, read_whole
 from sapwood.workspace.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
 from sapwood.workspace.places import resolved
 from sapwood.workspace.stamps import stamp_of
-from sapwood.workspace.template import MOST_FILES, Template, TemplateFile, is_litter
+from sapwood.workspace.template import MOST_FILES, Template, TemplateFile, is_litter, located
 
 DISTRIBUTION = "dist:"
 
@@ -31,17 +32,35 @@ def open_template(source: str | os.PathLike[str]) -> Template:
     Args:
         source: the path of a folder that holds `sapwood-template.toml`, or of an archive
             (zip, wheels among them, tar, tar.gz, tar.zst) in which one does; or `dist:NAME` for the
-            template in an installed distribution.
+            template in an installed distribution; or `oci:FOLDER`, `oci:FOLDER:TAG` or
+            `oci:FOLDER@sha256:DIGEST` for one in an OCI image layout. A folder whose name
+            begins so is meant by a `Path`, or with `./` before it.
 
     Raises:
         InvalidTemplate: it breaks the rules.
-        InputError: there is no such distribution, or it has no template.
+        InputError: there is no such distribution or tag, or it has no template.
         OSError: it cannot be read.
     """
+    folder = folder_of(source)
+    if folder is not None:
+        return folder_template(folder)
+    if isinstance(source, str) and source.startswith(LAYOUT):
+        return layout_template(source.removeprefix(LAYOUT))
+    return archive_template(resolved(source))
+
+
+def folder_of(source: str | os.PathLike[str]) -> Path | None:
+    """The folder that a template is, or None of one that is packed.
+
+    Raises:
+        InputError: as `open_template`.
+    """
+    if isinstance(source, str) and source.startswith(LAYOUT):
+        return None
     if isinstance(source, str) and source.startswith(DISTRIBUTION):
-        return distribution_template(source.removeprefix(DISTRIBUTION))
+        return distribution_folder(source.removeprefix(DISTRIBUTION))
     path = resolved(source)
-    return folder_template(path) if path.is_dir() else archive_template(path)
+    return path if path.is_dir() else None
 
 
 def read_manifest(source: str | os.PathLike[str]) -> Manifest:
@@ -55,12 +74,9 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         IoError: it cannot be read.
     """
     try:
-        if isinstance(source, str) and source.startswith(DISTRIBUTION):
-            folder = distribution_folder(source.removeprefix(DISTRIBUTION))
-        else:
-            folder = resolved(source)
-        if not folder.is_dir():
-            with archive_template(folder) as template:
+        folder = folder_of(source)
+        if folder is None:
+            with open_template(source) as template:
                 return template.manifest
         data = read_whole(folder / FILE_NAME, LARGEST)
         with located(folder):
@@ -71,21 +87,11 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         raise IoError(f"{e.filename or source}: {e.strerror or e}") from e
 
 
-def distribution_template(name: str) -> Template:
-    """The template in an installed distribution, which is used where it lies.
+def distribution_folder(name: str) -> Path:
+    """Where the template of an installed distribution lies, which is used there.
 
     Args:
         name: of the distribution, as `pip` takes it.
-
-    Raises:
-        InputError: it is not installed, or has no template, or several.
-        InvalidTemplate, OSError: as `open_template`.
-    """
-    return folder_template(distribution_folder(name))
-
-
-def distribution_folder(name: str) -> Path:
-    """Where the template of an installed distribution lies.
 
     Raises:
         InputError: it is not installed, or has no template, or several.
@@ -154,12 +160,3 @@ def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 def read_below(folder: Path, path: str) -> Stripes:
     """Reads a file of a folder; the path is only put together when that is asked for."""
     return read_stripes(folder / path)
-
-
-@contextlib.contextmanager
-def located(source: Path) -> Iterator[None]:
-    """Puts the name of the source before what is wrong with it."""
-    try:
-        yield
-    except InvalidTemplate as e:
-        raise InvalidTemplate(f"{source}: {e}") from e

@@ -9,6 +9,7 @@ only if it is older than a moment before the hashing began, told by that same cl
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -19,7 +20,10 @@ from typing import Any, TypeAlias
 from sapwood.workspace.durable import NOT_FOLLOWED
 
 Stamp: TypeAlias = tuple[int, int, int, int, int]
-"""Device, inode, size in bytes, times of the last write and change in nanoseconds."""
+"""Device, inode, size in bytes, times of the last write and change in nanoseconds.
+
+Of content in a store, where nothing is written to twice: its digest in two halves, size, 0, 0.
+"""
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -31,6 +35,17 @@ def stamp_of(status: os.stat_result) -> Stamp:
         status.st_mtime_ns,
         status.st_ctime_ns,
     )
+
+
+def stamp_of_name(name: str, size: int) -> Stamp:
+    """The stamp of what is named by its content, so that it is never written to again.
+
+    Args:
+        name: that no other content has.
+        size: of the content, bytes.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return (int.from_bytes(digest[:16]), int.from_bytes(digest[16:]), size, 0, 0)
 
 
 class Stamps:

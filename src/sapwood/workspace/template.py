@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 
@@ -138,6 +138,15 @@ def hash_of(file: TemplateFile) -> str:
     if file.size > LARGEST:
         return raw_hash(file.stripes())
     return content_hash(file.read(), file.path)
+
+
+@contextlib.contextmanager
+def located(source: object) -> Iterator[None]:
+    """Puts the name of a template, or of a part of it, before what is wrong with it."""
+    try:
+        yield
+    except InvalidTemplate as e:
+        raise InvalidTemplate(f"{source}: {e}") from e
 
 
 def is_litter(path: str) -> bool:
