@@ -16,9 +16,9 @@ __all__ = ["add_to", "workspace_cli"]
 
 DESCRIPTION = """\
 Makes a workspace from a template, and brings it to later versions without touching what its
-user wrote. A template is a folder or archive with a sapwood-template.toml, or dist:NAME for
-the one in an installed distribution. Without --folder, commands are for the workspace that this
-folder is in."""
+user wrote. A template is a folder or archive with a sapwood-template.toml, dist:NAME for the
+one in an installed distribution, or oci:FOLDER:TAG for one in an OCI image layout. Without
+--folder, commands are for the workspace that this folder is in."""
 
 EXAMPLES = (
     "sapwood workspace init course-1.0.0.zip course",

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 UPDATES = 20  # exit code: there are updates, and nothing is in conflict
 CONFLICTS = 21  # exit code: the user has to look at something
 
-TEMPLATE = "folder or archive (zip, tar, tar.gz, tar.zst) with a sapwood-template.toml, or dist:NAME"
+TEMPLATE = (
+    "folder or archive (zip, tar, tar.gz, tar.zst) with a sapwood-template.toml, dist:NAME, or "
+    "oci:FOLDER[:TAG] in an OCI image layout"
+)
 
 
 def add_template(parser: Parser, program: Program) -> None:
