@@ -16,7 +16,14 @@ from oci_layouts import LAYOUTS
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
 from sapwood.patch.zstd import compress
-from sapwood.workspace import State, Workspace, canonical, open_template, read_manifest
+from sapwood.workspace import (
+    State,
+    Workspace,
+    canonical,
+    open_template,
+    read_manifest,
+    updating,
+)
 from sapwood.workspace import transaction as transactions
 from template_folders import own_files, user_files, write_files, write_template
 
@@ -135,13 +142,13 @@ def test_two_manifests_at_the_top_are_one_too_many(folder: Path, tmp_path: Path)
 def test_a_template_that_changes_while_it_is_read(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Workspace._staged
+    real = updating.staged
 
     def staged(*arguments: object) -> object:
         write_files(folder, {"tests/a.py": "another\n"})
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Workspace, "_staged", staged)
+    monkeypatch.setattr(updating, "staged", staged)
     with pytest.raises(InvalidTemplate, match="changed in the template while it was read"):
         Workspace.init(tmp_path / "course", folder)
     assert user_files(tmp_path / "course") == {}

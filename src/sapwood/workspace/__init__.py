@@ -19,7 +19,7 @@ from sapwood.workspace.modules import Module
 from sapwood.workspace.planning import Change, plan_changes
 from sapwood.workspace.policies import Policy, PolicyRule, Rules
 from sapwood.workspace.record import FileEntry, Record
-from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.results import Difference, FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.sources import open_template, read_manifest
 from sapwood.workspace.states import Action, Blocked, Content, State
 from sapwood.workspace.template import Template
@@ -35,6 +35,7 @@ __all__ = [
     "DataFile",
     "DataStatus",
     "Dataset",
+    "Difference",
     "Fetched",
     "FileEntry",
     "FileStatus",

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from sapwood.errors import InvalidWorkspace
+from sapwood.errors import InvalidWorkspace, IoError
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import raw_hash
 from sapwood.workspace.durable import (
@@ -73,6 +73,36 @@ def read_journal(places: Places) -> Journal | None:
         return None
     except InvalidWorkspace as e:
         raise type(e)(f"{e}; {REMEDY}") from e
+
+
+def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str, ...]:
+    """Makes a change that was staged. From here on a kill is repaired by the next change.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        journal: of the change.
+        before: the record as it is, None where it is not at hand.
+
+    Returns:
+        The paths that somebody else has written to meanwhile.
+
+    Raises:
+        OSError: the system refused the journal; nothing was changed.
+        IoError: it refused later; the next change finishes this one.
+    """
+    try:
+        write_whole(places.journal, journal.to_bytes())
+    except OSError:
+        if not is_there(places.journal):
+            tidy(places, before)
+        raise
+    try:
+        return carry_out(places, journal)
+    except OSError as e:
+        raise IoError(
+            f"{e.filename or places.root}: {e.strerror or e}; the change is half made: "
+            "see to this, and update again to finish it"
+        ) from e
 
 
 def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:

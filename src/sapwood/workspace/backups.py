@@ -34,7 +34,8 @@ class Backup:
 
     Attributes:
         name: of its folder.
-        label: what it was made before: 'init', 'update', 'restore'.
+        label: what it was made before: 'init', 'update', 'restore', or the name of the module
+            that was updated or reset.
         created: in UTC.
         version: of the template, as it was before; None before there was one.
         files: path to 'sha256:…' of the bytes that were there.

@@ -44,7 +44,20 @@ class Module:
         That is so if a folder on its path has the module's name, or if the file or a folder
         has that name before the first dot, as in 'modules/05_autograd.ipynb'.
         """
-        return any(part.partition(".")[0] == self.name for part in path.split("/"))
+        return self.folder_in(path) is not None
+
+    def folder_in(self, path: str) -> str | None:
+        """The part of a path up to the module's name: 'modules/05_autograd'.
+
+        Returns:
+            The whole path where the file itself has the name; None of a file that is not
+            the module's.
+        """
+        parts = path.split("/")
+        for number, part in enumerate(parts, start=1):
+            if part.partition(".")[0] == self.name:
+                return "/".join(parts[:number])
+        return None
 
 
 def modules_of(table: Table) -> tuple[Module, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from packaging.version import Version
@@ -44,6 +44,30 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
             f"expected version {record.template_version} of {name} or later, found "
             f"{template.version}; allow the downgrade if you mean it"
         )
+
+
+def check_versions(
+    changes: Iterable[Change], template: Template, files: Mapping[str, FileEntry]
+) -> None:
+    """Sees to it that no file goes back to an earlier version.
+
+    A module that was updated alone is of a later version than the workspace.
+
+    Args:
+        changes: that write to files of the user's.
+        template: that they come from.
+        files: what was installed, by path.
+
+    Raises:
+        InputError: one would.
+    """
+    for change in changes:
+        entry = files.get(change.moved_from or change.path)
+        if entry is not None and Version(entry.version) > template.manifest.version:
+            raise InputError(
+                f"{change.path}: expected version {entry.version} or later, which it has, found "
+                f"{template.version}; allow the downgrade if you mean it"
+            )
 
 
 @contextlib.contextmanager

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TypeVar
 
-from sapwood.workspace.policies import Policy, Rules, action_for
+from sapwood.workspace.modules import Module
+from sapwood.workspace.policies import Asked, Policy, Rules, action_for
 from sapwood.workspace.states import Action, Blocked, Content, Found, State, state_of
 
 Entry = TypeVar("Entry")
@@ -18,6 +20,23 @@ Entry = TypeVar("Entry")
 WRITING = frozenset({Action.INSTALL, Action.REPLACE, Action.SET_MODE, Action.REMOVE})
 IN_CONFLICT = frozenset({Action.LAY_BESIDE, Action.SKIP})
 FROM_TEMPLATE = frozenset({Action.ADOPT, Action.INSTALL, Action.REPLACE, Action.SET_MODE})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The one module that a change is for.
+
+    Attributes:
+        module: whose files are planned, and no others.
+        asked: what the user asks for of them, protected ones included.
+    """
+
+    module: Module
+    asked: Asked
+
+    def holds(self, path: str, source: str | None) -> bool:
+        """Whether a file is the module's, under the name it has or under the one it had."""
+        return self.module.holds(path) or (source is not None and self.module.holds(source))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,8 +85,9 @@ def plan_changes(
     rules: Rules,
     *,
     replace: bool = False,
+    scope: Scope | None = None,
 ) -> tuple[Change, ...]:
-    """What an update would do, by path.
+    """What an update would do.
 
     Args:
         recorded: what was installed, by path.
@@ -76,26 +96,33 @@ def plan_changes(
         rules: what it says of its files.
         replace: whether files in conflict are backed up and replaced, rather than kept
             with the template's beside them. Protected files are never replaced.
+        scope: the module that is asked for; by default all files, as their policies say.
 
     Returns:
-        A change for each path that is recorded or in the template, by path. A file that
-        was renamed has one change, under its new name.
+        A change for each path that is recorded or in the template, and in the scope: in
+        the order of the policies, those of one policy by path. A file that was renamed has
+        one change, under its new name.
     """
     moves = renamed(recorded, found, new, rules.renames)
     sources = set(moves.values())
-    changes = []
+    placed = []
     for path in sorted((recorded.keys() | new.keys()) - sources):
         source = moves.get(path)
+        if scope is not None and not scope.holds(path, source):
+            continue
         known = path if source is None else source
         b, c, n = recorded.get(known), found.get(known), new.get(path)
         state = state_of(b, c, n)
-        rule = rules.rule(path)
+        place, rule = rules.placed(path)
         retired = state is State.RETIRED and rules.is_retired(path)
-        action = action_for(rule, state, replace=replace, retired=retired)
-        if action is Action.ADOPT and rule.policy is not Policy.PROTECT and mode_changed(b, c, n):
+        asked = None if scope is None else scope.asked
+        action = action_for(rule, state, replace=replace, retired=retired, asked=asked)
+        touched = rule.policy is not Policy.PROTECT or asked is not None
+        if action is Action.ADOPT and touched and mode_changed(b, c, n):
             action = Action.SET_MODE
-        changes.append(Change(path, state, action, rule.policy, b, c, n, source))
-    return tuple(changes)
+        placed.append((place, Change(path, state, action, rule.policy, b, c, n, source)))
+    placed.sort(key=itemgetter(0))  # which keeps the order of paths
+    return tuple(change for _, change in placed)
 
 
 def renamed(

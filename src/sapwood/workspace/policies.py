@@ -56,7 +56,14 @@ class Rules:
 
     def rule(self, path: str) -> PolicyRule:
         """The rule for a path."""
-        return next((one for one in self.policies if one.pattern.matches(path)), DEFAULT)
+        return self.placed(path)[1]
+
+    def placed(self, path: str) -> tuple[int, PolicyRule]:
+        """The rule for a path, and its place among the rules; the default comes last."""
+        for place, rule in enumerate(self.policies):
+            if rule.pattern.matches(path):
+                return place, rule
+        return len(self.policies), DEFAULT
 
     def is_retired(self, path: str) -> bool:
         """Whether the template says that a file is to leave."""
@@ -107,7 +114,34 @@ ACTIONS: Mapping[Policy, Mapping[State, Action]] = {
 """What is done by policy. `action_for` adds what options and other lines of a manifest say."""
 
 
-def action_for(rule: PolicyRule, state: State, *, replace: bool, retired: bool) -> Action:
+class Asked(enum.StrEnum):
+    """What the user asks for of a file, whatever its policy."""
+
+    UPDATE = "update"  # the template's, unless only the user changed it
+    RESET = "reset"  # the template's
+
+
+TO_LATEST: Mapping[State, Action] = {
+    State.OUTDATED: Action.REPLACE,
+    State.CONFLICT: Action.REPLACE,
+    State.COLLISION: Action.REPLACE,
+    State.DELETED: Action.INSTALL,
+}
+ON_REQUEST: Mapping[Asked, Mapping[State, Action]] = {
+    Asked.UPDATE: TO_LATEST,
+    Asked.RESET: {
+        **TO_LATEST,
+        State.MODIFIED: Action.REPLACE,
+        State.RETIRED: Action.KEEP,
+        State.ORPHAN: Action.KEEP,
+    },
+}
+"""What is done on request; for other states as the policy says."""
+
+
+def action_for(
+    rule: PolicyRule, state: State, *, replace: bool, retired: bool, asked: Asked | None = None
+) -> Action:
     """What is done about a file.
 
     Args:
@@ -115,7 +149,13 @@ def action_for(rule: PolicyRule, state: State, *, replace: bool, retired: bool) 
         state: of it.
         replace: whether files in conflict are to be backed up and replaced.
         retired: whether the template says that it is to leave.
+        asked: what the user asks for of this file. Only a reset is for files that are
+            installed `once`.
     """
+    if asked is Asked.RESET or (asked is Asked.UPDATE and rule.policy is not Policy.ONCE):
+        wanted = ON_REQUEST[asked].get(state)
+        if wanted is not None:
+            return wanted
     action = ACTIONS[rule.policy][state]
     if action is Action.LAY_BESIDE and replace and rule.policy is not Policy.PROTECT:
         return Action.REPLACE

@@ -54,7 +54,8 @@ class Record:
     Attributes:
         template: name of the template.
         workspace_version: the template's version that the workspace was made from.
-        template_version: the one that it was last updated to.
+        template_version: the one that it was last updated to, as a whole: files of single
+            modules may be of later ones.
         created, last_updated: in UTC.
         files: what was installed, by path.
     """

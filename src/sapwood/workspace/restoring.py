@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.errors import InputError, InvalidWorkspace, IoError
+from sapwood.workspace.applying import commit, tidy
 from sapwood.workspace.backups import FILES, read_backup
 from sapwood.workspace.durable import read_stripes
+from sapwood.workspace.journal import Journal
 from sapwood.workspace.places import Places
+from sapwood.workspace.results import Restored
 from sapwood.workspace.scanning import Disk
-from sapwood.workspace.staging import Stage
+from sapwood.workspace.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.stamps import Stamps
 from sapwood.workspace.states import Blocked, Content
+
+
+def restore_files(
+    places: Places, backup: str, paths: Sequence[str] | None, now: datetime
+) -> Restored:
+    """Puts files of a backup back, with nothing left to recover.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        backup: its name.
+        paths: of the files; None for all of the backup.
+        now: the time.
+
+    Raises:
+        InputError: there is no such backup, or the file is not in it.
+        InvalidWorkspace: the backup is damaged, or something is in the way.
+        IoError, OSError: the system refused.
+    """
+    chosen = chosen_files(places, backup, paths)
+    stage = Stage(places)
+    try:
+        done = stage_restore(places, backup, chosen, stage)
+        saved = stage.finish("restore", now, None)
+    except ChangedMeanwhile as e:
+        raise IoError(f"{e}: is being written to; try again when it is not") from e
+    finally:
+        if not stage.steps:
+            tidy(places, None)
+    missed: tuple[str, ...] = ()
+    if stage.steps:
+        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+    unchanged = tuple(path for path in chosen if path not in done)
+    return Restored(tuple(done), unchanged, saved, missed)
 
 
 def chosen_files(places: Places, name: str, paths: Sequence[str] | None) -> dict[str, str]:

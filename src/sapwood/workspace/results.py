@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from sapwood.workspace.manifest import USER
+from sapwood.workspace.modules import Module
 from sapwood.workspace.planning import Change
 from sapwood.workspace.record import Record
 from sapwood.workspace.states import State
@@ -18,13 +20,19 @@ class Plan:
         template: name of it.
         from_version: that the workspace has; None while it is being made.
         to_version: of the template.
-        changes: one a path, by path.
+        changes: one a path, in the order of the template's policies, then by path.
+        user: what the template calls owners of a workspace.
+        modules: of the template.
+        module: the one that the change is for; None where it is for all files.
     """
 
     template: str
     from_version: str | None
     to_version: str
     changes: tuple[Change, ...]
+    user: str = USER
+    modules: tuple[Module, ...] = ()
+    module: Module | None = None
 
     @property
     def updates(self) -> tuple[Change, ...]:
@@ -54,6 +62,22 @@ class Outcome:
     incoming: Mapping[str, str]
     missed: tuple[str, ...]
     recovered: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """How a file of the user's differs from the template's.
+
+    Attributes:
+        path: of it.
+        state: of it.
+        lines: a unified diff that leads from the user's to the template's; None if one of
+            them is no text, or too long to compare.
+    """
+
+    path: str
+    state: State
+    lines: tuple[str, ...] | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

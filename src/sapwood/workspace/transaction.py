@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -156,11 +156,19 @@ class Update:
         weights = change.policy is Policy.WEIGHTS and change.action is Action.REPLACE
         return self.stage.take(path, change.found, back_up=not (weights and untouched))
 
-    def record_after(self, changes: Iterable[Change], now: datetime) -> Record:
-        """What the record says once the changes are made; keeps the blobs it needs."""
+    def record_after(self, changes: Sequence[Change], now: datetime, *, whole: bool) -> Record:
+        """What the record says once the changes are made; keeps the blobs it needs.
+
+        Args:
+            changes: that are made. What it says of other files stays.
+            now: the time.
+            whole: whether these are all changes that lead to the template's version: of a
+                part the workspace keeps the version that it has.
+        """
         before = {} if self.record is None else dict(self.record.files)
         kept = set() if self.record is None else set(self.record.blobs())
-        files: dict[str, FileEntry] = {}
+        planned = {name for one in changes for name in (one.path, one.moved_from)}
+        files = {path: entry for path, entry in before.items() if path not in planned}
         for change in changes:
             known = change.path if change.moved_from is None else change.moved_from
             old, new = before.get(known), self._entry(change)
@@ -171,7 +179,7 @@ class Update:
             if entry is new and entry.blob is not None and entry.blob not in kept:
                 kept.add(entry.blob)
                 self.stage.keep_blob(entry.blob, self._new(change).read())
-        return self._record(files, now)
+        return self._record(files, now, whole=whole)
 
     def _entry(self, change: Change) -> FileEntry | None:
         """What the record says of the template's file."""
@@ -191,11 +199,12 @@ class Update:
             blob = hashlib.sha256(file.read()).hexdigest()
         return FileEntry(self.template.version, change.new, file.size, blob)
 
-    def _record(self, files: dict[str, FileEntry], now: datetime) -> Record:
+    def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
         version, name = self.template.version, self.template.manifest.name
         if self.record is None:
             return Record(name, version, version, now, now, files)
         before = self.record
+        version = version if whole else before.template_version
         if before.files == files and before.template_version == version:
             return before
         # A clock that was set back does not turn the order of updates.

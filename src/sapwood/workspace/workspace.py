@@ -9,37 +9,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from sapwood.errors import InputError, InvalidWorkspace, IoError
-from sapwood.workspace.applying import carry_out, read_journal, read_record, recover, tidy
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.workspace.applying import read_journal, read_record, recover
 from sapwood.workspace.backups import Backup, list_backups
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
-from sapwood.workspace.durable import is_there, make_folder, read_whole, write_whole
-from sapwood.workspace.journal import Journal
+from sapwood.workspace.differences import difference_of, shown_text
+from sapwood.workspace.durable import make_folder, read_whole
 from sapwood.workspace.lines import LineChanges, count_changes
 from sapwood.workspace.locking import locked
-from sapwood.workspace.opening import (
-    TemplateSource,
-    check_source,
-    opened,
-    system_errors,
-    with_note,
-)
+from sapwood.workspace.opening import TemplateSource, opened, system_errors
 from sapwood.workspace.places import Places, find_above, find_places, resolved
-from sapwood.workspace.planning import plan_changes
 from sapwood.workspace.record import Record
-from sapwood.workspace.restoring import chosen_files, stage_restore
-from sapwood.workspace.results import FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.restoring import restore_files
+from sapwood.workspace.results import Difference, FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.scanning import Disk, scan
-from sapwood.workspace.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.stamps import Stamps
-from sapwood.workspace.states import Blocked, State, state_of
-from sapwood.workspace.template import Template
-from sapwood.workspace.transaction import Update
+from sapwood.workspace.states import Blocked, state_of
+from sapwood.workspace.updating import Request, make_update, plan_request
 
 Clock: TypeAlias = Callable[[], datetime]
-
-ATTEMPTS = 3  # times that an update is planned anew because somebody is writing
 
 
 def utc_now() -> datetime:
@@ -137,7 +126,9 @@ class Workspace:
                     raise InputError(
                         f"{places.root}: is a workspace of {places.name} already; update it"
                     )
-                outcome = workspace._update(record, source, "init", replace=False)
+                # What was begun with a later version may be finished with this one.
+                request = Request(allow_downgrade=True)
+                outcome = make_update(places, record, source, "init", clock(), request)
             return workspace, dataclasses.replace(outcome, recovered=recovered is not None)
 
     @property
@@ -180,19 +171,13 @@ class Workspace:
         *,
         replace: bool = False,
         allow_downgrade: bool = False,
+        module: str | None = None,
     ) -> Plan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
         """
-        with opened(template) as source, system_errors(self.root):
-            record = self._record()
-            check_source(record, source, allow_downgrade=allow_downgrade)
-            stamps = Stamps(self._places.stamps)
-            try:
-                return self._plan(record, source, stamps, replace=replace)
-            finally:
-                stamps.keep()
+        return self._planned(template, Request(replace, allow_downgrade, module))
 
     def update(
         self,
@@ -200,6 +185,7 @@ class Workspace:
         *,
         replace: bool = False,
         allow_downgrade: bool = False,
+        module: str | None = None,
     ) -> Outcome:
         """Brings a workspace to the version of a template, as its policies say.
 
@@ -210,12 +196,16 @@ class Workspace:
             replace: back up and replace files in conflict, rather than keep them and lay
                 the template's beside; protected files are kept in any case.
             allow_downgrade: to a version before the one that the workspace has.
+            module: number or name of the one module whose files are updated, protected ones
+                too. Those in conflict are backed up and replaced, those that were deleted
+                come back; what only the user changed stays. All other files, and the version
+                of the workspace, stay as they are.
 
         Returns:
             What was done.
 
         Raises:
-            InputError: another template, or an earlier version.
+            InputError: another template, an earlier version, or no such module.
             InvalidTemplate: the template breaks the rules.
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             WorkspaceBusy: another program is changing the workspace.
@@ -223,6 +213,55 @@ class Workspace:
             IoError: the system refused. Either nothing was changed, or the next update
                 finishes this one.
         """
+        return self._updated(template, Request(replace, allow_downgrade, module))
+
+    def plan_reset(
+        self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
+    ) -> Plan:
+        """Says what `reset` would do, and changes nothing of the user's.
+
+        Args, Raises: as of `reset`, but for what writing adds.
+        """
+        return self._planned(template, Request(False, allow_downgrade, module, reset=True))
+
+    def reset(
+        self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
+    ) -> Outcome:
+        """Makes all files that a template has of a module the template's again.
+
+        What the user changed is in the backup, which has the module's name. Files that the
+        template does not have stay, and so does the version of the workspace.
+
+        Args:
+            template: that the workspace was made from, of any version.
+            module: number or name of the module.
+            allow_downgrade: to a version before the one that the workspace has.
+
+        Returns:
+            What was done.
+
+        Raises:
+            As `update`.
+        """
+        return self._updated(template, Request(False, allow_downgrade, module, reset=True))
+
+    def differences(
+        self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
+    ) -> tuple[Difference, ...]:
+        """How the user's files of a module differ from the template's, which `reset` brings.
+
+        Args, Raises: as of `plan_reset`.
+        """
+        with opened(template) as source:
+            plan = self.plan_reset(source, module, allow_downgrade=allow_downgrade)
+            with system_errors(self.root):
+                return tuple(difference_of(one, self.root, source) for one in plan.updates)
+
+    def _planned(self, template: TemplateSource, request: Request) -> Plan:
+        with opened(template) as source, system_errors(self.root):
+            return plan_request(self._places, self._record(), source, request)
+
+    def _updated(self, template: TemplateSource, request: Request) -> Outcome:
         with opened(template) as source, system_errors(self.root):
             self._places.check()
             with locked(self._places.lock):
@@ -230,85 +269,9 @@ class Workspace:
                 before = read_record(self._places)
                 finished = recover(self._places)
                 record = self._record() if finished is not None or before is None else before
-                check_source(record, source, allow_downgrade=allow_downgrade)
-                outcome = self._update(record, source, "update", replace=replace)
+                now = self._clock()
+                outcome = make_update(self._places, record, source, "update", now, request)
             return dataclasses.replace(outcome, recovered=finished is not None)
-
-    def _plan(
-        self, record: Record | None, template: Template, stamps: Stamps, *, replace: bool
-    ) -> Plan:
-        new = template.contents(stamps)
-        recorded = {} if record is None else record.contents()
-        rules = template.manifest.rules
-        paths = recorded.keys() | new.keys()
-        changes = plan_changes(
-            recorded, scan(self.root, paths, stamps), new, rules, replace=replace
-        )
-        files = {} if record is None else record.files
-        noted = tuple(with_note(one, template, files) for one in changes)
-        version = None if record is None else record.template_version
-        return Plan(template.manifest.name, version, template.version, noted)
-
-    def _update(
-        self, record: Record | None, template: Template, label: str, *, replace: bool
-    ) -> Outcome:
-        """Plans, stages and applies, with the lock held and nothing left to recover."""
-        for attempt in range(ATTEMPTS):
-            stamps = Stamps(self._places.stamps)
-            try:
-                plan = self._plan(record, template, stamps, replace=replace)
-            finally:
-                stamps.keep()
-            stage = Stage(self._places)
-            try:
-                backup, journal = self._staged(plan, template, record, stage, label)
-                break
-            except ChangedMeanwhile as e:
-                if attempt + 1 == ATTEMPTS:
-                    tidy(self._places, record)
-                    raise IoError(f"{e}: is being written to; try again when it is not") from e
-            except BaseException:
-                tidy(self._places, record)
-                raise
-        missed: tuple[str, ...] = ()
-        if journal.steps or journal.record is not record:
-            missed = self._commit(journal, record)
-        else:
-            tidy(self._places, None)
-        laid = {
-            one.path: self._places.incoming(template.version, one.path)
-            for one in plan.conflicts
-            if one.state is not State.BLOCKED
-        }
-        return Outcome(plan, backup, laid, missed, recovered=False)
-
-    def _staged(
-        self, plan: Plan, template: Template, record: Record | None, stage: Stage, label: str
-    ) -> tuple[str | None, Journal]:
-        """Stages a plan."""
-        now = self._clock()
-        update = Update(self._places, template, record, stage)
-        for change in plan.changes:
-            update.add(change)
-        after = update.record_after(plan.changes, now)
-        backup = stage.finish(label, now, plan.from_version)
-        return backup, Journal(stage.folder, tuple(stage.steps), after)
-
-    def _commit(self, journal: Journal, before: Record | None) -> tuple[str, ...]:
-        """From here on a kill is repaired by the next change."""
-        try:
-            write_whole(self._places.journal, journal.to_bytes())
-        except OSError:
-            if not is_there(self._places.journal):
-                tidy(self._places, before)
-            raise
-        try:
-            return carry_out(self._places, journal)
-        except OSError as e:
-            raise IoError(
-                f"{e.filename or self.root}: {e.strerror or e}; the change is half made: "
-                "see to this, and update again to finish it"
-            ) from e
 
     def status(self) -> Status:
         """Tells which of the installed files the user has changed.
@@ -355,7 +318,9 @@ class Workspace:
             base = Blobs(self._places.blobs).get(entry.blob, entry.size)
             there = isinstance(Disk(self.root).status(path), os.stat_result)
             data = read_whole(self.root / path, LARGEST) if there else b""
-            return None if data is None else count_changes(base, data)
+            if data is None:
+                return None
+            return count_changes(shown_text(base, path), shown_text(data, path))
 
     def backups(self) -> list[Backup]:
         """All backups, the oldest first.
@@ -388,18 +353,4 @@ class Workspace:
             with locked(self._places.lock):
                 read_record(self._places)  # one that is too new is not ours to change
                 recover(self._places)
-                chosen = chosen_files(self._places, backup, paths)
-                stage = Stage(self._places)
-                try:
-                    done = stage_restore(self._places, backup, chosen, stage)
-                    saved = stage.finish("restore", self._clock(), None)
-                except ChangedMeanwhile as e:
-                    raise IoError(f"{e}: is being written to; try again when it is not") from e
-                finally:
-                    if not stage.steps:
-                        tidy(self._places, None)
-                missed: tuple[str, ...] = ()
-                if stage.steps:
-                    missed = self._commit(Journal(stage.folder, tuple(stage.steps), None), None)
-            unchanged = tuple(path for path in chosen if path not in done)
-            return Restored(tuple(done), unchanged, saved, missed)
+                return restore_files(self._places, backup, paths, self._clock())

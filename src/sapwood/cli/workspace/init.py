@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell
-from sapwood.cli.workspace.options import (
-    CONFLICTS,
-    add_template,
-    outcome_facts,
-    outcome_lines,
-    sign,
-)
+from sapwood.cli.workspace.options import CONFLICTS, add_template, sign
+from sapwood.cli.workspace.plans import done_lines, outcome_facts
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -48,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     workspace, outcome = Workspace.init(arguments.folder, arguments.template)
     facts = {**outcome_facts("workspace init", outcome), "folder": str(workspace.root)}
     plan = outcome.plan
-    left = [line for line in outcome_lines(outcome, f".{workspace.name}") if "Added" not in line]
+    left = [line for line in done_lines(outcome, workspace.name) if "Added" not in line]
     done = (
         f"{sign('✅')}Made {printable(str(workspace.root))} from {plan.template} "
         f"{plan.to_version}: {count(len(plan.updates), 'file')}"

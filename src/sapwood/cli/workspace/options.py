@@ -1,19 +1,16 @@
-"""What the commands of workspaces have in common: options, exit codes, words."""
+"""What the commands of workspaces have in common: options, exit codes, signs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-from sapwood.cli.reports import count, printable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
 
     from sapwood.cli.arguments import Parser
     from sapwood.cli.workspace.program import Program
-    from sapwood.workspace import Change, Outcome, Plan, Workspace
+    from sapwood.workspace import Workspace
 
 UPDATES = 20  # exit code: there are updates, and nothing is in conflict
 CONFLICTS = 21  # exit code: the user has to look at something
@@ -54,127 +51,35 @@ def opened(arguments: argparse.Namespace) -> Workspace:
     return Workspace.open(arguments.folder, name)
 
 
-def repeated(arguments: argparse.Namespace, command: str, *options: str) -> str:
-    """A command for the same template and workspace, as the user can type it."""
+def add_downgrade(parser: Parser) -> None:
+    """The option `--allow-downgrade`."""
+    parser.add_argument(
+        "--allow-downgrade", action="store_true", help="take an earlier version of the template"
+    )
+
+
+def repeated(
+    arguments: argparse.Namespace, command: str, *options: str, module: str | None = None
+) -> str:
+    """A command for the same template and workspace, as the user can type it.
+
+    Args:
+        arguments: of the command that was typed.
+        command: its words, as 'update'.
+        options: that come last.
+        module: of a command that is for one.
+    """
     program: Program = arguments.program
-    template = () if program.is_bound else (str(arguments.template),)
-    folder = () if arguments.folder is None else ("--folder", arguments.folder)
-    return program.typed(*command.split(), *template, *folder, *options)
+    words = command.split()
+    if not program.is_bound:
+        words.append(str(arguments.template))
+    if module is not None:
+        words.append(module)
+    if arguments.folder is not None:
+        words += ["--folder", arguments.folder]
+    return program.typed(*words, *options)
 
 
 def sign(symbol: str) -> str:
     """A symbol before a line, on a terminal only: pipes get plain words."""
     return f"{symbol} " if sys.stdout.isatty() else ""
-
-
-def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """Changes for programs, without the files of which there is nothing to say."""
-    return [
-        {
-            "path": one.path,
-            "state": one.state.value,
-            "action": one.action.value,
-            "policy": one.policy.value,
-            "note": one.note,
-            "moved_from": one.moved_from,
-        }
-        for one in changes
-        if one.state.value != "identical" or one.is_update
-    ]
-
-
-def plan_facts(command: str, plan: Plan) -> dict[str, Any]:
-    """A plan for programs."""
-    return {
-        "command": command,
-        "template": plan.template,
-        "from_version": plan.from_version,
-        "to_version": plan.to_version,
-        "updates": len(plan.updates),
-        "conflicts": len(plan.conflicts),
-        "changes": change_facts(plan.changes),
-    }
-
-
-def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
-    """What was done, for programs."""
-    return {
-        **plan_facts(command, outcome.plan),
-        "backup": outcome.backup,
-        "incoming": dict(outcome.incoming),
-        "missed": list(outcome.missed),
-        "recovered": outcome.recovered,
-    }
-
-
-def exit_code(plan: Plan) -> int:
-    """What a script is told of a plan."""
-    if plan.conflicts:
-        return CONFLICTS
-    return UPDATES if plan.updates else 0
-
-
-def named(change: Change) -> str:
-    """A file for people, with the reason of its change."""
-    name = printable(change.path)
-    if change.moved_from is not None:
-        name += f", from {printable(change.moved_from)}"
-    return name if change.note is None else f"{name} ({printable(change.note)})"
-
-
-DONE: Mapping[str, tuple[str, str]] = {
-    "install": ("✅", "Added"),
-    "replace": ("✅", "Updated"),
-    "remove": ("✅", "Removed"),
-    "set mode": ("✅", "Changed who may run"),
-}
-LEFT: Mapping[str, str] = {
-    "modified": "you modified it",
-    "conflict": "you modified it, and the template changed it too",
-    "collision": "you have another file of that name",
-    "deleted": "you deleted it",
-    "orphan": "no longer in the template",
-    "retired": "no longer in the template",
-    "outdated": "not modified: safe to update",
-}
-
-
-def outcome_lines(outcome: Outcome, root: str) -> list[str]:
-    """What was done, for people."""
-    plan, missed = outcome.plan, set(outcome.missed)
-    lines = []
-    if outcome.recovered:
-        lines.append("Finished a change that had been interrupted")
-    for change in plan.changes:
-        if change.path in missed:
-            lines.append(f"{sign('⏭️ ')}Skipped {named(change)}: written to meanwhile")
-        elif change.action.value in DONE:
-            symbol, word = DONE[change.action.value]
-            lines.append(f"{sign(symbol)}{word} {named(change)}")
-        else:
-            lines += left_lines(change, outcome)
-    if outcome.backup is not None:
-        lines.append(f"{sign('📦')}Backed up to {root}/backups/{outcome.backup}/")
-    return lines
-
-
-def left_lines(change: Change, outcome: Outcome) -> list[str]:
-    """What is said of a file that was left as it is."""
-    name = named(change)
-    if change.state.value == "blocked":
-        reason = getattr(change.found, "reason", "something")
-        return [f"{sign('⏭️ ')}Skipped {name}: {reason} is in the way"]
-    lines = []
-    if change.moved_from is not None and change.is_update:
-        lines.append(f"{sign('✅')}Moved {name}")
-    if change.path in outcome.incoming:
-        beside = printable(outcome.incoming[change.path])
-        lines.append(f"{sign('⚠️ ')}Kept {name}: the template's is in {beside}")
-    elif change.state.value in LEFT and change.state.value not in {"deleted", "modified"}:
-        lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[change.state.value]}")
-    return lines
-
-
-def counts(plan: Plan) -> str:
-    """How much a plan would do."""
-    return f"{count(len(plan.updates), 'update')}, {count(len(plan.conflicts), 'conflict')}"

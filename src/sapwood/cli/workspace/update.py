@@ -6,33 +6,36 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
-from sapwood.cli.reports import printable, tell
+from sapwood.cli.reports import tell
 from sapwood.cli.workspace.options import (
     CONFLICTS,
-    LEFT,
     UPDATES,
+    add_downgrade,
     add_folder,
     add_template,
-    counts,
-    exit_code,
-    named,
     opened,
+)
+from sapwood.cli.workspace.plans import (
+    check_lines,
+    dry_run_lines,
+    exit_code,
     outcome_facts,
     outcome_lines,
     plan_facts,
-    repeated,
-    sign,
 )
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
-    from sapwood.workspace import Plan
 
 DESCRIPTION = f"""\
 Brings a workspace to a version of its template, as the policies of the template say. Files that
 you changed stay; what is replaced or removed is backed up. An update that was interrupted is
 finished first.
+
+--module is for the files of one module alone, protected ones too: what the template changed is
+updated, what you changed as well is backed up and replaced, what you deleted comes back, and what
+only you changed stays.
 
 exit codes of --check and --dry-run:
   0    nothing to update
@@ -48,6 +51,7 @@ EXAMPLES = (
     "update TEMPLATE --check",
     "update TEMPLATE --folder ~/course --dry-run",
     "update TEMPLATE --replace",
+    "update TEMPLATE --module 05",
 )
 
 
@@ -63,15 +67,18 @@ def add_to(commands: Commands, program: Program) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="back up and replace files in conflict"
     )
-    parser.add_argument(
-        "--allow-downgrade", action="store_true", help="take an earlier version of the template"
-    )
+    parser.add_argument("--module", metavar="NN", help="number or name of a module to update alone")
+    add_downgrade(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     workspace = opened(arguments)
-    options = {"replace": arguments.replace, "allow_downgrade": arguments.allow_downgrade}
+    options = {
+        "replace": arguments.replace,
+        "allow_downgrade": arguments.allow_downgrade,
+        "module": arguments.module,
+    }
     if arguments.check or arguments.dry_run:
         plan = workspace.plan_update(arguments.template, **options)
         lines = check_lines(plan, arguments) if arguments.check else dry_run_lines(plan)
@@ -80,48 +87,5 @@ def run(arguments: argparse.Namespace) -> int:
         return exit_code(plan)
     outcome = workspace.update(arguments.template, **options)
     facts = {**outcome_facts("workspace update", outcome), "applied": True}
-    lines = outcome_lines(outcome, f".{workspace.name}")
-    if not outcome.plan.updates and not outcome.plan.conflicts:
-        lines.append(f"Nothing to update: this is {outcome.plan.to_version}")
-    tell(arguments, facts, "\n".join(lines))
+    tell(arguments, facts, "\n".join(outcome_lines(outcome, workspace.name, arguments)))
     return CONFLICTS if outcome.plan.conflicts or outcome.missed else 0
-
-
-def versions(plan: Plan) -> str:
-    """The line that says which versions meet."""
-    return f"{sign('📦')}Package version: {plan.to_version} (you have {plan.from_version})"
-
-
-def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
-    """What `--check` says."""
-    lines = [versions(plan)]
-    if plan.updates:
-        lines.append(f"{sign('📝')}Available updates:")
-        lines += [f"   {named(one)}" for one in plan.updates]
-    if plan.conflicts:
-        lines.append(f"{sign('⚠️ ')}Conflicts:")
-        lines += [f"   {named(one)}" for one in plan.conflicts]
-    held = [one for one in plan.changes if one.action.value == "hold"]
-    if held:
-        lines.append("Protected, not modified, safe to update on request:")
-        lines += [f"   {named(one)}" for one in held]
-    if plan.updates or plan.conflicts:
-        apply, preview = (repeated(arguments, "update", *one) for one in ((), ("--dry-run",)))
-        lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
-    else:
-        lines.append("Nothing to update")
-    return lines
-
-
-def dry_run_lines(plan: Plan) -> list[str]:
-    """What `--dry-run` says."""
-    lines = [versions(plan)]
-    for change in plan.changes:
-        state = change.state.value
-        if change.is_update or change.is_conflict:
-            moved = " move," if change.moved_from is not None else ""
-            lines.append(f"would{moved} {change.action.value} {named(change)}")
-        elif state in LEFT:
-            lines.append(f"would leave {printable(change.path)}: {LEFT[state]}")
-    lines.append(f"{counts(plan)}; nothing was changed")
-    return lines

@@ -1,0 +1,61 @@
+"""Shows differences: coloured on a terminal, through the user's pager if there is one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from sapwood.cli.reports import printable
+
+if TYPE_CHECKING:
+    from sapwood.workspace import Difference
+
+STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
+
+
+def show_differences(differences: Iterable[Difference]) -> None:
+    """Prints differences."""
+    lines = [line for one in differences for line in difference_lines(one)]
+    if not sys.stdout.isatty():
+        print("\n".join(lines))
+    elif not paged("\n".join([*lines, ""]), os.environ.get("PAGER", "")):
+        show_coloured(lines)
+
+
+def difference_lines(difference: Difference) -> Iterator[str]:
+    """A difference for people, with what would steer a terminal made visible."""
+    if difference.lines is None:
+        yield f"{printable(difference.path)}: no text, or too long to compare"
+        return
+    if not difference.lines:
+        yield f"{printable(difference.path)}: nothing that can be read differs"
+    for line in difference.lines:
+        yield "\t".join(printable(part) for part in line.split("\t"))
+
+
+def paged(text: str, pager: str) -> bool:
+    """Gives a text to a pager; False if there is none, or it cannot be run."""
+    try:
+        words = shlex.split(pager)
+        if not words:
+            return False
+        sys.stdout.flush()
+        subprocess.run(words, input=text.encode(errors="backslashreplace"), check=False)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def show_coloured(lines: Iterable[str]) -> None:
+    """Prints the lines of a diff in colours."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for line in lines:
+        style = next((style for start, style in STYLES if line.startswith(start)), "")
+        console.print(Text(line, style), soft_wrap=True)

@@ -1,0 +1,31 @@
+"""`sapwood workspace module`: commands for one module of a template; a file a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sapwood.cli.arguments import Parser
+from sapwood.cli.workspace import module_diff, module_reset
+from sapwood.cli.workspace.program import commands_text
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
+
+COMMANDS = (module_reset, module_diff)
+EXAMPLES = ("module reset TEMPLATE 05", "module diff TEMPLATE 05")
+
+
+def add_to(commands: Commands, program: Program) -> None:
+    """Adds the commands."""
+    parser = commands.add_parser(
+        "module",
+        help="reset a module, and show what you changed in it",
+        description="Commands for one module.",
+        epilog=commands_text(program.examples(*EXAMPLES, template="course-1.1.0.zip")),
+    )
+    below = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
+    )
+    for command in COMMANDS:
+        command.add_to(below, program)

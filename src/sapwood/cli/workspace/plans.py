@@ -1,0 +1,252 @@
+"""What is printed of plans and of what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sapwood.cli.reports import count, printable
+from sapwood.cli.workspace.options import CONFLICTS, UPDATES, repeated, sign
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sapwood.workspace import Change, Module, Outcome, Plan
+
+
+def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Changes for programs, without the files of which there is nothing to say."""
+    return [
+        {
+            "path": one.path,
+            "state": one.state.value,
+            "action": one.action.value,
+            "policy": one.policy.value,
+            "note": one.note,
+            "moved_from": one.moved_from,
+        }
+        for one in changes
+        if one.state.value != "identical" or one.is_update
+    ]
+
+
+def plan_facts(command: str, plan: Plan) -> dict[str, Any]:
+    """A plan for programs."""
+    return {
+        "command": command,
+        "template": plan.template,
+        "from_version": plan.from_version,
+        "to_version": plan.to_version,
+        "module": None if plan.module is None else plan.module.name,
+        "updates": len(plan.updates),
+        "conflicts": len(plan.conflicts),
+        "changes": change_facts(plan.changes),
+    }
+
+
+def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
+    """What was done, for programs."""
+    return {
+        **plan_facts(command, outcome.plan),
+        "backup": outcome.backup,
+        "incoming": dict(outcome.incoming),
+        "missed": list(outcome.missed),
+        "recovered": outcome.recovered,
+    }
+
+
+def exit_code(plan: Plan) -> int:
+    """What a script is told of a plan."""
+    if plan.conflicts:
+        return CONFLICTS
+    return UPDATES if plan.updates else 0
+
+
+def moved_name(change: Change) -> str:
+    """A file for people."""
+    name = printable(change.path)
+    if change.moved_from is not None:
+        name += f", from {printable(change.moved_from)}"
+    return name
+
+
+def named(change: Change) -> str:
+    """A file for people, with the reason of its change."""
+    name = moved_name(change)
+    return name if change.note is None else f"{name} ({printable(change.note)})"
+
+
+DONE: Mapping[str, tuple[str, str]] = {
+    "install": ("✅", "Added"),
+    "replace": ("✅", "Updated"),
+    "remove": ("✅", "Removed"),
+    "set mode": ("✅", "Changed who may run"),
+}
+LEFT: Mapping[str, str] = {
+    "modified": "you modified it",
+    "conflict": "you modified it, and the template changed it too",
+    "collision": "you have another file of that name",
+    "deleted": "you deleted it",
+    "orphan": "no longer in the template",
+    "retired": "no longer in the template",
+    "outdated": "not modified: safe to update",
+}
+
+
+def versions(plan: Plan) -> str:
+    """The line that says which versions meet."""
+    return f"{sign('📦')}Package version: {plan.to_version} (you have {plan.from_version})"
+
+
+def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
+    """What `update --check` says."""
+    lines = [versions(plan)]
+    if plan.updates:
+        lines.append(f"{sign('📝')}Available updates:")
+        lines += [f"   {named(one)}" for one in plan.updates]
+    if plan.conflicts:
+        lines.append(f"{sign('⚠️ ')}Conflicts:")
+        lines += [f"   {named(one)}" for one in plan.conflicts]
+    held = [one for one in plan.changes if one.action.value == "hold"]
+    if held:
+        lines.append("Protected, not modified, safe to update on request:")
+        lines += [f"   {named(one)}" for one in held]
+    if plan.updates or plan.conflicts:
+        module = () if plan.module is None else ("--module", number_of(plan.module))
+        apply, preview = (
+            repeated(arguments, "update", *module, *one) for one in ((), ("--dry-run",))
+        )
+        lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
+    else:
+        lines.append("Nothing to update")
+    return lines
+
+
+def dry_run_lines(plan: Plan) -> list[str]:
+    """What `--dry-run` says."""
+    lines = [versions(plan)]
+    for change in plan.changes:
+        state = change.state.value
+        if change.is_update or change.is_conflict:
+            moved = " move," if change.moved_from is not None else ""
+            lines.append(f"would{moved} {change.action.value} {named(change)}")
+        elif state in LEFT:
+            lines.append(f"would leave {printable(change.path)}: {LEFT[state]}")
+    lines.append(
+        f"{count(len(plan.updates), 'update')}, {count(len(plan.conflicts), 'conflict')}; "
+        "nothing was changed"
+    )
+    return lines
+
+
+def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) -> list[str]:
+    """What an update did, for people.
+
+    Args:
+        outcome: of it.
+        name: of the workspace's template.
+        arguments: of the command, for those that it advises.
+    """
+    plan = outcome.plan
+    lines = done_lines(outcome, name)
+    skipped = protected(plan)
+    for place, (module, modified) in skipped.items():
+        if modified:
+            reason = f"{printable(plan.user)} modified"
+        elif module is None:
+            reason = "not modified, and the template has another"
+        else:
+            update = repeated(arguments, "update", "--module", number_of(module))
+            reason = f"not modified: '{update}' updates it"
+        lines.append(f"{sign('⏭️ ')}Skipped {printable(place)} ({reason})")
+    modules = {module.name: module for module, modified in skipped.values() if module and modified}
+    if modules:
+        shown = number_of(next(iter(modules.values()))) if len(modules) == 1 else "NN"
+        reset = repeated(arguments, "module reset", module=shown)
+        lines += ["", f"{sign('💡')}To reset a module to latest: {reset}"]
+    if not plan.updates and not plan.conflicts:
+        of_what = "this" if plan.module is None else plan.module.name
+        lines.append(f"Nothing to update: {of_what} is {plan.to_version}")
+    return lines
+
+
+def protected(plan: Plan) -> dict[str, tuple[Module | None, bool]]:
+    """Where the template changed protected files, which an update leaves alone.
+
+    Returns:
+        The folder of a module, or the file where it is in none, to the module and whether
+        the user has modified one of the files there.
+    """
+    found: dict[str, tuple[Module | None, bool]] = {}
+    for change in plan.changes:
+        modified = change.state.value == "conflict" and change.action.value == "keep"
+        if change.policy.value != "protect" or not (modified or change.action.value == "hold"):
+            continue
+        place, module = place_of(change.path, plan)
+        before = found.get(place, (module, False))[1]
+        found[place] = module, before or modified
+    return found
+
+
+def place_of(path: str, plan: Plan) -> tuple[str, Module | None]:
+    """The folder of a module that a file is in, with the module; the file where it is in none."""
+    for module in plan.modules:
+        folder = module.folder_in(path)
+        if folder is not None:
+            return folder, module
+    return path, None
+
+
+def number_of(module: Module) -> str:
+    """A module as its name begins: '05'."""
+    return module.name.partition("_")[0]
+
+
+def done_lines(outcome: Outcome, name: str) -> list[str]:
+    """What was done, for people, and what was left of files that are not protected."""
+    plan, missed = outcome.plan, set(outcome.missed)
+    lines = []
+    if outcome.recovered:
+        lines.append("Finished a change that had been interrupted")
+    for change in plan.changes:
+        if change.path in missed:
+            lines.append(f"{sign('⏭️ ')}Skipped {moved_name(change)}: written to meanwhile")
+        elif change.action.value in DONE:
+            symbol, word = DONE[change.action.value]
+            lines.append(f"{sign(symbol)}{word} {moved_name(change)}")
+        else:
+            lines += left_lines(change, outcome)
+    if outcome.backup is not None and any(map(is_loss, plan.updates)):
+        lines.append(f"{sign('📦')}{backed_up(outcome.backup, name)}")
+    return lines
+
+
+def is_loss(change: Change) -> bool:
+    """Whether something is only in the backup that the user may want back: not old templates'."""
+    found = getattr(change.found, "hash", None)
+    installed = None if change.recorded is None else change.recorded.hash
+    return found is not None and (found != installed or change.action.value == "remove")
+
+
+def backed_up(backup: str, name: str) -> str:
+    """Where a backup lies."""
+    return f"Backed up to .{name}/backups/{backup}/"
+
+
+def left_lines(change: Change, outcome: Outcome) -> list[str]:
+    """What is said of a file that was left as it is."""
+    name, state = moved_name(change), change.state.value
+    if state == "blocked":
+        reason = getattr(change.found, "reason", "something")
+        return [f"{sign('⏭️ ')}Skipped {name}: {reason} is in the way"]
+    lines = []
+    if change.moved_from is not None and change.is_update:
+        lines.append(f"{sign('✅')}Moved {name}")
+    if change.path in outcome.incoming:
+        beside = printable(outcome.incoming[change.path])
+        lines.append(f"{sign('⚠️ ')}Kept {name}: the template's is in {beside}")
+    elif state in {"orphan", "retired"}:
+        lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}")
+    elif state == "modified" and outcome.plan.module is not None:
+        lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}, and the template did not")
+    return lines
