@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from sapwood.workspace import (
     Blocked,
     Change,
     Content,
+    Module,
     Policy,
     PolicyRule,
     Rules,
@@ -17,7 +20,8 @@ from sapwood.workspace import (
     plan_changes,
 )
 from sapwood.workspace.patterns import Pattern
-from sapwood.workspace.planning import recorded_after
+from sapwood.workspace.planning import Scope, recorded_after
+from sapwood.workspace.policies import Asked
 from sapwood.workspace.states import Found
 
 PATHS = st.sampled_from(["a/1", "a/2", "b/1", "b/2", "c", "d"])
@@ -140,3 +144,73 @@ def test_a_file_moves_only_to_where_nothing_is(
             assert change.path not in recorded
             assert change.moved_from not in new
             assert change.found == found.get(change.moved_from)
+
+
+SITUATION = tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool]
+NAMES = {"a/1": "m/05_a/1", "a/2": "m/05_a/2", "b/1": "05_a.py", "b/2": "m/06_a/2", "c": "c/05_ab"}
+MODULE = Module("05_a", "A")
+
+
+@st.composite
+def in_modules(draw: st.DrawFn) -> SITUATION:
+    """A situation in which some files are a module's, and none is at once a file and a folder."""
+    recorded, found, new, rules, replace = draw(situations())
+    of: Callable[[str], str] = lambda path: NAMES.get(path, path)  # noqa: E731
+    renames = {of(a): of(b) for a, b in rules.renames.items()}
+    policies = tuple(
+        PolicyRule(Pattern.of(draw(st.sampled_from(["m/**", "**", "*"]))), one.policy, one.restore)
+        for one in rules.policies
+    )
+    return (
+        {of(path): one for path, one in recorded.items()},
+        {of(path): one for path, one in found.items()},
+        {of(path): one for path, one in new.items()},
+        Rules(policies, renames, rules.retired),
+        replace,
+    )
+
+
+@given(in_modules(), st.sampled_from(Asked))
+def test_one_module_alone_is_planned_and_the_rest_stays(situation: SITUATION, asked: Asked) -> None:
+    recorded, found, new, rules, replace = situation
+    changes = plan_changes(recorded, found, new, rules, replace=replace, scope=Scope(MODULE, asked))
+    everything = plan_changes(recorded, found, new, rules, replace=replace)
+    names = {one.path for one in changes}
+    for change in everything:
+        ours = MODULE.holds(change.path) or MODULE.holds(change.moved_from or "")
+        assert (change.path in names) is ours
+    after, disk = applied(changes, recorded, found)
+    touched = names | {one.moved_from for one in changes}
+    for before, now in ((recorded, after), (found, disk)):
+        assert {k: v for k, v in before.items() if k not in touched} == {
+            k: v for k, v in now.items() if k not in touched
+        }
+    again = plan_changes(after, disk, new, rules, replace=replace, scope=Scope(MODULE, asked))
+    assert [one for one in again if one.is_update] == []
+
+
+@given(in_modules())
+def test_after_a_reset_the_module_is_the_templates(situation: SITUATION) -> None:
+    recorded, found, new, rules, _ = situation
+    changes = plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.RESET))
+    after, disk = applied(changes, recorded, found)
+    for change in changes:
+        if change.new is None:  # what the template does not have stays
+            assert disk.get(change.path) == found.get(change.path)
+        elif not isinstance(change.found, Blocked):
+            there = disk[change.path]
+            assert isinstance(there, Content)
+            assert there.hash == after[change.path].hash == change.new.hash
+        else:
+            assert disk[change.path] == found[change.path]
+
+
+@given(in_modules())
+def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: SITUATION) -> None:
+    recorded, found, new, rules, _ = situation
+    for change in plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.UPDATE)):
+        once, generated = change.policy is Policy.ONCE, change.policy is Policy.GENERATED
+        if change.state is State.MODIFIED:
+            assert (change.action is Action.KEEP) is not generated
+        if once and isinstance(change.found, Content):
+            assert change.action in {Action.KEEP, Action.ADOPT, Action.SET_MODE, Action.REMOVE}

@@ -213,3 +213,63 @@ def test_a_workspace_that_was_not_made_to_the_end_is_made(start: Path, tmp_path:
         found = result(root)
         assert found["files"] == expected["files"], at
         assert found["record"] == expected["record"], at
+
+
+MODULES = """
+[[modules]]
+name = "05_autograd"
+"""
+NOTEBOOK, HINT, CHECK = (
+    "modules/05_autograd/05_autograd.ipynb",
+    "modules/05_autograd/hint.md",
+    "tests/05_autograd/test_a.py",
+)
+MINE_TOO = "modules/05_autograd/mine.py"
+
+
+@pytest.mark.parametrize("module", [Workspace.reset, partial(Workspace.update, module="5")])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_module_is_reset_or_updated_whenever_it_is_killed(
+    module: Callable[..., object], tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    paths = (HINT, CHECK, "modules/06_b/06_b.py", "tests/06_b/test_b.py")
+    first, second = (
+        {NOTEBOOK: notebook(f"x = {number}\n"), **dict.fromkeys(paths, b"%d\n" % number)}
+        for number in (1, 2)
+    )
+    write_template(old, "1.0.0", first, more=MODULES)
+    write_template(new, "1.1.0", second, more=MODULES)
+    start, root = tmp_path / "start", tmp_path / "course"
+    Workspace.init(start, old, clock=Clock())
+    write_files(start, dict.fromkeys(("modules/06_b/06_b.py", MINE_TOO), "mine\n"))
+    write_files(start, {NOTEBOOK: notebook("mine = 1\n", outputs=True)})
+    (start / HINT).unlink()
+    before = set(user_files(start).values())
+
+    def change() -> None:
+        words = {} if isinstance(module, partial) else {"module": "5"}
+        module(Workspace.open(root, clock=Clock("2025-02-01T00:00:00Z")), new, **words)
+
+    def copy() -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(start, root)
+
+    copy()
+    count = calls_of(change, CHANGING)
+    expected = result(root)
+    untouched = {one: data for one, data in user_files(start).items() if "06_b" in one}
+    assert expected["files"] == {
+        **untouched,
+        **{path: second[path] for path in (NOTEBOOK, HINT, CHECK)},
+        MINE_TOO: b"mine\n",
+    }
+    assert expected["version"] == "1.0.0"
+    for at in range(1, count + 1):
+        copy()
+        assert killed_at(change, at)
+        assert before <= kept(root), at
+        Workspace.open(root).record()
+        change()
+        assert before <= kept(root), at
+        assert result(root) == expected, at

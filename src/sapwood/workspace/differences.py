@@ -41,7 +41,8 @@ def cell_text(cell: dict[str, Any]) -> str:
     """A reduced cell: a line with its type and what else counts of it, then its source."""
     more = {name: one for name, one in cell.items() if name not in {"type", "source"}}
     marks = [f"{name}={json.dumps(more[name], sort_keys=True)}" for name in sorted(more)]
-    return "\n".join([" ".join([MARK, f"[{cell['type']}]", *marks]), cell["source"], ""])
+    source = cell["source"].removesuffix("\n")
+    return "\n".join([" ".join([MARK, f"[{cell['type']}]", *marks]), source, ""])
 
 
 def difference_of(change: Change, root: Path, template: Template) -> Difference:

@@ -236,6 +236,7 @@ def backed_up(backup: str, name: str) -> str:
 def left_lines(change: Change, outcome: Outcome) -> list[str]:
     """What is said of a file that was left as it is."""
     name, state = moved_name(change), change.state.value
+    asked = outcome.plan.module is not None
     if state == "blocked":
         reason = getattr(change.found, "reason", "something")
         return [f"{sign('⏭️ ')}Skipped {name}: {reason} is in the way"]
@@ -247,6 +248,6 @@ def left_lines(change: Change, outcome: Outcome) -> list[str]:
         lines.append(f"{sign('⚠️ ')}Kept {name}: the template's is in {beside}")
     elif state in {"orphan", "retired"}:
         lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}")
-    elif state == "modified" and outcome.plan.module is not None:
+    elif state == "modified" and asked and change.policy.value != "once":
         lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}, and the template did not")
     return lines
