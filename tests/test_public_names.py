@@ -172,17 +172,8 @@ def test_workspaces() -> None:
     assert set(workspace.__all__) == {
         *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
-        *(
-            "Difference",
-            "LineChanges",
-            "Manifest",
-            "Module",
-            "Outcome",
-            "Plan",
-            "Policy",
-            "PolicyRule",
-            "Record",
-        ),
+        *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
+        *("PolicyRule", "Record"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,26 +145,31 @@ def test_a_file_moves_only_to_where_nothing_is(
 
 
 SITUATION = tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool]
-NAMES = {"a/1": "m/05_a/1", "a/2": "m/05_a/2", "b/1": "05_a.py", "b/2": "m/06_a/2", "c": "c/05_ab"}
 MODULE = Module("05_a", "A")
+# Of the module, in folders and as a file; of another; of none.
+NAMES = ["m/05_a/1", "m/05_a/2", "05_a.py", "m/06_a/1", "c/05_ab", "d"]
+HERE = st.sampled_from([None, *(Content(f"sha256:{one}", one == "x") for one in "xxyz")])
 
 
 @st.composite
 def in_modules(draw: st.DrawFn) -> SITUATION:
-    """A situation in which some files are a module's, and none is at once a file and a folder."""
-    recorded, found, new, rules, replace = draw(situations())
-    of: Callable[[str], str] = lambda path: NAMES.get(path, path)  # noqa: E731
-    renames = {of(a): of(b) for a, b in rules.renames.items()}
-    policies = tuple(
-        PolicyRule(Pattern.of(draw(st.sampled_from(["m/**", "**", "*"]))), one.policy, one.restore)
-        for one in rules.policies
+    """A situation in which some files are a module's, and in which most files differ."""
+    recorded, new = ({path: draw(HERE) for path in NAMES} for _ in range(2))
+    found = {path: draw(HERE | st.sampled_from([None, Blocked("a link")])) for path in NAMES}
+    old, now = draw(st.permutations(NAMES))[:2]
+    if draw(st.booleans()):  # a rename
+        new[old] = recorded[now] = found[now] = None
+    rules = tuple(
+        PolicyRule(Pattern.of(pattern), draw(st.sampled_from(Policy)), draw(st.booleans()))
+        for pattern in (draw(st.sampled_from(["m/**", "*"])), "**")
     )
+    retired = draw(st.sampled_from([(), (Pattern.of("**"),)]))
     return (
-        {of(path): one for path, one in recorded.items()},
-        {of(path): one for path, one in found.items()},
-        {of(path): one for path, one in new.items()},
-        Rules(policies, renames, rules.retired),
-        replace,
+        {path: one for path, one in recorded.items() if one is not None},
+        dict(found),
+        {path: one for path, one in new.items() if one is not None},
+        Rules(rules, {old: now} if new[old] is None else {}, retired),
+        draw(st.booleans()),
     )
 
 
