@@ -25,6 +25,7 @@ from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
 from sapwood.workspace import Content, FileEntry, Record, open_template
 from sapwood.workspace.archives import archive_template
 from sapwood.workspace.canonical import content_hash
+from sapwood.workspace.differences import shown_text, unified_lines
 from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.manifest import parse_manifest
 from sapwood.workspace.paths import fault_of
@@ -124,6 +125,7 @@ def read_journal(data: bytes) -> None:
 
 def read_notebook(data: bytes) -> None:
     assert content_hash(data, "m.ipynb").partition(":")[0] in {"notebook", "sha256"}
+    unified_lines(shown_text(data, "m.ipynb"), shown_text(data, "m.py"), ("a", "b"))
 
 
 def read_archive(data: bytes) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cli_session import Session
+from cli_session import PROGRAM, Session
 from sapwood.errors import InputError
 from sapwood.workspace import Action, Outcome, State, Workspace
+from sapwood.workspace.differences import shown_text
 from template_folders import (
     Clock,
     notebook,
@@ -18,6 +19,7 @@ from template_folders import (
     write_files,
     write_template,
 )
+from typed_terminal import typed
 
 MODULES = """
 [[modules]]
@@ -334,6 +336,32 @@ def test_what_a_reset_says_of_several_folders_and_of_what_is_in_the_way(session:
         21,
         f"Skipped {HOME}/both: a folder is in the way\n",
     )
+
+
+def test_a_question_about_many_files(session: Session) -> None:
+    more: dict[str, str | bytes] = {f"{HOME}/more_{number}": "2\n" for number in range(9)}
+    write_files(session / "new", more)
+    command = ["workspace", "module", "reset", "new", "05", "--folder", "course"]
+    answers = ["\x80 ist keine Zahl\n", "3\n"]
+    code, shown = typed([*PROGRAM, *command], session.folder, answers)
+    assert (code, "Expected a number from 1 to 3\n" in shown) == (1, True)
+    heading = f"{HOME} and tests/05_autograd and once/05_autograd"
+    assert shown.startswith(f"⚠️  This will reset {heading} to the latest template.\n\n")
+    files = [line for line in shown.splitlines() if " file: " in line]
+    assert [line.replace(f"{HOME}/", "") for line in files] == [
+        *("New file: added", "Current file: both", "Missing file: deleted", "Current file: mine"),
+        *(f"New file: more_{number}" for number in range(6)),
+    ]
+    assert "\nAnd 7 more files.\n\nOptions:\n" in shown
+
+
+@pytest.mark.parametrize("depth", [10, *range(900, 1000, 3), 100_000])
+def test_no_notebook_is_too_deep_to_be_shown(depth: int) -> None:
+    value = b"[" * depth + b"]" * depth
+    cell = b'{"cell_type": "code", "source": "x = 1", "metadata": {"tags": %b}}' % value
+    book = b'{"nbformat": 4, "cells": [%b]}' % cell
+    shown = shown_text(book, "m.ipynb")
+    assert shown == book or shown.startswith(b"# %% [code] tags=[")
 
 
 def test_what_an_update_of_a_module_says(session: Session) -> None:

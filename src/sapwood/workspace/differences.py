@@ -32,9 +32,10 @@ def shown_text(data: bytes, path: str) -> bytes:
         return data
     try:
         cells = json.loads(reduced_notebook(data))
-    except Unreadable:
+        text = "\n".join(cell_text(one) for one in cells)
+    except (Unreadable, RecursionError):
         return data
-    return "\n".join(cell_text(one) for one in cells).encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace")
 
 
 def cell_text(cell: dict[str, Any]) -> str:

@@ -25,11 +25,11 @@ def choose(options: Sequence[str]) -> int | None:
     try:
         while True:
             print("Choice [1]: ", end="", flush=True)
-            line = sys.stdin.readline()
+            line = sys.stdin.buffer.readline()  # not every terminal sends UTF-8
             if not line:
                 print()
                 return None
-            word = line.strip() or "1"
+            word = line.decode(errors="replace").strip() or "1"
             if word in map(str, range(1, len(options) + 1)):
                 return int(word)
             print(f"Expected a number from 1 to {len(options)}")

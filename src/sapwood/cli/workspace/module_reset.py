@@ -110,7 +110,7 @@ def agreed(
 ) -> bool:
     """Shows what would be reset, and asks whether it is to be."""
     print(f"{sign('⚠️ ')}This will reset {places(plan.updates, plan)} to the latest template.\n")
-    for change in plan.updates[:MOST_SHOWN]:
+    for change in protected_first(plan.updates)[:MOST_SHOWN]:
         print("\n".join([*file_lines(change, workspace), ""]))
     more = len(plan.updates) - MOST_SHOWN
     if more > 0:
@@ -125,10 +125,14 @@ def agreed(
     return choice == RESET
 
 
+def protected_first(changes: Iterable[Change]) -> list[Change]:
+    """Changes, those of what the user works on first."""
+    return sorted(changes, key=lambda one: one.policy.value != "protect")
+
+
 def places(changes: Iterable[Change], plan: Plan) -> str:
-    """The folders of a module that changes are in, those with protected files first."""
-    ordered = sorted(changes, key=lambda one: one.policy.value != "protect")
-    found = dict.fromkeys(place_of(one.path, plan)[0] for one in ordered)
+    """The folders of a module that changes are in."""
+    found = dict.fromkeys(place_of(one.path, plan)[0] for one in protected_first(changes))
     return " and ".join(printable(one) for one in found)
 
 
@@ -136,7 +140,8 @@ def file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
     """A file that would be reset."""
     known = change.path if change.moved_from is None else change.moved_from
     if change.found is None:
-        yield f"Missing file: {printable(known)}"
+        word = "New" if change.recorded is None else "Missing"
+        yield f"{word} file: {printable(known)}"
         return
     status = os.lstat(workspace.root / known)
     written = datetime.fromtimestamp(status.st_mtime)
@@ -168,8 +173,8 @@ def nothing_lines(plan: Plan) -> list[str]:
     lines = blocked_lines(plan)
     if not lines:
         name = "the module" if plan.module is None else plan.module.name
-        home = [one for one in plan.changes if one.policy.value == "protect"] or plan.changes
-        where = places(home[:1], plan) if home else name
+        home = protected_first(plan.changes)[:1]
+        where = places(home, plan) if home else name
         lines.append(f"{where} is as in version {plan.to_version}: nothing to reset")
     return lines
 
@@ -196,4 +201,5 @@ def reset_lines(outcome: Outcome, name: str) -> list[str]:
     done = [one for one in plan.updates if one.path not in missed]
     if done:
         lines.append(f"{sign('✅')}Reset {places(done, plan)} to version {plan.to_version}")
-    return lines
+    # Somebody may have done it while the question was open.
+    return lines or nothing_lines(plan)
