@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 LARGEST = 16 << 20  # bytes of a file that is looked into
 STRIPE = 1 << 20  # bytes hashed at once
 NOTEBOOK = ".ipynb"
 MOST_VALUES = 1_000_000  # commas and brackets of a notebook, a bound on what parsing takes
 CELLS = frozenset({"code", "markdown", "raw"})
+
+PairsHook: TypeAlias = Callable[[list[tuple[str, Any]]], Any]
 
 
 class Unreadable(ValueError):
@@ -90,18 +92,35 @@ def reduced_notebook(data: bytes) -> bytes:
     Raises:
         Unreadable: it is no notebook of format 4.
     """
-    if sum(data.count(one) for one in (b",", b"[", b"{")) > MOST_VALUES:
-        raise Unreadable("too many values")
+    book = parsed_notebook(data)
     try:
-        book = json.loads(data.decode("utf-8-sig"))
-        if not isinstance(book, dict) or book.get("nbformat") != 4:
-            raise Unreadable("expected a notebook of format 4")
         cells = [reduced_cell(one) for one in listed(book.get("cells"))]
         while cells and is_blank(cells[-1]):
             cells.pop()
         return json.dumps(cells, sort_keys=True, separators=(",", ":")).encode()
     except (ValueError, RecursionError) as e:
         raise Unreadable(str(e)) from e
+
+
+def parsed_notebook(data: bytes, pairs: PairsHook | None = None) -> dict[str, Any]:
+    """The JSON values of a notebook, in bounded memory.
+
+    Args:
+        data: of the file.
+        pairs: makes an object of its fields; raises ValueError for those it refuses.
+
+    Raises:
+        Unreadable: it is no notebook of format 4.
+    """
+    if sum(data.count(one) for one in (b",", b"[", b"{")) > MOST_VALUES:
+        raise Unreadable("too many values")
+    try:
+        book = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as e:
+        raise Unreadable(str(e)) from e
+    if not isinstance(book, dict) or book.get("nbformat") != 4:
+        raise Unreadable("expected a notebook of format 4")
+    return book
 
 
 def reduced_cell(cell: Any) -> dict[str, Any]:

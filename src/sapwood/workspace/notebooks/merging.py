@@ -1,0 +1,297 @@
+"""Decides what becomes of each cell when a template changes a notebook that its user edited.
+
+Solution cells keep the user's source, under the metadata that nbgrader needs now. Locked
+cells are the template's. In all others the side that changed a cell has its way, and the
+user where both did. Whatever text of either side is not in the result is in the report.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sapwood.workspace.notebooks.cells import Book, Cell, Role, read_book
+from sapwood.workspace.notebooks.matching import Triple, align
+from sapwood.workspace.notebooks.ordering import OURS, THEIRS, both_moved, in_order
+from sapwood.workspace.notebooks.reports import CellReport, Merged, Reason
+from sapwood.workspace.notebooks.style import style_of
+
+MARKS = "nbgrader"
+EDITORS = frozenset({"kernelspec", "language_info"})  # the user's, whatever the template says
+WITH_IDS = 5  # minor version of nbformat from which on cells have ids
+ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> Merged:
+    """Merges by cell what a template and a user made of one notebook.
+
+    Args:
+        base: as it was installed.
+        ours: as the user has it.
+        theirs: as the template has it now.
+
+    Returns:
+        The notebook, written as the user's file is, and what gave way.
+
+    Raises:
+        Unreadable: one of them is no notebook, or too large to be merged.
+    """
+    return merged(read_book(base), read_book(ours), read_book(theirs), ours)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What becomes of a cell.
+
+    Attributes:
+        triple: as the three have it.
+        raw: its JSON object; None where it leaves.
+        taken: whether the template changed it for the user.
+        report: what gave way.
+    """
+
+    triple: Triple
+    raw: dict[str, Any] | None = None
+    taken: bool = False
+    report: tuple[CellReport, ...] = ()
+
+
+def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> Merged:
+    """The merge of three notebooks.
+
+    Args:
+        base, ours, theirs: the notebooks.
+        data: bytes of `ours`.
+    """
+    triples = align(base.cells, ours.cells, theirs.cells)
+    marked = {one.grade_id for one in theirs.cells if one.grade_id is not None}
+    lines = any(isinstance(one.raw["source"], list) for one in ours.cells)
+    results = {id(one): result_of(one, marked, lines=lines) for one in triples}
+    kept = [one for one in triples if results[id(one)].raw is not None]
+    row = [results[id(one)] for one in in_order(triples, kept)]
+    minor = max(ours.minor, theirs.minor)
+    raw = {
+        **ours.raw,
+        "cells": with_ids(row, minor),
+        "metadata": three_way(base.metadata, ours.metadata, theirs.metadata, ours_only=EDITORS),
+        "nbformat_minor": minor,
+    }
+    left = [one for one in results.values() if one.raw is None]
+    reports = [report for one in (*row, *left) for report in one.report]
+    if both_moved(triples):
+        reports.append(CellReport("the notebook", Reason.ORDER))
+    written = style_of(data, ours.raw).written(raw)
+    return Merged(written, sum(one.taken for one in results.values()), tuple(reports))
+
+
+def result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result:
+    """What becomes of a cell.
+
+    Args:
+        triple: as the three have it.
+        marked: nbgrader's names of the template's cells.
+        lines: whether the user's file has sources as lists of lines.
+    """
+    if triple.theirs is None:
+        return without_theirs(triple, marked)
+    if triple.ours is None:
+        return without_ours(triple, triple.theirs, lines=lines)
+    return with_both(triple, triple.ours, triple.theirs, lines=lines)
+
+
+def without_theirs(triple: Triple, marked: Collection[str]) -> Result:
+    """A cell that the template does not have."""
+    base, ours = triple.base, triple.ours
+    if ours is None:
+        return Result(triple)
+    if base is None:
+        if ours.grade_id not in marked:
+            return Result(triple, dict(ours.raw))
+        # nbgrader refuses a notebook in which two cells have one name.
+        return Result(triple, unmarked(ours), report=(CellReport(ours.name, Reason.COPY),))
+    if ours.is_as(base):
+        return Result(triple, taken=True)
+    # As a cell of the user's own: no checksum of the template's could hold for it.
+    return Result(triple, unmarked(ours), report=(CellReport(ours.name, Reason.REMOVED),))
+
+
+def without_ours(triple: Triple, theirs: Cell, *, lines: bool) -> Result:
+    """A cell that the user does not have."""
+    raw = {**theirs.raw, "source": as_written(theirs.text, lines=lines)}
+    if triple.base is None:
+        return Result(triple, raw, taken=True)
+    if theirs.role is Role.LOCKED:
+        report = CellReport(theirs.name, Reason.RESTORED)
+        return Result(triple, raw, taken=True, report=(report,))
+    if theirs.is_as(triple.base):
+        return Result(triple)
+    return Result(triple, report=(CellReport(theirs.name, Reason.DELETED, theirs.source),))
+
+
+def with_both(triple: Triple, ours: Cell, theirs: Cell, *, lines: bool) -> Result:
+    """A cell that both have."""
+    source, reason = winner(triple, ours, theirs)
+    reports = []
+    if reason is not None:
+        loser = ours if source is theirs else theirs
+        reports.append(CellReport(theirs.name, reason, loser.source))
+    if tags_clash(triple.base, ours, theirs):
+        reports.append(CellReport(theirs.name, Reason.TAGS))
+    raw = {**ours.raw, "metadata": cell_metadata(triple, ours, theirs)}
+    if source is theirs and ours.body != theirs.body:
+        raw = without_outputs(with_body(raw, theirs, lines=lines))
+    elif theirs.role is Role.LOCKED and ours.text != theirs.text:  # checksums count line ends
+        raw = with_body(raw, theirs, lines=lines)
+    elif source is ours and theirs.role is Role.SOLUTION and kind_follows(triple):
+        raw = without_outputs({**raw, "cell_type": theirs.kind})
+    taken = any(of_cell(raw) != of_cell(ours.raw) for of_cell in (body_of, marks_of))
+    return Result(triple, raw, taken=taken, report=tuple(reports))
+
+
+def winner(triple: Triple, ours: Cell, theirs: Cell) -> tuple[Cell, Reason | None]:
+    """Whose body a cell gets, and why the other's is lost by that, None where it is not."""
+    base = triple.base
+    untouched = base is not None and ours.body == base.body
+    unchanged = base is not None and theirs.body == base.body
+    if theirs.role is Role.LOCKED:
+        if untouched or ours.body == theirs.body:
+            return theirs, None
+        was_locked = base is not None and base.role is Role.LOCKED
+        return theirs, Reason.LOCKED if was_locked else Reason.TAKEN
+    if untouched:
+        return theirs, None
+    return ours, None if unchanged or ours.body == theirs.body else Reason.BOTH
+
+
+def kind_follows(triple: Triple) -> bool:
+    """Whether the template made an exercise of another type, and the user did not."""
+    kinds = [None if one is None else one.kind for one in (triple.base, triple.ours)]
+    return triple.theirs is not None and kinds[0] == kinds[1] != triple.theirs.kind
+
+
+def cell_metadata(triple: Triple, ours: Cell, theirs: Cell) -> dict[str, Any]:
+    """The metadata of a cell that both have; nbgrader's are the template's."""
+    base = {} if triple.base is None else triple.base.metadata
+    metadata = three_way(
+        base, ours.metadata, theirs.metadata, prefer_theirs=theirs.role is not Role.FREE
+    )
+    if MARKS in theirs.metadata:
+        metadata[MARKS] = theirs.metadata[MARKS]
+    elif triple.base is not None and MARKS in triple.base.metadata:
+        metadata.pop(MARKS, None)
+    return metadata
+
+
+def tags_clash(base: Cell | None, ours: Cell, theirs: Cell) -> bool:
+    """Whether both sides changed the tags of a cell, each in its way."""
+    tags = [
+        None if one is None else one.metadata.get("tags") or None for one in (base, ours, theirs)
+    ]
+    return tags[1] != tags[2] and tags[0] not in tags[1:]
+
+
+def three_way(
+    base: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    *,
+    prefer_theirs: bool = False,
+    ours_only: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The fields of an object: each as the side has it that changed it.
+
+    Args:
+        base, ours, theirs: the object as the three have it.
+        prefer_theirs: who has their way where both changed a field.
+        ours_only: fields that are the user's in any case.
+    """
+    own = set(ours_only)
+    out = dict(ours)
+    for name in [*ours, *(one for one in theirs if one not in ours)]:
+        values = [one.get(name, ...) for one in (base, ours, theirs)]
+        follows = values[1] == values[0] or (prefer_theirs and values[2] != values[0])
+        if name in own or not follows:
+            continue
+        if values[2] is ...:
+            out.pop(name, None)
+        else:
+            out[name] = values[2]
+    return out
+
+
+def with_body(raw: Mapping[str, Any], cell: Cell, *, lines: bool) -> dict[str, Any]:
+    """A cell with what somebody edits of another."""
+    out = {**raw, "cell_type": cell.kind, "source": as_written(cell.text, lines=lines)}
+    out.pop("attachments", None)
+    if cell.raw.get("attachments"):
+        out["attachments"] = cell.raw["attachments"]
+    return out
+
+
+def without_outputs(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell as it is before it is run; outputs of another source would mislead."""
+    out = {name: one for name, one in raw.items() if name not in {"outputs", "execution_count"}}
+    if out["cell_type"] == "code":
+        out.pop("attachments", None)  # which code has none of
+        out |= {"execution_count": None, "outputs": []}
+    return out
+
+
+def body_of(raw: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What somebody edits of a cell, as it is written."""
+    return raw["cell_type"], raw["source"], raw.get("attachments")
+
+
+def marks_of(raw: Mapping[str, Any]) -> Any:
+    """What nbgrader keeps in a cell."""
+    return raw.get("metadata", {}).get(MARKS)
+
+
+def unmarked(cell: Cell) -> dict[str, Any]:
+    """A cell without nbgrader's metadata."""
+    metadata = {name: one for name, one in cell.metadata.items() if name != MARKS}
+    return {**cell.raw, "metadata": metadata}
+
+
+def as_written(text: str, *, lines: bool) -> str | list[str]:
+    """A source as a text or as its lines, which end where LF is and nowhere else."""
+    if not lines:
+        return text
+    return [one for one in re.split(r"(?<=\n)", text) if one]
+
+
+def with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
+    """The cells of a notebook with ids that differ; without any before nbformat 4.5.
+
+    The template's ids come first: they are what its next version is matched by.
+    """
+    cells = [one.raw for one in row if one.raw is not None]
+    if minor < WITH_IDS:
+        return [{name: one for name, one in cell.items() if name != "id"} for cell in cells]
+    ids: dict[int, str] = {}
+    used: set[str] = set()
+    for side in (THEIRS, OURS):
+        for place, one in enumerate(row):
+            cell = side(one.triple)
+            name = None if cell is None else cell.id
+            if place not in ids and name is not None and name not in used and ID.fullmatch(name):
+                ids[place] = name
+                used.add(name)
+    for place, raw in enumerate(cells):
+        if place not in ids:
+            ids[place] = new_id(raw, used)
+            used.add(ids[place])
+    return [{**cell, "id": ids[place]} for place, cell in enumerate(cells)]
+
+
+def new_id(cell: Mapping[str, Any], used: set[str]) -> str:
+    """An id that no cell has yet; the same merge gives the same."""
+    text = json.dumps(cell["source"]).encode()
+    count = 0
+    while (name := hashlib.sha256(b"%d %s" % (count, text)).hexdigest()[:8]) in used:
+        count += 1
+    return name
