@@ -136,7 +136,7 @@ def test_what_the_template_did_not_change_stays_the_users(
     base, ours, _ = books
     done = merge_notebook(base, ours, base)
     if locked(ours) == locked(base):
-        assert reduced_notebook(done.data) == reduced_notebook(ours)
+        assert sources(done.data) == sources(ours)
         assert done.reports == ()
     assert done.conflicts == ()
     assert merge_notebook(base, base, base).data == base
@@ -154,7 +154,8 @@ def test_a_second_merge_has_nothing_to_do(books: tuple[bytes, bytes, bytes]) -> 
     _, _, theirs = books
     once = merge_notebook(*books)
     again = merge_notebook(theirs, once.data, theirs)
-    assert (again.data, again.taken, again.conflicts) == (once.data, 0, ())
+    assert reduced_notebook(again.data) == reduced_notebook(once.data)
+    assert (again.taken, again.conflicts) == (0, ())
 
 
 @given(three())

@@ -126,19 +126,12 @@ class Pairs:
     def by_content(self) -> None:
         """Pairs equal cells: what occurs once, then neighbours of pairs, then in order."""
         here, there = self._rest(self._left), self._rest(self._right)
-        others = grouped(there, cell_body)
-        for body, cells in grouped(here, cell_body).items():
-            if len(cells) == 1 and len(others.get(body, [])) == 1:
-                self._pair_equal(cells[0], others[body][0])
+        self._pair_single(here, there, marked_body)
         self._extend(1)
         self._extend(-1)
-        for body, cells in grouped(self._rest(self._left), cell_body).items():
-            waiting = [one for one in others.get(body, []) if one not in self._taken]
-            for cell in cells:
-                other = next((one for one in waiting if agree(cell, one)), None)
-                if other is not None:
-                    waiting.remove(other)
-                    self._pair(cell, other)
+        self._pair_in_order(here, there, marked_body)
+        # What nbgrader's name was given to, or taken from, since.
+        self._pair_single(self._rest(here), self._rest(there), written_body)
 
     def by_likeness(self) -> None:
         """Pairs cells that share most of their words, the most alike first."""
@@ -171,8 +164,18 @@ class Pairs:
                 self._pair_equal(cell, self._right[beyond])
 
     def _pair_equal(self, cell: Cell, other: Cell) -> None:
-        if other not in self._taken and cell.body == other.body and agree(cell, other):
+        if other not in self._taken and marked_body(cell) == marked_body(other):
             self._pair(cell, other)
+
+    def _pair_single(
+        self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
+    ) -> None:
+        """Pairs cells by what occurs once on both sides."""
+        there = grouped(others, key)
+        for name, group in grouped(cells, key).items():
+            found = there.get(name, [])
+            if len(group) == len(found) == 1 and agree(group[0], found[0]):
+                self._pair(group[0], found[0])
 
     def _pair_in_order(
         self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
@@ -213,6 +216,16 @@ def cell_id(cell: Cell) -> str | None:
 def cell_body(cell: Cell) -> Body:
     """What somebody edits of a cell."""
     return cell.body
+
+
+def marked_body(cell: Cell) -> tuple[Body, str | None]:
+    """What somebody edits of a cell, and nbgrader's name of it."""
+    return cell.body, cell.grade_id
+
+
+def written_body(cell: Cell) -> Body | None:
+    """What somebody edits of a cell, None where that is nothing."""
+    return cell.body if cell.source.strip() else None
 
 
 def nothing(_: Cell) -> bool:
