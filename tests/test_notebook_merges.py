@@ -198,7 +198,7 @@ def test_tags_and_the_metadata_of_editors() -> None:
 
 
 def test_the_kernel_is_the_users() -> None:
-    mine = {"kernelspec": {"name": "mine"}, "language_info": {"version": "3.13"}}
+    mine: dict[str, Any] = {"kernelspec": {"name": "mine"}, "language_info": {"version": "3.13"}}
     first = book(FREE, kernelspec={"name": "python3"}, title="One", authors=["a"])
     ours = book(FREE, **mine, title="One", authors=["a"], widgets={})
     theirs = book(cell("x = 2\n"), kernelspec={"name": "python4"}, title="Two")

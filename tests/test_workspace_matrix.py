@@ -6,6 +6,7 @@ states the same once more, by condition, as the design does.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -30,39 +31,56 @@ VALUES = ("-", "x", "y", "z")
 CELLS = list(itertools.product(VALUES, repeat=3))
 ANY = Pattern.of("**")
 
-# Column to policy, whether deleted files come back, and whether to replace.
+NOTEBOOK = "notebook:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What a column of the table is for: a policy, options, the kind of file."""
+
+    policy: Policy
+    restore: bool = False
+    replace: bool = False
+    merge: bool = False
+    path: str = "f"
+    kind: str = "sha256:"
+
+    def plan(self, b: Content | None, c: Found, n: Content | None) -> tuple[Change, ...]:
+        return plan_changes(
+            {} if b is None else {self.path: b},
+            {self.path: c},
+            {} if n is None else {self.path: n},
+            Rules((PolicyRule(ANY, self.policy, self.restore),)),
+            replace=self.replace,
+            merge=self.merge,
+        )
+
+    def content(self, value: str) -> Content | None:
+        return None if value == "-" else Content(f"{self.kind}{value}")
+
+
 COLUMNS = {
-    "update": (Policy.UPDATE, False, False),
-    "restore": (Policy.UPDATE, True, False),
-    "--replace": (Policy.UPDATE, False, True),
-    "protect": (Policy.PROTECT, False, False),
-    "once": (Policy.ONCE, False, False),
-    "generated": (Policy.GENERATED, False, False),
-    "weights": (Policy.WEIGHTS, False, False),
+    "update": Column(Policy.UPDATE),
+    "restore": Column(Policy.UPDATE, restore=True),
+    "--replace": Column(Policy.UPDATE, replace=True),
+    "protect": Column(Policy.PROTECT),
+    "once": Column(Policy.ONCE),
+    "generated": Column(Policy.GENERATED),
+    "weights": Column(Policy.WEIGHTS),
+    "--merge": Column(Policy.PROTECT, merge=True, path="f.ipynb", kind=NOTEBOOK),
 }
 
 
-def content(value: str) -> Content | None:
-    return None if value == "-" else Content(f"sha256:{value}")
-
-
-def planned(b: str, c: str, n: str, column: str) -> Change | None:
+def planned(b: str, c: str, n: str, name: str) -> Change | None:
     """What is planned for one file; None for one that the template knows nothing of."""
-    policy, restore, replace = COLUMNS[column]
-    rules = Rules((PolicyRule(ANY, policy, restore),))
-    recorded, new = content(b), content(n)
-    changes = plan_changes(
-        {} if recorded is None else {"f": recorded},
-        {"f": content(c)},
-        {} if new is None else {"f": new},
-        rules,
-        replace=replace,
-    )
+    column = COLUMNS[name]
+    changes = column.plan(*(column.content(one) for one in (b, c, n)))
     return changes[0] if changes else None
 
 
 def row(b: str, c: str, n: str) -> str:
-    state = state_of(content(b), content(c), content(n))
+    plain = COLUMNS["update"].content
+    state = state_of(plain(b), plain(c), plain(n))
     cells = [b, c, n, state.value.ljust(10)]
     for column in COLUMNS:
         change = planned(b, c, n, column)
@@ -116,17 +134,10 @@ def test_the_matrix_is_what_the_design_states(b: str, c: str, n: str) -> None:
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(("b", "n"), list(itertools.product(VALUES, repeat=2)))
 def test_what_is_in_the_way_is_never_touched(b: str, n: str, column: str) -> None:
-    policy, restore, replace = COLUMNS[column]
-    there: Found = Blocked("a link")
-    assert state_of(content(b), there, content(n)) is State.BLOCKED
-    recorded, new = content(b), content(n)
-    changes = plan_changes(
-        {} if recorded is None else {"f": recorded},
-        {"f": there},
-        {} if new is None else {"f": new},
-        Rules((PolicyRule(ANY, policy, restore),)),
-        replace=replace,
-    )
+    there, chosen = Blocked("a link"), COLUMNS[column]
+    recorded, new = chosen.content(b), chosen.content(n)
+    assert state_of(recorded, there, new) is State.BLOCKED
+    changes = chosen.plan(recorded, there, new)
     assert [one.action for one in changes] == [Action.SKIP] * (b != "-" or n != "-")
 
 
@@ -141,3 +152,37 @@ def test_retired_by_name_leaves_even_where_it_is_protected() -> None:
         "old/edited": Action.KEEP,
         "other/as_it_was": Action.KEEP,
     }
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize(("b", "c", "n"), CELLS)
+def test_a_merge_is_of_notebooks_in_conflict_alone(
+    b: str, c: str, n: str, replace: bool, policy: Policy
+) -> None:
+    book = Column(policy, replace=replace, merge=True, path="f.ipynb", kind=NOTEBOOK)
+    without = dataclasses.replace(book, merge=False)
+    contents = [book.content(one) for one in (b, c, n)]
+    for change, other in zip(book.plan(*contents), without.plan(*contents), strict=True):
+        merges = change.state is State.CONFLICT and policy in {Policy.UPDATE, Policy.PROTECT}
+        expected = Action.MERGE if merges else other.action
+        assert (change.action, change.otherwise) == (expected, other.action if merges else None)
+        assert change.not_merged("damaged").action is other.action
+
+
+@pytest.mark.parametrize("policy", [Policy.UPDATE, Policy.PROTECT])
+@pytest.mark.parametrize("unreadable", [0, 1, 2])
+def test_what_cannot_be_read_as_a_notebook_is_not_merged(unreadable: int, policy: Policy) -> None:
+    book = Column(policy, merge=True, path="f.ipynb")
+    kinds = ["sha256:" if place == unreadable else NOTEBOOK for place in range(3)]
+    (change,) = book.plan(*(Content(f"{kind}{n}") for n, kind in enumerate(kinds)))
+    (without,) = dataclasses.replace(book, merge=False).plan(
+        change.recorded, change.found, change.new
+    )
+    assert change.action is without.action
+    assert change.unmerged == "it cannot be read as a notebook"
+
+
+def test_other_files_are_not_merged() -> None:
+    (change,) = Column(Policy.UPDATE, merge=True).plan(*map(Content, ("x", "y", "z")))
+    assert (change.action, change.unmerged) == (Action.LAY_BESIDE, None)

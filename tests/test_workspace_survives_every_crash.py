@@ -1,6 +1,6 @@
 """Killed, out of space or without permission at any call: nothing is lost, all is finished.
 
-An update that replaces, adds, removes, renames, lays beside and brings back files is
+An update that replaces, adds, removes, renames, merges, lays beside and brings back files is
 ended at each call of the operating system in turn. Whatever bytes were there before are
 then in the workspace or in a backup, the record can be read, and the next run comes to
 what an update comes to that nobody disturbs.
@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from failing_calls import CHANGING, LOOKING, calls_of, failing_at, killed_at
+from notebook_cells import sources
 from sapwood.errors import IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
+from sapwood.workspace.notebooks import merge_notebook
 from template_folders import Clock, notebook, own_files, user_files, write_files, write_template
 
 OLD: dict[str, str | bytes] = {
@@ -27,7 +29,8 @@ OLD: dict[str, str | bytes] = {
     "tests/test_b.py": "b, first\n",
     "tests/gone.py": "gone, first\n",
     "milestones/old_name.py": "renamed, first\n",
-    "modules/m.ipynb": notebook("x = 1\n"),
+    "modules/kept.py": "kept, first\n",
+    "modules/m.ipynb": notebook("x = 1\n", "y = 1\n"),
     "generated/index.md": "index, first\n",
 }
 NEW: dict[str, str | bytes] = {
@@ -35,7 +38,8 @@ NEW: dict[str, str | bytes] = {
     "tests/test_b.py": "b, second\n",
     "tests/added/test_c.py": "c\n",
     "milestones/new_name.py": "renamed, second\n",
-    "modules/m.ipynb": notebook("x = 2\n"),
+    "modules/kept.py": "kept, second\n",
+    "modules/m.ipynb": notebook("x = 2\n", "y = 2\n"),
     "generated/index.md": "index, second\n",
 }
 RENAMES = """
@@ -45,7 +49,8 @@ renames = [{ from = "milestones/old_name.py", to = "milestones/new_name.py" }]
 """
 MINE: dict[str, str | bytes] = {
     "tests/test_b.py": "b, first, and mine\n",
-    "modules/m.ipynb": notebook("x = 1\n", "mine = True\n", outputs=True),
+    "modules/kept.py": "kept, first, and mine\n",
+    "modules/m.ipynb": notebook("x = 1\n", "y = 1 + 2\n", "mine = True\n", outputs=True),
     "generated/index.md": "index, mine\n",
     "notes/🌱.md": "nothing of the template's\n",
 }
@@ -71,7 +76,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def update(start: Path, root: Path) -> None:
-    Workspace.open(root, clock=Clock("2025-02-01T00:00:00Z")).update(start / "new")
+    Workspace.open(root, clock=Clock("2025-02-01T00:00:00Z")).update(start / "new", merge=True)
 
 
 def begin(start: Path, root: Path) -> None:
@@ -123,16 +128,23 @@ def check(start: Path, root: Path, expected: dict[str, object], where: str) -> N
 
 
 def test_the_update_does_what_the_crashes_are_to_interrupt(expected: dict[str, object]) -> None:
+    books = [files["modules/m.ipynb"] for files in (OLD, MINE, NEW)]
+    merged = merge_notebook(*(one for one in books if isinstance(one, bytes)))
+    assert sources(merged.data) == ["x = 2\n", "y = 1 + 2\n", "mine = True\n"]
     assert expected["files"] == {
         "generated/index.md": b"index, second\n",
         "milestones/new_name.py": b"renamed, second\n",
-        "modules/m.ipynb": MINE["modules/m.ipynb"],
+        "modules/kept.py": b"kept, first, and mine\n",
+        "modules/m.ipynb": merged.data,
         "notes/🌱.md": b"nothing of the template's\n",
         "tests/added/test_c.py": b"c\n",
         "tests/test_a.py": b"a, second\n",
         "tests/test_b.py": b"b, first, and mine\n",
     }
-    assert expected["incoming"] == {"1.1.0/tests/test_b.py": b"b, second\n"}
+    assert expected["incoming"] == {
+        "1.1.0/modules/m.ipynb": NEW["modules/m.ipynb"],
+        "1.1.0/tests/test_b.py": b"b, second\n",
+    }
     assert expected["own"] == {"base", "incoming", "lock", "version.json"}
 
 

@@ -16,6 +16,7 @@ from sapwood.workspace.datasets import DataFile, Dataset
 from sapwood.workspace.lines import LineChanges
 from sapwood.workspace.manifest import Manifest, parse_manifest
 from sapwood.workspace.modules import Module
+from sapwood.workspace.notebooks import CellReport, Merged, Reason
 from sapwood.workspace.planning import Change, plan_changes
 from sapwood.workspace.policies import Policy, PolicyRule, Rules
 from sapwood.workspace.record import FileEntry, Record
@@ -29,6 +30,7 @@ __all__ = [
     "Action",
     "Backup",
     "Blocked",
+    "CellReport",
     "Change",
     "Content",
     "DataCache",
@@ -41,11 +43,13 @@ __all__ = [
     "FileStatus",
     "LineChanges",
     "Manifest",
+    "Merged",
     "Module",
     "Outcome",
     "Plan",
     "Policy",
     "PolicyRule",
+    "Reason",
     "Record",
     "Restored",
     "Rules",

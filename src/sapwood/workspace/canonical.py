@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+AS_NOTEBOOK = "notebook:"  # begins the hash of what counts by its cells
 LARGEST = 16 << 20  # bytes of a file that is looked into
 STRIPE = 1 << 20  # bytes hashed at once
 NOTEBOOK = ".ipynb"
@@ -41,7 +42,7 @@ def content_hash(data: bytes, path: str) -> str:
     """
     if path.endswith(NOTEBOOK):
         try:
-            return f"notebook:{hashlib.sha256(reduced_notebook(data)).hexdigest()}"
+            return f"{AS_NOTEBOOK}{hashlib.sha256(reduced_notebook(data)).hexdigest()}"
         except Unreadable:
             return raw_hash([data])
     return raw_hash([unix_ends(data)])

@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TypeVar
 
+from sapwood.workspace.canonical import AS_NOTEBOOK, NOTEBOOK
 from sapwood.workspace.modules import Module
 from sapwood.workspace.policies import Asked, Policy, Rules, action_for
 from sapwood.workspace.states import Action, Blocked, Content, Found, State, state_of
 
 Entry = TypeVar("Entry")
 
-WRITING = frozenset({Action.INSTALL, Action.REPLACE, Action.SET_MODE, Action.REMOVE})
+WRITING = frozenset({Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE, Action.REMOVE})
 IN_CONFLICT = frozenset({Action.LAY_BESIDE, Action.SKIP})
-FROM_TEMPLATE = frozenset({Action.ADOPT, Action.INSTALL, Action.REPLACE, Action.SET_MODE})
+FROM_TEMPLATE = frozenset(
+    {Action.ADOPT, Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE}
+)
+MERGED = frozenset({Policy.UPDATE, Policy.PROTECT})
+NO_NOTEBOOK = "it cannot be read as a notebook"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Change:
         moved_from: the name that it has on disk and in the record, if the template
             renamed it.
         note: why the template changed it, as 'bug fix'.
+        otherwise: of a merge, what is done where it turns out to be impossible.
+        unmerged: why a notebook is not merged although that was asked for.
     """
 
     path: str
@@ -65,6 +72,8 @@ class Change:
     new: Content | None = None
     moved_from: str | None = None
     note: str | None = None
+    otherwise: Action | None = None
+    unmerged: str | None = None
 
     @property
     def is_update(self) -> bool:
@@ -77,6 +86,11 @@ class Change:
         """Whether the user has to look at it."""
         return self.action in IN_CONFLICT
 
+    def not_merged(self, reason: str) -> Change:
+        """The change where a merge is impossible: as if none had been asked for."""
+        action = self.action if self.otherwise is None else self.otherwise
+        return dataclasses.replace(self, action=action, otherwise=None, unmerged=reason)
+
 
 def plan_changes(
     recorded: Mapping[str, Content],
@@ -85,6 +99,7 @@ def plan_changes(
     rules: Rules,
     *,
     replace: bool = False,
+    merge: bool = False,
     scope: Scope | None = None,
 ) -> tuple[Change, ...]:
     """What an update would do.
@@ -96,6 +111,7 @@ def plan_changes(
         rules: what it says of its files.
         replace: whether files in conflict are backed up and replaced, rather than kept
             with the template's beside them. Protected files are never replaced.
+        merge: whether notebooks in conflict are merged by cell, protected ones too.
         scope: the module that is asked for; by default all files, as their policies say.
 
     Returns:
@@ -120,9 +136,23 @@ def plan_changes(
         touched = rule.policy is not Policy.PROTECT or asked is not None
         if action is Action.ADOPT and touched and mode_changed(b, c, n):
             action = Action.SET_MODE
-        placed.append((place, Change(path, state, action, rule.policy, b, c, n, source)))
+        change = Change(path, state, action, rule.policy, b, c, n, source)
+        if merge and asked is not Asked.RESET:
+            change = merging(change)
+        placed.append((place, change))
     placed.sort(key=itemgetter(0))  # which keeps the order of paths
     return tuple(change for _, change in placed)
+
+
+def merging(change: Change) -> Change:
+    """The change of a file if notebooks in conflict are to be merged."""
+    notebook = change.path.endswith(NOTEBOOK)
+    if not notebook or change.state is not State.CONFLICT or change.policy not in MERGED:
+        return change
+    contents = (change.recorded, change.found, change.new)
+    if all(isinstance(one, Content) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
+        return dataclasses.replace(change, action=Action.MERGE, otherwise=change.action)
+    return change.not_merged(NO_NOTEBOOK)
 
 
 def renamed(

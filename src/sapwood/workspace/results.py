@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sapwood.workspace.manifest import USER
 from sapwood.workspace.modules import Module
+from sapwood.workspace.notebooks import Merged
 from sapwood.workspace.planning import Change
 from sapwood.workspace.record import Record
 from sapwood.workspace.states import State
@@ -55,6 +56,7 @@ class Outcome:
         incoming: path of the template's file for each file in conflict, by its path.
         missed: paths that somebody else wrote to meanwhile; they were left alone.
         recovered: whether a change that was interrupted was finished first.
+        merges: what became of each notebook that was merged, by its path.
     """
 
     plan: Plan
@@ -62,6 +64,13 @@ class Outcome:
     incoming: Mapping[str, str]
     missed: tuple[str, ...]
     recovered: bool
+    merges: Mapping[str, Merged] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing that the user has to look at."""
+        merged = any(one.conflicts for one in self.merges.values())
+        return not (self.plan.conflicts or self.missed or merged)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -110,15 +110,28 @@ class Stage:
             IoError: it could not be replaced, since its folder may not be written to.
             OSError: the system refused.
         """
-        file = self._places.root / path
-        taken = Taken(file, path, expected)
+        taken = Taken(self._places.root / path, path, expected)
         if back_up:
-            copy = self._path / "backup" / FILES / path
-            make_folder(copy.parent)
-            self._write(copy, read_stripes(file) if taken.data is None else [taken.data], taken.raw)
-            copy.chmod(taken.mode)
-            self._backed_up[path] = taken.raw
+            self.back_up(path, taken)
         return taken
+
+    def back_up(self, path: str, taken: Taken) -> None:
+        """Copies a file of the user's into the backup.
+
+        Args:
+            path: of it.
+            taken: as it was read.
+
+        Raises:
+            ChangedMeanwhile: it is something else now.
+            OSError: the system refused.
+        """
+        file = self._places.root / path
+        copy = self._path / "backup" / FILES / path
+        make_folder(copy.parent)
+        self._write(copy, read_stripes(file) if taken.data is None else [taken.data], taken.raw)
+        copy.chmod(taken.mode)
+        self._backed_up[path] = taken.raw
 
     def put(
         self,

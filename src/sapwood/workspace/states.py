@@ -32,6 +32,7 @@ class Action(enum.StrEnum):
     INSTALL = "install"  # write it where nothing is
     REPLACE = "replace"  # back up, then write
     SET_MODE = "set mode"  # make it executable, or no longer
+    MERGE = "merge"  # back up, then write a notebook made of both, cell by cell
     REMOVE = "remove"  # back up, then remove
     KEEP = "keep"  # the user's version stays
     HOLD = "hold"  # protected and not modified: say that an update is there

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from sapwood.errors import InvalidTemplate
-from sapwood.workspace.canonical import LARGEST, with_ends_of
+from sapwood.errors import InvalidTemplate, InvalidWorkspace
+from sapwood.workspace.blobs import Blobs
+from sapwood.workspace.canonical import LARGEST, Unreadable, with_ends_of
 from sapwood.workspace.durable import is_there, read_stripes
+from sapwood.workspace.notebooks import Merged, merge_notebook
 from sapwood.workspace.places import Places
 from sapwood.workspace.planning import Change, recorded_after
 from sapwood.workspace.policies import Policy
@@ -30,15 +32,20 @@ class Update:
         template: that it is updated to.
         record: of the workspace, None if it is only being made.
         stage: that the steps go to.
+        merges: what became of each notebook that was merged, by its path.
     """
 
     places: Places
     template: Template
     record: Record | None
     stage: Stage
+    merges: dict[str, Merged] = dataclasses.field(default_factory=dict)
 
-    def add(self, change: Change) -> None:
+    def add(self, change: Change) -> Change:
         """Stages one change.
+
+        Returns:
+            The change as it is made: where a merge is impossible, what is done instead.
 
         Raises:
             ChangedMeanwhile: the file is not what it was when the change was planned.
@@ -46,6 +53,8 @@ class Update:
             IoError, OSError: the system refused.
         """
         match change.action:
+            case Action.MERGE:
+                return self._merge(change)
             case Action.INSTALL:
                 self._install(change, change.path)
             case Action.REPLACE:
@@ -55,9 +64,7 @@ class Update:
             case Action.SET_MODE if change.moved_from is None:
                 self.stage.set_mode(change.path, executable=wanted(change).executable)
             case Action.LAY_BESIDE:
-                beside = self._beside(change.path)
-                if not is_there(self.places.root / beside):
-                    self._install(change, beside)
+                self._lay_beside(change)
                 self._move(change)
             case (
                 Action.ADOPT
@@ -71,6 +78,7 @@ class Update:
                 self._move(change)
             case _:
                 assert_never(change.action)
+        return change
 
     def _beside(self, path: str) -> str:
         return self.places.incoming(self.template.version, path)
@@ -107,6 +115,49 @@ class Update:
         )
         if change.moved_from is not None:
             self.stage.remove(change.moved_from, taken.raw, after=change.path)
+
+    def _merge(self, change: Change) -> Change:
+        """Backs the user's notebook up and writes one made of it and the template's."""
+        known = change.path if change.moved_from is None else change.moved_from
+        taken = self._take(change, back_up=False)
+        new = wanted(change)
+        theirs = checked_data(self._new(change).read(), change.path, new)
+        try:
+            merged = merge_notebook(self._installed(known), taken.data or b"", theirs)
+        except (InvalidWorkspace, Unreadable) as e:
+            return self.add(change.not_merged(str(e)))
+        self.stage.back_up(known, taken)
+        # Nothing is laid beside if somebody else is faster: the next merge is of what they wrote.
+        self.stage.put(
+            change.path,
+            [merged.data],
+            old=taken.raw if change.moved_from is None else None,
+            mode=permissions(taken.mode, change.recorded, new),
+        )
+        if change.moved_from is not None:
+            self.stage.remove(known, taken.raw, after=change.path)
+        if merged.conflicts:
+            self._lay_beside(change)
+        self.merges[change.path] = merged
+        return change
+
+    def _installed(self, path: str) -> bytes:
+        """What was installed under a path.
+
+        Raises:
+            InvalidWorkspace: it is missing or damaged.
+            Unreadable: it is not kept.
+            OSError: it cannot be read.
+        """
+        entry = None if self.record is None else self.record.files.get(path)
+        if entry is None or entry.blob is None:
+            raise Unreadable("what was installed is not kept")
+        return Blobs(self.places.blobs).get(entry.blob, entry.size)
+
+    def _lay_beside(self, change: Change) -> None:
+        beside = self._beside(change.path)
+        if not is_there(self.places.root / beside):
+            self._install(change, beside)
 
     def _patch(self, change: Change, taken: Taken) -> bool:
         """Updates weights by a patch, if the template carries one from what is installed."""
@@ -147,14 +198,14 @@ class Update:
         self.stage.put(change.path, stripes, old=None, mode=mode)
         self.stage.remove(change.moved_from, taken.raw, after=change.path)
 
-    def _take(self, change: Change) -> Taken:
+    def _take(self, change: Change, *, back_up: bool = True) -> Taken:
         """Reads the user's file, and backs it up, but for weights that nobody has edited."""
         path = change.path if change.moved_from is None else change.moved_from
         if not isinstance(change.found, Content):
             raise InvalidTemplate(f"{path}: expected a file to replace, found none")
         untouched = change.recorded is not None and change.recorded.hash == change.found.hash
         weights = change.policy is Policy.WEIGHTS and change.action is Action.REPLACE
-        return self.stage.take(path, change.found, back_up=not (weights and untouched))
+        return self.stage.take(path, change.found, back_up=back_up and not (weights and untouched))
 
     def record_after(self, changes: Sequence[Change], now: datetime, *, whole: bool) -> Record:
         """What the record says once the changes are made; keeps the blobs it needs.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 
 from sapwood.errors import IoError
 from sapwood.workspace.applying import commit, tidy
 from sapwood.workspace.journal import Journal
 from sapwood.workspace.modules import find_module
+from sapwood.workspace.notebooks import Merged
 from sapwood.workspace.opening import check_source, check_versions, with_note
 from sapwood.workspace.places import Places
 from sapwood.workspace.planning import Scope, plan_changes
@@ -34,12 +36,14 @@ class Request:
         allow_downgrade: to a version before the one that the workspace has.
         module: a word for the one module that it is for; None for all files.
         reset: whether the module's files become the template's, whatever the user did.
+        merge: whether notebooks in conflict are merged by cell.
     """
 
     replace: bool = False
     allow_downgrade: bool = False
     module: str | None = None
     reset: bool = False
+    merge: bool = False
 
     def scope_in(self, template: Template) -> Scope | None:
         """The module that is asked for.
@@ -79,7 +83,15 @@ def plan_request(
     finally:
         stamps.keep()
     rules = template.manifest.rules
-    changes = plan_changes(recorded, found, new, rules, replace=request.replace, scope=scope)
+    changes = plan_changes(
+        recorded,
+        found,
+        new,
+        rules,
+        replace=request.replace,
+        merge=request.merge,
+        scope=scope,
+    )
     files = {} if record is None else record.files
     plan = Plan(
         template=template.manifest.name,
@@ -121,7 +133,7 @@ def make_update(
         plan = plan_request(places, record, template, request)
         stage = Stage(places)
         try:
-            backup, journal = staged(plan, places, template, record, stage, label, now)
+            ready = staged(plan, places, template, record, stage, label, now)
             break
         except ChangedMeanwhile as e:
             if attempt + 1 == ATTEMPTS:
@@ -131,16 +143,32 @@ def make_update(
             tidy(places, record)
             raise
     missed: tuple[str, ...] = ()
-    if journal.steps or journal.record is not record:
-        missed = commit(places, journal, record)
+    if ready.journal.steps or ready.journal.record is not record:
+        missed = commit(places, ready.journal, record)
     else:
         tidy(places, None)
-    laid = {
-        one.path: places.incoming(template.version, one.path)
-        for one in plan.conflicts
-        if one.state is not State.BLOCKED
-    }
-    return Outcome(plan, backup, laid, missed, recovered=False)
+    merges = {path: one for path, one in ready.merges.items() if path not in missed}
+    conflicts = [one.path for one in ready.plan.conflicts if one.state is not State.BLOCKED]
+    conflicts += [path for path, one in merges.items() if one.conflicts]
+    laid = {path: places.incoming(template.version, path) for path in conflicts}
+    return Outcome(ready.plan, ready.backup, laid, missed, recovered=False, merges=merges)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Staged:
+    """A plan that is ready to be made.
+
+    Attributes:
+        plan: as it is made, without merges that turned out to be impossible.
+        backup: its name, None if nothing is backed up.
+        journal: of the change.
+        merges: what becomes of each notebook that is merged, by its path.
+    """
+
+    plan: Plan
+    backup: str | None
+    journal: Journal
+    merges: Mapping[str, Merged]
 
 
 def staged(
@@ -151,12 +179,12 @@ def staged(
     stage: Stage,
     label: str,
     now: datetime,
-) -> tuple[str | None, Journal]:
-    """Stages a plan: the name of its backup, and its journal."""
+) -> Staged:
+    """Stages a plan."""
     update = Update(places, template, record, stage)
-    for change in plan.changes:
-        update.add(change)
-    after = update.record_after(plan.changes, now, whole=plan.module is None)
+    made = dataclasses.replace(plan, changes=tuple(update.add(one) for one in plan.changes))
+    after = update.record_after(made.changes, now, whole=plan.module is None)
     named = label if plan.module is None else plan.module.name
     backup = stage.finish(named, now, plan.from_version)
-    return backup, Journal(stage.folder, tuple(stage.steps), after)
+    journal = Journal(stage.folder, tuple(stage.steps), after)
+    return Staged(made, backup, journal, update.merges)

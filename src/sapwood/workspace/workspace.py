@@ -172,12 +172,13 @@ class Workspace:
         replace: bool = False,
         allow_downgrade: bool = False,
         module: str | None = None,
+        merge: bool = False,
     ) -> Plan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
         """
-        return self._planned(template, Request(replace, allow_downgrade, module))
+        return self._planned(template, Request(replace, allow_downgrade, module, merge=merge))
 
     def update(
         self,
@@ -186,6 +187,7 @@ class Workspace:
         replace: bool = False,
         allow_downgrade: bool = False,
         module: str | None = None,
+        merge: bool = False,
     ) -> Outcome:
         """Brings a workspace to the version of a template, as its policies say.
 
@@ -200,6 +202,9 @@ class Workspace:
                 too. Those in conflict are backed up and replaced, those that were deleted
                 come back; what only the user changed stays. All other files, and the version
                 of the workspace, stay as they are.
+            merge: back up notebooks in conflict, protected ones too, and merge them by cell:
+                exercises keep what the user wrote, locked cells are the template's. Where a
+                cell is in conflict the template's notebook is laid beside.
 
         Returns:
             What was done.
@@ -213,7 +218,7 @@ class Workspace:
             IoError: the system refused. Either nothing was changed, or the next update
                 finishes this one.
         """
-        return self._updated(template, Request(replace, allow_downgrade, module))
+        return self._updated(template, Request(replace, allow_downgrade, module, merge=merge))
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False

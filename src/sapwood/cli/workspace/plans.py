@@ -11,7 +11,7 @@ from sapwood.cli.workspace.options import CONFLICTS, UPDATES, repeated, sign
 if TYPE_CHECKING:
     import argparse
 
-    from sapwood.workspace import Change, Module, Outcome, Plan
+    from sapwood.workspace import Change, Merged, Module, Outcome, Plan
 
 
 def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -24,6 +24,7 @@ def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
             "policy": one.policy.value,
             "note": one.note,
             "moved_from": one.moved_from,
+            "unmerged": one.unmerged,
         }
         for one in changes
         if one.state.value != "identical" or one.is_update
@@ -52,6 +53,21 @@ def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
         "incoming": dict(outcome.incoming),
         "missed": list(outcome.missed),
         "recovered": outcome.recovered,
+        "merges": [merge_facts(path, one) for path, one in outcome.merges.items()],
+    }
+
+
+def merge_facts(path: str, merged: Merged) -> dict[str, Any]:
+    """What became of a notebook, for programs."""
+    cells = [
+        {"cell": one.cell, "reason": one.reason.value, "conflict": one.is_conflict}
+        for one in merged.reports
+    ]
+    return {
+        "path": path,
+        "taken": merged.taken,
+        "conflicts": len(merged.conflicts),
+        "cells": cells,
     }
 
 
@@ -113,8 +129,9 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
         lines += [f"   {named(one)}" for one in held]
     if plan.updates or plan.conflicts:
         module = () if plan.module is None else ("--module", number_of(plan.module))
+        merge = ("--merge",) if arguments.merge else ()
         apply, preview = (
-            repeated(arguments, "update", *module, *one) for one in ((), ("--dry-run",))
+            repeated(arguments, "update", *module, *merge, *one) for one in ((), ("--dry-run",))
         )
         lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
     else:
@@ -132,6 +149,8 @@ def dry_run_lines(plan: Plan) -> list[str]:
             lines.append(f"would{moved} {change.action.value} {named(change)}")
         elif state in LEFT:
             lines.append(f"would leave {printable(change.path)}: {LEFT[state]}")
+        if change.unmerged is not None:
+            lines.append(f"   cannot be merged: {printable(change.unmerged)}")
     lines.append(
         f"{count(len(plan.updates), 'update')}, {count(len(plan.conflicts), 'conflict')}; "
         "nothing was changed"
@@ -211,13 +230,31 @@ def done_lines(outcome: Outcome, name: str) -> list[str]:
     for change in plan.changes:
         if change.path in missed:
             lines.append(f"{sign('⏭️ ')}Skipped {moved_name(change)}: written to meanwhile")
+        elif change.path in outcome.merges:
+            lines += merge_lines(change, outcome)
         elif change.action.value in DONE:
             symbol, word = DONE[change.action.value]
             lines.append(f"{sign(symbol)}{word} {moved_name(change)}")
         else:
             lines += left_lines(change, outcome)
+        if change.unmerged is not None:
+            lines.append(f"   not merged: {printable(change.unmerged)}")
     if outcome.backup is not None and any(map(is_loss, plan.updates)):
         lines.append(f"{sign('📦')}{backed_up(outcome.backup, name)}")
+    return lines
+
+
+def merge_lines(change: Change, outcome: Outcome) -> list[str]:
+    """What became of a notebook that was merged, for people."""
+    merged = outcome.merges[change.path]
+    number = count(len(merged.conflicts), "conflict")
+    names = dict.fromkeys(repr(printable(one.cell)) for one in merged.conflicts)
+    cells = f" in {'cell' if len(names) == 1 else 'cells'} {', '.join(names)}" if names else ""
+    taken = f"{count(merged.taken, 'cell')} from the template"
+    lines = [f"{sign('✅')}Merged {moved_name(change)}: {taken}, {number}{cells}"]
+    lines += [f"   {printable(one.cell)}: {one.reason.value}" for one in merged.reports]
+    if change.path in outcome.incoming:
+        lines.append(f"{sign('⚠️ ')}The template's is in {printable(outcome.incoming[change.path])}")
     return lines
 
 

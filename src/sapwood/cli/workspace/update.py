@@ -37,6 +37,10 @@ finished first.
 updated, what you changed as well is backed up and replaced, what you deleted comes back, and what
 only you changed stays.
 
+--merge is for notebooks that both you and the template changed: exercises keep what you wrote,
+locked cells are the template's, other cells are taken from whoever changed them. What both changed
+stays yours, and is told.
+
 exit codes of --check and --dry-run:
   0    nothing to update
   {UPDATES}   there are updates
@@ -51,6 +55,7 @@ EXAMPLES = (
     "update TEMPLATE --check",
     "update TEMPLATE --folder ~/course --dry-run",
     "update TEMPLATE --replace",
+    "update TEMPLATE --merge",
     "update TEMPLATE --module 05",
 )
 
@@ -67,6 +72,9 @@ def add_to(commands: Commands, program: Program) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="back up and replace files in conflict"
     )
+    parser.add_argument(
+        "--merge", action="store_true", help="back up notebooks in conflict and merge them by cell"
+    )
     parser.add_argument("--module", metavar="NN", help="number or name of a module to update alone")
     add_downgrade(parser)
 
@@ -78,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         "replace": arguments.replace,
         "allow_downgrade": arguments.allow_downgrade,
         "module": arguments.module,
+        "merge": arguments.merge,
     }
     if arguments.check or arguments.dry_run:
         plan = workspace.plan_update(arguments.template, **options)
@@ -88,4 +97,4 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = workspace.update(arguments.template, **options)
     facts = {**outcome_facts("workspace update", outcome), "applied": True}
     tell(arguments, facts, "\n".join(outcome_lines(outcome, workspace.name, arguments)))
-    return CONFLICTS if outcome.plan.conflicts or outcome.missed else 0
+    return 0 if outcome.is_clean else CONFLICTS
