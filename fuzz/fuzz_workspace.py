@@ -1,4 +1,4 @@
-"""Fuzzes what workspaces read: manifests, records, journals, notebooks, archives, artifacts.
+"""Fuzzes what workspaces read: manifests, records, journals, notebooks, artifacts and so on.
 
     python fuzz/fuzz_workspace.py -max_total_time=60 CORPUS_FOLDER fuzz/corpus/workspace
 
@@ -24,10 +24,11 @@ from pathlib import Path
 from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
 from sapwood.workspace import Content, FileEntry, Record, open_template
 from sapwood.workspace.archives import archive_template
-from sapwood.workspace.canonical import content_hash
+from sapwood.workspace.canonical import Unreadable, content_hash
 from sapwood.workspace.differences import shown_text, unified_lines
 from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.manifest import parse_manifest
+from sapwood.workspace.notebooks import merge_notebook
 from sapwood.workspace.paths import fault_of
 from sapwood.workspace.record import parse_record
 
@@ -128,6 +129,39 @@ def read_notebook(data: bytes) -> None:
     unified_lines(shown_text(data, "m.ipynb"), shown_text(data, "m.py"), ("a", "b"))
 
 
+def merge_seed() -> bytes:
+    """A notebook as it was installed, as its user has it and as the template has it now."""
+    books = []
+    for user, test in (("", "1"), ("mine\n", "1"), ("", "2")):
+        marks = {"grade": True, "grade_id": "t", "locked": True, "solution": False}
+        cells = [
+            {
+                "cell_type": "code",
+                "id": "a",
+                "metadata": {},
+                "outputs": [],
+                "source": ["x\n", user],
+            },
+            {"cell_type": "raw", "id": "b", "metadata": {"nbgrader": marks}, "source": test},
+        ]
+        book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        books.append(json.dumps(book).encode())
+    return b"\0".join(books)
+
+
+def read_merge(data: bytes) -> None:
+    base, ours, theirs = (*data.split(b"\0", 2), b"", b"")[:3]
+    with contextlib.suppress(Unreadable):
+        done = merge_notebook(base, ours, theirs)
+        book = json.loads(done.data.decode("utf-8-sig"))
+        ids = [one.get("id") for one in book["cells"]]
+        assert book["nbformat_minor"] < 5 or len(set(ids)) == len(ids)
+        try:
+            merge_notebook(theirs, done.data, theirs)
+        except Unreadable as e:
+            raise AssertionError("a merge cannot be merged") from e
+
+
 def read_archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
@@ -169,6 +203,7 @@ READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
     (read_notebook, json.dumps(NOTEBOOK).encode()),
     (read_archive, archive_seed()),
     (read_layout, layout_seed()),
+    (read_merge, merge_seed()),
 )
 
 

@@ -174,6 +174,7 @@ def test_workspaces() -> None:
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
         *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
         *("PolicyRule", "Record"),
+        *("CellReport", "Merged", "Reason"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }
@@ -182,8 +183,8 @@ def test_workspaces() -> None:
         "init": ["folder", "template", "clock"],
         "open": ["folder", "name", "clock"],
         "find": ["start", "name", "clock"],
-        "plan_update": ["self", "template", "replace", "allow_downgrade", "module"],
-        "update": ["self", "template", "replace", "allow_downgrade", "module"],
+        "plan_update": ["self", "template", "replace", "allow_downgrade", "module", "merge"],
+        "update": ["self", "template", "replace", "allow_downgrade", "module", "merge"],
         "plan_reset": ["self", "template", "module", "allow_downgrade"],
         "reset": ["self", "template", "module", "allow_downgrade"],
         "differences": ["self", "template", "module", "allow_downgrade"],
