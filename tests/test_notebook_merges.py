@@ -285,6 +285,31 @@ def test_stubs_that_look_alike_do_not_mix_exercises_up() -> None:
     assert [(report.cell, report.reason) for report in done.reports] == [("add", Reason.REMOVED)]
 
 
+def test_what_nbgrader_keeps_is_the_templates_whatever_the_user_made_of_it() -> None:
+    unlocked = {**TEST["metadata"]["nbgrader"], "locked": False, "points": 100, "solution": True}
+    cheat = {**edited(TEST, "pass\n"), "metadata": {"nbgrader": unlocked}}
+    found = merged_cells((PROSE, TEST), (PROSE, cheat), (FREE, PROSE, TEST))
+    assert found[2] == {**TEST, "id": found[2]["id"]}
+    easy = {**MINE["metadata"]["nbgrader"], "grade": True, "points": 100}
+    graded = {**MINE, "metadata": {"nbgrader": easy}}
+    (found[0],) = merged_cells((STUB,), (graded,), (STUB,))
+    assert found[0]["metadata"] == STUB["metadata"]
+    assert found[0]["source"] == MINE["source"]
+
+
+@pytest.mark.parametrize("place", [1, 3])
+def test_of_equal_cells_the_one_between_the_same_neighbours_is_meant(place: int) -> None:
+    show, other = cell("plt.show()\n"), cell("plt.show(block=False)\n")
+    base = (FREE, show, PROSE, show, cell("last\n"))
+    ours = base[:place] + base[place + 1 :]
+    theirs = (FREE, other, PROSE, show, cell("last\n"))
+    if place == 1:
+        theirs = (FREE, show, PROSE, other, cell("last\n"))
+    done = merge_notebook(*(written(book(*row, minor=4)) for row in (base, ours, theirs)))
+    assert sources(done.data) == src(*(one for at, one in enumerate(theirs) if at != place))
+    assert done.reports == ()
+
+
 def test_both_move_cells() -> None:
     a, b, c = (cell(f"{one} = {one}\n") for one in ("apple", "bread", "cheese"))
     done = merge_notebook(*(written(book(*row)) for row in ((a, b, c), (b, a, c), (c, a, b))))
