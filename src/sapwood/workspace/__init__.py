@@ -13,6 +13,10 @@ transaction. docs/workspaces.md says what a template holds.
 from sapwood.workspace.backups import Backup
 from sapwood.workspace.data_cache import DataCache, DataStatus, Fetched, fetch_data
 from sapwood.workspace.datasets import DataFile, Dataset
+from sapwood.workspace.environment import Environment
+from sapwood.workspace.exported import Exported, ExportState, ExportStatus
+from sapwood.workspace.exports import Export
+from sapwood.workspace.findings import Finding, Remedy, Severity
 from sapwood.workspace.lines import LineChanges
 from sapwood.workspace.manifest import Manifest, parse_manifest
 from sapwood.workspace.modules import Module
@@ -39,8 +43,14 @@ __all__ = [
     "Dataset",
     "Difference",
     "Fetched",
+    "Environment",
+    "Export",
+    "ExportState",
+    "ExportStatus",
+    "Exported",
     "FileEntry",
     "FileStatus",
+    "Finding",
     "LineChanges",
     "Manifest",
     "Merged",
@@ -51,8 +61,10 @@ __all__ = [
     "PolicyRule",
     "Reason",
     "Record",
+    "Remedy",
     "Restored",
     "Rules",
+    "Severity",
     "State",
     "Status",
     "Template",

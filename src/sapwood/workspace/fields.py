@@ -89,6 +89,10 @@ class Table:
             for i, one in enumerate(items)
         ]
 
+    def table(self, name: str) -> Table:
+        """A table."""
+        return Table(self._get(name, dict, "a table"), f"{self.where}.{name}", self._error)
+
     def tables(self, name: str) -> list[Table]:
         """A list of tables; empty where the field is absent."""
         if name not in self._value:

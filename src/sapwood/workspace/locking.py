@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sapwood.errors import WorkspaceBusy
-from sapwood.workspace.durable import NOT_FOLLOWED
+from sapwood.workspace.durable import NOT_FOLLOWED, is_there
 
 NAP = 0.05  # seconds between two looks at a lock that is waited for
 
@@ -27,6 +27,22 @@ else:
     def take(handle: int) -> None:
         """Locks an open file, or raises OSError at once."""
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def check_unlocked(path: Path) -> None:
+    """Sees whether somebody is changing the workspace, and makes no file for that.
+
+    The lock is held for that instant; a change that begins in it is told to wait.
+
+    Args:
+        path: of the lock's file.
+
+    Raises:
+        WorkspaceBusy: somebody is.
+    """
+    if is_there(path):
+        with locked(path):
+            pass
 
 
 @contextlib.contextmanager

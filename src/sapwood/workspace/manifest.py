@@ -15,6 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.datasets import Dataset, datasets_of
+from sapwood.workspace.environment import Environment, environment_of
+from sapwood.workspace.exports import Export, exports_of
 from sapwood.workspace.fields import Table
 from sapwood.workspace.modules import Module, modules_of
 from sapwood.workspace.paths import clash_among, fault_of, fault_of_name, folded
@@ -29,7 +31,7 @@ MOST_PATTERNS = 1000
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
     *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
-    *("modules", "data"),
+    *("modules", "exports", "environment", "data"),
 )
 USER = "user"  # what owners of a workspace are called where the manifest does not say
 
@@ -77,6 +79,8 @@ class Manifest:
         user: what owners of a workspace are called, as 'student'.
         modules: parts that can be updated and reset alone, in their order.
         data: what is downloaded on demand.
+        exports: notebooks whose marked cells become Python modules of the workspace.
+        environment: what has to be installed for the workspace to work.
     """
 
     name: str
@@ -87,6 +91,8 @@ class Manifest:
     user: str = USER
     modules: tuple[Module, ...] = ()
     data: tuple[Dataset, ...] = ()
+    exports: tuple[Export, ...] = ()
+    environment: Environment = dataclasses.field(default_factory=Environment)
 
     def note_for(self, path: str, since: str | None) -> str | None:
         """Why a file changed.
@@ -141,6 +147,8 @@ def parse_manifest(data: bytes) -> Manifest:
         user=user_of(table),
         modules=modules_of(table),
         data=datasets_of(table),
+        exports=exports_of(table),
+        environment=environment_of(table),
     )
 
 
@@ -276,8 +284,9 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
 
     Raises:
         InvalidTemplate: a path leads outside or cannot be written on every system, two
-            are one where case is folded, one is in the way of another, one lies where the
-            record does, or the manifest names a patch or an old name wrongly.
+            are one where case is folded, one is in the way of another or of what is
+            exported, one lies where the record does, or the manifest names a patch, a
+            notebook or an old name wrongly.
     """
     names = list(paths)
     private = f".{manifest.name}"
@@ -290,7 +299,7 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
                 f"{path!r:.120}: lies in {private}/, where workspaces keep their record; "
                 "rename the folder in the template"
             )
-    clash = clash_among(names)
+    clash = clash_among([*names, *(one.to for one in manifest.exports)])
     if clash:
         raise InvalidTemplate(
             f"{clash[0]!r:.120} and {clash[1]!r:.120} cannot both be files on every system; "
@@ -303,6 +312,11 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
                 raise InvalidTemplate(
                     f"{FILE_NAME}: patches name {path!r:.120}, which is not there"
                 )
+    for export in manifest.exports:
+        if export.notebook not in there:
+            raise InvalidTemplate(
+                f"{FILE_NAME}: exports name {export.notebook!r:.120}, which is not there"
+            )
     for old in manifest.rules.renames:
         if old in there:
             raise InvalidTemplate(

@@ -54,12 +54,15 @@ class Stamps:
     What does not fit is computed anew; errors with the file itself are passed over.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, learns: bool = True) -> None:
         """Reads what is kept.
 
         Args:
             path: of the file.
+            learns: whether `keep` may write. Else nothing is written at all, and what is
+                not kept is computed each time.
         """
+        self._learns = learns
         self._path = path
         self._as_of, self._known = read_kept(path)
         self._entries: dict[str, list[Any]] = {}
@@ -79,6 +82,8 @@ class Stamps:
         if kept is not None and tuple(kept[:5]) == stamp and max(stamp[3:]) < self._as_of:
             self._entries[key] = kept
             return str(kept[5])
+        if not self._learns:
+            return compute()
         if self._begun is None:
             self._begun = self._mark()
         found = compute()

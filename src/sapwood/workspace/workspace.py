@@ -15,7 +15,15 @@ from sapwood.workspace.backups import Backup, list_backups
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
 from sapwood.workspace.differences import difference_of, shown_text
+from sapwood.workspace.doctor import examine
 from sapwood.workspace.durable import make_folder, read_whole
+from sapwood.workspace.exported import (
+    Exported,
+    ExportStatus,
+    export_modules,
+    look_at_exports,
+)
+from sapwood.workspace.findings import Finding
 from sapwood.workspace.lines import LineChanges, count_changes
 from sapwood.workspace.locking import locked
 from sapwood.workspace.opening import TemplateSource, opened, system_errors
@@ -277,6 +285,66 @@ class Workspace:
                 now = self._clock()
                 outcome = make_update(self._places, record, source, "update", now, request)
             return dataclasses.replace(outcome, recovered=finished is not None)
+
+    def exports(
+        self, template: TemplateSource, modules: Sequence[str] | None = None
+    ) -> tuple[ExportStatus, ...]:
+        """Tells which modules are as their notebooks, and changes nothing.
+
+        Args, Raises: as of `export`, but for what writing adds.
+        """
+        with opened(template) as source, system_errors(self.root):
+            return look_at_exports(self._places, source, modules)
+
+    def export(
+        self,
+        template: TemplateSource,
+        modules: Sequence[str] | None = None,
+        *,
+        replace: bool = False,
+    ) -> Exported:
+        """Makes Python modules of the marked cells of notebooks, as the template names them.
+
+        The modules are the user's; the record does not know of them. All are made or none.
+
+        Args:
+            template: that the workspace was made from.
+            modules: numbers or names of the template's modules; by default all exports.
+            replace: back up and replace what was edited by hand, or was never exported,
+                rather than keep it.
+
+        Returns:
+            What was done.
+
+        Raises:
+            InputError: another template, there is no such module, or a notebook cannot be
+                exported; the message names cell and line.
+            InvalidTemplate: the template breaks the rules.
+            InvalidWorkspace: a change was interrupted and cannot be finished.
+            WorkspaceBusy: another program is changing the workspace.
+            IoError: the system refused.
+        """
+        with opened(template) as source, system_errors(self.root):
+            self._places.check()
+            with locked(self._places.lock):
+                read_record(self._places)  # one that is too new is not ours to change
+                recover(self._places)
+                now = self._clock()
+                return export_modules(self._places, source, modules, now, replace=replace)
+
+    def examine(self, template: TemplateSource | None = None) -> tuple[Finding, ...]:
+        """Looks for what is wrong, and says what to do about it. Writes nothing.
+
+        What cannot be read is a finding too, a template among it.
+
+        Args:
+            template: that the workspace was made from; None to do without what only the
+                template tells: environment, imports, exports, updates.
+
+        Returns:
+            What was found, what is in order among it.
+        """
+        return examine(self._places, template)
 
     def status(self) -> Status:
         """Tells which of the installed files the user has changed.

@@ -1,0 +1,138 @@
+"""`sapwood workspace module export`: makes Python modules of the marked cells of notebooks."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from sapwood.cli.arguments import add_command
+from sapwood.cli.reports import count, printable, tell
+from sapwood.cli.workspace.options import (
+    CONFLICTS,
+    UPDATES,
+    add_folder,
+    add_template,
+    opened,
+    sign,
+)
+from sapwood.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sapwood.cli.arguments import Commands
+    from sapwood.cli.workspace.program import Program
+    from sapwood.workspace import Exported, ExportStatus
+
+DESCRIPTION = f"""\
+Makes Python modules of notebooks: their code cells whose first line is '#| export', in their
+order. The template says which notebook becomes which module; modules are yours. All that are
+asked for are made, or none. One that you edited by hand stays, unless you say --replace.
+
+exit codes:
+  0    done; of --check: all are as their notebooks
+  {UPDATES}   of --check: there is something to export
+  {CONFLICTS}   what you edited by hand, or have made yourself, is in the way"""
+
+EXAMPLES = (
+    "module export TEMPLATE 05",
+    "module export TEMPLATE --all",
+    "module export TEMPLATE --all --check",
+)
+WORDS: Mapping[str, str] = {
+    "fresh": "as the notebook",
+    "edited": "you edited it by hand; --replace backs it up and replaces it",
+    "foreign": "it was not exported; --replace backs it up and replaces it",
+    "gone": "the notebook is not there",
+}
+
+
+def add_to(commands: Commands, program: Program) -> None:
+    """Adds the command."""
+    examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
+    summary = "make Python modules of notebooks"
+    parser = add_command(commands, "export", run, summary, DESCRIPTION, examples)
+    add_template(parser, program)
+    parser.add_argument("modules", metavar="NN", nargs="*", help="numbers or names of modules")
+    add_folder(parser, program)
+    parser.add_argument("--all", action="store_true", help="export all notebooks")
+    parser.add_argument("--check", action="store_true", help="say what would be exported")
+    parser.add_argument(
+        "--replace", action="store_true", help="back up and replace what you edited by hand"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    if bool(arguments.modules) == arguments.all:
+        raise InputError("expected modules, or --all")
+    workspace = opened(arguments)
+    modules = None if arguments.all else arguments.modules
+    if arguments.check:
+        exports = workspace.exports(arguments.template, modules)
+        facts = {**export_facts(exports), "applied": False}
+        tell(arguments, facts, "\n".join(map(check_line, exports)) or "Nothing to export")
+        return check_code(exports)
+    done = workspace.export(arguments.template, modules, replace=arguments.replace)
+    facts = {
+        **export_facts(done.exports),
+        "applied": True,
+        "written": list(done.written),
+        "kept": list(done.kept),
+        "missed": list(done.missed),
+        "backup": done.backup,
+    }
+    tell(arguments, facts, "\n".join(done_lines(done, f".{workspace.name}")))
+    return CONFLICTS if done.kept or done.missed else 0
+
+
+def export_facts(exports: Iterable[ExportStatus]) -> dict[str, Any]:
+    """Exports for programs: how each was before."""
+    listed = [
+        {
+            "notebook": one.export.notebook,
+            "to": one.export.to,
+            "state": one.state.value,
+            "reason": one.reason,
+        }
+        for one in exports
+    ]
+    return {"command": "workspace module export", "exports": listed}
+
+
+def check_line(one: ExportStatus) -> str:
+    """What `--check` says of an export."""
+    found = one.state.value
+    if one.reason is not None:
+        found += f": {one.reason}"
+    return f"{printable(one.export.to)}: {printable(found)}"
+
+
+def check_code(exports: Iterable[ExportStatus]) -> int:
+    """What a script is told by `--check`."""
+    states = {one.state.value for one in exports}
+    if states & {"edited", "foreign", "blocked", "broken"}:
+        return CONFLICTS
+    return UPDATES if states & {"never exported", "stale"} else 0
+
+
+def done_lines(done: Exported, own: str) -> list[str]:
+    """What was done, for people."""
+    sources = {one.export.to: one.export.notebook for one in done.exports}
+    lines = []
+    for path in done.written:
+        source = f" from {printable(sources[path])}" if path in sources else ""
+        lines.append(f"{sign('✅')}Exported {printable(path)}{source}")
+    for one in done.exports:
+        path, state = one.export.to, one.state.value
+        if path in done.kept or state == "gone":
+            lines.append(f"{sign('⏭️ ')}Skipped {printable(path)}: {WORDS[state]}")
+    lines += [
+        f"{sign('⏭️ ')}Skipped {printable(path)}: written to meanwhile" for path in done.missed
+    ]
+    if done.backup is not None:
+        lines.append(f"{sign('📦')}Backed up to {own}/backups/{done.backup}/")
+    fresh = sum(one.state.value == "fresh" for one in done.exports)
+    if not lines:
+        lines.append(f"Nothing to export: {count(fresh, 'module')} as the notebooks")
+    return lines

@@ -1,0 +1,110 @@
+"""Whether the modules that were exported are what their notebooks hold, fixes among it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.workspace.blobs import Blobs
+from sapwood.workspace.canonical import LARGEST
+from sapwood.workspace.doctor.look import Look
+from sapwood.workspace.exported import ExportState, ExportStatus, look_at_export
+from sapwood.workspace.exporting import exported_module
+from sapwood.workspace.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
+from sapwood.workspace.record import FileEntry
+from sapwood.workspace.scanning import scan
+from sapwood.workspace.states import Content
+from sapwood.workspace.template import Template, TemplateFile, hash_of
+
+WORDS = {
+    ExportState.STALE: "{notebook} was changed since",
+    ExportState.EDITED: "edited by hand; what is to last belongs into {notebook}",
+    ExportState.FOREIGN: "not exported from {notebook}, and in the way of what is",
+}
+
+
+def export_findings(look: Look) -> Iterator[Finding]:
+    """All of these checks."""
+    if look.template is None:
+        return
+    for export in look.template.manifest.exports:
+        status = look_at_export(look.places, export)
+        yield of_export(look, status)
+        if status.is_exported:
+            yield from missing_fix(look, look.template, status)
+
+
+def exporting(look: Look, status: ExportStatus, text: str = "", *options: str) -> Remedy:
+    """The command that exports one module anew."""
+    word = look.module_word(status.export.notebook) or "--all"
+    return Remedy(text, ("module", "export", TEMPLATE, word, *options))
+
+
+def of_export(look: Look, status: ExportStatus) -> Finding:
+    """How a module relates to its notebook."""
+    state, path, notebook = status.state, status.export.to, status.export.notebook
+    if state is ExportState.FRESH:
+        return ok("export", path, f"exported from {notebook} as it is")
+    if state is ExportState.NEVER:
+        return never(look, status)
+    if state is ExportState.GONE:
+        word = look.module_word(notebook)
+        known = look.record is not None and notebook in look.record.files
+        remedy = UPDATE  # which installs what is new
+        if known and word is not None:
+            remedy = Remedy(command=("module", "reset", TEMPLATE, word))
+        return noted("export", path, f"{notebook} is not there", remedy)
+    if state is ExportState.BROKEN:
+        remedy = exporting(look, status, "mend the cell")
+        return problem("export", path, f"cannot be exported: {status.reason}", remedy)
+    if state is ExportState.BLOCKED:
+        remedy = exporting(look, status, "move it away")
+        return problem("export", path, f"{status.reason} is in its place", remedy)
+    message = WORDS[state].format(notebook=notebook)
+    options = () if state is ExportState.STALE else ("--replace",)
+    return problem("export", path, message, exporting(look, status, "", *options))
+
+
+def never(look: Look, status: ExportStatus) -> Finding:
+    """A module that was not exported yet, which is as it should be until it is worked on."""
+    path, notebook = status.export.to, status.export.notebook
+    entry = None if look.record is None else look.record.files.get(notebook)
+    there = scan(look.places.root, [notebook], look.stamps)[notebook]
+    if entry is not None and isinstance(there, Content) and there.hash == entry.content.hash:
+        return ok("export", path, f"never exported; {notebook} is as it was installed")
+    return noted("export", path, f"never exported from {notebook}", exporting(look, status))
+
+
+def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterator[Finding]:
+    """Whether a later version of the template changes code that was exported."""
+    notebook = status.export.notebook
+    entry = None if look.record is None else look.record.files.get(notebook)
+    file = template.files.get(notebook)
+    if entry is None or file is None:
+        return
+    there = scan(look.places.root, [notebook], look.stamps)[notebook]
+    new = hash_of(file)
+    has_new = isinstance(there, Content) and there.hash == new
+    if has_new or entry.content.hash == new or not code_differs(look, entry, file):
+        return
+    note = template.manifest.note_for(notebook, entry.version)
+    message = (
+        f"exported code comes from version {entry.version} of the module; {template.version} "
+        f"{'changes' if note is None else 'fixes'} it{'' if note is None else f' ({note})'}"
+    )
+    word = look.module_word(notebook)
+    remedy = Remedy("take over the change", UPDATE.command)
+    if word is not None:
+        remedy = Remedy("", ("module", "reset", TEMPLATE, word))
+    yield problem("fix", status.export.to, message, remedy)
+
+
+def code_differs(look: Look, entry: FileEntry, file: TemplateFile) -> bool:
+    """Whether what is exported of a notebook differs between what was installed and the new."""
+    if entry.blob is None or file.size > LARGEST:
+        return True
+    try:
+        old = Blobs(look.places.blobs).get(entry.blob, entry.size)
+        return exported_module(old, file.path) != exported_module(file.read(), file.path)
+    except (InputError, InvalidWorkspace):
+        return True  # a blob is lost, or one of the two cannot be exported

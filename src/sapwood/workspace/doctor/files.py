@@ -1,0 +1,120 @@
+"""What became of the files that were installed, and of those that were laid beside."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from sapwood.workspace.doctor.look import Look
+from sapwood.workspace.durable import is_folder
+from sapwood.workspace.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
+from sapwood.workspace.paths import fault_of
+from sapwood.workspace.policies import Policy
+from sapwood.workspace.scanning import file_hash, scan
+from sapwood.workspace.states import Blocked, Content, Found, State, state_of
+
+MOST = 20  # files of one kind that are named; the others are counted
+
+
+def file_findings(look: Look) -> Iterator[Finding]:
+    """What became of the files that were installed."""
+    record = look.record
+    if record is not None:
+        found = scan(look.places.root, record.files, look.stamps)
+        states = {
+            path: state_of(entry.content, found[path], entry.content)
+            for path, entry in record.files.items()
+        }
+        counts = Counter(states.values())
+        message = (
+            f"{counts[State.IDENTICAL]} as installed, {counts[State.MODIFIED]} modified, "
+            f"{counts[State.DELETED]} missing, {counts[State.BLOCKED]} blocked"
+        )
+        yield ok("files", "installed files", message)
+        yield from shortened([blocked(path, found[path]) for path in states_of(states, "blocked")])
+        missing = [path for path in states_of(states, "deleted") if not gone(look, path)]
+        yield from shortened([deleted(look, path) for path in missing])
+        yield from left_over(look, [path for path, one in found.items() if one is not None])
+
+
+def states_of(states: dict[str, State], word: str) -> list[str]:
+    """The paths that are in a state."""
+    return [path for path, state in states.items() if state.value == word]
+
+
+def shortened(findings: list[Finding]) -> Iterator[Finding]:
+    """Some findings of one kind, and how many more there are."""
+    yield from findings[:MOST]
+    if len(findings) > MOST:
+        last = findings[-1]
+        message = "as the ones above; look again when those are done"
+        yield Finding(last.kind, last.severity, f"{len(findings) - MOST} more", message)
+
+
+def blocked(path: str, found: Found) -> Finding:
+    """Something is in a file's place."""
+    reason = found.reason if isinstance(found, Blocked) else "something"
+    remedy = Remedy("move it away", ("update", TEMPLATE))
+    if reason == "unreadable":
+        remedy = Remedy("give yourself the right to read it")
+    return problem("blocked", path, f"{reason} is in its place", remedy)
+
+
+def gone(look: Look, path: str) -> bool:
+    """Whether a file is no longer in the template either."""
+    return look.template is not None and path not in look.template.files
+
+
+def deleted(look: Look, path: str) -> Finding:
+    """A file that is not there; the user may want it so."""
+    word = look.module_word(path)
+    rule = None if look.template is None else look.template.manifest.rules.rule(path)
+    if rule is not None and rule.restore:
+        return noted("missing", path, "deleted; an update brings it back", UPDATE)
+    if rule is not None and rule.policy is Policy.PROTECT and word is not None:
+        remedy = Remedy(command=("module", "reset", TEMPLATE, word))
+        return noted("missing", path, "deleted; a reset brings it back", remedy)
+    return noted("missing", path, "deleted; updates leave it so")
+
+
+def left_over(look: Look, there: list[str]) -> Iterator[Finding]:
+    """Files that the template once had."""
+    if look.template is None or look.record is None:
+        return
+    if look.template.version != look.record.template_version:
+        return  # an update sees to them
+    old = [path for path in there if path not in look.template.files]
+    if old:
+        named = ", ".join(old[:3]) + (", ..." if len(old) > 3 else "")
+        remedy = Remedy("delete what you do not need; nothing does it for you")
+        yield noted("retired", f"{len(old)} files", f"no longer in the template: {named}", remedy)
+
+
+def laid_beside(look: Look) -> Iterator[Finding]:
+    """Files that an update laid beside the user's, and whose content is not in the workspace."""
+    yield from shortened(list(incoming(look)))
+
+
+def incoming(look: Look) -> Iterator[Finding]:
+    """All of them."""
+    root, top = look.places.root, look.places.own / "incoming"
+    if not is_folder(top):
+        return
+    for version in sorted(one for one in top.iterdir() if is_folder(one)):
+        for laid in sorted(regular_files(version)):
+            path = laid.relative_to(version).as_posix()
+            there = None if fault_of(path) else scan(root, [path], look.stamps)[path]
+            if isinstance(there, Content) and there.hash == file_hash(str(version), path):
+                continue
+            beside = laid.relative_to(root).as_posix()
+            remedy = Remedy(f"take over what you want of {beside}, and delete it")
+            yield noted("incoming", path, f"{version.name} has another one, laid beside", remedy)
+
+
+def regular_files(top: Path) -> Iterator[Path]:
+    """The files below a folder, without links."""
+    for folder, _, names in os.walk(top):
+        files = (Path(folder, name) for name in names)
+        yield from (one for one in files if one.is_file() and not one.is_symlink())

@@ -1,0 +1,33 @@
+"""What the checks of a workspace look at."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sapwood.workspace.places import Places
+from sapwood.workspace.record import Record
+from sapwood.workspace.stamps import Stamps
+from sapwood.workspace.template import Template
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """A workspace as it is looked at.
+
+    Attributes:
+        places: of it.
+        record: None where it is missing or cannot be read.
+        template: that is at hand, None where there is none or it cannot be read.
+        stamps: hashes of files that were not written to; nothing is added to them.
+    """
+
+    places: Places
+    record: Record | None
+    template: Template | None
+    stamps: Stamps
+
+    def module_word(self, path: str) -> str | None:
+        """What a command calls the module that a file is of, None for no module's."""
+        modules = () if self.template is None else self.template.manifest.modules
+        names = (one.name.partition("_")[0] for one in modules if one.holds(path))
+        return next(names, None)
