@@ -26,6 +26,7 @@ from sapwood.workspace import Content, FileEntry, Record, open_template
 from sapwood.workspace.archives import archive_template
 from sapwood.workspace.canonical import Unreadable, content_hash
 from sapwood.workspace.differences import shown_text, unified_lines
+from sapwood.workspace.exporting import exported_module, is_untouched
 from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.manifest import parse_manifest
 from sapwood.workspace.notebooks import merge_notebook
@@ -51,6 +52,13 @@ file = "d.gz"
 sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 size = 3
 urls = ["https://a/d.gz"]
+[[exports]]
+notebook = "m.ipynb"
+to = "leaf/m.py"
+[environment]
+python = ">=3.11"
+packages = ["numpy>=1.26; python_version > '3'"]
+imports = ["leaf"]
 """
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 GAP = b"\0\0"
@@ -60,6 +68,7 @@ RECORD = Record(
     "course", "1.0", "1.0", TIME, TIME, {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)}
 )
 JOURNAL = Journal("0" * 16, (Step(Kind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
+EXPORT = {"nbformat": 4, "cells": [{"cell_type": "code", "source": "#| export\nx = 1"}]}
 NOTEBOOK = {"nbformat": 4, "cells": [{"cell_type": "code", "source": ["x\n"], "metadata": {}}]}
 
 
@@ -68,6 +77,7 @@ def archive_seed() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("top/sapwood-template.toml", MANIFEST)
         archive.writestr("top/b", "b\n")
+        archive.writestr("top/m.ipynb", json.dumps(NOTEBOOK))
     return file.getvalue()
 
 
@@ -75,8 +85,10 @@ def layout_seed() -> bytes:
     """An artifact's manifest, and behind a gap a blob, which is one layer and another."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, content in (("./sapwood-template.toml", MANIFEST), ("./b", b"b\n")):
-            info = tarfile.TarInfo(name)
+        notebook = json.dumps(NOTEBOOK).encode()
+        files = {"sapwood-template.toml": MANIFEST, "b": b"b\n", "m.ipynb": notebook}
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"./{name}")
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     blob = {"digest": "@digest", "size": "@size"}
@@ -102,7 +114,7 @@ def layout_seed() -> bytes:
 
 def read_manifest(data: bytes) -> None:
     manifest = parse_manifest(data)
-    for path in manifest.rules.renames.values():
+    for path in (*manifest.rules.renames.values(), *(one.to for one in manifest.exports)):
         assert fault_of(path) is None
     for dataset in manifest.data:
         for file in dataset.files:
@@ -162,6 +174,15 @@ def read_merge(data: bytes) -> None:
             raise AssertionError("a merge cannot be merged") from e
 
 
+def read_export(data: bytes) -> None:
+    try:
+        module = exported_module(data, "m.ipynb")
+    except InputError:
+        return
+    assert is_untouched(module)
+    assert exported_module(data, "m.ipynb") == module
+
+
 def read_archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
@@ -204,6 +225,7 @@ READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
     (read_archive, archive_seed()),
     (read_layout, layout_seed()),
     (read_merge, merge_seed()),
+    (read_export, json.dumps(EXPORT).encode()),
 )
 
 

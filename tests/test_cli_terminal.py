@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli_session import PROGRAM, Session, write_pairs
+from export_templates import write_course
 from sapwood.cli.progress import PATIENCE
 
 SHOW_CURSOR = "\x1b[?25h"
@@ -121,3 +122,14 @@ def test_binary_data_does_not_go_to_a_terminal(here: Session) -> None:
     assert code == 2
     assert "refused to write binary data to a terminal" in shown
     assert shown.count("\n") == 1
+
+
+def test_doctor_shows_signs(tmp_path: Path) -> None:
+    write_course(tmp_path / "1.0.0", "1.0.0")
+    session = Session(tmp_path)
+    session.succeed("workspace init 1.0.0 mine")
+    (tmp_path / "mine/random.py").write_text("")
+    terminal = Terminal(session, "workspace doctor 1.0.0 --folder mine", stdout=True)
+    code, shown = terminal.finish()
+    assert code == 22
+    assert {one in shown for one in ("✅ ok", "💡 note", "❌ problem", "-> rename it")} == {True}

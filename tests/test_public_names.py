@@ -175,6 +175,8 @@ def test_workspaces() -> None:
         *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
         *("PolicyRule", "Record"),
         *("CellReport", "Merged", "Reason"),
+        *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
+        *("Finding", "Remedy", "Severity"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }
@@ -188,6 +190,9 @@ def test_workspaces() -> None:
         "plan_reset": ["self", "template", "module", "allow_downgrade"],
         "reset": ["self", "template", "module", "allow_downgrade"],
         "differences": ["self", "template", "module", "allow_downgrade"],
+        "exports": ["self", "template", "modules"],
+        "export": ["self", "template", "modules", "replace"],
+        "examine": ["self", "template"],
         "status": ["self"],
         "line_changes": ["self", "path", "record"],
         "backups": ["self"],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packaging.version import Version
+
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
 from sapwood.workspace.doctor.look import Look
+from sapwood.workspace.durable import read_whole
 from sapwood.workspace.exported import ExportState, ExportStatus, look_at_export
-from sapwood.workspace.exporting import exported_module
+from sapwood.workspace.exporting import export_cells, without_directive
 from sapwood.workspace.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.record import FileEntry
 from sapwood.workspace.scanning import scan
@@ -80,12 +83,13 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     notebook = status.export.notebook
     entry = None if look.record is None else look.record.files.get(notebook)
     file = template.files.get(notebook)
-    if entry is None or file is None:
+    if entry is None or file is None or template.manifest.version <= Version(entry.version):
         return
     there = scan(look.places.root, [notebook], look.stamps)[notebook]
     new = hash_of(file)
-    has_new = isinstance(there, Content) and there.hash == new
-    if has_new or entry.content.hash == new or not code_differs(look, entry, file):
+    if not isinstance(there, Content) or new in {there.hash, entry.content.hash}:
+        return
+    if not lacks_change(look, entry, file):
         return
     note = template.manifest.note_for(notebook, entry.version)
     message = (
@@ -99,12 +103,27 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     yield problem("fix", status.export.to, message, remedy)
 
 
-def code_differs(look: Look, entry: FileEntry, file: TemplateFile) -> bool:
-    """Whether what is exported of a notebook differs between what was installed and the new."""
+def lacks_change(look: Look, entry: FileEntry, file: TemplateFile) -> bool:
+    """Whether marked cells that a release changed are not yet so in the user's notebook.
+
+    A user who took them over by hand has them, whatever the rest of the notebook is.
+
+    Args:
+        look: at the workspace.
+        entry: what the record says of the notebook.
+        file: the notebook in the template.
+    """
     if entry.blob is None or file.size > LARGEST:
         return True
     try:
-        old = Blobs(look.places.blobs).get(entry.blob, entry.size)
-        return exported_module(old, file.path) != exported_module(file.read(), file.path)
+        old = codes(Blobs(look.places.blobs).get(entry.blob, entry.size), file.path)
+        new = codes(file.read(), file.path)
+        mine = codes(read_whole(look.places.root / file.path, LARGEST) or b"", file.path)
     except (InputError, InvalidWorkspace):
-        return True  # a blob is lost, or one of the two cannot be exported
+        return True  # what was installed is lost, or one of them cannot be exported
+    return not new - old <= mine or not mine.isdisjoint(old - new)
+
+
+def codes(data: bytes, path: str) -> set[str]:
+    """The marked cells of a notebook."""
+    return {without_directive(source) for _, source in export_cells(data, path)}
