@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -245,6 +246,15 @@ def test_python_and_room() -> None:
     found = python_version(SpecifierSet("<3"))
     assert (found.severity, "expected <3" in found.message) == (PROBLEM, True)
     assert (space(LOW).severity, space(LOW - 1).severity) == (OK, PROBLEM)
+
+
+def test_no_right_to_write(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = case.root / ".course"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: path not in {own, own / "lock"})
+        found = one(case.found(), "writable")
+        assert (found.severity, found.subject) == (PROBLEM, ".course/")
+    assert case.kinds() == []
 
 
 def install(site: Path, name: str, version: str, files: Mapping[str, str] | None = None) -> None:

@@ -109,8 +109,10 @@ def fault_of_code(source: str) -> tuple[int, str] | None:
                 "to a cell that is not exported"
             )
         return line, f"expected Python: {e.msg}"
-    except (ValueError, RecursionError, MemoryError) as e:
+    except ValueError as e:
         return 1, f"expected Python: {e}"
+    except (RecursionError, MemoryError):
+        return 1, "expected Python that can be compiled, found too many parts inside each other"
     return None
 
 
