@@ -22,7 +22,7 @@ from sapwood.workspace.doctor.environment import python_version
 from sapwood.workspace.doctor.state import LOW, space
 from sapwood.workspace.findings import TEMPLATE
 from sapwood.workspace.locking import locked
-from template_folders import Clock, notebook, user_files, write_files
+from template_folders import Clock, notebook, own_files, user_files, write_files
 
 OK, NOTE, PROBLEM = Severity.OK, Severity.NOTE, Severity.PROBLEM
 INSTALLED = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
@@ -55,6 +55,8 @@ class Case:
         assert finding.remedy is not None
         words = [one for one in finding.remedy.command if one != TEMPLATE]
         assert words
+        if "reset" in words:
+            words.append("--yes")
         with contextlib.chdir(self.root):
             return workspace_cli("tito", self.template(version))([*words, "--quiet"])
 
@@ -445,6 +447,29 @@ def test_a_student_who_is_done_learns_of_the_fix(case: Case) -> None:
     case.course.export(case.template("1.1.0"), ["05"])
     assert case.kinds("1.1.0") == []
     assert b"return 2 * x" in (case.root / "leaf/autograd.py").read_bytes()
+
+
+def test_a_student_who_begins_anew_has_the_fix(case: Case) -> None:
+    (case.root / AUTOGRAD).write_bytes(notebook(*DONE))
+    case.course.export(case.template(), ["05"])
+    found = one(case.found("1.1.0"), "fix")
+    assert case.run(found, "1.1.0") == 0  # which resets the module
+    backups = own_files(case.root, "backups")
+    assert notebook(*DONE) in backups.values()
+    assert case.kinds("1.1.0") == ["update", "export"]
+    assert case.run(one(case.found("1.1.0"), "export"), "1.1.0") == 0
+    assert case.run(one(case.found("1.1.0"), "update"), "1.1.0") == 0
+    assert case.kinds("1.1.0") == []
+    assert b"return 2 * x" in (case.root / "leaf/autograd.py").read_bytes()
+
+
+def test_a_notebook_that_is_gone(case: Case) -> None:
+    (case.root / AUTOGRAD).unlink()
+    missing, gone = case.found()
+    assert (missing.kind, missing.subject) == ("missing", AUTOGRAD)
+    assert (gone.kind, gone.message) == ("export", f"{AUTOGRAD} is not there")
+    assert case.run(gone) == 0
+    assert case.kinds() == []
 
 
 def test_a_release_that_changes_no_exported_code_is_no_fix(case: Case) -> None:
