@@ -89,7 +89,7 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     new = hash_of(file)
     if not isinstance(there, Content) or new in {there.hash, entry.content.hash}:
         return
-    if not lacks_change(look, entry, file):
+    if not lacks_change(look, notebook, entry, file):
         return
     note = template.manifest.note_for(notebook, entry.version)
     message = (
@@ -103,22 +103,23 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     yield problem("fix", status.export.to, message, remedy)
 
 
-def lacks_change(look: Look, entry: FileEntry, file: TemplateFile) -> bool:
+def lacks_change(look: Look, notebook: str, entry: FileEntry, file: TemplateFile) -> bool:
     """Whether marked cells that a release changed are not yet so in the user's notebook.
 
     A user who took them over by hand has them, whatever the rest of the notebook is.
 
     Args:
         look: at the workspace.
-        entry: what the record says of the notebook.
+        notebook: path of it there.
+        entry: what the record says of it.
         file: the notebook in the template.
     """
     if entry.blob is None or file.size > LARGEST:
         return True
     try:
-        old = codes(Blobs(look.places.blobs).get(entry.blob, entry.size), file.path)
-        new = codes(file.read(), file.path)
-        mine = codes(read_whole(look.places.root / file.path, LARGEST) or b"", file.path)
+        old = codes(Blobs(look.places.blobs).get(entry.blob, entry.size), notebook)
+        new = codes(file.read(), notebook)
+        mine = codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
     except (InputError, InvalidWorkspace):
         return True  # what was installed is lost, or one of them cannot be exported
     return not new - old <= mine or not mine.isdisjoint(old - new)
