@@ -115,7 +115,7 @@ def test_what_doctor_prints(
         "-> tito module export 04",
         f"ok leaf/autograd.py exported from {AUTOGRAD} as it is",
         f"problem leaf/autograd.py {FIX}",
-        "-> tito module reset 05",
+        "-> tito update --merge",
         "2 problems, 2 notes",
     ]
 

@@ -441,21 +441,28 @@ def test_a_student_who_is_done_learns_of_the_fix(case: Case) -> None:
     # An update does not touch the notebook, so the fault is still there.
     case.course.update(case.template("1.1.0"))
     assert case.kinds("1.1.0") == ["fix"]
-    # The student takes the fix over, and exports.
-    (case.root / AUTOGRAD).write_bytes(notebook(*SECOND, DONE[-1]))
+    # The student merges, and exports.
+    assert case.run(one(case.found("1.1.0"), "fix"), "1.1.0") == 0
     assert case.kinds("1.1.0") == ["export"]
-    case.course.export(case.template("1.1.0"), ["05"])
+    assert case.run(one(case.found("1.1.0"), "export"), "1.1.0") == 0
     assert case.kinds("1.1.0") == []
-    assert b"return 2 * x" in (case.root / "leaf/autograd.py").read_bytes()
+    exported = (case.root / "leaf/autograd.py").read_text()
+    assert ("return 2 * x" in exported, "def mine" in exported) == (True, True)
+    assert notebook(*DONE) in own_files(case.root, "backups").values()
 
 
-def test_a_student_who_begins_anew_has_the_fix(case: Case) -> None:
+def test_a_fix_that_was_taken_over_by_hand(case: Case) -> None:
     (case.root / AUTOGRAD).write_bytes(notebook(*DONE))
     case.course.export(case.template(), ["05"])
+    (case.root / AUTOGRAD).write_bytes(notebook(*SECOND, DONE[-1]))
+    assert case.kinds("1.1.0") == ["update", "export"]
+    case.course.export(case.template("1.1.0"), ["05"])
+    assert case.kinds("1.1.0") == ["update"]
+
+
+def test_a_student_who_exported_what_was_installed_has_the_fix(case: Case) -> None:
     found = one(case.found("1.1.0"), "fix")
-    assert case.run(found, "1.1.0") == 0  # which resets the module
-    backups = own_files(case.root, "backups")
-    assert notebook(*DONE) in backups.values()
+    assert case.run(found, "1.1.0") == 0  # which updates the module
     assert case.kinds("1.1.0") == ["update", "export"]
     assert case.run(one(case.found("1.1.0"), "export"), "1.1.0") == 0
     assert case.run(one(case.found("1.1.0"), "update"), "1.1.0") == 0

@@ -96,11 +96,11 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
         f"exported code comes from version {entry.version} of the module; {template.version} "
         f"{'changes' if note is None else 'fixes'} it{'' if note is None else f' ({note})'}"
     )
+    command: tuple[str, ...] = ("update", TEMPLATE, "--merge")
     word = look.module_word(notebook)
-    remedy = Remedy("take over the change", UPDATE.command)
-    if word is not None:
-        remedy = Remedy("", ("module", "reset", TEMPLATE, word))
-    yield problem("fix", status.export.to, message, remedy)
+    if there.hash == entry.content.hash and word is not None:
+        command = ("update", TEMPLATE, "--module", word)
+    yield problem("fix", status.export.to, message, Remedy(command=command))
 
 
 def lacks_change(look: Look, notebook: str, entry: FileEntry, file: TemplateFile) -> bool:
