@@ -22,7 +22,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
-from sapwood.workspace import Content, FileEntry, Record, open_template
+from sapwood.workspace import (
+    Content,
+    Course,
+    Extra,
+    FileEntry,
+    Record,
+    open_template,
+    parse_course,
+)
 from sapwood.workspace.archives import archive_template
 from sapwood.workspace.canonical import Unreadable, content_hash
 from sapwood.workspace.differences import shown_text, unified_lines
@@ -64,8 +72,24 @@ IMAGE = "application/vnd.oci.image.manifest.v1+json"
 GAP = b"\0\0"
 HASH = "sha256:" + "0" * 64
 TIME = datetime(2025, 1, 15, tzinfo=UTC)
+COURSE = b"""title: CS 101
+modules: [02, m1]
+provided:
+  - 03_m3
+extra:
+  - { from: a, to: modules/90_b, policy: update }
+"""
 RECORD = Record(
-    "course", "1.0", "1.0", TIME, TIME, {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)}
+    "course",
+    "1.0",
+    "1.0",
+    TIME,
+    TIME,
+    {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)},
+    Course("CS 101", ("02_losses", None), extras=(Extra("a", "modules/02_b"),)),
+)
+MODULES = parse_manifest(
+    MANIFEST + b"".join(b'[[modules]]\nname = "0%d_m%d"\n' % (n, n) for n in range(1, 10))
 )
 JOURNAL = Journal("0" * 16, (Step(Kind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
 EXPORT = {"nbformat": 4, "cells": [{"cell_type": "code", "source": "#| export\nx = 1"}]}
@@ -217,6 +241,16 @@ def read_layout(data: bytes) -> None:
                         file.read()
 
 
+def read_course(data: bytes) -> None:
+    with contextlib.suppress(InputError):
+        config = parse_course(data)
+        for extra in config.extras:
+            assert fault_of(extra.to) is None
+            assert fault_of(extra.source) is None
+        names = config.course_for(MODULES).names()
+        assert len(set(names.values())) == len(names) <= len(config.modules)
+
+
 READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
     (read_manifest, MANIFEST),
     (read_record, RECORD.to_bytes()),
@@ -226,6 +260,7 @@ READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
     (read_layout, layout_seed()),
     (read_merge, merge_seed()),
     (read_export, json.dumps(EXPORT).encode()),
+    (read_course, COURSE),
 )
 
 

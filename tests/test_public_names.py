@@ -177,16 +177,18 @@ def test_workspaces() -> None:
         *("CellReport", "Merged", "Reason"),
         *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
         *("Finding", "Remedy", "Severity"),
+        *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in workspace.__all__)
+    asked = ["replace", "allow_downgrade", "module", "merge", "config"]
     arguments = {
-        "init": ["folder", "template", "clock"],
+        "init": ["folder", "template", "config", "clock"],
         "open": ["folder", "name", "clock"],
         "find": ["start", "name", "clock"],
-        "plan_update": ["self", "template", "replace", "allow_downgrade", "module", "merge"],
-        "update": ["self", "template", "replace", "allow_downgrade", "module", "merge"],
+        "plan_update": ["self", "template", *asked],
+        "update": ["self", "template", *asked],
         "plan_reset": ["self", "template", "module", "allow_downgrade"],
         "reset": ["self", "template", "module", "allow_downgrade"],
         "differences": ["self", "template", "module", "allow_downgrade"],

@@ -11,6 +11,9 @@ transaction. docs/workspaces.md says what a template holds.
 """
 
 from sapwood.workspace.backups import Backup
+from sapwood.workspace.course import Course, Extra
+from sapwood.workspace.course_config import CourseConfig, parse_course
+from sapwood.workspace.course_sources import OpenCourse, open_course
 from sapwood.workspace.data_cache import DataCache, DataStatus, Fetched, fetch_data
 from sapwood.workspace.datasets import DataFile, Dataset
 from sapwood.workspace.environment import Environment
@@ -37,6 +40,8 @@ __all__ = [
     "CellReport",
     "Change",
     "Content",
+    "Course",
+    "CourseConfig",
     "DataCache",
     "DataFile",
     "DataStatus",
@@ -47,6 +52,7 @@ __all__ = [
     "ExportState",
     "ExportStatus",
     "Exported",
+    "Extra",
     "Fetched",
     "FileEntry",
     "FileStatus",
@@ -55,6 +61,7 @@ __all__ = [
     "Manifest",
     "Merged",
     "Module",
+    "OpenCourse",
     "Outcome",
     "Plan",
     "Policy",
@@ -70,7 +77,9 @@ __all__ = [
     "Template",
     "Workspace",
     "fetch_data",
+    "open_course",
     "open_template",
+    "parse_course",
     "parse_manifest",
     "plan_changes",
     "read_manifest",

@@ -60,6 +60,24 @@ def archive_template(path: Path) -> Template:
         InvalidTemplate: it is damaged, hostile or no such archive.
         OSError: it cannot be read.
     """
+    files, close = archive_files(path, FILE_NAME)
+    with archive_errors(path):
+        return Template({one.path: one for one in files}, close)
+
+
+def archive_files(path: Path, name: str) -> tuple[list[TemplateFile], Callable[[], None]]:
+    """The files of an archive that lie beside a file of some name, or below it.
+
+    Args:
+        path: as of `archive_template`.
+        name: of the file; the one that is nearest to the top counts.
+
+    Returns:
+        The files, with their paths from there, and what closes the archive.
+
+    Raises:
+        InvalidTemplate, OSError: as `archive_template`.
+    """
     with contextlib.ExitStack() as opened, archive_errors(path):
         file = opened.enter_context(path.open("rb"))
         stamp = stamp_of(os.fstat(file.fileno()))
@@ -70,9 +88,8 @@ def archive_template(path: Path) -> Template:
             file.seek(0)
             spool = opened.enter_context(tempfile.TemporaryFile())
             members = tar_members(unpacked(file), spool, stamp)
-        files = below_manifest(members)
-        close = opened.pop_all().close
-        return Template({one.path: one for one in files}, close)
+        files = below_manifest(members, name)
+        return files, opened.pop_all().close
 
 
 @contextlib.contextmanager
@@ -293,17 +310,19 @@ def check_count(count: int) -> None:
         raise InvalidTemplate(f"expected at most {MOST_FILES} files, found more")
 
 
-def below_manifest(members: Iterable[Member]) -> list[TemplateFile]:
-    """The files beside the manifest and below it, with their paths from there.
+def below_manifest(members: Iterable[Member], top_name: str = FILE_NAME) -> list[TemplateFile]:
+    """The files beside the manifest, or one of another name, and below it: paths from there.
 
     Raises:
-        InvalidTemplate: there is no manifest, or several, or a link; or a path occurs twice.
+        InvalidTemplate: there is none of that name, or several, or a link; or a path occurs twice.
     """
     everything = list(members)
-    tops = [top_of(one.file.path) for one in everything if is_manifest(one.file.path)]
-    highest = [top for top in tops if top.count("/") == min(one.count("/") for one in tops)]
+    paths = [one.file.path for one in everything]
+    tops = [one.removesuffix(top_name) for one in paths if one.rpartition("/")[2] == top_name]
+    least = min((one.count("/") for one in tops), default=0)
+    highest = [top for top in tops if top.count("/") == least]
     if len(highest) != 1:
-        raise InvalidTemplate(f"expected one {FILE_NAME} nearest to the top, found {len(highest)}")
+        raise InvalidTemplate(f"expected one {top_name} nearest to the top, found {len(highest)}")
     (top,) = highest
     files: dict[str, TemplateFile] = {}
     for member in everything:
@@ -320,13 +339,3 @@ def below_manifest(members: Iterable[Member]) -> list[TemplateFile]:
             raise InvalidTemplate(f"{name!r:.120} occurs twice; pack it anew")
         files[path] = dataclasses.replace(member.file, path=path)
     return list(files.values())
-
-
-def is_manifest(path: str) -> bool:
-    """Whether an entry is a manifest."""
-    return path.rpartition("/")[2] == FILE_NAME
-
-
-def top_of(path: str) -> str:
-    """The folder that a manifest lies in, with the slash behind it."""
-    return path[: len(path) - len(FILE_NAME)]

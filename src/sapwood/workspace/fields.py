@@ -93,6 +93,10 @@ class Table:
         """A table."""
         return Table(self._get(name, dict, "a table"), f"{self.where}.{name}", self._error)
 
+    def sequence(self, name: str) -> list[Any]:
+        """A list whose items are not checked."""
+        return list(self._get(name, list, "a list"))
+
     def tables(self, name: str) -> list[Table]:
         """A list of tables; empty where the field is absent."""
         if name not in self._value:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from packaging.version import Version
 
 from sapwood.errors import InputError, IoError
+from sapwood.workspace.course_sources import CourseSource, OpenCourse, open_course
 from sapwood.workspace.planning import Change
 from sapwood.workspace.record import FileEntry, Record
 from sapwood.workspace.sources import open_template
@@ -80,6 +81,21 @@ def opened(template: TemplateSource) -> Iterator[Template]:
         source = open_template(template)
     with source:
         yield source
+
+
+@contextlib.contextmanager
+def sources(
+    template: TemplateSource, config: CourseSource | None, what: object
+) -> Iterator[tuple[Template, OpenCourse | None]]:
+    """A template and a course that are closed at the end if they were opened here.
+
+    Args:
+        template: as of `opened`.
+        config: of the course, None for none.
+        what: is worked on, for what the system refuses.
+    """
+    with opened(template) as source, open_course(config) as course, system_errors(what):
+        yield source, course
 
 
 @contextlib.contextmanager

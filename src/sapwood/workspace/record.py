@@ -17,6 +17,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
+from sapwood.workspace.course import Course, course_in_record
 from sapwood.workspace.fields import Table
 from sapwood.workspace.paths import clash_among, fault_of
 from sapwood.workspace.states import Content
@@ -58,6 +59,7 @@ class Record:
             modules may be of later ones.
         created, last_updated: in UTC.
         files: what was installed, by path.
+        course: that configures it; None where the template is used as it is.
     """
 
     template: str
@@ -66,6 +68,7 @@ class Record:
     created: datetime
     last_updated: datetime
     files: Mapping[str, FileEntry]
+    course: Course | None = None
 
     def contents(self) -> dict[str, Content]:
         """What was installed, as the planner takes it."""
@@ -85,6 +88,7 @@ class Record:
             "template_version": self.template_version,
             "created": written_time(self.created),
             "last_updated": written_time(self.last_updated),
+            **({} if self.course is None else {"course": self.course.to_json()}),
             "files": {path: entry_to_json(self.files[path]) for path in sorted(self.files)},
         }
 
@@ -168,6 +172,7 @@ def record_from_json(value: Any, where: str) -> Record:
         created=read_time(table, "created"),
         last_updated=read_time(table, "last_updated"),
         files=files,
+        course=course_in_record(table.table("course"), REMEDY) if "course" in table else None,
     )
 
 

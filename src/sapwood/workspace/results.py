@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from sapwood.workspace.course import Course
 from sapwood.workspace.manifest import USER
 from sapwood.workspace.modules import Module
 from sapwood.workspace.notebooks import Merged
@@ -25,6 +26,7 @@ class Plan:
         user: what the template calls owners of a workspace.
         modules: of the template.
         module: the one that the change is for; None where it is for all files.
+        course: that configures the workspace then; None for none.
     """
 
     template: str
@@ -34,6 +36,7 @@ class Plan:
     user: str = USER
     modules: tuple[Module, ...] = ()
     module: Module | None = None
+    course: Course | None = None
 
     @property
     def updates(self) -> tuple[Change, ...]:

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.canonical import LARGEST, content_hash, raw_hash
+from sapwood.workspace.course import Course
 from sapwood.workspace.durable import Stripes
 from sapwood.workspace.manifest import FILE_NAME, Manifest, check_files, parse_manifest
 from sapwood.workspace.stamps import Stamp, Stamps
@@ -28,7 +29,7 @@ class TemplateFile:
     """A file of a template.
 
     Attributes:
-        path: relative, in the template and in workspaces.
+        path: relative, in the template; in workspaces too, but where a course renumbers.
         size: bytes.
         executable: whether its owner may run it.
         stamp: changes when the file does.
@@ -67,12 +68,14 @@ class Template:
         files: that workspaces get, by path.
         patches: for weights, by path in the template.
         version: of the template, normalised.
+        course: that it is configured by, None as its author made it.
     """
 
     manifest: Manifest
     version: str
     files: Mapping[str, TemplateFile]
     patches: Mapping[str, TemplateFile]
+    course: Course | None = None
 
     def __init__(self, files: Mapping[str, TemplateFile], close: Callable[[], None]) -> None:
         """Reads the manifest and checks the files.
@@ -108,14 +111,7 @@ class Template:
         Args:
             stamps: hashes of files that were looked at before.
         """
-        return {
-            path: Content(
-                # Not a path of a workspace: those begin with no slash.
-                stamps.hash_of(f"/template/{path}", file.stamp, partial(hash_of, file)),
-                file.executable,
-            )
-            for path, file in self.files.items()
-        }
+        return {path: content_of(file, stamps) for path, file in self.files.items()}
 
     def close(self) -> None:
         """Closes what is open."""
@@ -131,6 +127,13 @@ class Template:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def content_of(file: TemplateFile, stamps: Stamps) -> Content:
+    """What a template's file holds, as the planner takes it."""
+    # Not a path of a workspace: those begin with no slash.
+    key = f"/template/{file.path}"
+    return Content(stamps.hash_of(key, file.stamp, partial(hash_of, file)), file.executable)
 
 
 def hash_of(file: TemplateFile) -> str:

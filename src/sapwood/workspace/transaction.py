@@ -253,15 +253,17 @@ class Update:
     def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
         version, name = self.template.version, self.template.manifest.name
         if self.record is None:
-            return Record(name, version, version, now, now, files)
+            return Record(name, version, version, now, now, files, self.template.course)
         before = self.record
         version = version if whole else before.template_version
-        if before.files == files and before.template_version == version:
+        course = self.template.course if whole else before.course
+        same = before.template_version == version and before.course == course
+        if same and before.files == files:
             return before
         # A clock that was set back does not turn the order of updates.
         updated = max(now, before.last_updated)
         return dataclasses.replace(
-            before, template_version=version, last_updated=updated, files=files
+            before, template_version=version, last_updated=updated, files=files, course=course
         )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
-from sapwood.errors import IoError
+from sapwood.errors import InputError, IoError
 from sapwood.workspace.applying import commit, tidy
 from sapwood.workspace.journal import Journal
 from sapwood.workspace.modules import find_module
@@ -44,6 +44,17 @@ class Request:
     module: str | None = None
     reset: bool = False
     merge: bool = False
+
+    def check_course(self, config: object) -> None:
+        """Sees to it that no course comes with a change of one module.
+
+        Raises:
+            InputError: one does.
+        """
+        if config is not None and self.module is not None:
+            raise InputError(
+                "a course is for all modules: update with --config first, and then --module alone"
+            )
 
     def scope_in(self, template: Template) -> Scope | None:
         """The module that is asked for.
@@ -101,6 +112,7 @@ def plan_request(
         user=template.manifest.user,
         modules=template.manifest.modules,
         module=None if scope is None else scope.module,
+        course=template.course,
     )
     if not request.allow_downgrade:
         check_versions(plan.updates, template, files)

@@ -14,6 +14,8 @@ from sapwood.workspace.applying import read_journal, read_record, recover
 from sapwood.workspace.backups import Backup, list_backups
 from sapwood.workspace.blobs import Blobs
 from sapwood.workspace.canonical import LARGEST
+from sapwood.workspace.configured import for_workspace
+from sapwood.workspace.course_sources import CourseSource
 from sapwood.workspace.differences import difference_of, shown_text
 from sapwood.workspace.doctor import examine
 from sapwood.workspace.durable import make_folder, read_whole
@@ -26,7 +28,7 @@ from sapwood.workspace.exported import (
 from sapwood.workspace.findings import Finding
 from sapwood.workspace.lines import LineChanges, count_changes
 from sapwood.workspace.locking import locked
-from sapwood.workspace.opening import TemplateSource, opened, system_errors
+from sapwood.workspace.opening import TemplateSource, sources, system_errors
 from sapwood.workspace.places import Places, find_above, find_places, resolved
 from sapwood.workspace.record import Record
 from sapwood.workspace.restoring import restore_files
@@ -103,6 +105,7 @@ class Workspace:
         folder: str | os.PathLike[str],
         template: TemplateSource,
         *,
+        config: CourseSource | None = None,
         clock: Clock = utc_now,
     ) -> tuple[Workspace, Outcome]:
         """Makes a workspace.
@@ -111,20 +114,23 @@ class Workspace:
             folder: that is made, or one that is there: files in it stay, and where the
                 template has another of the same name it goes to `.NAME/incoming/`.
             template: to make it from.
+            config: of a course: a course.yml, or a folder or archive with one.
             clock: tells the time.
 
         Returns:
             The workspace, and what was done.
 
         Raises:
-            InputError: the folder is a workspace of this template already.
+            InputError: the folder is a workspace of this template already, or the course
+                does not fit.
             InvalidTemplate: the template breaks the rules.
             InvalidWorkspace: something else is in the way of the record.
             WorkspaceBusy: another program is changing it.
             IoError: the system refused; calling again goes on.
         """
-        with opened(template) as source, system_errors(folder):
+        with sources(template, config, folder) as (source, course):
             places = Places(resolved(folder), source.manifest.name)
+            chosen = for_workspace(source, None, course, places)
             make_folder(places.own)
             workspace = cls(places, clock)
             with locked(places.lock):
@@ -134,9 +140,11 @@ class Workspace:
                     raise InputError(
                         f"{places.root}: is a workspace of {places.name} already; update it"
                     )
+                if record is not None:
+                    chosen = for_workspace(source, record, course, places)
                 # What was begun with a later version may be finished with this one.
                 request = Request(allow_downgrade=True)
-                outcome = make_update(places, record, source, "init", clock(), request)
+                outcome = make_update(places, record, chosen, "init", clock(), request)
             return workspace, dataclasses.replace(outcome, recovered=recovered is not None)
 
     @property
@@ -181,12 +189,14 @@ class Workspace:
         allow_downgrade: bool = False,
         module: str | None = None,
         merge: bool = False,
+        config: CourseSource | None = None,
     ) -> Plan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
         """
-        return self._planned(template, Request(replace, allow_downgrade, module, merge=merge))
+        request = Request(replace, allow_downgrade, module, merge=merge)
+        return self._planned(template, request, config)
 
     def update(
         self,
@@ -196,6 +206,7 @@ class Workspace:
         allow_downgrade: bool = False,
         module: str | None = None,
         merge: bool = False,
+        config: CourseSource | None = None,
     ) -> Outcome:
         """Brings a workspace to the version of a template, as its policies say.
 
@@ -213,12 +224,15 @@ class Workspace:
             merge: back up notebooks in conflict, protected ones too, and merge them by cell:
                 exercises keep what the user wrote, locked cells are the template's. Where a
                 cell is in conflict the template's notebook is laid beside.
+            config: of a course, as of `init`; by default the workspace's own goes on. It is
+                for all files: with `module` it is an error.
 
         Returns:
             What was done.
 
         Raises:
-            InputError: another template, an earlier version, or no such module.
+            InputError: another template, an earlier version, no such module, or a course that
+                does not fit.
             InvalidTemplate: the template breaks the rules.
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             WorkspaceBusy: another program is changing the workspace.
@@ -226,7 +240,8 @@ class Workspace:
             IoError: the system refused. Either nothing was changed, or the next update
                 finishes this one.
         """
-        return self._updated(template, Request(replace, allow_downgrade, module, merge=merge))
+        request = Request(replace, allow_downgrade, module, merge=merge)
+        return self._updated(template, request, config)
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
@@ -265,17 +280,25 @@ class Workspace:
 
         Args, Raises: as of `plan_reset`.
         """
-        with opened(template) as source:
-            plan = self.plan_reset(source, module, allow_downgrade=allow_downgrade)
-            with system_errors(self.root):
-                return tuple(difference_of(one, self.root, source) for one in plan.updates)
+        with sources(template, None, self.root) as (source, _):
+            chosen = for_workspace(source, self._record(), None, self._places)
+            plan = self.plan_reset(chosen, module, allow_downgrade=allow_downgrade)
+            return tuple(difference_of(one, self.root, chosen) for one in plan.updates)
 
-    def _planned(self, template: TemplateSource, request: Request) -> Plan:
-        with opened(template) as source, system_errors(self.root):
-            return plan_request(self._places, self._record(), source, request)
+    def _planned(
+        self, template: TemplateSource, request: Request, config: CourseSource | None = None
+    ) -> Plan:
+        request.check_course(config)
+        with sources(template, config, self.root) as (source, course):
+            record = self._record()
+            chosen = for_workspace(source, record, course, self._places)
+            return plan_request(self._places, record, chosen, request)
 
-    def _updated(self, template: TemplateSource, request: Request) -> Outcome:
-        with opened(template) as source, system_errors(self.root):
+    def _updated(
+        self, template: TemplateSource, request: Request, config: CourseSource | None = None
+    ) -> Outcome:
+        request.check_course(config)
+        with sources(template, config, self.root) as (source, course):
             self._places.check()
             with locked(self._places.lock):
                 # Before anything is written: a record that is too new is not ours to change.
@@ -283,7 +306,8 @@ class Workspace:
                 finished = recover(self._places)
                 record = self._record() if finished is not None or before is None else before
                 now = self._clock()
-                outcome = make_update(self._places, record, source, "update", now, request)
+                chosen = for_workspace(source, record, course, self._places)
+                outcome = make_update(self._places, record, chosen, "update", now, request)
             return dataclasses.replace(outcome, recovered=finished is not None)
 
     def exports(
@@ -293,8 +317,9 @@ class Workspace:
 
         Args, Raises: as of `export`, but for what writing adds.
         """
-        with opened(template) as source, system_errors(self.root):
-            return look_at_exports(self._places, source, modules)
+        with sources(template, None, self.root) as (source, _):
+            chosen = for_workspace(source, read_record(self._places), None, self._places)
+            return look_at_exports(self._places, chosen, modules)
 
     def export(
         self,
@@ -324,13 +349,14 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with opened(template) as source, system_errors(self.root):
+        with sources(template, None, self.root) as (source, _):
             self._places.check()
             with locked(self._places.lock):
                 read_record(self._places)  # one that is too new is not ours to change
                 recover(self._places)
+                chosen = for_workspace(source, read_record(self._places), None, self._places)
                 now = self._clock()
-                return export_modules(self._places, source, modules, now, replace=replace)
+                return export_modules(self._places, chosen, modules, now, replace=replace)
 
     def examine(self, template: TemplateSource | None = None) -> tuple[Finding, ...]:
         """Looks for what is wrong, and says what to do about it. Writes nothing.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.reports import count, printable
+from sapwood.cli.workspace.courses import course_facts, course_lines
 from sapwood.cli.workspace.options import CONFLICTS, UPDATES, repeated, sign
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def plan_facts(command: str, plan: Plan) -> dict[str, Any]:
         "template": plan.template,
         "from_version": plan.from_version,
         "to_version": plan.to_version,
+        "course": course_facts(plan.course),
         "module": None if plan.module is None else plan.module.name,
         "updates": len(plan.updates),
         "conflicts": len(plan.conflicts),
@@ -116,7 +118,7 @@ def versions(plan: Plan) -> str:
 
 def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
     """What `update --check` says."""
-    lines = [versions(plan)]
+    lines = [versions(plan), *course_lines(plan.course)]
     if plan.updates:
         lines.append(f"{sign('📝')}Available updates:")
         lines += [f"   {named(one)}" for one in plan.updates]
@@ -129,9 +131,11 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
         lines += [f"   {named(one)}" for one in held]
     if plan.updates or plan.conflicts:
         module = () if plan.module is None else ("--module", number_of(plan.module))
+        config = () if arguments.config is None else ("--config", arguments.config)
         merge = ("--merge",) if arguments.merge else ()
+        given = (*config, *module, *merge)
         apply, preview = (
-            repeated(arguments, "update", *module, *merge, *one) for one in ((), ("--dry-run",))
+            repeated(arguments, "update", *given, *one) for one in ((), ("--dry-run",))
         )
         lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
     else:

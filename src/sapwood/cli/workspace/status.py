@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
 from sapwood.cli.tables import shortened, show_rows
+from sapwood.cli.workspace.courses import course_facts, in_brackets
 from sapwood.cli.workspace.options import add_folder, opened
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             "folder": str(workspace.root),
             "template": record.template,
             "version": record.template_version,
+            "course": course_facts(record.course),
             "installed": len(status.files),
             "unfinished": status.unfinished,
             "files": files,
@@ -67,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.quiet:
         return 0
     print(
-        f"{printable(str(workspace.root))}: {record.template} {record.template_version}, "
+        f"{printable(str(workspace.root))}: {record.template} {record.template_version}"
+        f"{in_brackets(record.course)}, "
         f"{count(len(status.files), 'file')}, {len(changed)} changed by you"
     )
     if status.unfinished:

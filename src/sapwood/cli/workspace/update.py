@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import tell
+from sapwood.cli.workspace.courses import add_config
 from sapwood.cli.workspace.options import (
     CONFLICTS,
     UPDATES,
@@ -57,6 +58,7 @@ EXAMPLES = (
     "update TEMPLATE --replace",
     "update TEMPLATE --merge",
     "update TEMPLATE --module 05",
+    "update TEMPLATE --config course.yml",
 )
 
 
@@ -66,6 +68,7 @@ def add_to(commands: Commands, program: Program) -> None:
     parser = add_command(commands, "update", run, "update a workspace", DESCRIPTION, examples)
     add_template(parser, program)
     add_folder(parser, program)
+    add_config(parser)
     look = parser.add_mutually_exclusive_group()
     look.add_argument("--check", action="store_true", help="say whether there are updates")
     look.add_argument("--dry-run", action="store_true", help="say what would be done")
@@ -87,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         "allow_downgrade": arguments.allow_downgrade,
         "module": arguments.module,
         "merge": arguments.merge,
+        "config": arguments.config,
     }
     if arguments.check or arguments.dry_run:
         plan = workspace.plan_update(arguments.template, **options)

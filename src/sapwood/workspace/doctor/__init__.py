@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
 from sapwood.workspace.applying import read_record
+from sapwood.workspace.configured import for_workspace
 from sapwood.workspace.doctor.environment import environment_findings
 from sapwood.workspace.doctor.exports import export_findings
 from sapwood.workspace.doctor.files import file_findings, laid_beside
@@ -54,7 +55,7 @@ def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, .
     findings: list[Finding] = []
     with contextlib.ExitStack() as stack:
         record = examined_record(places, findings)
-        source = examined_template(template, places, stack, findings)
+        source = examined_template(template, places, record, stack, findings)
         look = Look(places, record, source, Stamps(places.stamps, learns=False))
         for kind, check in CHECKS:
             findings += surviving(kind, places, check(look))
@@ -104,14 +105,17 @@ def anew(places: Places, first: str) -> Remedy:
 def examined_template(
     template: TemplateSource | None,
     places: Places,
+    record: Record | None,
     stack: contextlib.ExitStack,
     findings: list[Finding],
 ) -> Template | None:
-    """The template, open, if it can be opened and is the workspace's."""
+    """The workspace's template, open and as its course has it, if it can be opened."""
     if template is None:
         return None
     try:
-        source = stack.enter_context(opened(template))
+        opening = stack.enter_context(opened(template))
+        with system_errors(places.root):
+            source = for_workspace(opening, record, None, places)
     except SapwoodError as e:
         remedy = Remedy("install the template again")
         findings.append(problem("template", places.name, str(e), remedy))
