@@ -63,6 +63,15 @@ def test_nothing_is_to_be_done_about_a_course_that_has_not_changed(
     assert text_of(chosen.root) == CHOSEN
 
 
+def test_a_new_title_is_taken_down(chosen: Workspace, tmp_path: Path) -> None:
+    text = (tmp_path / "c/course.yml").read_text()
+    (tmp_path / "c/course.yml").write_text(text.replace("spring", "autumn"))
+    assert chosen.update(tmp_path / "t", config=tmp_path / "c").plan.updates == ()
+    kept = chosen.record().course
+    assert kept is not None
+    assert kept.title == "CS 101, autumn"
+
+
 def test_a_course_may_be_handed_out_as_an_archive(tmp_path: Path) -> None:
     template(tmp_path / "t")
     course(tmp_path / "c", "tensors", "04", project="project 1\n")
