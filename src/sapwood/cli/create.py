@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -226,6 +225,8 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
         InputError: it is not an object of JSON values.
         IoError: the file cannot be read.
     """
+    import json
+
     from sapwood.models.files import read_source
     from sapwood.patch.canonical_json import plain
 

@@ -6,7 +6,6 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import STDIO, UNITS, add_command
@@ -139,6 +138,8 @@ def read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
 
 def as_digest(name: str) -> bytes | None:
     """A SHA-256 that is given in the place of a file; None of what is no such thing."""
+    from pathlib import Path
+
     if re.fullmatch(r"[0-9a-fA-F]{64}", name) and not Path(name).exists():
         return bytes.fromhex(name)
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command, add_threads
@@ -34,6 +33,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from pathlib import Path
+
     from sapwood import models
     from sapwood.cli.progress import progress_bar
 

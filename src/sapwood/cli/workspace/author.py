@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from sapwood.cli.arguments import Parser
@@ -37,8 +36,7 @@ def workspace_cli(
         A function that takes the arguments (by default those of the process) and returns
         the exit code, as `sapwood.cli.main` does.
     """
-    # 'dist:NAME' is no path, whatever lies in the folder.
-    bound = Program(prog, template if isinstance(template, str) else Path(template))
+    bound = Program(prog, template)
     about = f"Your copy of {prog}: yours to edit, and updated without touching what you wrote."
 
     def parser() -> Parser:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -39,6 +37,9 @@ def difference_lines(difference: Difference) -> Iterator[str]:
 
 def paged(text: str, pager: str) -> bool:
     """Gives a text to a pager; False if there is none, or it cannot be run."""
+    import shlex
+    import subprocess
+
     try:
         words = shlex.split(pager)
         if not words:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
@@ -144,6 +143,8 @@ def file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
         yield f"{word} file: {printable(known)}"
         return
     status = os.lstat(workspace.root / known)
+    from datetime import datetime
+
     written = datetime.fromtimestamp(status.st_mtime)
     yield f"Current file: {printable(known)}"
     yield f"  Last modified: {written:%Y-%m-%d %H:%M:%S}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import os
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
     """What the commands of workspaces are bound to.
 
     Attributes:
@@ -19,7 +19,7 @@ class Program:
     """
 
     words: str = "sapwood workspace"
-    template: str | Path | None = None
+    template: str | os.PathLike[str] | None = None
 
     @property
     def is_bound(self) -> bool:
@@ -40,6 +40,8 @@ class Program:
 
     def typed(self, *words: str) -> str:
         """A command as the user can type it."""
+        import shlex
+
         return " ".join([self.words, *(shlex.quote(word) for word in words)])
 
     def examples(self, *lines: str, template: str = "") -> list[str]:
