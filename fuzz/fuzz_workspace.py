@@ -31,15 +31,15 @@ from sapwood.workspace import (
     open_template,
     parse_course,
 )
-from sapwood.workspace.archives import archive_template
-from sapwood.workspace.canonical import Unreadable, content_hash
-from sapwood.workspace.differences import shown_text, unified_lines
-from sapwood.workspace.exporting import exported_module, is_untouched
-from sapwood.workspace.journal import Journal, Kind, Step, parse_journal
-from sapwood.workspace.manifest import parse_manifest
+from sapwood.workspace.change.differences import shown_text, unified_lines
+from sapwood.workspace.disk.canonical import Unreadable, content_hash
+from sapwood.workspace.exporting.exporting import exported_module, is_untouched
+from sapwood.workspace.manifest.manifest import parse_manifest
+from sapwood.workspace.manifest.paths import fault_of
 from sapwood.workspace.notebooks import merge_notebook
-from sapwood.workspace.paths import fault_of
-from sapwood.workspace.record import parse_record
+from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.record.record import parse_record
+from sapwood.workspace.template.archives import archive_template
 
 MANIFEST = b"""schema = 1
 name = "course"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sapwood.workspace import swapping
+from sapwood.workspace.disk import swapping
 
 # What changes the disk; and what is written to, of `write` half of it before a kill.
 CHANGING = (

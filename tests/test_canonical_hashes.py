@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.workspace import canonical
-from sapwood.workspace.canonical import content_hash, unix_ends, with_ends_of
+from sapwood.workspace.disk import canonical
+from sapwood.workspace.disk.canonical import content_hash, unix_ends, with_ends_of
 from template_folders import notebook
 
 BOOK = notebook("x = 1\nprint(x)\n", "y = 2\n")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notebook_cells import book, cell, written
-from sapwood.workspace import canonical
-from sapwood.workspace.canonical import Unreadable
+from sapwood.workspace.disk import canonical
+from sapwood.workspace.disk.canonical import Unreadable
 from sapwood.workspace.notebooks import merge_notebook
 from sapwood.workspace.notebooks.cells import MOST_CELLS
 

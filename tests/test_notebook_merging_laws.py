@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notebook_cells import book, cell, check_sound, checksum, edited, sources, text, written
-from sapwood.workspace.canonical import reduced_notebook
+from sapwood.workspace.disk.canonical import reduced_notebook
 from sapwood.workspace.notebooks import Merged, merge_notebook
 
 LINES = ("x = 1", "y = x + 2", "print(x, y)", "def f(a): return a", "# YOUR CODE HERE", "import z")

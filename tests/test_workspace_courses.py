@@ -18,7 +18,7 @@ from course_folders import BESIDE, NAMES, course, files_of, template, text_of
 from sapwood.cli import main
 from sapwood.errors import InputError, IoError, UnsupportedWorkspace
 from sapwood.workspace import Course, Extra, Workspace, parse_course
-from sapwood.workspace.record import parse_record
+from sapwood.workspace.record.record import parse_record
 from template_folders import own_files, user_files, write_files
 
 

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from data_templates import CONTENT, entry
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace import DataFile, Dataset, parse_manifest
-from sapwood.workspace.datasets import LONGEST_NAME, MOST_FILES, MOST_URLS, SHA256, fault_of_url
-from sapwood.workspace.paths import fault_of
+from sapwood.workspace.manifest.datasets import (
+    LONGEST_NAME,
+    MOST_FILES,
+    MOST_URLS,
+    SHA256,
+    fault_of_url,
+)
+from sapwood.workspace.manifest.paths import fault_of
 
 HEAD = 'schema = 1\nname = "course"\nversion = "1.0"\n'
 

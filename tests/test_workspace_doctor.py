@@ -18,10 +18,10 @@ from packaging.specifiers import SpecifierSet
 from export_templates import AUTOGRAD, DONE, FIRST, LOSSES, SECOND, TEST, write_course
 from sapwood.cli import workspace_cli
 from sapwood.workspace import Finding, Severity, Workspace
+from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.doctor.environment import python_version
+from sapwood.workspace.doctor.findings import TEMPLATE
 from sapwood.workspace.doctor.state import LOW, space
-from sapwood.workspace.findings import TEMPLATE
-from sapwood.workspace.locking import locked
 from template_folders import Clock, notebook, own_files, user_files, write_files
 
 OK, NOTE, PROBLEM = Severity.OK, Severity.NOTE, Severity.PROBLEM
@@ -214,7 +214,7 @@ def test_a_change_that_was_interrupted(case: Case, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sapwood.workspace.applying.apply_step", stopped)
+        patch.setattr("sapwood.workspace.change.applying.apply_step", stopped)
         with pytest.raises(KeyboardInterrupt):
             case.course.update(case.template("1.1.0"))
     found = one(case.found("1.1.0"), "unfinished")

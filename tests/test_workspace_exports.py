@@ -16,7 +16,7 @@ from export_templates import AUTOGRAD, DONE, FIRST, LOSSES, cells, write_course
 from failing_calls import killed_at
 from sapwood.errors import InputError
 from sapwood.workspace import ExportState, Workspace
-from sapwood.workspace.exporting import exported_module, is_marked, is_untouched
+from sapwood.workspace.exporting.exporting import exported_module, is_marked, is_untouched
 from template_folders import Clock, notebook, own_files, user_files, write_files, write_template
 
 CODE = st.sampled_from(

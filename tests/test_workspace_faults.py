@@ -19,9 +19,10 @@ from sapwood.errors import (
     UnsupportedWorkspace,
     WorkspaceBusy,
 )
-from sapwood.workspace import Action, Blocked, State, Workspace, staging
-from sapwood.workspace.locking import locked
-from sapwood.workspace.scanning import Disk
+from sapwood.workspace import Action, Blocked, State, Workspace
+from sapwood.workspace.change import staging
+from sapwood.workspace.disk.locking import locked
+from sapwood.workspace.disk.scanning import Disk
 from template_folders import (
     Clock,
     notebook,
@@ -377,7 +378,7 @@ def test_a_damaged_journal_is_refused(
     def stop(*arguments: object) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("sapwood.workspace.applying.apply_step", stop)
+    monkeypatch.setattr("sapwood.workspace.change.applying.apply_step", stop)
     with pytest.raises(IoError, match="update again to finish it"):
         course.update(new)
     monkeypatch.undo()

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from sapwood.errors import InputError, InvalidTemplate, IoError
 from sapwood.patch.zstd import compress
-from sapwood.workspace import Workspace, open_template, parse_manifest, template
-from sapwood.workspace.paths import clash_among, fault_of
-from sapwood.workspace.patterns import Pattern
+from sapwood.workspace import Workspace, open_template, parse_manifest
+from sapwood.workspace.manifest.paths import clash_among, fault_of
+from sapwood.workspace.manifest.patterns import Pattern
+from sapwood.workspace.template import template
 
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 
@@ -165,7 +166,7 @@ def test_a_folder_with_a_link_or_pipe_is_refused(kind: str, tmp_path: Path) -> N
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sources", "archives"):
+    for module in ("template.sources", "template.archives"):
         monkeypatch.setattr(f"sapwood.workspace.{module}.MOST_FILES", 3)
     entries = [(f"file{number}", b"") for number in range(3)]
     folder = tmp_path / "template"
@@ -272,7 +273,7 @@ def test_a_tar_that_asks_for_memory_or_disk_is_refused(
 def test_a_tar_of_more_bytes_than_a_template_may_have_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sapwood.workspace.archives.MOST_BYTES", 10_000)
+    monkeypatch.setattr("sapwood.workspace.template.archives.MOST_BYTES", 10_000)
     entries = [(f"file{number}", bytes(4000)) for number in range(3)]
     refused(tarred(tmp_path, entries), tmp_path / "course", "at most 10000 bytes")
 

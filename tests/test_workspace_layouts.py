@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from cli_session import Session
 from oci_layouts import EMPTY, TAR, TITLE, Descriptor, LayoutFolder, one_tar, oras_files, tar_of
 from sapwood.errors import InputError
-from sapwood.workspace import Workspace, open_template, template
-from sapwood.workspace.descriptors import Reference, parse_reference
-from sapwood.workspace.stamps import Stamps
+from sapwood.workspace import Workspace, open_template
+from sapwood.workspace.disk.stamps import Stamps
+from sapwood.workspace.template import template
+from sapwood.workspace.template.descriptors import Reference, parse_reference
 from template_folders import user_files, write_files, write_template
 
 # Written by umoci 0.4.7 (`new`, `unpack`, files copied into rootfs/, `repack --no-history`), and

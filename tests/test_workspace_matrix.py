@@ -23,8 +23,8 @@ from sapwood.workspace import (
     State,
     plan_changes,
 )
-from sapwood.workspace.patterns import Pattern
-from sapwood.workspace.states import Found, state_of
+from sapwood.workspace.disk.states import Found, state_of
+from sapwood.workspace.manifest.patterns import Pattern
 
 GOLDEN = Path(__file__).parent / "golden" / "workspace_matrix.txt"
 VALUES = ("-", "x", "y", "z")

@@ -17,10 +17,10 @@ from sapwood.workspace import (
     State,
     plan_changes,
 )
-from sapwood.workspace.patterns import Pattern
-from sapwood.workspace.planning import Scope, recorded_after
-from sapwood.workspace.policies import Asked
-from sapwood.workspace.states import Found
+from sapwood.workspace.change.planning import Scope, recorded_after
+from sapwood.workspace.disk.states import Found
+from sapwood.workspace.manifest.patterns import Pattern
+from sapwood.workspace.manifest.policies import Asked
 
 PATHS = st.sampled_from(["a/1", "a/2", "b/1", "b/2", "c", "d"])
 CONTENT = st.builds(Content, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans())

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.workspace import Workspace, durable, swapping
+from sapwood.workspace import Workspace
+from sapwood.workspace.disk import durable, swapping
 from template_folders import Clock, own_files, user_files, write_files, write_template
 
 OLD: dict[str, str | bytes] = {"tests/a.py": "a, first\n", "tests/gone.py": "gone\n"}

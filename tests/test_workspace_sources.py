@@ -16,15 +16,10 @@ from oci_layouts import LAYOUTS
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
 from sapwood.patch.zstd import compress
-from sapwood.workspace import (
-    State,
-    Workspace,
-    canonical,
-    open_template,
-    read_manifest,
-    updating,
-)
-from sapwood.workspace import transaction as transactions
+from sapwood.workspace import State, Workspace, open_template, read_manifest
+from sapwood.workspace.change import transaction as transactions
+from sapwood.workspace.change import updating
+from sapwood.workspace.disk import canonical
 from template_folders import own_files, user_files, write_files, write_template
 
 FILES: dict[str, str | bytes] = {
@@ -234,7 +229,10 @@ def test_a_damaged_patch_of_weights_changes_nothing(weights: tuple[Workspace, Pa
 def test_files_too_large_to_look_into_are_streamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("canonical", "scanning", "template", "staging", "transaction", "workspace"):
+    for module in (
+        *("disk.canonical", "disk.scanning", "template.template"),
+        *("change.staging", "change.transaction", "workspace"),
+    ):
         monkeypatch.setattr(f"sapwood.workspace.{module}.LARGEST", 100)
     assert canonical.LARGEST == 100
     first: dict[str, str | bytes] = {"tests/large": "1" * 500, "milestones/gone": "2" * 500}

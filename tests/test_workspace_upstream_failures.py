@@ -181,7 +181,7 @@ def test_a_kill_among_the_files_is_repaired_by_the_next_command(
     name: str, course: Workspace, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between one file that has been replaced and the next that has not."""
-    from sapwood.workspace import applying
+    from sapwood.workspace.change import applying
 
     class Killed(BaseException):
         """What nothing catches."""

@@ -10,33 +10,33 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.applying import read_journal, read_record, recover
-from sapwood.workspace.backups import Backup, list_backups
-from sapwood.workspace.blobs import Blobs
-from sapwood.workspace.canonical import LARGEST
-from sapwood.workspace.configured import for_workspace
-from sapwood.workspace.course_sources import CourseSource
-from sapwood.workspace.differences import difference_of, shown_text
+from sapwood.workspace.change.applying import read_journal, read_record, recover
+from sapwood.workspace.change.differences import difference_of, shown_text
+from sapwood.workspace.change.lines import LineChanges, count_changes
+from sapwood.workspace.change.opening import TemplateSource, sources, system_errors
+from sapwood.workspace.change.restoring import restore_files
+from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.updating import Request, make_update, plan_request
+from sapwood.workspace.course.configured import for_workspace
+from sapwood.workspace.course.sources import CourseSource
+from sapwood.workspace.disk.canonical import LARGEST
+from sapwood.workspace.disk.durable import make_folder, read_whole
+from sapwood.workspace.disk.locking import locked
+from sapwood.workspace.disk.scanning import Disk, scan
+from sapwood.workspace.disk.stamps import Stamps
+from sapwood.workspace.disk.states import Blocked, state_of
 from sapwood.workspace.doctor import examine
-from sapwood.workspace.durable import make_folder, read_whole
-from sapwood.workspace.exported import (
+from sapwood.workspace.doctor.findings import Finding
+from sapwood.workspace.exporting.exported import (
     Exported,
     ExportStatus,
     export_modules,
     look_at_exports,
 )
-from sapwood.workspace.findings import Finding
-from sapwood.workspace.lines import LineChanges, count_changes
-from sapwood.workspace.locking import locked
-from sapwood.workspace.opening import TemplateSource, sources, system_errors
-from sapwood.workspace.places import Places, find_above, find_places, resolved
-from sapwood.workspace.record import Record
-from sapwood.workspace.restoring import restore_files
-from sapwood.workspace.results import Difference, FileStatus, Outcome, Plan, Restored, Status
-from sapwood.workspace.scanning import Disk, scan
-from sapwood.workspace.stamps import Stamps
-from sapwood.workspace.states import Blocked, state_of
-from sapwood.workspace.updating import Request, make_update, plan_request
+from sapwood.workspace.record.backups import Backup, list_backups
+from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.places import Places, find_above, find_places, resolved
+from sapwood.workspace.record.record import Record
 
 Clock: TypeAlias = Callable[[], datetime]
 

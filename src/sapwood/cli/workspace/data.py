@@ -87,7 +87,7 @@ def run_download(arguments: argparse.Namespace) -> int:
     """Runs `download`."""
     from sapwood.cli.progress import progress_bar
     from sapwood.workspace import DataCache, read_manifest
-    from sapwood.workspace.datasets import find_dataset
+    from sapwood.workspace.manifest.datasets import find_dataset
 
     manifest = read_manifest(arguments.template)
     dataset = find_dataset(manifest.data, arguments.data)

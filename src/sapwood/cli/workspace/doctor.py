@@ -96,7 +96,7 @@ def found_workspace(arguments: argparse.Namespace) -> Workspace:
 
 def typed(arguments: argparse.Namespace, remedy: Remedy) -> str:
     """A remedy, its command as the user can type it."""
-    from sapwood.workspace.findings import TEMPLATE
+    from sapwood.workspace.doctor.findings import TEMPLATE
 
     if not remedy.command:
         return remedy.text

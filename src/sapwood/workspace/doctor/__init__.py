@@ -11,20 +11,20 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
-from sapwood.workspace.applying import read_record
-from sapwood.workspace.configured import for_workspace
+from sapwood.workspace.change.applying import read_record
+from sapwood.workspace.change.opening import TemplateSource, opened, system_errors
+from sapwood.workspace.course.configured import for_workspace
+from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.doctor.environment import environment_findings
 from sapwood.workspace.doctor.exports import export_findings
 from sapwood.workspace.doctor.files import file_findings, laid_beside
+from sapwood.workspace.doctor.findings import TEMPLATE, Finding, Remedy, ok, problem
 from sapwood.workspace.doctor.imports import own_packages, shadows
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.doctor.state import rights, room, unfinished, waiting_update
-from sapwood.workspace.findings import TEMPLATE, Finding, Remedy, ok, problem
-from sapwood.workspace.opening import TemplateSource, opened, system_errors
-from sapwood.workspace.places import Places
-from sapwood.workspace.record import Record
-from sapwood.workspace.stamps import Stamps
-from sapwood.workspace.template import Template
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import Record
+from sapwood.workspace.template.template import Template
 
 __all__ = ["examine"]
 

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from sapwood.workspace.doctor.findings import Finding, Remedy, ok, problem
 from sapwood.workspace.doctor.look import Look
-from sapwood.workspace.findings import Finding, Remedy, ok, problem
 
 
 def environment_findings(look: Look) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sapwood.workspace.disk.durable import is_folder
+from sapwood.workspace.disk.scanning import file_hash, scan
+from sapwood.workspace.disk.states import Blocked, Content, Found, State, state_of
+from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
-from sapwood.workspace.durable import is_folder
-from sapwood.workspace.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
-from sapwood.workspace.paths import fault_of
-from sapwood.workspace.policies import Policy
-from sapwood.workspace.scanning import file_hash, scan
-from sapwood.workspace.states import Blocked, Content, Found, State, state_of
+from sapwood.workspace.manifest.paths import fault_of
+from sapwood.workspace.manifest.policies import Policy
 
 MOST = 20  # files of one kind that are named; the others are counted
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from sapwood.workspace.doctor.look import Look
-from sapwood.workspace.durable import is_folder
-from sapwood.workspace.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
-from sapwood.workspace.importing import (
+from sapwood.workspace.disk.durable import is_folder
+from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
+from sapwood.workspace.doctor.importing import (
     distributions_of,
     find_by_hooks,
     find_first,
@@ -25,6 +24,7 @@ from sapwood.workspace.importing import (
     names_held,
     path_elsewhere,
 )
+from sapwood.workspace.doctor.look import Look
 
 # In the standard library, and imported by nobody: names that people do give to files.
 HARMLESS = frozenset({"test", "this", "antigravity", "idlelib", "turtledemo"})

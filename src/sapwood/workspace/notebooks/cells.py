@@ -7,7 +7,7 @@ import enum
 import json
 from typing import Any, TypeAlias
 
-from sapwood.workspace.canonical import (
+from sapwood.workspace.disk.canonical import (
     LARGEST,
     Unreadable,
     joined,
@@ -15,7 +15,7 @@ from sapwood.workspace.canonical import (
     parsed_notebook,
     reduced_cell,
 )
-from sapwood.workspace.record import unique
+from sapwood.workspace.record.record import unique
 
 MOST_CELLS = 5_000  # of one notebook; matching takes memory and time by their number
 LONGEST_NAME = 60  # characters of a cell's name in reports

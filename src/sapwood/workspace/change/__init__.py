@@ -1,0 +1,1 @@
+"""What an update does: planned as pure data, staged, applied as one transaction."""

@@ -1,0 +1,259 @@
+"""Makes a change that was staged, and finishes one that was interrupted: both are the same."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from sapwood.errors import InvalidWorkspace, IoError
+from sapwood.workspace.disk.canonical import raw_hash
+from sapwood.workspace.disk.durable import (
+    is_folder,
+    is_there,
+    make_folder,
+    read_stripes,
+    read_whole,
+    remove,
+    remove_empty,
+    remove_tree,
+    replace,
+    sync,
+    write_whole,
+)
+from sapwood.workspace.disk.scanning import UNREADABLE, Disk
+from sapwood.workspace.disk.states import Blocked
+from sapwood.workspace.disk.swapping import give_back, take_away, take_place
+from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import LARGEST, Record, parse_record
+
+REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
+
+
+def read_record(places: Places) -> Record | None:
+    """The record of a workspace, None where there is none yet.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.record, LARGEST)
+    except FileNotFoundError:
+        return None
+    if data is None:
+        raise InvalidWorkspace(f"{places.record}: damaged: larger than any record")
+    record = parse_record(data, str(places.record))
+    if record.template != places.name:
+        raise InvalidWorkspace(
+            f"{places.record}: expected the record of {places.name}, found that of "
+            f"{record.template!r:.80}; rename the folder .{places.name} back"
+        )
+    return record
+
+
+def read_journal(places: Places) -> Journal | None:
+    """The journal of a change that was interrupted, None where there is none.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.journal, LARGEST)
+        return parse_journal(data or b"", str(places.journal))
+    except FileNotFoundError:
+        return None
+    except InvalidWorkspace as e:
+        raise type(e)(f"{e}; {REMEDY}") from e
+
+
+def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str, ...]:
+    """Makes a change that was staged. From here on a kill is repaired by the next change.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        journal: of the change.
+        before: the record as it is, None where it is not at hand.
+
+    Returns:
+        The paths that somebody else has written to meanwhile.
+
+    Raises:
+        OSError: the system refused the journal; nothing was changed.
+        IoError: it refused later; the next change finishes this one.
+    """
+    try:
+        write_whole(places.journal, journal.to_bytes())
+    except OSError:
+        if not is_there(places.journal):
+            tidy(places, before)
+        raise
+    try:
+        return carry_out(places, journal)
+    except OSError as e:
+        raise IoError(
+            f"{e.filename or places.root}: {e.strerror or e}; the change is half made: "
+            "see to this, and update again to finish it"
+        ) from e
+
+
+def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
+    """Makes a change whose journal is written, up to the end.
+
+    A file that is already what it is to become is done. A file that is neither that nor
+    what it was when the change was planned belongs to whoever wrote it: it stays, the
+    template's goes beside it, and the record keeps saying of it what it said.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        journal: of the change, durable.
+
+    Returns:
+        The paths that somebody else has written to meanwhile.
+
+    Raises:
+        OSError: the system refused; the journal stays, and the next change finishes this one.
+    """
+    missed: list[str] = []
+    folders: set[Path] = set()
+    for step in journal.steps:
+        if step.after in missed or not apply_step(places, journal.folder, step):
+            missed.append(step.path)
+        folders.add((places.root / step.path).parent)
+    # A power cut must not leave a record that is newer than the files.
+    sync([one for one in folders if is_folder(one)])
+    record = None
+    if journal.record is not None:
+        record = adjusted(journal.record, read_record(places), missed)
+        write_whole(places.record, record.to_bytes())
+    remove(places.journal)
+    sync([places.own])
+    tidy(places, record)
+    return tuple(missed)
+
+
+def apply_step(places: Places, folder: str, step: Step) -> bool:
+    """Makes one step, and tells whether it is made; False if somebody else was faster."""
+    path = places.root / step.path
+    disk = Disk(places.root)
+    if step.kind is Kind.MODE:
+        status = disk.status(step.path)
+        if isinstance(status, os.stat_result):
+            path.chmod(mode_with(status.st_mode, executable=step.executable))
+        return True
+    found = disk.raw(step.path)
+    if found == UNREADABLE:  # no reason to think that somebody has written to it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if step.staged is None:
+        return removed(places, folder, step, found)
+    return written(places, places.staging / folder / step.staged, step, found)
+
+
+def removed(places: Places, folder: str, step: Step, found: str | Blocked | None) -> bool:
+    """Makes a step that removes a file."""
+    path = places.root / step.path
+    # Of the path, so that whoever goes on after a kill finds it.
+    name = hashlib.sha256(step.path.encode()).hexdigest()[:16]
+    spare = places.staging / folder / f"removed-{name}"
+    if found is None:
+        if is_there(spare) and hash_at(spare) != step.old:  # killed before it was looked at
+            give_back(spare, path)
+            return False
+        return True
+    if step.old is None or found != step.old or not take_away(path, spare, step.old):
+        return False
+    remove_empty(path.parent, places.root)
+    return True
+
+
+def written(places: Places, staged: Path, step: Step, found: str | Blocked | None) -> bool:
+    """Makes a step that gives a staged file its name."""
+    path = places.root / step.path
+    holds = hash_at(staged) if is_there(staged) else None
+    if holds == step.new:
+        if found == step.new:
+            return True
+        if found == step.old:
+            with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
+                make_folder(path.parent)
+                if take_place(staged, path, step.old):
+                    return True
+    elif holds in {None, step.old}:
+        # It has taken its name before, whatever became of it then.
+        return True
+    elif found == step.new:
+        # Killed before what was displaced was looked at, and somebody had saved it just then.
+        give_back(staged, path)
+    if step.beside is not None and not is_there(places.root / step.beside):
+        make_folder((places.root / step.beside).parent)
+        replace(staged, places.root / step.beside)
+    return False
+
+
+def hash_at(path: Path) -> str:
+    """The hash of a file of ours."""
+    return raw_hash(read_stripes(path))
+
+
+def mode_with(mode: int, *, executable: bool) -> int:
+    """Permissions of a file that whoever may read it may run, or nobody."""
+    permissions = stat.S_IMODE(mode) & 0o777
+    readers = (permissions & 0o444) >> 2
+    return permissions | readers if executable else permissions & ~0o111
+
+
+def adjusted(record: Record, before: Record | None, missed: Collection[str]) -> Record:
+    """The new record, but for files that somebody else has written to meanwhile."""
+    files = dict(record.files)
+    for path in missed:
+        files.pop(path, None)
+        if before is not None and path in before.files:
+            files[path] = before.files[path]
+    return dataclasses.replace(record, files=files)
+
+
+def tidy(places: Places, record: Record | None) -> None:
+    """Removes what changes have left: staged files, blobs that no record needs.
+
+    What cannot be removed stays until the next time.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        record: of it, None where it is not at hand; then the blobs stay.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(places.own.iterdir()):
+            if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
+                remove(path)
+        if record is not None:
+            Blobs(places.blobs).prune(record.blobs())
+        # Last: as long as it is there, the next change tidies again.
+        remove_tree(places.staging)
+
+
+def recover(places: Places) -> tuple[str, ...] | None:
+    """Finishes a change that was interrupted, or clears away what it had prepared.
+
+    Args:
+        places: of the workspace, whose lock is held.
+
+    Returns:
+        What `carry_out` returns; None if there was nothing to finish.
+
+    Raises:
+        InvalidWorkspace, OSError: as `read_journal` and `carry_out`.
+    """
+    journal = read_journal(places)
+    if journal is not None:
+        return carry_out(places, journal)
+    if is_there(places.staging):
+        tidy(places, read_record(places))
+    return None

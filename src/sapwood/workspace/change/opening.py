@@ -1,0 +1,107 @@
+"""What every operation of a workspace begins with: an open template that fits it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from packaging.version import Version
+
+from sapwood.errors import InputError, IoError
+from sapwood.workspace.change.planning import Change
+from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
+from sapwood.workspace.disk.states import State
+from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.template.sources import open_template
+from sapwood.workspace.template.template import Template
+
+TemplateSource: TypeAlias = Template | str | os.PathLike[str]
+"""A template that is open, or where one is: see `open_template`."""
+
+
+def with_note(change: Change, template: Template, files: Mapping[str, FileEntry]) -> Change:
+    """A change with the reason that the template gives for it."""
+    if change.state in {State.IDENTICAL, State.MODIFIED}:
+        return change
+    entry = files.get(change.moved_from or change.path)
+    note = template.manifest.note_for(change.path, None if entry is None else entry.version)
+    return change if note is None else dataclasses.replace(change, note=note)
+
+
+def check_source(record: Record, template: Template, *, allow_downgrade: bool) -> None:
+    """Sees to it that a workspace may be updated to a template.
+
+    Raises:
+        InputError: it is another template, or an earlier version.
+    """
+    name = template.manifest.name
+    if name != record.template:
+        raise InputError(f"expected the template {record.template}, found {name}")
+    if template.manifest.version < Version(record.template_version) and not allow_downgrade:
+        raise InputError(
+            f"expected version {record.template_version} of {name} or later, found "
+            f"{template.version}; allow the downgrade if you mean it"
+        )
+
+
+def check_versions(
+    changes: Iterable[Change], template: Template, files: Mapping[str, FileEntry]
+) -> None:
+    """Sees to it that no file goes back to an earlier version.
+
+    A module that was updated alone is of a later version than the workspace.
+
+    Args:
+        changes: that write to files of the user's.
+        template: that they come from.
+        files: what was installed, by path.
+
+    Raises:
+        InputError: one would.
+    """
+    for change in changes:
+        entry = files.get(change.moved_from or change.path)
+        if entry is not None and Version(entry.version) > template.manifest.version:
+            raise InputError(
+                f"{change.path}: expected version {entry.version} or later, which it has, found "
+                f"{template.version}; allow the downgrade if you mean it"
+            )
+
+
+@contextlib.contextmanager
+def opened(template: TemplateSource) -> Iterator[Template]:
+    """A template that is closed at the end if it was opened here."""
+    if isinstance(template, Template):
+        yield template
+        return
+    with system_errors(template):
+        source = open_template(template)
+    with source:
+        yield source
+
+
+@contextlib.contextmanager
+def sources(
+    template: TemplateSource, config: CourseSource | None, what: object
+) -> Iterator[tuple[Template, OpenCourse | None]]:
+    """A template and a course that are closed at the end if they were opened here.
+
+    Args:
+        template: as of `opened`.
+        config: of the course, None for none.
+        what: is worked on, for what the system refuses.
+    """
+    with opened(template) as source, open_course(config) as course, system_errors(what):
+        yield source, course
+
+
+@contextlib.contextmanager
+def system_errors(what: object) -> Iterator[None]:
+    """Turns what the operating system refuses into our error, with the file's name."""
+    try:
+        yield
+    except OSError as e:
+        raise IoError(f"{e.filename or what}: {e.strerror or e}") from e

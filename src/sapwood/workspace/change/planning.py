@@ -1,0 +1,201 @@
+"""Plans an update: pure data in, pure data out.
+
+What is recorded, what is on disk, what the template holds and what it says of its files
+give one change a path. Nothing here reads or writes; `staging` and `applying` do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import TypeVar
+
+from sapwood.workspace.disk.canonical import AS_NOTEBOOK, NOTEBOOK
+from sapwood.workspace.disk.states import Action, Blocked, Content, Found, State, state_of
+from sapwood.workspace.manifest.modules import Module
+from sapwood.workspace.manifest.policies import Asked, Policy, Rules, action_for
+
+Entry = TypeVar("Entry")
+
+WRITING = frozenset({Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE, Action.REMOVE})
+IN_CONFLICT = frozenset({Action.LAY_BESIDE, Action.SKIP})
+FROM_TEMPLATE = frozenset(
+    {Action.ADOPT, Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE}
+)
+MERGED = frozenset({Policy.UPDATE, Policy.PROTECT})
+NO_NOTEBOOK = "it cannot be read as a notebook"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The one module that a change is for.
+
+    Attributes:
+        module: whose files are planned, and no others.
+        asked: what the user asks for of them, protected ones included.
+    """
+
+    module: Module
+    asked: Asked
+
+    def holds(self, path: str, source: str | None) -> bool:
+        """Whether a file is the module's, under the name it has or under the one it had."""
+        return self.module.holds(path) or (source is not None and self.module.holds(source))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be done about one path.
+
+    Attributes:
+        path: in the new version.
+        state: of the file.
+        action: for it.
+        policy: that decided.
+        recorded: what was installed.
+        found: what is on disk; where `moved_from` is given, under that name.
+        new: what the template holds.
+        moved_from: the name that it has on disk and in the record, if the template
+            renamed it.
+        note: why the template changed it, as 'bug fix'.
+        otherwise: of a merge, what is done where it turns out to be impossible.
+        unmerged: why a notebook is not merged although that was asked for.
+    """
+
+    path: str
+    state: State
+    action: Action
+    policy: Policy
+    recorded: Content | None = None
+    found: Found = None
+    new: Content | None = None
+    moved_from: str | None = None
+    note: str | None = None
+    otherwise: Action | None = None
+    unmerged: str | None = None
+
+    @property
+    def is_update(self) -> bool:
+        """Whether files of the user's are written, moved or removed."""
+        moves = self.moved_from is not None and isinstance(self.found, Content)
+        return self.action in WRITING or moves
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether the user has to look at it."""
+        return self.action in IN_CONFLICT
+
+    def not_merged(self, reason: str) -> Change:
+        """The change where a merge is impossible: as if none had been asked for."""
+        action = self.action if self.otherwise is None else self.otherwise
+        return dataclasses.replace(self, action=action, otherwise=None, unmerged=reason)
+
+
+def plan_changes(
+    recorded: Mapping[str, Content],
+    found: Mapping[str, Found],
+    new: Mapping[str, Content],
+    rules: Rules,
+    *,
+    replace: bool = False,
+    merge: bool = False,
+    scope: Scope | None = None,
+) -> tuple[Change, ...]:
+    """What an update would do.
+
+    Args:
+        recorded: what was installed, by path.
+        found: what is on disk. A path that is missing is one where nothing is.
+        new: what the template holds.
+        rules: what it says of its files.
+        replace: whether files in conflict are backed up and replaced, rather than kept
+            with the template's beside them. Protected files are never replaced.
+        merge: whether notebooks in conflict are merged by cell, protected ones too.
+        scope: the module that is asked for; by default all files, as their policies say.
+
+    Returns:
+        A change for each path that is recorded or in the template, and in the scope: in
+        the order of the policies, those of one policy by path. A file that was renamed has
+        one change, under its new name.
+    """
+    moves = renamed(recorded, found, new, rules.renames)
+    sources = set(moves.values())
+    placed = []
+    for path in sorted((recorded.keys() | new.keys()) - sources):
+        source = moves.get(path)
+        if scope is not None and not scope.holds(path, source):
+            continue
+        known = path if source is None else source
+        b, c, n = recorded.get(known), found.get(known), new.get(path)
+        state = state_of(b, c, n)
+        place, rule = rules.placed(path)
+        retired = state is State.RETIRED and rules.is_retired(path)
+        asked = None if scope is None else scope.asked
+        action = action_for(rule, state, replace=replace, retired=retired, asked=asked)
+        touched = rule.policy is not Policy.PROTECT or asked is not None
+        if action is Action.ADOPT and touched and mode_changed(b, c, n):
+            action = Action.SET_MODE
+        change = Change(path, state, action, rule.policy, b, c, n, source)
+        if merge and asked is not Asked.RESET:
+            change = merging(change)
+        placed.append((place, change))
+    placed.sort(key=itemgetter(0))  # which keeps the order of paths
+    return tuple(change for _, change in placed)
+
+
+def merging(change: Change) -> Change:
+    """The change of a file if notebooks in conflict are to be merged."""
+    notebook = change.path.endswith(NOTEBOOK)
+    if not notebook or change.state is not State.CONFLICT or change.policy not in MERGED:
+        return change
+    contents = (change.recorded, change.found, change.new)
+    if all(isinstance(one, Content) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
+        return dataclasses.replace(change, action=Action.MERGE, otherwise=change.action)
+    return change.not_merged(NO_NOTEBOOK)
+
+
+def renamed(
+    recorded: Mapping[str, Content],
+    found: Mapping[str, Found],
+    new: Mapping[str, Content],
+    renames: Mapping[str, str],
+) -> dict[str, str]:
+    """The old path of each path that the template renamed and whose file can follow.
+
+    A file follows where nothing of that name is recorded or on disk yet, and where it is
+    not itself in the way of being read. Else the old name is a file that the template no
+    longer has, and the new name one that it has added.
+    """
+    moves: dict[str, str] = {}
+    for old in sorted(recorded.keys() & renames.keys()):
+        now = renames[old]
+        free = now not in recorded and found.get(now) is None and now not in moves
+        if now in new and old not in new and free and not isinstance(found.get(old), Blocked):
+            moves[now] = old
+    return moves
+
+
+def mode_changed(recorded: Content | None, found: Found, new: Content | None) -> bool:
+    """Whether the template changed who may run a file, and the disk does not show it yet."""
+    if recorded is None or new is None or not isinstance(found, Content):
+        return False
+    return recorded.executable != new.executable != found.executable
+
+
+def recorded_after(change: Change, old: Entry | None, new: Entry | None) -> Entry | None:
+    """What the record says of a path after its change.
+
+    Args:
+        change: that was made.
+        old: what the record said of the file, under its old name if it was renamed.
+        new: what it says of a file of the template.
+
+    Returns:
+        One of the two, or None where the record says nothing of it.
+    """
+    if change.action in FROM_TEMPLATE or change.state is State.MODIFIED:
+        return new
+    if change.action in {Action.REMOVE, Action.FORGET}:
+        return None
+    return old

@@ -1,0 +1,141 @@
+"""What the operations of a workspace give back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from sapwood.workspace.change.planning import Change
+from sapwood.workspace.disk.states import State
+from sapwood.workspace.manifest.course import Course
+from sapwood.workspace.manifest.manifest import USER
+from sapwood.workspace.manifest.modules import Module
+from sapwood.workspace.notebooks import Merged
+from sapwood.workspace.record.record import Record
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What an update would do.
+
+    Attributes:
+        template: name of it.
+        from_version: that the workspace has; None while it is being made.
+        to_version: of the template.
+        changes: one a path, in the order of the template's policies, then by path.
+        user: what the template calls owners of a workspace.
+        modules: of the template.
+        module: the one that the change is for; None where it is for all files.
+        course: that configures the workspace then; None for none.
+    """
+
+    template: str
+    from_version: str | None
+    to_version: str
+    changes: tuple[Change, ...]
+    user: str = USER
+    modules: tuple[Module, ...] = ()
+    module: Module | None = None
+    course: Course | None = None
+
+    @property
+    def updates(self) -> tuple[Change, ...]:
+        """Those that write, move or remove files of the user's."""
+        return tuple(one for one in self.changes if one.is_update)
+
+    @property
+    def conflicts(self) -> tuple[Change, ...]:
+        """Those that the user has to look at."""
+        return tuple(one for one in self.changes if one.is_conflict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an update did.
+
+    Attributes:
+        plan: that was carried out.
+        backup: name of the backup of what was replaced and removed, None if nothing was.
+        incoming: path of the template's file for each file in conflict, by its path.
+        missed: paths that somebody else wrote to meanwhile; they were left alone.
+        recovered: whether a change that was interrupted was finished first.
+        merges: what became of each notebook that was merged, by its path.
+    """
+
+    plan: Plan
+    backup: str | None
+    incoming: Mapping[str, str]
+    missed: tuple[str, ...]
+    recovered: bool
+    merges: Mapping[str, Merged] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing that the user has to look at."""
+        merged = any(one.conflicts for one in self.merges.values())
+        return not (self.plan.conflicts or self.missed or merged)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """How a file of the user's differs from the template's.
+
+    Attributes:
+        path: of it.
+        state: of it.
+        lines: a unified diff that leads from the user's to the template's; None if one of
+            them is no text, or too long to compare.
+    """
+
+    path: str
+    state: State
+    lines: tuple[str, ...] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileStatus:
+    """A file that was installed.
+
+    Attributes:
+        path: of it.
+        state: IDENTICAL, MODIFIED, DELETED or BLOCKED.
+        version: of the template's that it comes from.
+        reason: what is in the way, of a file that is blocked.
+    """
+
+    path: str
+    state: State
+    version: str
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
+    """How a workspace is.
+
+    Attributes:
+        record: what was installed.
+        files: one for each file in the record, by path.
+        unfinished: whether a change was interrupted; the next one finishes it.
+    """
+
+    record: Record
+    files: tuple[FileStatus, ...]
+    unfinished: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored.
+
+    Attributes:
+        paths: that were written.
+        unchanged: paths that were as in the backup.
+        backup: name of the backup of what was replaced, None if nothing was.
+        missed: paths that somebody else wrote to meanwhile.
+    """
+
+    paths: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    backup: str | None
+    missed: tuple[str, ...]

@@ -1,0 +1,291 @@
+"""Turns a plan into a staged change and its journal."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from sapwood.errors import InvalidTemplate, InvalidWorkspace
+from sapwood.workspace.change.planning import Change, recorded_after
+from sapwood.workspace.change.staging import Stage, Taken, checked_data, permissions
+from sapwood.workspace.change.weights import patched_weights
+from sapwood.workspace.disk.canonical import LARGEST, Unreadable, with_ends_of
+from sapwood.workspace.disk.durable import is_there, read_stripes
+from sapwood.workspace.disk.states import Action, Content, State
+from sapwood.workspace.manifest.policies import Policy
+from sapwood.workspace.notebooks import Merged, merge_notebook
+from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.template.template import Template, TemplateFile
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Update:
+    """What the steps of an update are made from.
+
+    Attributes:
+        places: of the workspace.
+        template: that it is updated to.
+        record: of the workspace, None if it is only being made.
+        stage: that the steps go to.
+        merges: what became of each notebook that was merged, by its path.
+    """
+
+    places: Places
+    template: Template
+    record: Record | None
+    stage: Stage
+    merges: dict[str, Merged] = dataclasses.field(default_factory=dict)
+
+    def add(self, change: Change) -> Change:
+        """Stages one change.
+
+        Returns:
+            The change as it is made: where a merge is impossible, what is done instead.
+
+        Raises:
+            ChangedMeanwhile: the file is not what it was when the change was planned.
+            InvalidTemplate: the template is not, or it is damaged.
+            IoError, OSError: the system refused.
+        """
+        match change.action:
+            case Action.MERGE:
+                return self._merge(change)
+            case Action.INSTALL:
+                self._install(change, change.path)
+            case Action.REPLACE:
+                self._replace(change)
+            case Action.REMOVE:
+                self._remove(change)
+            case Action.SET_MODE if change.moved_from is None:
+                self.stage.set_mode(change.path, executable=wanted(change).executable)
+            case Action.LAY_BESIDE:
+                self._lay_beside(change)
+                self._move(change)
+            case (
+                Action.ADOPT
+                | Action.KEEP
+                | Action.HOLD
+                | Action.SET_MODE
+                | Action.FORGET
+                | Action.SKIP
+                | Action.NOTHING
+            ):
+                self._move(change)
+            case _:
+                assert_never(change.action)
+        return change
+
+    def _beside(self, path: str) -> str:
+        return self.places.incoming(self.template.version, path)
+
+    def _new(self, change: Change) -> TemplateFile:
+        return self.template.files[change.path]
+
+    def _install(self, change: Change, path: str) -> None:
+        """Writes the template's file where nothing is."""
+        new, file = wanted(change), self._new(change)
+        beside = self._beside(change.path) if path == change.path else None
+        stripes: Iterable[bytes] = new_stripes(file, new)
+        self.stage.put(path, stripes, old=None, mode=None, executable=new.executable, beside=beside)
+
+    def _replace(self, change: Change) -> None:
+        """Backs the user's file up and writes the template's, with the line ends it had."""
+        new, file = wanted(change), self._new(change)
+        taken = self._take(change)
+        old = taken.raw if change.moved_from is None else None
+        if change.moved_from is None and self._patch(change, taken):
+            return
+        if taken.data is not None and file.size <= LARGEST:
+            data = checked_data(file.read(), change.path, new)
+            stripes: Iterable[bytes] = [with_ends_of(data, taken.data)]
+        else:
+            stripes = new_stripes(file, new)
+        recorded = change.recorded
+        self.stage.put(
+            change.path,
+            stripes,
+            old=old,
+            mode=permissions(taken.mode, recorded, new),
+            beside=self._beside(change.path),
+        )
+        if change.moved_from is not None:
+            self.stage.remove(change.moved_from, taken.raw, after=change.path)
+
+    def _merge(self, change: Change) -> Change:
+        """Backs the user's notebook up and writes one made of it and the template's."""
+        known = change.path if change.moved_from is None else change.moved_from
+        taken = self._take(change, back_up=False)
+        new = wanted(change)
+        theirs = checked_data(self._new(change).read(), change.path, new)
+        try:
+            merged = merge_notebook(self._installed(known), taken.data or b"", theirs)
+        except (InvalidWorkspace, Unreadable) as e:
+            return self.add(change.not_merged(str(e)))
+        self.stage.back_up(known, taken)
+        # Nothing is laid beside if somebody else is faster: the next merge is of what they wrote.
+        self.stage.put(
+            change.path,
+            [merged.data],
+            old=taken.raw if change.moved_from is None else None,
+            mode=permissions(taken.mode, change.recorded, new),
+        )
+        if change.moved_from is not None:
+            self.stage.remove(known, taken.raw, after=change.path)
+        if merged.conflicts:
+            self._lay_beside(change)
+        self.merges[change.path] = merged
+        return change
+
+    def _installed(self, path: str) -> bytes:
+        """What was installed under a path.
+
+        Raises:
+            InvalidWorkspace: it is missing or damaged.
+            Unreadable: it is not kept.
+            OSError: it cannot be read.
+        """
+        entry = None if self.record is None else self.record.files.get(path)
+        if entry is None or entry.blob is None:
+            raise Unreadable("what was installed is not kept")
+        return Blobs(self.places.blobs).get(entry.blob, entry.size)
+
+    def _lay_beside(self, change: Change) -> None:
+        beside = self._beside(change.path)
+        if not is_there(self.places.root / beside):
+            self._install(change, beside)
+
+    def _patch(self, change: Change, taken: Taken) -> bool:
+        """Updates weights by a patch, if the template carries one from what is installed."""
+        entry = None if self.record is None else self.record.files.get(change.path)
+        if change.policy is not Policy.WEIGHTS or change.state is not State.OUTDATED or not entry:
+            return False
+        name = self.template.manifest.patch_for(change.path, entry.version)
+        if name is None:
+            return False
+        patch = self.stage.new_file()
+        staged = self.stage.new_file()
+        current = self.places.root / change.path
+        if not patched_weights(
+            current, self.template.patches[name], patch, staged, wanted(change).hash
+        ):
+            return False
+        mode = permissions(taken.mode, change.recorded, wanted(change))
+        beside = self._beside(change.path)
+        self.stage.put_staged(
+            change.path, staged, wanted(change).hash, old=taken.raw, mode=mode, beside=beside
+        )
+        return True
+
+    def _remove(self, change: Change) -> None:
+        taken = self._take(change)
+        self.stage.remove(change.path, taken.raw)
+
+    def _move(self, change: Change) -> None:
+        """Gives the user's file the name that the template has given it."""
+        if change.moved_from is None or not isinstance(change.found, Content):
+            return
+        taken = self._take(change)
+        mode = taken.mode
+        if change.action is Action.SET_MODE:
+            mode = permissions(taken.mode, change.recorded, wanted(change))
+        source = self.places.root / change.moved_from
+        stripes = read_stripes(source) if taken.data is None else [taken.data]
+        self.stage.put(change.path, stripes, old=None, mode=mode)
+        self.stage.remove(change.moved_from, taken.raw, after=change.path)
+
+    def _take(self, change: Change, *, back_up: bool = True) -> Taken:
+        """Reads the user's file, and backs it up, but for weights that nobody has edited."""
+        path = change.path if change.moved_from is None else change.moved_from
+        if not isinstance(change.found, Content):
+            raise InvalidTemplate(f"{path}: expected a file to replace, found none")
+        untouched = change.recorded is not None and change.recorded.hash == change.found.hash
+        weights = change.policy is Policy.WEIGHTS and change.action is Action.REPLACE
+        return self.stage.take(path, change.found, back_up=back_up and not (weights and untouched))
+
+    def record_after(self, changes: Sequence[Change], now: datetime, *, whole: bool) -> Record:
+        """What the record says once the changes are made; keeps the blobs it needs.
+
+        Args:
+            changes: that are made. What it says of other files stays.
+            now: the time.
+            whole: whether these are all changes that lead to the template's version: of a
+                part the workspace keeps the version that it has.
+        """
+        before = {} if self.record is None else dict(self.record.files)
+        kept = set() if self.record is None else set(self.record.blobs())
+        planned = {name for one in changes for name in (one.path, one.moved_from)}
+        files = {path: entry for path, entry in before.items() if path not in planned}
+        for change in changes:
+            known = change.path if change.moved_from is None else change.moved_from
+            old, new = before.get(known), self._entry(change)
+            entry = recorded_after(change, old, new)
+            if entry is None:
+                continue
+            files[change.path] = entry
+            if entry is new and entry.blob is not None and entry.blob not in kept:
+                kept.add(entry.blob)
+                self.stage.keep_blob(entry.blob, self._new(change).read())
+        return self._record(files, now, whole=whole)
+
+    def _entry(self, change: Change) -> FileEntry | None:
+        """What the record says of the template's file."""
+        file = self.template.files.get(change.path)
+        if file is None or change.new is None:
+            return None
+        before = None if self.record is None else self.record.files.get(change.path)
+        if (
+            before is not None
+            and before.content.hash == change.new.hash
+            and before.size == file.size
+        ):
+            blob = before.blob  # the same content, as text or cells
+        elif change.policy is Policy.WEIGHTS or file.size > LARGEST:
+            blob = None
+        else:
+            blob = hashlib.sha256(file.read()).hexdigest()
+        return FileEntry(self.template.version, change.new, file.size, blob)
+
+    def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
+        version, name = self.template.version, self.template.manifest.name
+        if self.record is None:
+            return Record(name, version, version, now, now, files, self.template.course)
+        before = self.record
+        version = version if whole else before.template_version
+        course = self.template.course if whole else before.course
+        same = before.template_version == version and before.course == course
+        if same and before.files == files:
+            return before
+        # A clock that was set back does not turn the order of updates.
+        updated = max(now, before.last_updated)
+        return dataclasses.replace(
+            before, template_version=version, last_updated=updated, files=files, course=course
+        )
+
+
+def wanted(change: Change) -> Content:
+    """What the template holds, for a change that needs it."""
+    if change.new is None:
+        raise InvalidTemplate(f"{change.path}: expected it in the template, found nothing")
+    return change.new
+
+
+def new_stripes(file: TemplateFile, new: Content) -> Iterator[bytes]:
+    """The bytes of a template's file, which must be what was planned with.
+
+    Raises:
+        InvalidTemplate: it changed meanwhile.
+    """
+    if file.size <= LARGEST:
+        yield checked_data(file.read(), file.path, new)
+        return
+    hasher = hashlib.sha256()
+    for stripe in file.stripes():
+        hasher.update(stripe)
+        yield stripe
+    if f"sha256:{hasher.hexdigest()}" != new.hash:
+        raise InvalidTemplate(f"{file.path}: changed in the template while it was read; try again")

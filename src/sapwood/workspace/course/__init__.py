@@ -1,0 +1,1 @@
+"""What an instructor makes of a template: chosen modules, their order, extra assignments."""

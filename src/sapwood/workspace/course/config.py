@@ -1,0 +1,263 @@
+"""`course.yml`: what an instructor makes of a template. docs/workspaces.md shows one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from sapwood.errors import InputError
+from sapwood.workspace.course.plain_yaml import parse_yaml
+from sapwood.workspace.manifest.course import (
+    LAST_NUMBER,
+    MOST_LETTERS,
+    Course,
+    Extra,
+    numbered,
+    short_name,
+    stems_of,
+)
+from sapwood.workspace.manifest.fields import Table
+from sapwood.workspace.manifest.manifest import Manifest
+from sapwood.workspace.manifest.modules import MOST_MODULES, NAME, Module, find_module
+from sapwood.workspace.manifest.paths import fault_of
+from sapwood.workspace.manifest.policies import Policy
+
+FILE_NAME = "course.yml"
+FIELDS = ("template", "title", "first", "modules", "provided", "extra")
+MOST_EXTRAS = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CourseConfig:
+    """A course as its instructor wrote it.
+
+    Attributes:
+        where: it lies, for errors.
+        template: name of the one that it is for; None for whichever it is used with.
+        title: for people.
+        first: number of the first module.
+        modules: chosen, in order, each by its number, its name, or the name without number.
+        provided: modules that others need and that are left out on purpose.
+        extras: to install beside.
+    """
+
+    where: str
+    template: str | None
+    title: str | None
+    first: int
+    modules: tuple[str, ...]
+    provided: tuple[str, ...]
+    extras: tuple[Extra, ...]
+
+    def course_for(self, manifest: Manifest) -> Course:
+        """What it makes of a version of a template.
+
+        Raises:
+            InputError: it is for another template; a module is unknown, named twice, or
+                comes without or before what it needs; an extra has the number or name of
+                another module.
+        """
+        if self.template not in {None, manifest.name}:
+            raise InputError(
+                f"{self.where}.template: expected {manifest.name}, which it is used with; "
+                f"found {self.template!r:.80}"
+            )
+        names: list[str | None] = []
+        taken: set[str | None] = set()  # an extra cannot have two places
+        for number, word in enumerate(self.modules, self.first):
+            name = self._name(word, number, manifest)
+            if name is not None and name in taken:
+                raise self._fail(f"{word!r:.80} is there twice; keep one of the two")
+            taken.add(name)
+            names.append(name)
+        course = Course(self.title, tuple(names), self.first, self.extras)
+        self._check_needs(course, manifest)
+        self._check_extras(course)
+        return course
+
+    def _name(self, word: str, number: int, manifest: Manifest) -> str | None:
+        """The name of the template's module that a line means, None if it means an extra."""
+        try:
+            return module_named(manifest, word)
+        except InputError as e:
+            extra = self._extra_named(word)
+            if extra is None:
+                raise self._fail(str(e)) from e
+        if extra.name != numbered(extra.name, number):
+            raise self._fail(
+                f"{word!r:.80} has place {number}, and the extra is {extra.name}; install it to "
+                f"{numbered(extra.name, number)}, or leave it out here"
+            )
+        return None
+
+    def _extra_named(self, word: str) -> Module | None:
+        """The module that an extra is, by its name."""
+        modules = Course(None, (), extras=self.extras).extra_modules().values()
+        return next((one for one in modules if word in {one.name, one.short_name}), None)
+
+    def _provided(self, manifest: Manifest) -> set[str]:
+        """The modules that students have from elsewhere."""
+        try:
+            return {module_named(manifest, one) for one in self.provided}
+        except InputError as e:
+            raise InputError(f"{self.where}.provided: {e}") from e
+
+    def _check_needs(self, course: Course, manifest: Manifest) -> None:
+        """Sees to it that each module comes after what it needs."""
+        places = {name: place for place, name in enumerate(course.modules)}
+        provided = self._provided(manifest)
+        for module in manifest.modules:
+            for need in module.needs if module.name in places else ():
+                if need in places and places[need] > places[module.name]:
+                    raise self._fail(
+                        f"{module.name} comes before {need}, which it needs; put {need} before it"
+                    )
+                if need not in places and need not in provided:
+                    raise self._fail(
+                        f"{module.name} needs {need}, which is left out; add it, or name it "
+                        "under 'provided' if students have it from elsewhere"
+                    )
+
+    def _check_extras(self, course: Course) -> None:
+        """Sees to it that no extra has the number or the name alone of another module."""
+        known: dict[int | str, str] = {}
+        for name in course.workspace_names():
+            for key in (int(name.partition("_")[0]), short_name(name)):
+                other = known.setdefault(key, name)
+                if other != name:
+                    raise InputError(
+                        f"{self.where}.extra: {other} and {name} have one number or one name; "
+                        "install the extra to another"
+                    )
+
+    def _fail(self, message: str) -> InputError:
+        return InputError(f"{self.where}.modules: {message}")
+
+
+def module_named(manifest: Manifest, word: str) -> str:
+    """The name of a module of the template, which may have been renamed since.
+
+    Raises:
+        InputError: there is none.
+    """
+    name = successor(word, manifest) if NAME.fullmatch(word) else None
+    return name or find_module(manifest.modules, word).name
+
+
+def successor(name: str, manifest: Manifest) -> str | None:
+    """What a module of an earlier version is called in this one.
+
+    It is the module of that name; else the one that its files were renamed into; else the one
+    of that name with another number.
+
+    Returns:
+        The name, or None if the template has dropped the module.
+    """
+    if any(one.name == name for one in manifest.modules):
+        return name
+    targets: set[str] = set()
+    for old, new in manifest.rules.renames.items():
+        if name in stems_of(old):
+            targets |= {one.name for one in manifest.modules if one.holds(new)}
+    if len(targets) == 1:
+        return targets.pop()
+    same = (one.name for one in manifest.modules if short_name(one.name) == short_name(name))
+    return next(same, None)
+
+
+def carried(course: Course, manifest: Manifest) -> Course:
+    """A course that was made for an earlier version of a template, for this one.
+
+    Modules that the template has dropped since keep their names, and with them their places;
+    so do those that have become one with another of the course.
+    """
+    names: list[str | None] = []
+    taken: set[str] = set()
+    for name in course.modules:
+        now = name if name is None else successor(name, manifest) or name
+        if now is not None and short_name(now) in taken:
+            now = name
+        taken.add(short_name(now or ""))
+        names.append(now)
+    return dataclasses.replace(course, modules=tuple(names))
+
+
+def parse_course(data: bytes, where: str = FILE_NAME) -> CourseConfig:
+    """Reads a course.yml.
+
+    Args:
+        data: the file's bytes.
+        where: it lies, for errors.
+
+    Raises:
+        InputError: and nothing else, whatever the bytes. Also if PyYAML is not installed.
+    """
+    table = Table(parse_yaml(data, where), where, InputError)
+    table.only(FIELDS)
+    modules, provided = table.texts("modules"), table.texts("provided")
+    listed = table.tables("extra")
+    if not modules:
+        raise table.fail("modules", "expected the chosen modules, found none; name at least one")
+    if len(modules) > MOST_MODULES or len(provided) > MOST_MODULES:
+        raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
+    if len(listed) > MOST_EXTRAS:
+        raise table.fail("extra", f"expected at most {MOST_EXTRAS} entries")
+    title = table.optional_text("title")
+    if title is not None and (len(title) > MOST_LETTERS or not title.isprintable()):
+        raise table.fail("title", f"expected at most {MOST_LETTERS} letters on one line")
+    return CourseConfig(
+        where=where,
+        template=table.optional_text("template"),
+        title=title,
+        first=first_in(table, len(modules)),
+        modules=tuple(modules),
+        provided=tuple(provided),
+        extras=extras_of(listed),
+    )
+
+
+def first_in(table: Table, count: int) -> int:
+    """The number of the first module."""
+    text = table.optional_text("first") or "1"
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise table.fail("first", f"expected a number such as 1, found {text!r:.40}")
+    if int(text) + count > LAST_NUMBER + 1:
+        raise table.fail("first", f"expected numbers of modules up to {LAST_NUMBER}")
+    return int(text)
+
+
+def extras_of(listed: Sequence[Table]) -> tuple[Extra, ...]:
+    """The extra assignments, none inside another."""
+    extras: list[Extra] = []
+    for one in listed:
+        extra = extra_of(one)
+        inside = [it for it in extras if it.holds(extra.to) or extra.holds(it.to)]
+        if inside:
+            raise one.fail(
+                "to", f"{extra.to!r:.80}: {inside[0].to!r:.80} goes there too; choose another"
+            )
+        if extra.source in {it.source for it in extras}:
+            raise one.fail("from", f"{extra.source!r:.80} is installed already; name it once")
+        extras.append(extra)
+    return tuple(extras)
+
+
+def extra_of(table: Table) -> Extra:
+    """An extra assignment."""
+    table.only(("from", "to", "policy"))
+    paths = []
+    for field in ("from", "to"):
+        path = table.text(field).removesuffix("/")
+        fault = fault_of(path)
+        if fault:
+            raise table.fail(
+                field, f"{path!r:.80}: {fault}; expected a path such as {EXAMPLES[field]}"
+            )
+        paths.append(path)
+    policy = table.optional_text("policy")
+    if policy is not None and policy not in set(Policy):
+        raise table.fail("policy", f"expected one of {', '.join(Policy)}; found {policy!r:.40}")
+    return Extra(paths[0], paths[1], None if policy is None else Policy(policy))
+
+
+EXAMPLES = {"from": "assignments/project", "to": "modules/90_project"}

@@ -1,0 +1,235 @@
+"""A template as a course has it: chosen modules, in the course's order, and extra assignments.
+
+All paths are mapped here, once, and the result is a template like any other: planning,
+staging and applying know nothing of courses. Only policies and retirements are asked for by
+a file's path in the template, for that is what their patterns are written for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from sapwood.errors import InputError
+from sapwood.workspace.course.config import carried
+from sapwood.workspace.course.rules import course_rules
+from sapwood.workspace.course.sources import OpenCourse
+from sapwood.workspace.disk.durable import Stripes
+from sapwood.workspace.disk.stamps import Stamps
+from sapwood.workspace.disk.states import Content
+from sapwood.workspace.manifest.course import Course, renamed_path, stems_of
+from sapwood.workspace.manifest.manifest import Manifest
+from sapwood.workspace.manifest.modules import Module
+from sapwood.workspace.manifest.paths import clash_among, fault_of, folded
+from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.template.template import Template, TemplateFile, content_of
+
+NO_COURSE = Course(None, ())
+
+
+class ConfiguredTemplate(Template):
+    """A template as a course has it. Closing it is left to who opened the template."""
+
+    def __init__(
+        self,
+        template: Template,
+        course: Course,
+        manifest: Manifest,
+        files: Mapping[str, TemplateFile],
+        known: Mapping[str, Content],
+    ) -> None:
+        """Puts it together.
+
+        Args:
+            template: as it was opened.
+            course: that it is configured by.
+            manifest: with paths of the workspace.
+            files: by path in the workspace.
+            known: contents of files that need not be read for it.
+        """
+        self.manifest = manifest
+        self.version = template.version
+        self.files = files
+        self.patches = template.patches
+        self.course = course
+        self._known = known
+
+    def contents(self, stamps: Stamps) -> dict[str, Content]:
+        """What the template holds, as the planner takes it."""
+        known = self._known
+        return {
+            path: known[path] if path in known else content_of(file, stamps)
+            for path, file in self.files.items()
+        }
+
+    def close(self) -> None:
+        """Closes nothing."""
+
+
+def configured(
+    template: Template,
+    course: Course,
+    extras: Mapping[str, TemplateFile],
+    *,
+    record: Record | None = None,
+    known: Mapping[str, Content] | None = None,
+) -> Template:
+    """A template as a course has it.
+
+    Args:
+        template: as its author made it.
+        course: made for this version of it.
+        extras: files of the extra assignments, by path in the workspace.
+        record: of the workspace that is updated: its files move to where the course has
+            them now. None while it is being made.
+        known: contents of extras that need not be read for it.
+
+    Raises:
+        InputError: two files would have one name.
+    """
+    manifest = template.manifest
+    names = course.names()
+    left_out = frozenset(one.name for one in manifest.modules) - names.keys()
+    taken = set(names.values()) - names.keys()
+    origins: dict[str, str] = {}
+    for path in template.files:
+        stems = stems_of(path)
+        if not stems.isdisjoint(left_out):
+            continue
+        if not stems.isdisjoint(taken):
+            raise InputError(
+                f"{path!r:.120}: a module of the course gets the name "
+                f"{min(stems & taken)}, which the template uses for something else; choose "
+                "another order, or rename it in the template"
+            )
+        origins[renamed_path(path, names)] = path
+    files = {new: template.files[old] for new, old in origins.items()}
+    check_paths(files, extras, manifest.name)
+    files.update(extras)
+    before = NO_COURSE if record is None or record.course is None else record.course
+    recorded = () if record is None else record.files
+    mapped = dataclasses.replace(
+        manifest,
+        rules=course_rules(template, before, course, recorded, origins, extras),
+        notes=tuple(
+            dataclasses.replace(one, path=renamed_path(one.path, names)) for one in manifest.notes
+        ),
+        patches=tuple(
+            dataclasses.replace(one, path=renamed_path(one.path, names)) for one in manifest.patches
+        ),
+        modules=modules_of(course, manifest),
+        exports=tuple(
+            dataclasses.replace(one, notebook=renamed_path(one.notebook, names))
+            for one in manifest.exports
+            if stems_of(one.notebook).isdisjoint(left_out)
+        ),
+    )
+    return ConfiguredTemplate(template, course, mapped, files, known or {})
+
+
+def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
+    """The modules of a workspace, in the order in which they are taught."""
+    names = course.names()
+    chosen = [
+        Module(
+            names[one.name], one.title, tuple(names[need] for need in one.needs if need in names)
+        )
+        for one in manifest.modules
+        if one.name in names
+    ]
+    everything = {**course.extra_modules(), **{one.name: one for one in chosen}}
+    return tuple(everything[name] for name in course.workspace_names() if name in everything)
+
+
+def check_paths(
+    files: Mapping[str, TemplateFile], extras: Mapping[str, TemplateFile], name: str
+) -> None:
+    """Sees to it that the files of a course can be installed anywhere.
+
+    Args:
+        files: of the template, by path in the workspace.
+        extras: those of the extra assignments.
+        name: of the template.
+
+    Raises:
+        InputError: they cannot.
+    """
+    for path in (*files, *extras):
+        fault = fault_of(path)
+        if fault:
+            raise InputError(f"{path!r:.120}: {fault}; rename the file in the extra assignment")
+        if folded(path.partition("/")[0]) == f".{name}":
+            raise InputError(
+                f"{path!r:.120}: lies in .{name}/, where workspaces keep their record; install "
+                "the extra assignment elsewhere"
+            )
+    both = files.keys() & extras.keys()
+    clash = (min(both), min(both)) if both else clash_among([*files, *extras])
+    if clash:
+        raise InputError(
+            f"{clash[0]!r:.120} and {clash[1]!r:.120}: the template and the extra assignments "
+            "cannot both have them; install the extra assignment elsewhere in course.yml"
+        )
+
+
+def for_workspace(
+    template: Template, record: Record | None, course: OpenCourse | None, places: Places
+) -> Template:
+    """A template as the course of a workspace has it.
+
+    Args:
+        template: as its author made it; one that is configured already stays as it is.
+        record: of the workspace; None while it is being made.
+        course: that it gets; None for the one that it has, if it has one.
+        places: of the workspace.
+
+    Raises:
+        InputError: the course is not for this template, or breaks its rules.
+    """
+    before = None if record is None else record.course
+    other = record is not None and record.template != template.manifest.name
+    if template.course is not None or other:  # who compares the names says what is wrong
+        return template
+    if course is not None:
+        new = course.config.course_for(template.manifest)
+        return configured(template, new, course.files, record=record)
+    if before is None or record is None:
+        return template
+    extras = dict(kept_extras(record, before, Blobs(places.blobs)))
+    known = {path: record.files[path].content for path in extras}
+    return configured(
+        template, carried(before, template.manifest), extras, record=record, known=known
+    )
+
+
+def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, TemplateFile]]:
+    """The extra assignments as they were installed: their instructor's files are elsewhere."""
+    for path, entry in record.files.items():
+        if course.extra_of(path) is not None:
+            yield (
+                path,
+                TemplateFile(
+                    path=path,
+                    size=entry.size,
+                    executable=entry.content.executable,
+                    stamp=(0, 0, entry.size, 0, 0),  # is not asked for: the content is known
+                    stripes=partial(read_entry, blobs, path, entry),
+                ),
+            )
+
+
+def read_entry(blobs: Blobs, path: str, entry: FileEntry) -> Stripes:
+    """Reads what was installed.
+
+    Raises:
+        InputError: it was not kept.
+        InvalidWorkspace: it is damaged.
+    """
+    if entry.blob is None:
+        raise InputError(
+            f"{path}: is too large to be kept twice; name the course again, with --config"
+        )
+    yield blobs.get(entry.blob, entry.size)

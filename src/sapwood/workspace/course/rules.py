@@ -1,0 +1,145 @@
+"""What an update does about files of a workspace whose course or template has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+from sapwood.workspace.course.config import successor
+from sapwood.workspace.manifest.course import Course, Extra, renamed_path, stems_of
+from sapwood.workspace.manifest.modules import NAME
+from sapwood.workspace.manifest.policies import DEFAULT, PolicyRule, Rules
+from sapwood.workspace.template.template import Template
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CourseRules(Rules):
+    """Rules of a template, asked by paths of a workspace.
+
+    Policies and retirements are looked up by a file's path in the template: their patterns
+    are written for that one. Renames are of paths in the workspace already.
+
+    Attributes:
+        origins: paths in the template by paths in the workspace, where they differ.
+        extras: those of the course, and after them those that it had before.
+        dropped: files of modules and extras that the course had before.
+    """
+
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    extras: tuple[Extra, ...] = ()
+    dropped: frozenset[str] = frozenset()
+
+    def placed(self, path: str) -> tuple[int, PolicyRule]:
+        """The rule for a path, and its place among the rules; those of extras come last.
+
+        It is an extra's own, or that of the file's path in the template.
+        """
+        extra = next((one for one in self.extras if one.holds(path)), None)
+        if extra is not None and extra.policy is not None:
+            return len(self.policies), PolicyRule(DEFAULT.pattern, extra.policy)
+        return Rules.placed(self, self.origins.get(path, path))
+
+    def is_retired(self, path: str) -> bool:
+        """Whether the course or the template says that a file is to leave."""
+        return path in self.dropped or Rules.is_retired(self, self.origins.get(path, path))
+
+
+class Passage:
+    """The way of a workspace's files to where its course has them in a version of a template."""
+
+    def __init__(self, template: Template, before: Course, after: Course) -> None:
+        """Takes nothing but what is given.
+
+        Args:
+            template: as its author made it.
+            before: the course that the workspace has.
+            after: the one that it gets.
+        """
+        self._template = template
+        self._before = before
+        self._after = after
+        self._names = after.names()
+        self._back = {new: old for old, new in before.names().items()}
+        self._left_out = {one.name for one in template.manifest.modules} - self._names.keys()
+        self._successors: dict[str, str] = {}
+
+    def way_of(self, path: str) -> tuple[str, str | None]:
+        """Where a file of the workspace came from, and where it goes.
+
+        Args:
+            path: of the file in the record.
+
+        Returns:
+            Its path in the template that it was installed from, and the one in the workspace
+            that it gets; None if the course has it no longer.
+        """
+        extra = self._before.extra_of(path)
+        if extra is not None:
+            same = (one.to for one in self._after.extras if one.source == extra.source)
+            folder = next(same, None)
+            return path, None if folder is None else folder + path.removeprefix(extra.to)
+        old = self._origin(path)
+        now = self._template.manifest.rules.renames.get(old, old)
+        if now not in self._template.files:
+            now = renamed_path(now, self._now_called(now))
+        gone = not stems_of(now).isdisjoint(self._left_out)
+        return old, None if gone else renamed_path(now, self._names)
+
+    def _origin(self, path: str) -> str:
+        """The path in the template that a file was installed from.
+
+        A module may lie under a number that it has no more: the course has dropped it, or
+        something was in the way when it moved. Then the rest of its name tells which it is.
+        """
+        old = renamed_path(path, self._back)
+        if old != path or not self._back or path in self._template.files:
+            return old
+        return renamed_path(path, self._now_called(path))
+
+    def _now_called(self, path: str) -> dict[str, str]:
+        """What modules on a path are called in this version of the template."""
+        for stem in stems_of(path) - self._successors.keys():
+            name = successor(stem, self._template.manifest) if NAME.fullmatch(stem) else None
+            self._successors[stem] = name or stem
+        return self._successors
+
+
+def course_rules(
+    template: Template,
+    before: Course,
+    after: Course,
+    recorded: Collection[str],
+    origins: Mapping[str, str],
+    extras: Collection[str],
+) -> CourseRules:
+    """The rules of an update, by paths of the workspace.
+
+    Args:
+        template: as its author made it.
+        before: the course that the workspace has.
+        after: the one that it gets.
+        recorded: paths of installed files.
+        origins: paths in the template of the files that it gets, by path in the workspace.
+        extras: paths of the extra assignments' files that it gets.
+    """
+    passage = Passage(template, before, after)
+    moves: dict[str, str] = {}
+    sources = dict(origins)
+    dropped: set[str] = set()
+    for path in recorded:
+        source, target = passage.way_of(path)
+        if target is not None and target != path and (target in origins or target in extras):
+            moves[path] = target
+        elif path not in origins and path not in extras:
+            sources[path] = source
+            if target is None:
+                dropped.add(path)
+    rules = template.manifest.rules
+    return CourseRules(
+        rules.policies,
+        moves,
+        rules.retired,
+        {new: old for new, old in sources.items() if new != old},
+        (*after.extras, *before.extras),
+        frozenset(dropped),
+    )

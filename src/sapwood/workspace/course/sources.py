@@ -1,0 +1,162 @@
+"""Where courses lie: a course.yml with the extra assignments beside it, a folder or an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from sapwood.errors import InputError, IoError
+from sapwood.workspace.course.config import FILE_NAME, CourseConfig, parse_course
+from sapwood.workspace.course.plain_yaml import LARGEST
+from sapwood.workspace.disk.durable import kind_of, read_whole
+from sapwood.workspace.disk.stamps import stamp_of
+from sapwood.workspace.manifest.course import Extra
+from sapwood.workspace.record.places import resolved
+from sapwood.workspace.template.archives import archive_files
+from sapwood.workspace.template.sources import read_below, regular_files
+from sapwood.workspace.template.template import MOST_BYTES, MOST_FILES, TemplateFile
+
+ENDINGS = (".yml", ".yaml")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenCourse:
+    """A course whose files can be read.
+
+    Attributes:
+        config: what the instructor wrote.
+        files: of the extra assignments, by path in the workspace.
+    """
+
+    config: CourseConfig
+    files: Mapping[str, TemplateFile]
+
+
+CourseSource: TypeAlias = OpenCourse | str | os.PathLike[str]
+"""A course that is open, or where one is: see `open_course`."""
+
+
+@contextlib.contextmanager
+def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
+    """Opens a course, and closes it at the end.
+
+    Args:
+        source: the path of a course.yml (of any name that ends in .yml or .yaml), of a folder
+            with a course.yml, or of an archive (zip, tar, tar.gz) with one; None for none.
+
+    Raises:
+        InputError: it breaks the rules, or PyYAML is not installed.
+        InvalidTemplate: the archive is damaged, or an extra assignment holds a link.
+        IoError: something cannot be read.
+    """
+    if source is None or isinstance(source, OpenCourse):
+        yield source
+        return
+    with contextlib.ExitStack() as closing:
+        try:
+            path = resolved(source)
+            if path.is_dir():
+                course = course_in_folder(path / FILE_NAME)
+            elif path.suffix.lower() in ENDINGS:
+                course = course_in_folder(path)
+            else:
+                course = course_in_archive(path, closing)
+            check_amount(course)
+        except OSError as e:
+            raise IoError(f"{e.filename or source}: {e.strerror or e}") from e
+        yield course
+
+
+def course_in_folder(path: Path) -> OpenCourse:
+    """The course of a course.yml, with what lies beside it.
+
+    Raises:
+        InputError, InvalidTemplate, OSError: as `open_course`.
+    """
+    data = read_whole(path, LARGEST)
+    if data is None:
+        raise InputError(f"{path}: expected at most {LARGEST} bytes, found more")
+    config = parse_course(data, str(path))
+    files: dict[str, TemplateFile] = {}
+    for extra in config.extras:
+        for rest, status in files_beside(path.parent, extra, config.where):
+            source = extra.source + rest
+            files[extra.to + rest] = TemplateFile(
+                path=source,
+                size=status.st_size,
+                executable=bool(status.st_mode & stat.S_IXUSR),
+                stamp=stamp_of(status),
+                stripes=partial(read_below, path.parent, source),
+            )
+    return OpenCourse(config, files)
+
+
+def files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The files of an extra assignment: what their paths have behind its own, and their status."""
+    place = folder
+    for part in extra.source.split("/"):
+        place /= part
+        try:
+            status = place.lstat()
+        except (FileNotFoundError, NotADirectoryError) as e:
+            raise InputError(
+                f"{where}.extra: expected {extra.source!r:.120} beside it, found nothing"
+            ) from e
+        if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
+            raise InputError(
+                f"{where}.extra: expected files and folders, found {kind_of(status.st_mode)}: "
+                f"{place}; put a copy in its place"
+            )
+    if stat.S_ISREG(status.st_mode):
+        yield "", status
+        return
+    for count, (path, found) in enumerate(regular_files(place)):
+        if count == MOST_FILES:
+            raise InputError(f"{where}.extra: {extra.source!r:.120}: more than {MOST_FILES} files")
+        yield f"/{path}", found
+
+
+def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
+    """The course in an archive.
+
+    Args:
+        path: of it.
+        closing: closes it.
+
+    Raises:
+        InputError, InvalidTemplate, OSError: as `open_course`.
+    """
+    members, close = archive_files(path, FILE_NAME)
+    closing.callback(close)
+    by_path = {one.path: one for one in members}
+    config = parse_course(by_path[FILE_NAME].read(), f"{path}: {FILE_NAME}")
+    files: dict[str, TemplateFile] = {}
+    for extra in config.extras:
+        beside = Extra("", extra.source)
+        for source, member in by_path.items():
+            if beside.holds(source):
+                files[extra.to + source.removeprefix(extra.source)] = member
+    return OpenCourse(config, files)
+
+
+def check_amount(course: OpenCourse) -> None:
+    """Sees to it that each extra has files, and that they are not too many or too large.
+
+    Raises:
+        InputError: that is not so.
+    """
+    where = f"{course.config.where}.extra"
+    for extra in course.config.extras:
+        if not any(extra.holds(path) for path in course.files):
+            raise InputError(
+                f"{where}: expected files in {extra.source!r:.120} beside it, found none"
+            )
+    total = sum(one.size for one in course.files.values())
+    if len(course.files) > MOST_FILES or total > MOST_BYTES:
+        raise InputError(f"{where}: expected at most {MOST_FILES} files of {MOST_BYTES} bytes")

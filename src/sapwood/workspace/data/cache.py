@@ -1,0 +1,201 @@
+"""The cache that data is downloaded to: outside of workspaces, so that no update touches it.
+
+pooch checks hashes and puts files into place; `downloading` is what brings them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from types import ModuleType
+
+from sapwood.errors import InputError
+from sapwood.workspace.change.opening import system_errors
+from sapwood.workspace.data.files import is_right, part_of, size_of
+from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
+from sapwood.workspace.disk.durable import remove
+from sapwood.workspace.disk.locking import locked_in_turn
+from sapwood.workspace.manifest.datasets import Dataset, find_dataset
+from sapwood.workspace.template.sources import read_manifest
+
+VARIABLE = "SAPWOOD_DATA"  # the environment's name for the cache's folder
+LOCK = ".lock"
+TEMPORARY = re.compile(r"tmp[a-z0-9_]{8}")  # what pooch leaves when it is killed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fetched:
+    """Data that is there.
+
+    Attributes:
+        path: the file, or of data of several files the folder that holds them.
+        downloaded: the files that were not there before, by name, with the URL of each.
+    """
+
+    path: Path
+    downloaded: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DataStatus:
+    """How much of some data is there, by sizes; its hashes are not compared.
+
+    Attributes:
+        path: where it is, or is going to be.
+        size: bytes in all.
+        have: bytes that are there, those of downloads that were cut short among them.
+        whole: whether all files are there.
+    """
+
+    path: Path
+    size: int
+    have: int
+    whole: bool
+
+
+def fetch_data(
+    template: str | os.PathLike[str],
+    name: str,
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    listener: Listener | None = None,
+) -> Path:
+    """Data that a template names, downloaded unless it is there; for scripts of a template.
+
+        from sapwood.workspace import fetch_data
+
+        path = fetch_data("dist:our-course", "digits")
+
+    Needs `pip install "sapwood[data]"`, and no network when the data is there. Its hash is
+    compared each time.
+
+    Args:
+        template: as of `open_template`; only its manifest is read.
+        name: of the data.
+        cache: folder to keep it in; by default `$SAPWOOD_DATA`, else `sapwood/data` in the
+            user's cache folder.
+        listener: hears of a download: its `progress(done, total)` is called with bytes, its
+            `told(text)` with what a user may want to know.
+
+    Returns:
+        The path of the file, or of data of several files that of the folder with them.
+
+    Raises:
+        InputError: there is no such template or data, or an extra is not installed.
+        InvalidTemplate: the manifest breaks its rules.
+        IoError: it cannot be downloaded or written. What came is kept, and the next call
+            goes on from there.
+    """
+    manifest = read_manifest(template)
+    return DataCache(cache).fetch(manifest.name, find_dataset(manifest.data, name), listener).path
+
+
+def libraries() -> ModuleType:
+    """The library that keeps caches, pooch.
+
+    Raises:
+        InputError: it, or the library that downloads, is not installed.
+    """
+    try:
+        import httpx  # noqa: F401 (asked for here, where the advice fits)
+        import pooch
+    except ImportError as e:
+        raise InputError(
+            f"data on demand needs {e.name}, which is not installed; pip install 'sapwood[data]'"
+        ) from e
+    library: ModuleType = pooch
+    return library
+
+
+class DataCache:
+    """A folder of downloaded data, for all templates.
+
+    Attributes:
+        folder: absolute.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        """Makes nothing yet.
+
+        Args:
+            folder: of the cache; by default as of `fetch_data`.
+
+        Raises:
+            InputError: an extra is not installed.
+        """
+        self._pooch = libraries()
+        chosen = folder or os.environ.get(VARIABLE) or self._pooch.os_cache("sapwood") / "data"
+        self.folder = Path(chosen).absolute()
+
+    def place(self, template: str, dataset: Dataset) -> Path:
+        """The folder of some data.
+
+        Args:
+            template: name of it.
+            dataset: of the template.
+        """
+        return self.folder / template / dataset.name / dataset.key
+
+    def status(self, template: str, dataset: Dataset) -> DataStatus:
+        """Says how much of some data is there.
+
+        Args:
+            template, dataset: as of `place`.
+
+        Raises:
+            IoError: the cache cannot be read.
+        """
+        folder = self.place(template, dataset)
+        with system_errors(folder):
+            sizes = [size_of(folder / one.name) for one in dataset.files]
+            whole = sizes == [one.size for one in dataset.files]
+            have = sum(
+                max(size, size_of(part_of(folder, one)))
+                for size, one in zip(sizes, dataset.files, strict=True)
+            )
+        return DataStatus(path_in(folder, dataset), dataset.size, min(have, dataset.size), whole)
+
+    def fetch(self, template: str, dataset: Dataset, listener: Listener | None = None) -> Fetched:
+        """Sees to it that some data is there and right: what is not is downloaded.
+
+        One process at a time downloads some data, others wait for it.
+
+        Args:
+            template, dataset: as of `place`.
+            listener: hears of the download.
+
+        Raises:
+            IoError: as `fetch_data`.
+        """
+        folder = self.place(template, dataset)
+        listener = listener or Nobody()
+        done = Fetched(path_in(folder, dataset), {})
+        with system_errors(folder):
+            if all(is_right(folder / one.name, one) for one in dataset.files):
+                return done  # without a lock: the cache may be read-only
+            folder.mkdir(parents=True, exist_ok=True)
+            busy = f"waiting for another program that downloads {dataset.name}"
+            with locked_in_turn(folder / LOCK, lambda: listener.told(busy)):
+                tidy(folder, dataset)
+                before = 0
+                for file in dataset.files:
+                    if not is_right(folder / file.name, file):
+                        fetch = FileFetch(self._pooch, folder, file, listener)
+                        done.downloaded[file.name] = fetch.run(before, dataset.size)
+                    before += file.size
+        return done
+
+
+def path_in(folder: Path, dataset: Dataset) -> Path:
+    """What is handed out: the one file, or the folder of several."""
+    return folder / dataset.files[0].name if len(dataset.files) == 1 else folder
+
+
+def tidy(folder: Path, dataset: Dataset) -> None:
+    """Removes what a program that was killed has left, but for beginnings of downloads."""
+    named = {one.name for one in dataset.files}
+    for path in folder.iterdir():
+        if TEMPORARY.fullmatch(path.name) and path.name not in named:
+            remove(path)

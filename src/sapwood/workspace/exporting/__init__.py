@@ -1,0 +1,1 @@
+"""Marked cells of notebooks, exported as modules of Python."""

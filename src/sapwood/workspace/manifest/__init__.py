@@ -1,0 +1,1 @@
+"""What a template says of itself, parsed once into frozen types."""

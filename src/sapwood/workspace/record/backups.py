@@ -1,0 +1,147 @@
+"""Backups: what a change replaced or removed, each in a folder of its own that never changes.
+
+`.NAME/backups/LABEL_DATE_TIME/files/` holds the files under the paths that they had,
+`backup.json` beside it says when and why, and their digests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.workspace.disk.durable import is_folder, is_there, make_folder, read_whole, sync
+from sapwood.workspace.manifest.fields import Table
+from sapwood.workspace.manifest.paths import fault_of
+from sapwood.workspace.record.record import HASH, LARGEST, parse_json, read_time, written_time
+
+FORMAT = "sapwood-backup"
+SCHEMA = 1
+ABOUT = "backup.json"
+FILES = "files"
+NAME = re.compile(r"[A-Za-z0-9._+-]{1,200}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Backup:
+    """One backup.
+
+    Attributes:
+        name: of its folder.
+        label: what it was made before: 'init', 'update', 'restore', or the name of the module
+            that was updated or reset.
+        created: in UTC.
+        version: of the template, as it was before; None before there was one.
+        files: path to 'sha256:…' of the bytes that were there.
+    """
+
+    name: str
+    label: str
+    created: datetime
+    version: str | None
+    files: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `backup.json` holds."""
+        return {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "label": self.label,
+            "created": written_time(self.created),
+            "version": self.version,
+            "files": dict(sorted(self.files.items())),
+        }
+
+    def to_bytes(self) -> bytes:
+        """`backup.json` as a file."""
+        return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> str:
+    """Gives a backup that was staged and synced its name.
+
+    Two in one second, or after the clock was set back, get a number behind it. No backup
+    is ever written into another one.
+
+    Args:
+        staged: the folder.
+        backups: that it goes to.
+        label: of it.
+        created: in UTC.
+
+    Returns:
+        The name.
+    """
+    make_folder(backups)
+    base = f"{label}_{created:%Y%m%d_%H%M%S}"
+    for number in itertools.count(1):
+        name = base if number == 1 else f"{base}_{number}"
+        # Only whoever holds the workspace's lock comes here.
+        if not is_there(backups / name):
+            staged.rename(backups / name)
+            sync([backups])
+            return name
+    raise AssertionError("numbers do not end")
+
+
+def read_backup(backups: Path, name: str) -> Backup:
+    """One backup.
+
+    Args:
+        backups: the folder of all.
+        name: of it.
+
+    Raises:
+        InputError: there is none of that name.
+        InvalidWorkspace: it is damaged.
+        OSError: it cannot be read.
+    """
+    folder = backups / name
+    if not NAME.fullmatch(name) or name.strip(".") == "" or not is_folder(folder):
+        raise InputError(f"{name!r:.200}: no such backup; 'backups list' names them")
+    where = f"{name}/{ABOUT}"
+    try:
+        data = read_whole(folder / ABOUT, LARGEST)
+    except FileNotFoundError as e:
+        raise InvalidWorkspace(f"{where}: missing; the files lie in {folder / FILES}") from e
+    table = Table(parse_json(data or b"", where), where, InvalidWorkspace)
+    if table.text("format") != FORMAT or table.integer("schema") > SCHEMA:
+        raise table.fail("format", f"expected {FORMAT} of schema {SCHEMA}; update sapwood")
+    return Backup(
+        name=name,
+        label=table.text("label"),
+        created=read_time(table, "created"),
+        version=table.optional_text("version"),
+        files=dict(digests(table)),
+    )
+
+
+def digests(table: Table) -> Iterator[tuple[str, str]]:
+    """Path and digest of each file of a backup."""
+    files = table.mapping("files")
+    for path, digest in files.items():
+        if fault_of(path) or not isinstance(digest, str) or not HASH.fullmatch(digest):
+            raise table.fail("files", f"damaged at {path!r:.80}")
+        yield path, digest
+
+
+def list_backups(backups: Path) -> list[Backup]:
+    """All backups that are whole, the oldest first."""
+    if not is_folder(backups):
+        return []
+    names = [one.name for one in backups.iterdir() if is_folder(one) and NAME.fullmatch(one.name)]
+    found = [read_backup(backups, name) for name in names]
+    return sorted(found, key=lambda one: (one.created, natural(one.name)))
+
+
+def natural(name: str) -> tuple[str, int]:
+    """The order of names in which _10 comes after _2."""
+    head, _, tail = name.rpartition("_")
+    short = tail.isdecimal() and len(tail) < 6
+    return (head, int(tail)) if short else (name, 1)

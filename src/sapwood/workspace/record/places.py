@@ -1,0 +1,160 @@
+"""Where things lie in a workspace."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from pathlib import Path
+
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.workspace.disk.durable import is_folder, is_there
+from sapwood.workspace.manifest.manifest import NAME
+
+RECORD = "version.json"
+JOURNAL = "journal.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of a workspace's own files.
+
+    Attributes:
+        root: the workspace, with links resolved.
+        name: of its template.
+    """
+
+    root: Path
+    name: str
+
+    @property
+    def own(self) -> Path:
+        """The folder of everything below."""
+        return self.root / f".{self.name}"
+
+    @property
+    def record(self) -> Path:
+        """What was installed."""
+        return self.own / RECORD
+
+    @property
+    def journal(self) -> Path:
+        """The change that is being made; absent at rest."""
+        return self.own / JOURNAL
+
+    @property
+    def lock(self) -> Path:
+        """Held while the workspace is changed."""
+        return self.own / "lock"
+
+    @property
+    def stamps(self) -> Path:
+        """Hashes of files that have not been written to since; may be deleted at any time."""
+        return self.own / "stamps.json"
+
+    @property
+    def staging(self) -> Path:
+        """New files before they take their names."""
+        return self.own / "staging"
+
+    @property
+    def blobs(self) -> Path:
+        """What was installed, compressed, to show differences to."""
+        return self.own / "base"
+
+    @property
+    def backups(self) -> Path:
+        """What was replaced or removed."""
+        return self.own / "backups"
+
+    def incoming(self, version: str, path: str) -> str:
+        """Where the template's file lies beside the user's, relative to the root."""
+        return f".{self.name}/incoming/{version}/{path}"
+
+    def check(self) -> None:
+        """Sees to it that the own folder is a folder.
+
+        Raises:
+            InvalidWorkspace: it is a link or a file.
+        """
+        if is_there(self.own) and not is_folder(self.own):
+            raise InvalidWorkspace(f"{self.own}: expected a folder; move away what is there")
+
+
+def resolved(folder: str | os.PathLike[str]) -> Path:
+    """A folder's path, with links on the way to it resolved."""
+    name: str | bytes = os.fspath(folder)  # bytes, from some
+    if not isinstance(name, str) or "\0" in name:
+        raise InputError(f"expected the path of a folder, found {name!r:.80}")
+    return Path(os.path.realpath(name))
+
+
+def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
+    """The places of the workspace that a folder is.
+
+    Args:
+        folder: the workspace.
+        name: of its template; needed where a folder is several workspaces.
+
+    Raises:
+        InvalidWorkspace: it is none.
+        InputError: it is several, and no name is given.
+    """
+    root = resolved(folder)
+    if name is not None and not NAME.fullmatch(name):
+        raise InputError(f"expected the name of a template, found {name!r:.80}")
+    names = names_in(root) if name is None else [name] if holds(root / f".{name}") else []
+    if not names:
+        raise InvalidWorkspace(f"{root}: expected a workspace, found none; 'init' makes one")
+    if len(names) > 1:
+        raise InputError(f"{root}: a workspace of {', '.join(names)}; name one of them")
+    places = Places(root, names[0])
+    places.check()
+    return places
+
+
+def find_above(start: str | os.PathLike[str], name: str | None) -> Places:
+    """The places of the workspace that a folder is in: of the nearest one, upwards.
+
+    Args:
+        start: the folder.
+        name: of the template; by default any.
+
+    Raises:
+        InvalidWorkspace, InputError: as `find_places`.
+    """
+    folder = resolved(start)
+    for root in (folder, *folder.parents):
+        names = recorded_in(root)
+        if name in names or (name is None and names):
+            return find_places(root, names[0] if len(names) == 1 else name)
+    return find_places(folder, name)  # begun and not finished, damaged, or none
+
+
+def recorded_in(root: Path) -> list[str]:
+    """The templates that a folder is certainly a workspace of; none where it cannot be read.
+
+    Somebody else's `.config/version.json` is nothing to us.
+    """
+    names = []
+    with contextlib.suppress(OSError):
+        for one in names_in(root):
+            with (root / f".{one}" / RECORD).open("rb") as file:
+                if b'"sapwood-workspace"' in file.read(100):
+                    names.append(one)
+    return names
+
+
+def names_in(root: Path) -> list[str]:
+    """The templates that a folder is a workspace of."""
+    if not is_folder(root):
+        return []
+    hidden = (one for one in root.iterdir() if one.name.startswith("."))
+    return sorted(one.name[1:] for one in hidden if NAME.fullmatch(one.name[1:]) and holds(one))
+
+
+def holds(own: Path) -> bool:
+    """Whether a folder holds a record, or a journal that will make one."""
+    if not is_folder(own):
+        return False
+    return is_there(own / RECORD) or is_there(own / JOURNAL)
