@@ -44,7 +44,8 @@ for folder in Path.cwd().resolve().parents:
 try:
     from phloem.tensors import Tensor, apply
 except ImportError as error:
-    raise ImportError("needs module 01; export it first: phloem module export 01") from error
+    message = f"export module 01 first: phloem module export 01 ({error})"
+    raise ImportError(message) from error
 
 # %% nbgrader={"grade": false, "grade_id": "activations-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export

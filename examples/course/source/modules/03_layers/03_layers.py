@@ -38,7 +38,8 @@ for folder in Path.cwd().resolve().parents:
 try:
     from phloem.activations import ReLU, Sigmoid
 except ImportError as error:
-    raise ImportError("needs module 02; export it first: phloem module export 02") from error
+    message = f"export module 02 first: phloem module export 02 ({error})"
+    raise ImportError(message) from error
 
 # %% nbgrader={"grade": false, "grade_id": "layers-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export

@@ -43,7 +43,8 @@ try:
     from phloem.activations import sigmoid, softmax
     from phloem.layers import Linear
 except ImportError as error:
-    raise ImportError("needs module 03; export it first: phloem module export 03") from error
+    message = f"export module 03 first: phloem module export 03 ({error})"
+    raise ImportError(message) from error
 
 # %% nbgrader={"grade": false, "grade_id": "losses-imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 #| export
