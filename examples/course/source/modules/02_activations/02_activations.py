@@ -170,6 +170,9 @@ print("Sigmoid and tanh: all tests passed.")
 #
 # $$ \mathrm{gelu}(x) \approx \frac{x}{2} \left( 1 + \tanh\left( \sqrt{2 / \pi} \,
 #    (x + 0.044715 \, x^3) \right) \right) $$
+#
+# A trap: `np.sqrt(2)` is a float64 of NumPy's, and one of these makes a whole float32 array float64,
+# twice as large. A plain Python number, as `2**0.5` is, adapts to the array.
 
 
 # %% nbgrader={"grade": false, "grade_id": "activations-gelu", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -181,10 +184,10 @@ def gelu(x: np.ndarray) -> np.ndarray:
         x: Any shape.
 
     Returns:
-        The shape of `x`.
+        The shape and dtype of `x`.
     """
     ### BEGIN SOLUTION
-    return x / 2 * (1 + tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x / 2 * (1 + tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
     ### END SOLUTION
 
 
@@ -196,6 +199,8 @@ x = np.linspace(-3, 3, 13)
 np.testing.assert_allclose(
     gelu(x) - gelu(-x), x, atol=1e-12, err_msg="gelu(x) - gelu(-x), which is x"
 )
+dtype = gelu(np.ones(2, dtype=np.float32)).dtype
+assert dtype == np.float32, f"gelu of float32: expected float32, found {dtype} (see the trap above)"
 print("GELU: all tests passed.")
 
 # %% [markdown]

@@ -430,7 +430,7 @@ print("Rules of shape: all tests passed.")
 #| export
 @gradient_of(gelu)
 def gelu_rule(gradient, output, x):
-    scale = np.sqrt(2 / np.pi)
+    scale = (2 / np.pi) ** 0.5
     bend = tanh(scale * (x + 0.044715 * x**3))
     slope = scale * (1 + 3 * 0.044715 * x**2)
     return (gradient * ((1 + bend) / 2 + x / 2 * (1 - bend**2) * slope),)

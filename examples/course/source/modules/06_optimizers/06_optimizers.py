@@ -436,7 +436,7 @@ def race(name: str, make: Callable[[list[Tensor]], Optimizer]) -> None:
     for step in range(201):
         height = (place * place * np.array([1.0, 100.0])).sum() / 2
         if step % 50 == 0:
-            bar = "#" * max(0, round(np.log2(height.item() + 1e-12) + 12))
+            bar = "#" * max(0, round(np.log2(height.item() + 1e-12) + 28))
             print(f"  step {step:3}  height {height.item():8.1e}  {bar}")
         optimizer.zero_grad()
         height.backward()
