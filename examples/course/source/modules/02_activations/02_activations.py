@@ -249,6 +249,9 @@ np.testing.assert_allclose(softmax(batch).sum(axis=1), np.ones(4), err_msg="sums
 np.testing.assert_allclose(softmax(batch, axis=0).sum(axis=0), np.ones(3), err_msg="sums, axis=0")
 for row, probabilities in zip(batch, softmax(batch), strict=True):
     np.testing.assert_allclose(probabilities, softmax(row), err_msg="each row is on its own")
+with np.errstate(all="ignore"):
+    far = softmax(np.array([[1000.0, 1000.0], [0.0, 0.0]]))
+np.testing.assert_allclose(far, np.full((2, 2), 0.5), err_msg="rows (1000, 1000) and (0, 0)")
 print("Softmax: all tests passed.")
 
 # %% [markdown]

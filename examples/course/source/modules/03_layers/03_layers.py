@@ -141,7 +141,7 @@ scale, tower = Scale(5.0), Tower()
 found = scale.parameters()
 assert len(found) == 1, f"one of two tensors requires a gradient: expected 1, found {len(found)}"
 assert found[0] is scale.factor, "expected the tensor itself, no copy"
-found = [list(np.ravel(p.data)) for p in tower.parameters()]
+found = [np.ravel(p.data).tolist() for p in tower.parameters()]
 expected = [[1, 2], [1], [2], [3]]
 assert found == expected, f"parameters of the tower: expected {expected}, found {found}"
 tower.eval()

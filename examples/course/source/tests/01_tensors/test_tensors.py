@@ -21,7 +21,7 @@ except ImportError as error:
     message = f"export module 01 first: phloem module export 01 ({error})"
     raise ImportError(message) from error
 
-SHAPES = [(), (1,), (5,), (2, 3), (3, 1, 4), (2, 3, 4, 5)]
+SHAPES = [(), (1,), (5,), (0, 3), (2, 3), (3, 1, 4), (2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

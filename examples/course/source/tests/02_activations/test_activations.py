@@ -78,6 +78,15 @@ def test_softmax_does_not_change_when_all_logits_move():
     np.testing.assert_allclose(softmax(x + 1000), softmax(x))
 
 
+def test_rows_that_are_far_apart_do_not_disturb_each_other():
+    np.testing.assert_allclose(softmax(np.array([[1e4, 1e4], [0.0, 0.0]])), 0.5)
+
+
+def test_the_object_keeps_its_axis():
+    x = Tensor(np.random.default_rng(4).normal(size=(3, 2)))
+    np.testing.assert_allclose(Softmax(axis=0)(x).data.sum(axis=0), 1)
+
+
 @pytest.mark.parametrize(
     ("activation", "operation"),
     [(ReLU(), relu), (Sigmoid(), sigmoid), (Tanh(), tanh), (GELU(), gelu), (Softmax(), softmax)],

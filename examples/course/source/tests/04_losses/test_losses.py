@@ -49,6 +49,11 @@ def test_log_sum_exp_moves_with_its_logits(logits, shift):
     np.testing.assert_allclose(log_sum_exp(logits + shift), log_sum_exp(logits) + shift)
 
 
+def test_log_sum_exp_of_rows_that_are_far_apart():
+    rows = np.array([[1e4, 1e4], [0.0, 0.0], [-1e4, -1e4]])
+    np.testing.assert_allclose(log_sum_exp(rows), np.array([1e4, 0, -1e4]) + np.log(2))
+
+
 def test_cross_entropy_is_the_surprise_about_the_true_class(logits):
     expected = -np.log(softmax(logits)[np.arange(8), CLASSES]).mean()
     np.testing.assert_allclose(cross_entropy(logits, CLASSES), expected)
@@ -77,6 +82,11 @@ def test_binary_cross_entropy_of_enormous_logits_is_exact():
     with np.errstate(over="raise", invalid="raise"):
         found = binary_cross_entropy(np.array([1e5, -1e5]), np.array([1.0, 1.0]))
     assert found == 5e4
+
+
+def test_the_surprise_of_someone_sure_and_right_is_tiny_and_not_zero():
+    found = binary_cross_entropy(np.array([40.0]), np.array([1.0]))
+    np.testing.assert_allclose(found, np.exp(-40.0), rtol=1e-9)
 
 
 def test_the_binary_loss_is_that_of_two_classes():

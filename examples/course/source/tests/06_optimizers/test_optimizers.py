@@ -5,8 +5,8 @@ import pytest
 
 try:
     from phloem.activations import ReLU
-    from phloem.layers import Linear, Sequential
-    from phloem.losses import CrossEntropyLoss, accuracy
+    from phloem.layers import Dropout, Linear, Sequential
+    from phloem.losses import CrossEntropyLoss, MSELoss, accuracy
     from phloem.optimizers import SGD, Adam, AdamW, batches, cosine_schedule, train_epoch
     from phloem.tensors import Tensor
 except ImportError as error:
@@ -99,6 +99,32 @@ def test_batches_hold_every_example_once():
     found = list(batches(10, 4, np.random.default_rng(0)))
     assert [len(batch) for batch in found] == [4, 4, 2]
     assert sorted(np.concatenate(found)) == list(range(10))
+
+
+def test_an_epoch_is_a_step_for_each_batch_with_a_gradient_of_its_own():
+    generator = np.random.default_rng(2)
+    inputs, targets = generator.normal(size=(9, 3)), generator.normal(size=(9, 1))
+    layer = Linear(3, 1, generator, bias=False)
+    network = Sequential(layer, Dropout(0.0, generator))
+    network.eval()
+    weight = layer.weight.data
+    found = train_epoch(
+        network,
+        MSELoss(),
+        SGD(network.parameters(), learning_rate=0.1),
+        inputs,
+        targets,
+        batch_size=4,
+        generator=np.random.default_rng(5),
+    )
+    squares = []
+    for chosen in batches(9, 4, np.random.default_rng(5)):
+        difference = inputs[chosen] @ weight - targets[chosen]
+        squares.extend(difference**2)
+        weight = weight - 0.1 * 2 * inputs[chosen].T @ difference / len(chosen)
+    np.testing.assert_allclose(layer.weight.data, weight)
+    np.testing.assert_allclose(found, np.mean(squares))
+    assert network.training, "training should tell the network: network.train()"
 
 
 def train(seed):
