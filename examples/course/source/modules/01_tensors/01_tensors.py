@@ -521,8 +521,8 @@ class Tensor:
 # %% [markdown]
 # ### apply
 #
-# Now the heart of the library: the one place where tensors are computed. `apply(operation, *inputs,
-# **options)` has to
+# Now the heart of the library: the one place where tensors are computed. `apply` gets an operation,
+# its inputs and its options. It has to
 #
 # 1. turn inputs that are no tensors (numbers, arrays, lists) into tensors; they take the dtype of
 #    the first input that is one, so that `2 * x` stays float32 for a float32 `x`;
