@@ -100,10 +100,9 @@ def main() -> None:
     try:
         train(options.epochs, options.seed)
     except NotImplementedError as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        sys.exit(
-            f"{place.name} in {Path(place.filename).name} is not written yet (or not exported)."
-        )
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        name, file = frame.f_code.co_qualname, Path(frame.f_code.co_filename)
+        sys.exit(f"{name} in {file.parent.name}/{file.name} is not written yet, or not exported.")
 
 
 if __name__ == "__main__":
