@@ -47,6 +47,15 @@ version = "1.0"
 [[policies]]
 pattern = "tests/**"
 policy = "update"
+[[policies]]
+pattern = "weights/**"
+policy = "weights"
+[[patches]]
+path = "weights/m"
+base = "0.9"
+patch = "p"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+size = 3
 [[migrations]]
 version = "1.0"
 renames = [{ from = "a", to = "b" }]

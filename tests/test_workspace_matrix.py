@@ -11,6 +11,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from sapwood.workspace import (
     Action,
@@ -24,6 +25,7 @@ from sapwood.workspace import (
     plan_changes,
 )
 from sapwood.workspace.disk.states import Found, state_of
+from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace.manifest.patterns import Pattern
 
 GOLDEN = Path(__file__).parent / "golden" / "workspace_matrix.txt"
@@ -44,6 +46,7 @@ class Column:
     merge: bool = False
     path: str = "f"
     kind: str = "sha256:"
+    patch_from: str | None = None  # the template has only a patch from that version
 
     def plan(self, b: Content | None, c: Found, n: Content | None) -> tuple[Change, ...]:
         return plan_changes(
@@ -53,7 +56,16 @@ class Column:
             Rules((PolicyRule(ANY, self.policy, self.restore),)),
             replace=self.replace,
             merge=self.merge,
+            reach=self.reach(n),
         )
+
+    def reach(self, new: Content | None) -> Reach:
+        """What the template has only as a patch, where 1.0 is installed."""
+        if new is None or self.patch_from is None:
+            return Reach()
+        target = Target(new.hash.removeprefix(self.kind), 1)
+        only = PatchOnly(target, (Version(self.patch_from),))
+        return Reach({self.path: only}, {self.path: "1.0.0"})
 
     def content(self, value: str) -> Content | None:
         return None if value == "-" else Content(f"{self.kind}{value}")
@@ -68,6 +80,8 @@ COLUMNS = {
     "generated": Column(Policy.GENERATED),
     "weights": Column(Policy.WEIGHTS),
     "--merge": Column(Policy.PROTECT, merge=True, path="f.ipynb", kind=NOTEBOOK),
+    "patch only": Column(Policy.WEIGHTS, patch_from="1.0"),
+    "of another": Column(Policy.WEIGHTS, replace=True, restore=True, patch_from="0.9"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from sapwood.workspace import (
     Action,
@@ -17,8 +18,9 @@ from sapwood.workspace import (
     State,
     plan_changes,
 )
-from sapwood.workspace.change.planning import Scope, recorded_after
+from sapwood.workspace.change.planning import BRINGING, Scope, recorded_after
 from sapwood.workspace.disk.states import Found
+from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace.manifest.patterns import Pattern
 from sapwood.workspace.manifest.policies import Asked
 
@@ -217,3 +219,36 @@ def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: SITUA
             assert (change.action is Action.KEEP) is not generated
         if once and isinstance(change.found, Content):
             assert change.action in {Action.KEEP, Action.ADOPT, Action.SET_MODE, Action.REMOVE}
+
+
+@given(situations(), st.sets(PATHS), st.dictionaries(PATHS, st.sampled_from(["1.0", "2"])))
+def test_what_only_patches_lead_to_is_made_from_its_base_or_left(
+    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    chosen: set[str],
+    versions: dict[str, str],
+) -> None:
+    recorded, found, new, rules, replace = situation
+    only = {
+        path: PatchOnly(Target(new[path].hash.removeprefix("sha256:"), 1), (Version("1"),))
+        for path in chosen & new.keys()
+    }
+    reach = Reach(only, {path: versions.get(path, "1") for path in recorded})
+    changes = plan_changes(recorded, found, new, rules, replace=replace, reach=reach)
+    without = plan_changes(recorded, found, new, rules, replace=replace)
+    for change, other in zip(changes, without, strict=True):
+        known = change.moved_from or change.path
+        fits = change.state is State.OUTDATED and versions.get(known, "1") != "2"
+        brought = other.action in BRINGING and change.path in only
+        assert change.state is other.state
+        assert (change.unmade is not None) == (brought and not fits)
+        if change.unmade is not None:
+            assert change.action is Action.UNREACHABLE
+            assert change.is_conflict
+            kept = recorded_after(change, change.recorded, change.new)
+            same = change.state is State.MODIFIED and change.new is not None
+            assert kept == (change.new if same else change.recorded)
+        elif change.path not in only:
+            assert change == other
+        else:  # who may run the file stays as it was
+            modes = {Action.ADOPT, Action.SET_MODE}
+            assert change.action is other.action or {change.action, other.action} == modes

@@ -13,7 +13,7 @@ from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.workspace.change.applying import read_journal, read_record, recover
 from sapwood.workspace.change.differences import difference_of, shown_text
 from sapwood.workspace.change.lines import LineChanges, count_changes
-from sapwood.workspace.change.opening import TemplateSource, sources, system_errors
+from sapwood.workspace.change.opening import TemplateSource, check_whole, sources, system_errors
 from sapwood.workspace.change.restoring import restore_files
 from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.change.updating import Request, make_update, plan_request
@@ -121,8 +121,8 @@ class Workspace:
             The workspace, and what was done.
 
         Raises:
-            InputError: the folder is a workspace of this template already, or the course
-                does not fit.
+            InputError: the folder is a workspace of this template already, the course does not
+                fit, or the template has files only as patches.
             InvalidTemplate: the template breaks the rules.
             InvalidWorkspace: something else is in the way of the record.
             WorkspaceBusy: another program is changing it.
@@ -131,6 +131,8 @@ class Workspace:
         with sources(template, config, folder) as (source, course):
             places = Places(resolved(folder), source.manifest.name)
             chosen = for_workspace(source, None, course, places)
+            if read_record(places) is None and read_journal(places) is None:
+                check_whole(chosen, places.root)
             make_folder(places.own)
             workspace = cls(places, clock)
             with locked(places.lock):
@@ -283,7 +285,8 @@ class Workspace:
         with sources(template, None, self.root) as (source, _):
             chosen = for_workspace(source, self._record(), None, self._places)
             plan = self.plan_reset(chosen, module, allow_downgrade=allow_downgrade)
-            return tuple(difference_of(one, self.root, chosen) for one in plan.updates)
+            shown = [one for one in plan.changes if one.is_update or one.unmade is not None]
+            return tuple(difference_of(one, self.root, chosen) for one in shown)
 
     def _planned(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None

@@ -181,10 +181,14 @@ def nothing_lines(plan: Plan) -> list[str]:
 
 
 def blocked_lines(plan: Plan) -> list[str]:
-    """The files that something is in the way of."""
+    """The files that something is in the way of, and those that the template has as patches."""
     return [
         f"{sign('⏭️ ')}Skipped {printable(one.path)}: "
-        f"{getattr(one.found, 'reason', 'something')} is in the way"
+        + (
+            f"{getattr(one.found, 'reason', 'something')} is in the way"
+            if one.unmade is None
+            else printable(one.unmade)
+        )
         for one in plan.conflicts
     ]
 

@@ -26,6 +26,7 @@ def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
             "note": one.note,
             "moved_from": one.moved_from,
             "unmerged": one.unmerged,
+            "unmade": one.unmade,
         }
         for one in changes
         if one.state.value != "identical" or one.is_update
@@ -124,7 +125,7 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
         lines += [f"   {named(one)}" for one in plan.updates]
     if plan.conflicts:
         lines.append(f"{sign('⚠️ ')}Conflicts:")
-        lines += [f"   {named(one)}" for one in plan.conflicts]
+        lines += [f"   {named(one)}{why_not(one)}" for one in plan.conflicts]
     held = [one for one in plan.changes if one.action.value == "hold"]
     if held:
         lines.append("Protected, not modified, safe to update on request:")
@@ -143,12 +144,20 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
     return lines
 
 
+def why_not(change: Change) -> str:
+    """Why the template cannot make a file, and what to do; nothing of other files."""
+    return "" if change.unmade is None else f": {printable(change.unmade)}"
+
+
 def dry_run_lines(plan: Plan) -> list[str]:
     """What `--dry-run` says."""
     lines = [versions(plan)]
     for change in plan.changes:
         state = change.state.value
-        if change.is_update or change.is_conflict:
+        if change.unmade is not None:
+            moved = "move and not update" if change.is_update else "not update"
+            lines.append(f"would {moved} {named(change)}{why_not(change)}")
+        elif change.is_update or change.is_conflict:
             moved = " move," if change.moved_from is not None else ""
             lines.append(f"would{moved} {change.action.value} {named(change)}")
         elif state in LEFT:
@@ -287,6 +296,8 @@ def left_lines(change: Change, outcome: Outcome) -> list[str]:
     if change.path in outcome.incoming:
         beside = printable(outcome.incoming[change.path])
         lines.append(f"{sign('⚠️ ')}Kept {name}: the template's is in {beside}")
+    elif change.unmade is not None:
+        lines.append(f"{sign('⚠️ ')}Could not update {name}{why_not(change)}")
     elif state in {"orphan", "retired"}:
         lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}")
     elif state == "modified" and asked and change.policy.value != "once":

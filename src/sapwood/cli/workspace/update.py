@@ -45,12 +45,12 @@ stays yours, and is told.
 exit codes of --check and --dry-run:
   0    nothing to update
   {UPDATES}   there are updates
-  {CONFLICTS}   there are conflicts: the template changed files that you changed too, or
-       something is in the way
+  {CONFLICTS}   there are conflicts: the template changed files that you changed too,
+       something is in the way, or the template has a file only as a patch from another version
 exit codes of an update:
   0    done
   {CONFLICTS}   done, and there are conflicts: your files stay, the template's lie in
-       .NAME/incoming/VERSION/"""
+       .NAME/incoming/VERSION/; of files that the template has only as patches only yours"""
 
 EXAMPLES = (
     "update TEMPLATE --check",

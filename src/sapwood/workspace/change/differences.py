@@ -62,7 +62,7 @@ def difference_of(change: Change, root: Path, template: Template) -> Difference:
     if isinstance(Disk(root).status(known), os.stat_result):
         mine = read_whole(root / known, LARGEST)
     file = template.files[change.path]
-    if mine is None or file.size > LARGEST:
+    if mine is None or file.only is not None or file.size > LARGEST:
         return Difference(change.path, change.state, None)
     names = f"{known} (yours)", f"{change.path} ({template.version})"
     old, new = shown_text(mine, known), shown_text(file.read(), change.path)

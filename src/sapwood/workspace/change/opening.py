@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from packaging.version import Version
@@ -13,6 +14,8 @@ from packaging.version import Version
 from sapwood.errors import InputError, IoError
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
+from sapwood.workspace.disk.durable import is_folder
+from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.record.record import FileEntry, Record
 from sapwood.workspace.template.sources import open_template
@@ -68,6 +71,25 @@ def check_versions(
             raise InputError(
                 f"{change.path}: expected version {entry.version} or later, which it has, found "
                 f"{template.version}; allow the downgrade if you mean it"
+            )
+
+
+def check_whole(template: Template, root: Path) -> None:
+    """Sees to it that a workspace can be made: a patch starts from what is not there yet.
+
+    Args:
+        template: to make it from.
+        root: of the workspace, which need not be there.
+
+    Raises:
+        InputError: the template has a file only as patches, and it is not there already.
+        OSError: something cannot be looked at.
+    """
+    for path, only in template.patch_only().items():
+        found = Disk(root).raw(path) if is_folder(root) else None
+        if found != only.target.hash:
+            raise InputError(
+                f"{path}: {only}: make the workspace from the full release; nothing was made"
             )
 
 

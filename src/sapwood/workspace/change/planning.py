@@ -14,12 +14,14 @@ from typing import TypeVar
 from sapwood.workspace.disk.canonical import AS_NOTEBOOK, NOTEBOOK
 from sapwood.workspace.disk.states import Action, Blocked, Content, Found, State, state_of
 from sapwood.workspace.manifest.modules import Module
+from sapwood.workspace.manifest.patches import WHOLE, PatchOnly, Reach
 from sapwood.workspace.manifest.policies import Asked, Policy, Rules, action_for
 
 Entry = TypeVar("Entry")
 
 WRITING = frozenset({Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE, Action.REMOVE})
-IN_CONFLICT = frozenset({Action.LAY_BESIDE, Action.SKIP})
+IN_CONFLICT = frozenset({Action.LAY_BESIDE, Action.SKIP, Action.UNREACHABLE})
+BRINGING = frozenset({Action.INSTALL, Action.REPLACE, Action.MERGE, Action.LAY_BESIDE})
 FROM_TEMPLATE = frozenset(
     {Action.ADOPT, Action.INSTALL, Action.REPLACE, Action.MERGE, Action.SET_MODE}
 )
@@ -61,6 +63,7 @@ class Change:
         note: why the template changed it, as 'bug fix'.
         otherwise: of a merge, what is done where it turns out to be impossible.
         unmerged: why a notebook is not merged although that was asked for.
+        unmade: of a file that is unreachable, why, and what to do.
     """
 
     path: str
@@ -74,6 +77,7 @@ class Change:
     note: str | None = None
     otherwise: Action | None = None
     unmerged: str | None = None
+    unmade: str | None = None
 
     @property
     def is_update(self) -> bool:
@@ -91,6 +95,10 @@ class Change:
         action = self.action if self.otherwise is None else self.otherwise
         return dataclasses.replace(self, action=action, otherwise=None, unmerged=reason)
 
+    def not_made(self, reason: str) -> Change:
+        """The change where the template cannot make its file from what is there."""
+        return dataclasses.replace(self, action=Action.UNREACHABLE, otherwise=None, unmade=reason)
+
 
 def plan_changes(
     recorded: Mapping[str, Content],
@@ -101,6 +109,7 @@ def plan_changes(
     replace: bool = False,
     merge: bool = False,
     scope: Scope | None = None,
+    reach: Reach = WHOLE,
 ) -> tuple[Change, ...]:
     """What an update would do.
 
@@ -113,6 +122,7 @@ def plan_changes(
             with the template's beside them. Protected files are never replaced.
         merge: whether notebooks in conflict are merged by cell, protected ones too.
         scope: the module that is asked for; by default all files, as their policies say.
+        reach: what the template has only as patches.
 
     Returns:
         A change for each path that is recorded or in the template, and in the scope: in
@@ -128,6 +138,9 @@ def plan_changes(
             continue
         known = path if source is None else source
         b, c, n = recorded.get(known), found.get(known), new.get(path)
+        only = reach.files.get(path)
+        if only is not None:
+            n = only.content(b)
         state = state_of(b, c, n)
         place, rule = rules.placed(path)
         retired = state is State.RETIRED and rules.is_retired(path)
@@ -139,6 +152,8 @@ def plan_changes(
         change = Change(path, state, action, rule.policy, b, c, n, source)
         if merge and asked is not Asked.RESET:
             change = merging(change)
+        if only is not None:
+            change = reaching(change, only, reach.versions.get(known))
         placed.append((place, change))
     placed.sort(key=itemgetter(0))  # which keeps the order of paths
     return tuple(change for _, change in placed)
@@ -153,6 +168,20 @@ def merging(change: Change) -> Change:
     if all(isinstance(one, Content) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
         return dataclasses.replace(change, action=Action.MERGE, otherwise=change.action)
     return change.not_merged(NO_NOTEBOOK)
+
+
+def reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
+    """The change of a file that the template has only as patches.
+
+    Args:
+        change: of it, as if the template held the file.
+        only: what the template has.
+        version: that the installed file comes from, None where none is.
+    """
+    if change.action not in BRINGING:
+        return change
+    fault = only.fault_of(change.state, version)
+    return change if fault is None else change.not_made(fault)
 
 
 def renamed(

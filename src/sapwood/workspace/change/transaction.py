@@ -10,9 +10,15 @@ from typing import assert_never
 
 from sapwood.errors import InvalidTemplate, InvalidWorkspace
 from sapwood.workspace.change.planning import Change, recorded_after
-from sapwood.workspace.change.staging import Stage, Taken, checked_data, permissions
+from sapwood.workspace.change.staging import (
+    ChangedMeanwhile,
+    Stage,
+    Taken,
+    checked_data,
+    permissions,
+)
 from sapwood.workspace.change.weights import patched_weights
-from sapwood.workspace.disk.canonical import LARGEST, Unreadable, with_ends_of
+from sapwood.workspace.disk.canonical import LARGEST, Unreadable, raw_hash, with_ends_of
 from sapwood.workspace.disk.durable import is_there, read_stripes
 from sapwood.workspace.disk.states import Action, Content, State
 from sapwood.workspace.manifest.policies import Policy
@@ -45,7 +51,8 @@ class Update:
         """Stages one change.
 
         Returns:
-            The change as it is made: where a merge is impossible, what is done instead.
+            The change as it is made: where a merge or a patch is impossible, what is done
+            instead.
 
         Raises:
             ChangedMeanwhile: the file is not what it was when the change was planned.
@@ -58,7 +65,7 @@ class Update:
             case Action.INSTALL:
                 self._install(change, change.path)
             case Action.REPLACE:
-                self._replace(change)
+                return self._replace(change)
             case Action.REMOVE:
                 self._remove(change)
             case Action.SET_MODE if change.moved_from is None:
@@ -70,6 +77,7 @@ class Update:
                 Action.ADOPT
                 | Action.KEEP
                 | Action.HOLD
+                | Action.UNREACHABLE
                 | Action.SET_MODE
                 | Action.FORGET
                 | Action.SKIP
@@ -93,28 +101,29 @@ class Update:
         stripes: Iterable[bytes] = new_stripes(file, new)
         self.stage.put(path, stripes, old=None, mode=None, executable=new.executable, beside=beside)
 
-    def _replace(self, change: Change) -> None:
+    def _replace(self, change: Change) -> Change:
         """Backs the user's file up and writes the template's, with the line ends it had."""
-        new, file = wanted(change), self._new(change)
         taken = self._take(change)
-        old = taken.raw if change.moved_from is None else None
-        if change.moved_from is None and self._patch(change, taken):
-            return
+        if self._patch(change, taken):
+            return change
+        new, file = wanted(change), self._new(change)
+        if file.only is not None:
+            return self.add(change.not_made(file.only.mismatch()))
         if taken.data is not None and file.size <= LARGEST:
             data = checked_data(file.read(), change.path, new)
             stripes: Iterable[bytes] = [with_ends_of(data, taken.data)]
         else:
             stripes = new_stripes(file, new)
-        recorded = change.recorded
         self.stage.put(
             change.path,
             stripes,
-            old=old,
-            mode=permissions(taken.mode, recorded, new),
+            old=taken.raw if change.moved_from is None else None,
+            mode=permissions(taken.mode, change.recorded, new),
             beside=self._beside(change.path),
         )
         if change.moved_from is not None:
             self.stage.remove(change.moved_from, taken.raw, after=change.path)
+        return change
 
     def _merge(self, change: Change) -> Change:
         """Backs the user's notebook up and writes one made of it and the template's."""
@@ -161,24 +170,34 @@ class Update:
 
     def _patch(self, change: Change, taken: Taken) -> bool:
         """Updates weights by a patch, if the template carries one from what is installed."""
-        entry = None if self.record is None else self.record.files.get(change.path)
-        if change.policy is not Policy.WEIGHTS or change.state is not State.OUTDATED or not entry:
+        known = change.path if change.moved_from is None else change.moved_from
+        entry = None if self.record is None else self.record.files.get(known)
+        file, new = self._new(change), wanted(change)
+        weights = change.policy is Policy.WEIGHTS or file.only is not None
+        if not weights or change.state is not State.OUTDATED or entry is None:
             return False
         name = self.template.manifest.patch_for(change.path, entry.version)
         if name is None:
             return False
-        patch = self.stage.new_file()
-        staged = self.stage.new_file()
-        current = self.places.root / change.path
-        if not patched_weights(
-            current, self.template.patches[name], patch, staged, wanted(change).hash
-        ):
-            return False
-        mode = permissions(taken.mode, change.recorded, wanted(change))
-        beside = self._beside(change.path)
-        self.stage.put_staged(
-            change.path, staged, wanted(change).hash, old=taken.raw, mode=mode, beside=beside
+        patch = self.template.patches[name]
+        current, staged = self.places.root / known, self.stage.new_file()
+        made = patched_weights(
+            current, patch, self.stage.new_file(), staged, change.path, new.hash, file.size
         )
+        if made is None:
+            if raw_hash(read_stripes(current)) != taken.raw:
+                raise ChangedMeanwhile(known)
+            return False
+        self.stage.put_staged(
+            change.path,
+            staged,
+            made,
+            old=taken.raw if change.moved_from is None else None,
+            mode=permissions(taken.mode, change.recorded, new),
+            beside=self._beside(change.path),
+        )
+        if change.moved_from is not None:
+            self.stage.remove(change.moved_from, taken.raw, after=change.path)
         return True
 
     def _remove(self, change: Change) -> None:
@@ -244,7 +263,7 @@ class Update:
             and before.size == file.size
         ):
             blob = before.blob  # the same content, as text or cells
-        elif change.policy is Policy.WEIGHTS or file.size > LARGEST:
+        elif change.policy is Policy.WEIGHTS or file.size > LARGEST or file.only is not None:
             blob = None
         else:
             blob = hashlib.sha256(file.read()).hexdigest()

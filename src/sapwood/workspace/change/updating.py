@@ -15,8 +15,9 @@ from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.change.transaction import Update
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.disk.stamps import Stamps
-from sapwood.workspace.disk.states import State
+from sapwood.workspace.disk.states import Action
 from sapwood.workspace.manifest.modules import find_module
+from sapwood.workspace.manifest.patches import Reach
 from sapwood.workspace.manifest.policies import Asked
 from sapwood.workspace.notebooks import Merged
 from sapwood.workspace.record.journal import Journal
@@ -94,6 +95,7 @@ def plan_request(
     finally:
         stamps.keep()
     rules = template.manifest.rules
+    files = {} if record is None else record.files
     changes = plan_changes(
         recorded,
         found,
@@ -102,8 +104,8 @@ def plan_request(
         replace=request.replace,
         merge=request.merge,
         scope=scope,
+        reach=Reach(template.patch_only(), {path: one.version for path, one in files.items()}),
     )
-    files = {} if record is None else record.files
     plan = Plan(
         template=template.manifest.name,
         from_version=None if record is None else record.template_version,
@@ -160,7 +162,7 @@ def make_update(
     else:
         tidy(places, None)
     merges = {path: one for path, one in ready.merges.items() if path not in missed}
-    conflicts = [one.path for one in ready.plan.conflicts if one.state is not State.BLOCKED]
+    conflicts = [one.path for one in ready.plan.changes if one.action is Action.LAY_BESIDE]
     conflicts += [path for path, one in merges.items() if one.conflicts]
     laid = {path: places.incoming(template.version, path) for path in conflicts}
     return Outcome(ready.plan, ready.backup, laid, missed, recovered=False, merges=merges)

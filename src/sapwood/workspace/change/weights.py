@@ -5,14 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from sapwood.errors import InvalidTemplate, SourceHashMismatch
-from sapwood.workspace.disk.canonical import raw_hash
-from sapwood.workspace.disk.durable import read_stripes, remove, sync, write_new
+from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
+from sapwood.workspace.disk.durable import (
+    is_folder,
+    read_stripes,
+    read_whole,
+    remove,
+    sync,
+    write_new,
+)
 from sapwood.workspace.template.template import TemplateFile
 
 
 def patched_weights(
-    current: Path, patch: TemplateFile, spool: Path, output: Path, expected: str
-) -> bool:
+    current: Path,
+    patch: TemplateFile,
+    spool: Path,
+    output: Path,
+    path: str,
+    expected: str,
+    size: int,
+) -> str | None:
     """Makes the new version of a file of weights.
 
     Args:
@@ -20,28 +33,45 @@ def patched_weights(
         patch: in the template.
         spool: free name for a copy of the patch.
         output: free name for the new version, which is durable then.
-        expected: hash of the new version.
+        path: of the file in the workspace.
+        expected: canonical hash of the new version.
+        size: bytes of it; no more are written.
 
     Returns:
-        Whether the patch was made for this file.
+        'sha256:…' of the new version's bytes; None if the patch was made from another file.
 
     Raises:
-        InvalidTemplate: the patch leads to another version than the template holds.
-        InvalidPatch, LimitExceeded, IoError: as `models.apply_patch`.
+        InvalidTemplate: the patch leads to another version than the template says.
+        InputError, InvalidPatch, LimitExceeded, IoError: as `models.apply_patch`.
         OSError: the system refused.
     """
     from sapwood import models
 
     write_new(spool, patch.stripes())
     try:
+        info = models.patch_info(str(spool))
+        if info.format == "tensor" or info.target_size != size:
+            kind = "a tensor" if info.format == "tensor" else "a file"
+            raise InvalidTemplate(
+                f"{patch.path}: expected a patch that leads to a file of {size} bytes, found one "
+                f"that leads to {kind} of {info.target_size}; tell the template's author"
+            )
         models.apply_patch(str(current), str(spool), str(output))
     except SourceHashMismatch:
-        return False
+        return None
     finally:
         remove(spool)
-    if raw_hash(read_stripes(output)) != expected:
+    if is_folder(output):
         raise InvalidTemplate(
-            f"{patch.path}: leads to another version than the file in the template; tell its author"
+            f"{patch.path}: leads to a folder, expected a file; tell the template's author"
+        )
+    data = read_whole(output, LARGEST)
+    raw = raw_hash(read_stripes(output) if data is None else [data])
+    if (raw if data is None else content_hash(data, path)) != expected:
+        # Of text with CRLF, of which only the template's own file can tell the hash, too.
+        raise InvalidTemplate(
+            f"{patch.path}: leads to another version of {path} than the template says; tell its "
+            "author"
         )
     sync([output])
-    return True
+    return raw

@@ -37,6 +37,7 @@ class Action(enum.StrEnum):
     KEEP = "keep"  # the user's version stays
     HOLD = "hold"  # protected and not modified: say that an update is there
     LAY_BESIDE = "lay beside"  # keep, and put the template's under incoming/
+    UNREACHABLE = "unreachable"  # keep: the template has only patches, and none starts from it
     FORGET = "forget"  # drop it from the record
     SKIP = "skip"  # something is in the way
 

@@ -19,6 +19,7 @@ from sapwood.workspace.manifest.environment import Environment, environment_of
 from sapwood.workspace.manifest.exports import Export, exports_of
 from sapwood.workspace.manifest.fields import Table
 from sapwood.workspace.manifest.modules import Module, modules_of
+from sapwood.workspace.manifest.patches import WeightsPatch, check_targets, patch_only, target_of
 from sapwood.workspace.manifest.paths import clash_among, fault_of, fault_of_name, folded
 from sapwood.workspace.manifest.patterns import Pattern
 from sapwood.workspace.manifest.policies import Policy, PolicyRule, Rules
@@ -49,21 +50,6 @@ class Note:
     path: str
     text: str
     version: Version | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class WeightsPatch:
-    """A Sapwood patch that the template carries for a file of weights.
-
-    Attributes:
-        path: of the file.
-        base: the template's version whose file the patch is made from.
-        patch: path of the patch, in the template; it is not installed.
-    """
-
-    path: str
-    base: Version
-    patch: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,12 +124,15 @@ def parse_manifest(data: bytes) -> Manifest:
     for list_name in ("policies", "migrations", "notes", "patches"):
         if len(table.tables(list_name)) > MOST_LINES:
             raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
+    rules = rules_of(table)
+    patches = tuple(patch_of(one) for one in table.tables("patches"))
+    check_targets(patches, rules, FILE_NAME)
     return Manifest(
         name=name_of(table),
         version=version_in(table, "version"),
-        rules=rules_of(table),
+        rules=rules,
         notes=tuple(note_of(one) for one in table.tables("notes")),
-        patches=tuple(patch_of(one) for one in table.tables("patches")),
+        patches=patches,
         user=user_of(table),
         modules=modules_of(table),
         data=datasets_of(table),
@@ -262,8 +251,9 @@ def note_of(table: Table) -> Note:
 
 def patch_of(table: Table) -> WeightsPatch:
     """A patch for a file of weights."""
-    table.only(("path", "base", "patch"))
-    return WeightsPatch(path_in(table, "path"), version_in(table, "base"), path_in(table, "patch"))
+    table.only(("path", "base", "patch", "sha256", "size"))
+    path, base = path_in(table, "path"), version_in(table, "base")
+    return WeightsPatch(path, base, path_in(table, "patch"), target_of(table))
 
 
 def path_in(table: Table, field: str) -> str:
@@ -288,7 +278,9 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
             exported, one lies where the record does, or the manifest names a patch, a
             notebook or an old name wrongly.
     """
-    names = list(paths)
+    listed = list(paths)
+    held = frozenset(listed)
+    names = [*listed, *patch_only(manifest.patches, held)]
     private = f".{manifest.name}"
     for path in names:
         fault = fault_of(path)
@@ -307,13 +299,17 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
         )
     there = set(names)
     for patch in manifest.patches:
-        for path in (patch.path, patch.patch):
-            if path not in there:
-                raise InvalidTemplate(
-                    f"{FILE_NAME}: patches name {path!r:.120}, which is not there"
-                )
+        if patch.patch not in held:
+            raise InvalidTemplate(
+                f"{FILE_NAME}: patches name {patch.patch!r:.120}, which is not there"
+            )
+        if patch.path not in there:
+            raise InvalidTemplate(
+                f"{FILE_NAME}: patches name {patch.path!r:.120}, which is not there; give the "
+                "sha256 and size that they lead to, or put the file in"
+            )
     for export in manifest.exports:
-        if export.notebook not in there:
+        if export.notebook not in held:
             raise InvalidTemplate(
                 f"{FILE_NAME}: exports name {export.notebook!r:.120}, which is not there"
             )

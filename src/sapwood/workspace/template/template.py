@@ -11,10 +11,11 @@ from types import TracebackType
 from sapwood.errors import InvalidTemplate
 from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
 from sapwood.workspace.disk.durable import Stripes
-from sapwood.workspace.disk.stamps import Stamp, Stamps
+from sapwood.workspace.disk.stamps import Stamp, Stamps, stamp_of_name
 from sapwood.workspace.disk.states import Content
 from sapwood.workspace.manifest.course import Course
 from sapwood.workspace.manifest.manifest import FILE_NAME, Manifest, check_files, parse_manifest
+from sapwood.workspace.manifest.patches import PatchOnly, Target, patch_only
 
 MOST_FILES = 100_000
 MOST_BYTES = 64 << 30  # of all files of a template
@@ -34,6 +35,8 @@ class TemplateFile:
         executable: whether its owner may run it.
         stamp: changes when the file does.
         stripes: reads it, in parts of at most a few MiB.
+        target: what it has to be, if the manifest says that.
+        only: of a file that the template has only as patches, what is known of it.
     """
 
     path: str
@@ -41,6 +44,8 @@ class TemplateFile:
     executable: bool
     stamp: Stamp
     stripes: Callable[[], Stripes]
+    target: Target | None = None
+    only: PatchOnly | None = None
 
     def read(self) -> bytes:
         """The whole file, which must be of at most LARGEST bytes.
@@ -65,7 +70,7 @@ class Template:
 
     Attributes:
         manifest: of it.
-        files: that workspaces get, by path.
+        files: that workspaces get, by path; of some it may hold patches alone.
         patches: for weights, by path in the template.
         version: of the template, normalised.
         course: that it is configured by, None as its author made it.
@@ -95,21 +100,34 @@ class Template:
             self.manifest = parse_manifest(files[FILE_NAME].read())
             self.version = str(self.manifest.version)
             check_files(self.manifest, files)
-            total = sum(one.size for one in files.values())
+            unheld = unheld_files(self.manifest, files)
+            total = sum(one.size for one in (*files.values(), *unheld.values()))
             if total > MOST_BYTES:
                 raise InvalidTemplate(f"expected at most {MOST_BYTES} bytes, found {total}")
         except BaseException:
             close()
             raise
         hidden = self.manifest.not_installed()
-        self.files = {path: file for path, file in files.items() if path not in hidden}
+        targets = {one.path: one.target for one in self.manifest.patches}
+        self.files = unheld | {
+            path: dataclasses.replace(file, target=targets[path]) if path in targets else file
+            for path, file in files.items()
+            if path not in hidden
+        }
         self.patches = {one.patch: files[one.patch] for one in self.manifest.patches}
+
+    def patch_only(self) -> dict[str, PatchOnly]:
+        """The files of which it holds patches alone, by path."""
+        return {path: one.only for path, one in self.files.items() if one.only is not None}
 
     def contents(self, stamps: Stamps) -> dict[str, Content]:
         """What the template holds, as the planner takes it.
 
         Args:
             stamps: hashes of files that were looked at before.
+
+        Raises:
+            InvalidTemplate, OSError: as `content_of`.
         """
         return {path: content_of(file, stamps) for path, file in self.files.items()}
 
@@ -129,11 +147,53 @@ class Template:
         self.close()
 
 
+def unheld_files(manifest: Manifest, files: Mapping[str, TemplateFile]) -> dict[str, TemplateFile]:
+    """The files of which a template holds patches alone, by path.
+
+    Args:
+        manifest: of it.
+        files: all that it holds.
+    """
+    return {
+        path: TemplateFile(
+            path=path,
+            size=only.target.size,
+            executable=False,
+            stamp=stamp_of_name(only.target.hash, only.target.size),
+            stripes=partial(not_held, path, only),
+            only=only,
+        )
+        for path, only in patch_only(manifest.patches, files).items()
+    }
+
+
+def not_held(path: str, only: PatchOnly) -> Stripes:
+    """Reads a file that the template does not hold.
+
+    Raises:
+        InvalidTemplate: always; plans do not come to that.
+    """
+    raise InvalidTemplate(f"{path}: {only}")
+
+
 def content_of(file: TemplateFile, stamps: Stamps) -> Content:
-    """What a template's file holds, as the planner takes it."""
+    """What a template's file holds, or patches lead to, as the planner takes it.
+
+    Raises:
+        InvalidTemplate: it is not what the manifest says that patches lead to.
+        OSError: it cannot be read.
+    """
+    if file.only is not None:
+        return file.only.content(None)
     # Not a path of a workspace: those begin with no slash.
     key = f"/template/{file.path}"
-    return Content(stamps.hash_of(key, file.stamp, partial(hash_of, file)), file.executable)
+    found = stamps.hash_of(key, file.stamp, partial(hash_of, file))
+    if file.target is not None and found != file.target.hash:
+        raise InvalidTemplate(
+            f"{file.path}: expected {file.target.hash}, to which patches lead by the manifest, "
+            f"found {found}; text with CRLF cannot be named so"
+        )
+    return Content(found, file.executable)
 
 
 def hash_of(file: TemplateFile) -> str:
