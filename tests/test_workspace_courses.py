@@ -313,6 +313,29 @@ def test_extras_may_add_to_a_chosen_module(tmp_path: Path) -> None:
     }
 
 
+def test_an_extra_may_be_a_folder_that_the_template_has_too(tmp_path: Path) -> None:
+    manifest = template(tmp_path / "t") / "sapwood-template.toml"
+    course(tmp_path / "c", "tensors", "losses")
+    with (tmp_path / "c/course.yml").open("a") as file:
+        file.write("extra: [{ from: x, to: tests/02_losses, policy: once }]\n")
+    write_files(tmp_path / "c", {"x/more.py": "more\n"})
+    workspace, _ = Workspace.init(tmp_path / "w", tmp_path / "t", config=tmp_path / "c")
+    assert workspace.plan_update(tmp_path / "t").updates == ()
+
+    manifest.write_text(manifest.read_text().replace('"1.0.0"', '"1.1.0"'))
+    write_files(tmp_path / "t", {"tests/04_losses/test_losses.py": "a fix\n"})
+    workspace.update(tmp_path / "t")
+    fixed, more = (workspace.root / "tests/02_losses" / x for x in ("test_losses.py", "more.py"))
+    assert fixed.read_text() == "a fix\n"  # the extra's policy is not for the template's files
+
+    write_files(workspace.root, {"tests/02_losses/test_losses.py": "mine\n"})
+    course(tmp_path / "c", "tensors", "activations", "losses")
+    workspace.update(tmp_path / "t", config=tmp_path / "c")
+    assert not fixed.exists()
+    assert not more.exists()  # the course has the extra no more
+    assert (workspace.root / "tests/03_losses/test_losses.py").read_text() == "mine\n"
+
+
 def test_numbers_begin_where_the_course_says(tmp_path: Path) -> None:
     template(tmp_path / "t")
     course(tmp_path / "c", "tensors", "losses", more="first: 0\n")

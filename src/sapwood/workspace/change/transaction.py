@@ -267,7 +267,8 @@ class Update:
             blob = None
         else:
             blob = hashlib.sha256(file.read()).hexdigest()
-        return FileEntry(self.template.version, change.new, file.size, blob)
+        extra = change.path in self.template.extras
+        return FileEntry(self.template.version, change.new, file.size, blob, extra)
 
     def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
         version, name = self.template.version, self.template.manifest.name

@@ -8,7 +8,7 @@ a file's path in the template, for that is what their patterns are written for.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import partial
 
 from sapwood.errors import InputError
@@ -40,6 +40,7 @@ class ConfiguredTemplate(Template):
         manifest: Manifest,
         files: Mapping[str, TemplateFile],
         known: Mapping[str, Content],
+        extras: Set[str],
     ) -> None:
         """Puts it together.
 
@@ -49,12 +50,14 @@ class ConfiguredTemplate(Template):
             manifest: with paths of the workspace.
             files: by path in the workspace.
             known: contents of files that need not be read for it.
+            extras: paths of the files that are the course's.
         """
         self.manifest = manifest
         self.version = template.version
         self.files = files
         self.patches = template.patches
         self.course = course
+        self.extras = extras
         self._known = known
 
     def contents(self, stamps: Stamps) -> dict[str, Content]:
@@ -110,7 +113,7 @@ def configured(
     check_paths(files, extras, manifest.name)
     files.update(extras)
     before = NO_COURSE if record is None or record.course is None else record.course
-    recorded = () if record is None else record.files
+    recorded = {} if record is None else record.files
     mapped = dataclasses.replace(
         manifest,
         rules=course_rules(template, before, course, recorded, origins, extras),
@@ -127,7 +130,7 @@ def configured(
             if stems_of(one.notebook).isdisjoint(left_out)
         ),
     )
-    return ConfiguredTemplate(template, course, mapped, files, known or {})
+    return ConfiguredTemplate(template, course, mapped, files, known or {}, extras.keys())
 
 
 def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
@@ -208,7 +211,7 @@ def for_workspace(
 def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, TemplateFile]]:
     """The extra assignments as they were installed: their instructor's files are elsewhere."""
     for path, entry in record.files.items():
-        if course.extra_of(path) is not None:
+        if entry.extra and course.extra_of(path) is not None:
             yield (
                 path,
                 TemplateFile(

@@ -9,6 +9,7 @@ from sapwood.workspace.course.config import successor
 from sapwood.workspace.manifest.course import Course, Extra, renamed_path, stems_of
 from sapwood.workspace.manifest.modules import NAME
 from sapwood.workspace.manifest.policies import DEFAULT, PolicyRule, Rules
+from sapwood.workspace.record.record import FileEntry
 from sapwood.workspace.template.template import Template
 
 
@@ -22,11 +23,13 @@ class CourseRules(Rules):
     Attributes:
         origins: paths in the template by paths in the workspace, where they differ.
         extras: those of the course, and after them those that it had before.
+        extra_files: paths of the files that they have or had.
         dropped: files of modules and extras that the course had before.
     """
 
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
     extras: tuple[Extra, ...] = ()
+    extra_files: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
 
     def placed(self, path: str) -> tuple[int, PolicyRule]:
@@ -34,7 +37,8 @@ class CourseRules(Rules):
 
         It is an extra's own, or that of the file's path in the template.
         """
-        extra = next((one for one in self.extras if one.holds(path)), None)
+        holding = self.extras if path in self.extra_files else ()
+        extra = next((one for one in holding if one.holds(path)), None)
         if extra is not None and extra.policy is not None:
             return len(self.policies), PolicyRule(DEFAULT.pattern, extra.policy)
         return Rules.placed(self, self.origins.get(path, path))
@@ -47,17 +51,21 @@ class CourseRules(Rules):
 class Passage:
     """The way of a workspace's files to where its course has them in a version of a template."""
 
-    def __init__(self, template: Template, before: Course, after: Course) -> None:
+    def __init__(
+        self, template: Template, before: Course, after: Course, extras: Collection[str]
+    ) -> None:
         """Takes nothing but what is given.
 
         Args:
             template: as its author made it.
             before: the course that the workspace has.
             after: the one that it gets.
+            extras: paths of the files of extras that it has.
         """
         self._template = template
         self._before = before
         self._after = after
+        self._extras = extras
         self._names = after.names()
         self._back = {new: old for old, new in before.names().items()}
         self._left_out = {one.name for one in template.manifest.modules} - self._names.keys()
@@ -73,7 +81,7 @@ class Passage:
             Its path in the template that it was installed from, and the one in the workspace
             that it gets; None if the course has it no longer.
         """
-        extra = self._before.extra_of(path)
+        extra = self._before.extra_of(path) if path in self._extras else None
         if extra is not None:
             same = (one.to for one in self._after.extras if one.source == extra.source)
             folder = next(same, None)
@@ -108,7 +116,7 @@ def course_rules(
     template: Template,
     before: Course,
     after: Course,
-    recorded: Collection[str],
+    recorded: Mapping[str, FileEntry],
     origins: Mapping[str, str],
     extras: Collection[str],
 ) -> CourseRules:
@@ -118,11 +126,12 @@ def course_rules(
         template: as its author made it.
         before: the course that the workspace has.
         after: the one that it gets.
-        recorded: paths of installed files.
+        recorded: installed files, by path.
         origins: paths in the template of the files that it gets, by path in the workspace.
         extras: paths of the extra assignments' files that it gets.
     """
-    passage = Passage(template, before, after)
+    had = frozenset(path for path, entry in recorded.items() if entry.extra)
+    passage = Passage(template, before, after, had)
     moves: dict[str, str] = {}
     sources = dict(origins)
     dropped: set[str] = set()
@@ -141,5 +150,6 @@ def course_rules(
         rules.retired,
         {new: old for new, old in sources.items() if new != old},
         (*after.extras, *before.extras),
+        had | frozenset(extras),
         frozenset(dropped),
     )

@@ -40,12 +40,14 @@ class FileEntry:
         size: of the template's file, bytes.
         blob: SHA-256 of the template's file, under which its bytes are kept; None where
             they are not kept: weights, and files too large to show differences of.
+        extra: whether it is of an extra assignment, and none of the template's.
     """
 
     version: str
     content: Content
     size: int
     blob: str | None
+    extra: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def entry_to_json(entry: FileEntry) -> dict[str, Any]:
     }
     if entry.content.executable:
         out["executable"] = True
+    if entry.extra:
+        out["extra"] = True
     return out
 
 
@@ -187,7 +191,11 @@ def entry_from_json(path: str, table: Table) -> FileEntry:
         raise table.fail("hash", f"expected 64 hexadecimal digits; {REMEDY}")
     version = checked_version(table, "version")
     return FileEntry(
-        version, Content(content, table.flag("executable")), table.integer("size"), blob
+        version=version,
+        content=Content(content, table.flag("executable")),
+        size=table.integer("size"),
+        blob=blob,
+        extra=table.flag("extra"),
     )
 
 

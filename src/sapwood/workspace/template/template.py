@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from types import TracebackType
 
@@ -74,6 +74,7 @@ class Template:
         patches: for weights, by path in the template.
         version: of the template, normalised.
         course: that it is configured by, None as its author made it.
+        extras: paths of the files that are the course's.
     """
 
     manifest: Manifest
@@ -81,6 +82,7 @@ class Template:
     files: Mapping[str, TemplateFile]
     patches: Mapping[str, TemplateFile]
     course: Course | None = None
+    extras: Set[str] = frozenset()
 
     def __init__(self, files: Mapping[str, TemplateFile], close: Callable[[], None]) -> None:
         """Reads the manifest and checks the files.
