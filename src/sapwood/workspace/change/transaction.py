@@ -21,6 +21,7 @@ from sapwood.workspace.change.weights import patched_weights
 from sapwood.workspace.disk.canonical import LARGEST, Unreadable, raw_hash, with_ends_of
 from sapwood.workspace.disk.durable import is_there, read_stripes
 from sapwood.workspace.disk.states import Action, Content, State
+from sapwood.workspace.manifest.paths import clashing
 from sapwood.workspace.manifest.policies import Policy
 from sapwood.workspace.notebooks import Merged, merge_notebook
 from sapwood.workspace.record.blobs import Blobs
@@ -222,9 +223,13 @@ class Update:
         path = change.path if change.moved_from is None else change.moved_from
         if not isinstance(change.found, Content):
             raise InvalidTemplate(f"{path}: expected a file to replace, found none")
-        untouched = change.recorded is not None and change.recorded.hash == change.found.hash
+        taken = self.stage.take(path, change.found, back_up=False)
+        # Byte for byte: a notebook that was only run counts as unchanged, and has outputs.
+        untouched = change.recorded is not None and change.recorded.hash == taken.raw
         weights = change.policy is Policy.WEIGHTS and change.action is Action.REPLACE
-        return self.stage.take(path, change.found, back_up=back_up and not (weights and untouched))
+        if back_up and not (weights and untouched):
+            self.stage.back_up(path, taken)
+        return taken
 
     def record_after(self, changes: Sequence[Change], now: datetime, *, whole: bool) -> Record:
         """What the record says once the changes are made; keeps the blobs it needs.
@@ -249,6 +254,10 @@ class Update:
             if entry is new and entry.blob is not None and entry.blob not in kept:
                 kept.add(entry.blob)
                 self.stage.keep_blob(entry.blob, self._new(change).read())
+        # Such as Readme.md, kept, beside README.md: the template's is what counts from now on.
+        held = files.keys() & self.template.files.keys()
+        for path in clashing(files.keys() - held, held):
+            del files[path]
         return self._record(files, now, whole=whole)
 
     def _entry(self, change: Change) -> FileEntry | None:

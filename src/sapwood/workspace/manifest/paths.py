@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 MOST_LETTERS = 1024  # of a path
@@ -67,6 +67,28 @@ def folded(path: str) -> str:
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def clashing(paths: Iterable[str], others: Iterable[str]) -> set[str]:
+    """Those of some paths that cannot be files everywhere beside others, which do not clash."""
+    files = {folded(one): one for one in others}
+    folders = {key[:end] for key in files for end in slashes(key)}
+    return {
+        path
+        for path in paths
+        for key in [folded(path)]
+        if files.get(key, path) != path
+        or key in folders
+        or any(key[:end] in files for end in slashes(key))
+    }
+
+
+def slashes(path: str) -> Iterator[int]:
+    """Where the folders on the way to a file end."""
+    end = path.find("/")
+    while end > 0:
+        yield end
+        end = path.find("/", end + 1)
 
 
 def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
