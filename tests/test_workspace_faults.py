@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -20,9 +21,11 @@ from sapwood.errors import (
     WorkspaceBusy,
 )
 from sapwood.workspace import Action, Blocked, State, Workspace
-from sapwood.workspace.change import staging
+from sapwood.workspace.change import applying, staging
 from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.disk.scanning import Disk
+from sapwood.workspace.record.journal import Step
+from sapwood.workspace.record.places import Places
 from template_folders import (
     Clock,
     notebook,
@@ -426,7 +429,9 @@ def test_restoring_what_cannot_be_restored(course: Workspace, new: Path) -> None
     (course.root / "tests/a.py").unlink()
     (course.root / "tests/a.py").symlink_to("nowhere")
     with pytest.raises(InvalidWorkspace, match="a link is in the way"):
-        course.restore(name)
+        course.restore(name, ["tests/deep/b.py", "tests/a.py"])
+    assert not (course.root / ".course/staging").exists()
+    assert not list((course.root / ".course").glob("stamps.json.*"))
     (course.root / "tests/a.py").unlink()
     write_files(course.root / f".course/backups/{name}/files", {"tests/deep/b.py": "damaged\n"})
     before = user_files(course.root)
@@ -455,3 +460,41 @@ def test_hashes_that_were_kept_may_be_damaged_or_deleted(course: Workspace) -> N
         assert course.status().files == expected
     stamps.unlink(missing_ok=True)
     assert course.status().files == expected
+
+
+def test_a_pipe_in_place_of_kept_hashes_is_not_waited_for(course: Workspace) -> None:
+    stamps = course.root / ".course/stamps.json"
+    expected = course.status().files
+    stamps.unlink(missing_ok=True)
+    os.mkfifo(stamps)
+    assert course.status().files == expected
+
+
+def test_init_after_an_update_that_was_interrupted_is_no_downgrade(
+    course: Workspace, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(applying, "apply_step", refused)
+        with pytest.raises(IoError, match="half made"):
+            course.update(new)
+    with pytest.raises(InputError, match="already; update it"):
+        Workspace.init(course.root, old)
+    assert course.record().template_version == "1.1.0"  # what was begun is finished
+    assert user_files(course.root)["tests/a.py"] == b"a\nsecond\n"
+
+
+def refused(places: Places, folder: str, step: Step) -> bool:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_weights_that_are_a_notebook_are_backed_up_with_their_outputs(tmp_path: Path) -> None:
+    """It counts as unchanged, but what it holds is nowhere else."""
+    path = "weights/a.ipynb"
+    for version, source in (("1.0.0", "x = 1\n"), ("1.1.0", "x = 2\n")):
+        write_template(tmp_path / version, version, {path: notebook(source)})
+    workspace, _ = Workspace.init(tmp_path / "w", tmp_path / "1.0.0")
+    write_files(workspace.root, {path: notebook("x = 1\n", outputs=True)})
+    backup = workspace.update(tmp_path / "1.1.0").backup
+    assert own_files(workspace.root, f"backups/{backup}/files") == {
+        path: notebook("x = 1\n", outputs=True)
+    }

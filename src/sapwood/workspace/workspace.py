@@ -136,9 +136,10 @@ class Workspace:
             make_folder(places.own)
             workspace = cls(places, clock)
             with locked(places.lock):
+                begun = read_record(places) is None
                 recovered = recover(places)
                 record = read_record(places)
-                if recovered is None and record is not None:
+                if not begun:
                     raise InputError(
                         f"{places.root}: is a workspace of {places.name} already; update it"
                     )

@@ -40,13 +40,16 @@ def restore_files(
         done = stage_restore(places, backup, chosen, stage)
         saved = stage.finish("restore", now, None)
     except ChangedMeanwhile as e:
+        tidy(places, None)
         raise IoError(f"{e}: is being written to; try again when it is not") from e
-    finally:
-        if not stage.steps:
-            tidy(places, None)
+    except BaseException:
+        tidy(places, None)
+        raise
     missed: tuple[str, ...] = ()
     if stage.steps:
         missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+    else:
+        tidy(places, None)
     unchanged = tuple(path for path in chosen if path not in done)
     return Restored(tuple(done), unchanged, saved, missed)
 

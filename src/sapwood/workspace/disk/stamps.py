@@ -17,7 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sapwood.workspace.disk.durable import NOT_FOLLOWED
+from sapwood.workspace.disk.durable import NOT_FOLLOWED, read_whole
+
+LARGEST = 256 << 20  # bytes of what is kept, more than 100,000 files take
 
 Stamp: TypeAlias = tuple[int, int, int, int, int]
 """Device, inode, size in bytes, times of the last write and change in nanoseconds.
@@ -124,7 +126,7 @@ class Stamps:
 def read_kept(path: Path) -> tuple[int, dict[str, list[Any]]]:
     """What is kept: the moment before the hashing began, and stamps and hashes by key."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_whole(path, LARGEST) or b"")
         as_of, files = value["as_of"], value["files"]
         fits = isinstance(as_of, int) and all(
             len(one) == 6 and isinstance(one[5], str) for one in files.values()
