@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -462,12 +463,53 @@ def test_hashes_that_were_kept_may_be_damaged_or_deleted(course: Workspace) -> N
     assert course.status().files == expected
 
 
-def test_a_pipe_in_place_of_kept_hashes_is_not_waited_for(course: Workspace) -> None:
-    stamps = course.root / ".course/stamps.json"
+@pytest.mark.parametrize("what", ["a pipe", "a file", "a link", "a folder"])
+@pytest.mark.parametrize("name", ["stamps.json", "lock", "base", "incoming", "backups", "staging"])
+def test_whatever_is_in_place_of_the_programs_own(
+    name: str, what: str, course: Workspace, new: Path, tmp_path: Path
+) -> None:
+    """Nothing is waited for, followed or lost, and what is in the way is named."""
+    write_files(course.root, {"tests/a.py": "mine\n"})
     expected = course.status().files
-    stamps.unlink(missing_ok=True)
-    os.mkfifo(stamps)
+    elsewhere = write_files(tmp_path / "elsewhere", {"there": "there\n"})
+    place = course.root / ".course" / name
+    clear(place)
+    if what == "a pipe":
+        os.mkfifo(place)
+    elif what == "a file":
+        place.write_bytes(b"a file\n")
+    elif what == "a link":
+        place.symlink_to(elsewhere)
+    else:
+        place.mkdir()
     assert course.status().files == expected
+    course.examine(new)
+    before = user_files(course.root)
+    refusal = refused_with(lambda: course.update(new))
+    if refusal is not None:
+        assert f".course/{name}: " in refusal
+        assert user_files(course.root) == before
+        clear(place)
+        course.update(new)
+    assert user_files(course.root)["tests/a.py"] == b"mine\n"
+    assert user_files(course.root)["tests/deep/b.py"] == b"b\nsecond\n"
+    assert user_files(elsewhere) == {"there": b"there\n"}
+
+
+def clear(place: Path) -> None:
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(place)
+
+
+def refused_with(operation: Callable[[], object]) -> str | None:
+    """The message of the error in which an operation ends; None if in none."""
+    try:
+        operation()
+    except (InvalidWorkspace, IoError) as e:
+        return str(e)
+    return None
 
 
 def test_init_after_an_update_that_was_interrupted_is_no_downgrade(

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from sapwood.errors import InvalidTemplate, IoError
+from sapwood.errors import InvalidTemplate, InvalidWorkspace, IoError
 from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
 from sapwood.workspace.disk.durable import (
+    is_folder,
     is_there,
     make_folder,
     read_stripes,
@@ -157,7 +158,8 @@ class Stage:
             Hash of the bytes.
 
         Raises:
-            IoError: the folder that they go to may not be written to.
+            InvalidWorkspace: something is in the way of the folder that they go to.
+            IoError: the folder may not be written to.
             OSError: the system refused.
         """
         staged = self.new_file()
@@ -251,6 +253,8 @@ class Stage:
         folder = (self._places.root / path).parent
         while not is_there(folder):
             folder = folder.parent
+        if not is_folder(folder):
+            raise InvalidWorkspace(f"{folder}: expected a folder; move away what is there")
         if folder not in self._writable:
             self._writable[folder] = os.access(folder, os.W_OK | os.X_OK)
         if not self._writable[folder]:

@@ -152,8 +152,8 @@ def make_folder(folder: Path) -> None:
     """
     try:
         status = folder.lstat()
-    except FileNotFoundError:
-        make_folder(folder.parent)
+    except (FileNotFoundError, NotADirectoryError):
+        make_folder(folder.parent)  # which says what is in the way
         with contextlib.suppress(FileExistsError):  # of another program, just now
             folder.mkdir()
         status = folder.lstat()
@@ -173,8 +173,8 @@ def kind_of(mode: int) -> str:
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a folder of ours with all in it, links as such."""
-    if is_there(folder):
+    """Removes a folder of ours with all in it, links as such. What is no folder is not ours."""
+    if is_folder(folder):
         shutil.rmtree(folder)
 
 
