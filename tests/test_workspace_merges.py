@@ -162,6 +162,13 @@ def test_what_was_installed_is_lost(session: Session) -> None:
     assert user_files(session / "course")[PATH] == OURS
 
 
+def test_what_was_installed_is_kept_anew_where_the_template_has_it(session: Session) -> None:
+    workspace = Workspace.open(session / "course")
+    shutil.rmtree(session / "course/.course/base")
+    assert workspace.update(session / "1.0.0").plan.updates == ()
+    assert set(workspace.update(session / "1.1.0", merge=True).merges) == {PATH}
+
+
 def test_replace_and_merge_together(session: Session) -> None:
     broken = b"not a notebook\n"
     write_files(session / "course", {"tests/a.ipynb": broken})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from typing import assert_never
 
@@ -241,12 +241,12 @@ class Update:
                 part the workspace keeps the version that it has.
         """
         before = {} if self.record is None else dict(self.record.files)
-        kept = set() if self.record is None else set(self.record.blobs())
+        kept = self._kept_blobs()
         planned = {name for one in changes for name in (one.path, one.moved_from)}
         files = {path: entry for path, entry in before.items() if path not in planned}
         for change in changes:
             known = change.path if change.moved_from is None else change.moved_from
-            old, new = before.get(known), self._entry(change)
+            old, new = before.get(known), self._entry(change, kept)
             entry = recorded_after(change, old, new)
             if entry is None:
                 continue
@@ -260,8 +260,18 @@ class Update:
             del files[path]
         return self._record(files, now, whole=whole)
 
-    def _entry(self, change: Change) -> FileEntry | None:
-        """What the record says of the template's file."""
+    def _kept_blobs(self) -> set[str]:
+        """The blobs that need not be kept anew: nobody has deleted them, or nothing else has them.
+
+        The latter are those of extra assignments, whose instructor need not be at hand.
+        """
+        blobs = Blobs(self.places.blobs)
+        files = {} if self.record is None else self.record.files
+        named = {one.blob: one.extra for one in files.values() if one.blob is not None}
+        return {blob for blob, extra in named.items() if extra or is_there(blobs.path(blob))}
+
+    def _entry(self, change: Change, kept: Set[str]) -> FileEntry | None:
+        """What the record says of the template's file, where some blobs are kept already."""
         file = self.template.files.get(change.path)
         if file is None or change.new is None:
             return None
@@ -270,6 +280,7 @@ class Update:
             before is not None
             and before.content.hash == change.new.hash
             and before.size == file.size
+            and (before.blob is None or before.blob in kept)
         ):
             blob = before.blob  # the same content, as text or cells
         elif change.policy is Policy.WEIGHTS or file.size > LARGEST or file.only is not None:
