@@ -16,7 +16,7 @@ import pytest
 
 from course_folders import BESIDE, NAMES, course, files_of, template, text_of
 from sapwood.cli import main
-from sapwood.errors import InputError, IoError, UnsupportedWorkspace
+from sapwood.errors import InputError, InvalidWorkspace, IoError, UnsupportedWorkspace
 from sapwood.workspace import Course, Extra, Workspace, parse_course
 from sapwood.workspace.record.record import parse_record
 from template_folders import own_files, user_files, write_files
@@ -311,6 +311,19 @@ def test_extras_may_add_to_a_chosen_module(tmp_path: Path) -> None:
         "test_losses.py",
         "test_more.py",
     }
+
+
+def test_extras_whose_installed_content_is_lost(chosen: Workspace, tmp_path: Path) -> None:
+    path = "modules/90_project/project.py"
+    shutil.rmtree(chosen.root / ".course/base")
+    chosen.update(tmp_path / "t")
+    write_files(chosen.root, {path: "mine\n"})
+    with pytest.raises(InvalidWorkspace, match="update with --config"):
+        chosen.reset(tmp_path / "t", "project")
+    assert text_of(chosen.root)[path] == "mine\n"
+    chosen.update(tmp_path / "t", config=tmp_path / "c")
+    chosen.reset(tmp_path / "t", "project")
+    assert text_of(chosen.root)[path] == "project 1\n"
 
 
 def test_an_extra_may_be_a_folder_that_the_template_has_too(tmp_path: Path) -> None:

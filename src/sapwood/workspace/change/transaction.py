@@ -261,14 +261,12 @@ class Update:
         return self._record(files, now, whole=whole)
 
     def _kept_blobs(self) -> set[str]:
-        """The blobs that need not be kept anew: nobody has deleted them, or nothing else has them.
-
-        The latter are those of extra assignments, whose instructor need not be at hand.
-        """
+        """The blobs that need not be kept anew: nobody has deleted them, or nothing has them."""
         blobs = Blobs(self.places.blobs)
         files = {} if self.record is None else self.record.files
-        named = {one.blob: one.extra for one in files.values() if one.blob is not None}
-        return {blob for blob, extra in named.items() if extra or is_there(blobs.path(blob))}
+        named = {one.blob: path for path, one in files.items() if one.blob is not None}
+        lost = self.template.recorded
+        return {blob for blob, path in named.items() if path in lost or is_there(blobs.path(blob))}
 
     def _entry(self, change: Change, kept: Set[str]) -> FileEntry | None:
         """What the record says of the template's file, where some blobs are kept already."""

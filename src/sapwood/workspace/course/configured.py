@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Set
 from functools import partial
 
-from sapwood.errors import InputError
+from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.workspace.course.config import carried
 from sapwood.workspace.course.rules import course_rules
 from sapwood.workspace.course.sources import OpenCourse
@@ -58,6 +58,7 @@ class ConfiguredTemplate(Template):
         self.patches = template.patches
         self.course = course
         self.extras = extras
+        self.recorded = known.keys()
         self._known = known
 
     def contents(self, stamps: Stamps) -> dict[str, Content]:
@@ -235,4 +236,10 @@ def read_entry(blobs: Blobs, path: str, entry: FileEntry) -> Stripes:
         raise InputError(
             f"{path}: is too large to be kept twice; name the course again, with --config"
         )
-    yield blobs.get(entry.blob, entry.size)
+    try:
+        yield blobs.get(entry.blob, entry.size)
+    except InvalidWorkspace as e:
+        raise InvalidWorkspace(
+            f"{path}: what was installed is missing from base/, or damaged; update with --config, "
+            "which brings the course's files again"
+        ) from e

@@ -75,6 +75,7 @@ class Template:
         version: of the template, normalised.
         course: that it is configured by, None as its author made it.
         extras: paths of the files that are the course's.
+        recorded: paths of those of them that only the workspace itself has.
     """
 
     manifest: Manifest
@@ -83,6 +84,7 @@ class Template:
     patches: Mapping[str, TemplateFile]
     course: Course | None = None
     extras: Set[str] = frozenset()
+    recorded: Set[str] = frozenset()
 
     def __init__(self, files: Mapping[str, TemplateFile], close: Callable[[], None]) -> None:
         """Reads the manifest and checks the files.
