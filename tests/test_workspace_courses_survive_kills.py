@@ -51,6 +51,7 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     count = calls_of(change, CHANGING)
     assert count > 50
     expected, record = user_files(root), Workspace.open(root).record()
+    whole = folders(root)
     assert expected == {
         "modules/02_tensors/a.py": b"mine\n",
         "modules/90_project/a.py": b"b\n",
@@ -65,5 +66,12 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert before <= backups | set(user_files(root).values()), at
         change()
         assert user_files(root) == expected, at
+        assert folders(root) == whole, at
         after = Workspace.open(root).record()
         assert (after.course, after.files) == (record.course, record.files), at
+
+
+def folders(root: Path) -> set[str]:
+    """The user's folders: those that files have left are not left behind."""
+    found = (one.relative_to(root) for one in root.rglob("*") if one.is_dir())
+    return {one.as_posix() for one in found if one.parts[0] != ".course"}

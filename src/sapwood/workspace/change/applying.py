@@ -167,6 +167,7 @@ def removed(places: Places, folder: str, step: Step, found: str | Blocked | None
         if is_there(spare) and hash_at(spare) != step.old:  # killed before it was looked at
             give_back(spare, path)
             return False
+        remove_empty(path.parent, places.root)  # as it would have been done before a kill
         return True
     if step.old is None or found != step.old or not take_away(path, spare, step.old):
         return False

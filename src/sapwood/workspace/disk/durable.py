@@ -183,6 +183,8 @@ def remove_empty(folder: Path, top: Path) -> None:
     while folder != top and top in folder.parents:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            pass  # removed before a kill
         except OSError:
             return
         folder = folder.parent
