@@ -313,6 +313,24 @@ def test_extras_may_add_to_a_chosen_module(tmp_path: Path) -> None:
     }
 
 
+def test_an_extra_that_was_mended_twice_lies_beside_as_it_is_now(
+    chosen: Workspace, tmp_path: Path
+) -> None:
+    """In one version of the template: an instructor's files have none of their own."""
+    path = "modules/90_project/project.py"
+    write_files(chosen.root, {path: "mine\n"})
+    backups = []
+    for text in ("project 2\n", "project 3\n", "project 3\n"):
+        config = course(tmp_path / "c", "tensors", "04", project=text)
+        with (config / "course.yml").open("a") as file:
+            file.write("    policy: update\n")
+        outcome = chosen.update(tmp_path / "t", config=config)
+        assert (chosen.root / outcome.incoming[path]).read_text() == text
+        backups.append(outcome.backup is not None)
+    assert backups == [False, True, False]  # the user may have written into what lay there
+    assert text_of(chosen.root)[path] == "mine\n"
+
+
 def test_extras_whose_installed_content_is_lost(chosen: Workspace, tmp_path: Path) -> None:
     path = "modules/90_project/project.py"
     shutil.rmtree(chosen.root / ".course/base")
@@ -347,6 +365,21 @@ def test_an_extra_may_be_a_folder_that_the_template_has_too(tmp_path: Path) -> N
     assert not fixed.exists()
     assert not more.exists()  # the course has the extra no more
     assert (workspace.root / "tests/03_losses/test_losses.py").read_text() == "mine\n"
+
+
+def test_a_file_is_retired_by_the_numbers_that_modules_have_now(tmp_path: Path) -> None:
+    """Back from a version that has renumbered a module, at once and not the next time."""
+    renames = 'renames = [{ from = "modules/04_losses/04_losses.py", to = "%s" }]\n'
+    retired = '[[migrations]]\nversion = "1.0.0"\nretired = ["modules/04_losses/old.py"]\n'
+    later = '[[migrations]]\nversion = "1.1.0"\n' + renames % "modules/05_losses/05_losses.py"
+    files = files_of((*NAMES[:3], "05_losses")) | {"modules/05_losses/old.py": "old\n"}
+    template(tmp_path / "old", more=retired)
+    template(tmp_path / "new", "1.1.0", (*NAMES[:3], "05_losses"), files, more=later)
+    course(tmp_path / "c", "tensors", "losses")
+    workspace, _ = Workspace.init(tmp_path / "w", tmp_path / "new", config=tmp_path / "c")
+    workspace.update(tmp_path / "old", allow_downgrade=True)
+    assert "modules/02_losses/old.py" not in user_files(workspace.root)
+    assert workspace.plan_update(tmp_path / "old").updates == ()
 
 
 def test_numbers_begin_where_the_course_says(tmp_path: Path) -> None:

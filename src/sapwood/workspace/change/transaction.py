@@ -20,7 +20,8 @@ from sapwood.workspace.change.staging import (
 from sapwood.workspace.change.weights import patched_weights
 from sapwood.workspace.disk.canonical import LARGEST, Unreadable, raw_hash, with_ends_of
 from sapwood.workspace.disk.durable import is_there, read_stripes
-from sapwood.workspace.disk.states import Action, Content, State
+from sapwood.workspace.disk.scanning import Disk, file_hash
+from sapwood.workspace.disk.states import Action, Blocked, Content, State
 from sapwood.workspace.manifest.paths import clashing
 from sapwood.workspace.manifest.policies import Policy
 from sapwood.workspace.notebooks import Merged, merge_notebook
@@ -165,9 +166,20 @@ class Update:
         return Blobs(self.places.blobs).get(entry.blob, entry.size)
 
     def _lay_beside(self, change: Change) -> None:
-        beside = self._beside(change.path)
-        if not is_there(self.places.root / beside):
+        """Lays the template's file beside; one that was laid there before makes room if it differs.
+
+        Versions of a template do not change, but a course's files do within one.
+        """
+        beside, new, file = self._beside(change.path), wanted(change), self._new(change)
+        there = Disk(self.places.root).raw(beside)
+        if isinstance(there, Blocked) and is_there(self.places.root / beside):
+            return
+        if not isinstance(there, str):
             self._install(change, beside)
+        elif there != raw_hash(new_stripes(file, new)):
+            expected = Content(file_hash(str(self.places.root), beside))
+            taken = self.stage.take(beside, expected, back_up=True)
+            self.stage.put(beside, new_stripes(file, new), old=taken.raw, mode=taken.mode)
 
     def _patch(self, change: Change, taken: Taken) -> bool:
         """Updates weights by a patch, if the template carries one from what is installed."""

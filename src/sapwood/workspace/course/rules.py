@@ -24,7 +24,7 @@ class CourseRules(Rules):
         origins: paths in the template by paths in the workspace, where they differ.
         extras: those of the course, and after them those that it had before.
         extra_files: paths of the files that they have or had.
-        dropped: files of modules and extras that the course had before.
+        dropped: files of modules and extras that the course had before, and retired ones.
     """
 
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -93,6 +93,14 @@ class Passage:
         gone = not stems_of(now).isdisjoint(self._left_out)
         return old, None if gone else renamed_path(now, self._names)
 
+    def is_retired(self, source: str) -> bool:
+        """Whether a file is to leave, by the names that modules have in this version.
+
+        Those that it was installed under may be of another: a later one, after a downgrade.
+        """
+        now = renamed_path(source, self._now_called(source))
+        return self._template.manifest.rules.is_retired(now)
+
     def _origin(self, path: str) -> str:
         """The path in the template that a file was installed from.
 
@@ -141,7 +149,7 @@ def course_rules(
             moves[path] = target
         elif path not in origins and path not in extras:
             sources[path] = source
-            if target is None:
+            if target is None or passage.is_retired(source):
                 dropped.add(path)
     rules = template.manifest.rules
     return CourseRules(
