@@ -20,17 +20,24 @@ CHANGING = (
 LOOKING = ("lstat", "stat", "scandir", "listdir", "read")
 
 
+# What a full disk refuses: whatever takes room.
+FILLING = ("open", "write", "mkdir", "fsync", "sync")
+
+
 class Calls:
-    """Counts calls, and does something at one of them.
+    """Counts calls, and does something at one of them, or from one of them on.
 
     Attributes:
         count: of the calls so far.
     """
 
-    def __init__(self, at: int, strike: Callable[[str, tuple[Any, ...]], None]) -> None:
+    def __init__(
+        self, at: int, strike: Callable[[str, tuple[Any, ...]], None], *, on: bool = False
+    ) -> None:
         self.count = 0
         self._at = at
         self._strike = strike
+        self._on = on
         self._names: tuple[str, ...] = ()
 
     def wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +47,7 @@ class Calls:
             changing = name != "open" or arguments[1] & (os.O_CREAT | os.O_WRONLY)
             if changing or "read" in self._names:
                 self.count += 1
-                if self.count == self._at:
+                if self.count == self._at or (self._on and self.count > self._at):
                     self._strike(name, arguments)
             return real(*arguments, **options)
 
@@ -89,11 +96,11 @@ def killed_at(operation: Callable[[], object], at: int) -> bool:
 
 
 @contextlib.contextmanager
-def failing_at(at: int, error: int, names: tuple[str, ...]) -> Iterator[Calls]:
-    """Inside, a call fails once."""
+def failing_at(at: int, error: int, names: tuple[str, ...], *, on: bool = False) -> Iterator[Calls]:
+    """Inside, a call fails once, or that one and all that come after it."""
 
     def fail(name: str, arguments: tuple[Any, ...]) -> None:
         raise OSError(error, os.strerror(error))
 
-    with Calls(at, fail).counting(names) as calls:
+    with Calls(at, fail, on=on).counting(names) as calls:
         yield calls

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from failing_calls import CHANGING, LOOKING, calls_of, failing_at, killed_at
+from failing_calls import CHANGING, FILLING, LOOKING, calls_of, failing_at, killed_at
 from notebook_cells import sources
 from sapwood.errors import IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
@@ -162,12 +162,22 @@ def test_killed_at_every_call(start: Path, tmp_path: Path, expected: dict[str, o
 
 
 @pytest.mark.parametrize(
-    ("error", "names"),
-    [(errno.ENOSPC, CHANGING), (errno.EACCES, (*CHANGING, *LOOKING))],
-    ids=["a full disk", "no permission"],
+    ("error", "names", "on"),
+    [
+        (errno.ENOSPC, CHANGING, False),
+        (errno.ENOSPC, FILLING, True),
+        (errno.EACCES, (*CHANGING, *LOOKING), False),
+        (errno.EACCES, CHANGING, True),
+    ],
+    ids=["no room once", "a full disk", "no permission once", "no permission any more"],
 )
 def test_refused_at_every_call(
-    error: int, names: tuple[str, ...], start: Path, tmp_path: Path, expected: dict[str, object]
+    error: int,
+    names: tuple[str, ...],
+    on: bool,
+    start: Path,
+    tmp_path: Path,
+    expected: dict[str, object],
 ) -> None:
     root = tmp_path / "course"
     copied(start, root)
@@ -180,7 +190,7 @@ def test_refused_at_every_call(
         # Most calls that are refused leave all as it was: what comes next depends on that alone.
         if everything(root) != begun:
             copied(start, root)
-        with failing_at(at, error, names):
+        with failing_at(at, error, names, on=on):
             refused += refuses(partial(update, start, root))
         if everything(root) not in checked:
             checked.add(everything(root))
