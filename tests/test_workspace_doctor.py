@@ -175,6 +175,27 @@ def test_files_that_are_missing_or_blocked(case: Case) -> None:
     assert case.kinds() == []
 
 
+def test_a_file_that_may_not_be_read(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read anything, so the answer is given."""
+
+    def refuse(root: str, path: str) -> str:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sapwood.workspace.disk.scanning.file_hash", refuse)
+        (case.root / ".course/stamps.json").unlink()
+        found = [one for one in case.found() if one.kind == "blocked"]
+        assert TEST in {one.subject for one in found}
+        assert {one.message for one in found} == {"something unreadable is in its place"}
+        remedies = {one.remedy.text for one in found if one.remedy is not None}
+        assert remedies == {"give yourself the right to read it"}
+        before = user_files(case.root)
+        outcome = case.course.update(case.template("1.1.0"), replace=True)
+        assert {one.state.value for one in outcome.plan.conflicts} == {"blocked"}
+        assert user_files(case.root) == before
+    assert "blocked" not in case.kinds()
+
+
 def test_a_conflict_waits_beside(case: Case) -> None:
     write_files(case.root, {TEST: "mine\n"})
     case.course.update(case.template("1.1.0"))

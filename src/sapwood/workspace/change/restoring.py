@@ -10,7 +10,7 @@ from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.results import Restored
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.disk.durable import read_stripes
-from sapwood.workspace.disk.scanning import Disk
+from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Blocked, Content
 from sapwood.workspace.record.backups import FILES, read_backup
@@ -91,7 +91,10 @@ def stage_restore(places: Places, name: str, files: Mapping[str, str], stage: St
     copies = Disk(folder)
     done = []
     for path, expected in files.items():
-        if copies.raw(path) != expected:
+        held = copies.raw(path)
+        if held == UNREADABLE:
+            raise IoError(f"{folder / path}: Permission denied; nothing was restored")
+        if held != expected:
             raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
         old: str | None = None
         raw, there = disk.raw(path), disk.content(path, stamps)

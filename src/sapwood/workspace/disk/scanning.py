@@ -13,8 +13,8 @@ from sapwood.workspace.disk.durable import kind_of, read_stripes, read_whole
 from sapwood.workspace.disk.stamps import Stamps, stamp_of
 from sapwood.workspace.disk.states import Blocked, Content, Found
 
-UNREADABLE = Blocked("unreadable")
-ELSEWHERE = Blocked("on another file system")
+UNREADABLE = Blocked("something unreadable")
+ELSEWHERE = Blocked("something on another file system")
 
 
 class Disk:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sapwood.workspace.disk.durable import is_folder
-from sapwood.workspace.disk.scanning import file_hash, scan
+from sapwood.workspace.disk.scanning import UNREADABLE, file_hash, scan
 from sapwood.workspace.disk.states import Blocked, Content, Found, State, state_of
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
@@ -57,7 +57,7 @@ def blocked(path: str, found: Found) -> Finding:
     """Something is in a file's place."""
     reason = found.reason if isinstance(found, Blocked) else "something"
     remedy = Remedy("move it away", ("update", TEMPLATE))
-    if reason == "unreadable":
+    if found == UNREADABLE:
         remedy = Remedy("give yourself the right to read it")
     return problem("blocked", path, f"{reason} is in its place", remedy)
 
