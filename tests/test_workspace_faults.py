@@ -204,6 +204,21 @@ def test_a_workspace_that_was_moved(course: Workspace, new: Path, tmp_path: Path
     assert [one.path for one in outcome.plan.updates] == ["tests/a.py", "tests/deep/b.py"]
 
 
+def test_a_folder_in_it_that_was_renamed(course: Workspace, new: Path) -> None:
+    """The folder is the user's, and what was in it counts as deleted."""
+    write_files(course.root, {"modules/m.ipynb": "mine\n", "tests/a.py": "mine\n"})
+    (course.root / "modules").rename(course.root / "my modules")
+    (course.root / "tests").rename(course.root / "my tests")
+    before = user_files(course.root)
+    states = {one.path: one.state for one in course.status().files}
+    assert states == dict.fromkeys(FIRST, State.DELETED)
+    course.update(new)
+    after = user_files(course.root)
+    brought = {path: data for path, data in SECOND.items() if path.startswith("tests/")}
+    assert after == {**before, **{path: str(data).encode() for path, data in brought.items()}}
+    assert course.update(new).plan.updates == ()
+
+
 def test_windows_line_ends_are_no_change_and_stay(course: Workspace, new: Path) -> None:
     write_files(course.root, {"tests/a.py": "a\r\nfirst\r\n"})
     assert {one.state for one in course.status().files} == {State.IDENTICAL}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
 import tarfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from failing_calls import CHANGING, calls_of, killed_at
 from oci_layouts import LAYOUTS
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
@@ -224,6 +226,33 @@ def test_a_damaged_patch_of_weights_changes_nothing(weights: tuple[Workspace, Pa
         workspace.update(new)
     assert user_files(workspace.root) == before
     assert not (workspace.root / ".course/staging").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_weights_are_one_version_or_the_other_wherever_an_update_is_killed(
+    weights: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no backup: what was not edited is in the version before."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # only processes die here
+    workspace, new = weights
+    start, root = workspace.root.rename(tmp_path / "start"), workspace.root
+    first, second = (one / "weights/model.bin" for one in (start, new))
+
+    def change() -> None:
+        Workspace.open(root).update(new)
+
+    shutil.copytree(start, root)
+    count = calls_of(change, CHANGING)
+    assert count > 30
+    for at in range(1, count + 1):
+        shutil.rmtree(root)
+        shutil.copytree(start, root)
+        assert killed_at(change, at)
+        found = (root / "weights/model.bin").read_bytes()
+        assert found in {first.read_bytes(), second.read_bytes()}, at
+        change()
+        assert user_files(root) == {"weights/model.bin": second.read_bytes(), "tests/a.py": b"a\n"}
+        assert not (root / ".course/staging").exists(), at
 
 
 def test_files_too_large_to_look_into_are_streamed(
