@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli_session import Session
-from sapwood.cli import main
+from sapwood.cli.program import parser
 from template_folders import own_files, user_files, write_files, write_template
 
 NOTES = """
@@ -140,24 +142,38 @@ def test_what_is_wrong_is_said_on_one_line(session: Session) -> None:
     assert (failed.returncode, b'"InvalidWorkspace"' in failed.stdout) == (12, True)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        *("init", "update", "module", "module reset", "module diff", "status"),
-        *("backups", "backups list", "backups restore"),
-    ],
-)
-def test_the_help_of_each_command_has_examples(
-    words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        main(["workspace", *words.split(), "--help"])
-    _, _, examples = capsys.readouterr().out.partition("\nexamples:\n")
-    assert f"sapwood workspace {words}" in examples
+def words_below(above: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """All commands below one, with their parsers."""
+    for action in above._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield name, below
+                yield from ((f"{name} {words}", one) for words, one in words_below(below))
 
 
-def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["workspace", "update", "--help"])
-    printed = capsys.readouterr().out
+COMMANDS = dict(words_below(parser()))
+WORKSPACE = sorted(words for words in COMMANDS if words.startswith("workspace "))
+GROUPS = {"workspace module", "workspace data", "workspace backups"}
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert {words.removeprefix("workspace ") for words in WORKSPACE} >= {
+        *("init", "update", "module reset", "status", "doctor"),
+        *("data download", "backups list", "backups restore"),
+    }
+
+
+@pytest.mark.parametrize("words", WORKSPACE)
+def test_the_help_of_each_command_has_examples(words: str) -> None:
+    _, _, examples = COMMANDS[words].format_help().partition("\nexamples:\n")
+    assert f"sapwood {words}" in examples
+
+
+@pytest.mark.parametrize("words", sorted({*WORKSPACE} - GROUPS))
+def test_each_command_has_json(words: str) -> None:
+    assert "--json" in COMMANDS[words]._option_string_actions
+
+
+def test_the_exit_codes_are_in_the_help() -> None:
+    printed = COMMANDS["workspace update"].format_help()
     assert all(f"\n  {code} " in printed for code in (0, 20, 21))
