@@ -184,6 +184,21 @@ def test_the_difference_goes_through_the_pager_that_the_user_has(
         assert "what the student wrote" in shown
 
 
+@pytest.mark.parametrize("words", ["status", "backups list", "doctor"])
+def test_tables_have_a_head_on_a_terminal_and_are_plain_in_a_pipe(
+    words: str, course: Path, tito: Program
+) -> None:
+    typed([*tito, "update"], course)
+    code, shown = typed([*tito, *words.split()], course)
+    assert COLOUR.search(shown)
+    plain = piped(tito, words, course)
+    assert (plain[0], plain[2]) == (code, "")
+    assert plain[1].isascii()
+    assert "\x1b" not in plain[1]
+    heads = {"status": "lines", "backups list": "of version", "doctor": "found"}
+    assert all(heads[words] in COLOUR.sub("", one) for one in (shown, plain[1]))
+
+
 def test_nobody_is_asked_without_a_terminal(course: Path, tito: Program) -> None:
     code, shown, error = piped(tito, "module reset 05", course, stdin="1\n")
     assert (code, shown) == (2, "")
