@@ -92,6 +92,18 @@ def test_conflicts_have_an_exit_code_of_their_own(session: Session) -> None:
     done = session.json("workspace update course-1.1.0.zip --folder course", code=21)
     assert done["incoming"] == {TEST: f".course/incoming/1.1.0/{TEST}"}
     assert (root / done["incoming"][TEST]).read_text() == f"{TEST}, second\n"
+    told = session.run("workspace update course-1.1.0.zip --folder course --check")
+    assert told.returncode == 21
+    replace = "sapwood workspace update course-1.1.0.zip --folder course --replace"
+    assert told.stdout.decode().splitlines()[1:] == [
+        "Conflicts:",
+        f"   {TEST} (bug fix)",
+        "Protected, not modified, safe to update on request:",
+        f"   {MODULE}",
+        "",
+        "Nothing else to update: your files stay.",
+        f"'{replace}' backs up files in conflict, and takes the template's.",
+    ]
     replaced = session.json("workspace update course-1.1.0.zip --folder course --replace")
     assert own_files(root, f"backups/{replaced['backup']}/files") == {TEST: b"mine\n"}
     assert replaced["conflicts"] == 0

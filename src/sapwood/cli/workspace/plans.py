@@ -135,10 +135,17 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
         config = () if arguments.config is None else ("--config", arguments.config)
         merge = ("--merge",) if arguments.merge else ()
         given = (*config, *module, *merge)
-        apply, preview = (
-            repeated(arguments, "update", *given, *one) for one in ((), ("--dry-run",))
+        apply, preview, replace = (
+            repeated(arguments, "update", *given, *one)
+            for one in ((), ("--dry-run",), ("--replace",))
         )
-        lines += ["", f"Run '{apply}' to apply, or '{preview}' to preview."]
+        lines.append("")
+        if plan.updates:
+            lines.append(f"Run '{apply}' to apply, or '{preview}' to preview.")
+        else:
+            lines.append("Nothing else to update: your files stay.")
+        if any(map(is_replaceable, plan.conflicts)):
+            lines.append(f"'{replace}' backs up files in conflict, and takes the template's.")
     else:
         lines.append("Nothing to update")
     return lines
@@ -147,6 +154,11 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
 def why_not(change: Change) -> str:
     """Why the template cannot make a file, and what to do; nothing of other files."""
     return "" if change.unmade is None else f": {printable(change.unmade)}"
+
+
+def is_replaceable(change: Change) -> bool:
+    """Whether `--replace` is for a file in conflict."""
+    return change.state.value != "blocked" and change.policy.value in {"update", "weights"}
 
 
 def dry_run_lines(plan: Plan) -> list[str]:
