@@ -13,7 +13,7 @@ from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.workspace.change.applying import read_journal, read_record, recover
 from sapwood.workspace.change.differences import difference_of, shown_text
 from sapwood.workspace.change.lines import LineChanges, count_changes
-from sapwood.workspace.change.opening import TemplateSource, check_whole, sources, system_errors
+from sapwood.workspace.change.opening import TemplateSource, check_whole, sources
 from sapwood.workspace.change.restoring import restore_files
 from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.change.updating import Request, make_update, plan_request
@@ -22,6 +22,7 @@ from sapwood.workspace.course.sources import CourseSource
 from sapwood.workspace.disk.canonical import LARGEST
 from sapwood.workspace.disk.durable import make_folder, read_whole
 from sapwood.workspace.disk.locking import locked
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.scanning import Disk, scan
 from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Blocked, state_of

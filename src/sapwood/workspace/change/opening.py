@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 from packaging.version import Version
 
-from sapwood.errors import InputError, IoError
+from sapwood.errors import InputError
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
 from sapwood.workspace.disk.durable import is_folder
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.record.record import FileEntry, Record
@@ -118,12 +119,3 @@ def sources(
     """
     with opened(template) as source, open_course(config) as course, system_errors(what):
         yield source, course
-
-
-@contextlib.contextmanager
-def system_errors(what: object) -> Iterator[None]:
-    """Turns what the operating system refuses into our error, with the file's name."""
-    try:
-        yield
-    except OSError as e:
-        raise IoError(f"{e.filename or what}: {e.strerror or e}") from e

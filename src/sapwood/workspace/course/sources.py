@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from sapwood.errors import InputError, IoError
+from sapwood.errors import InputError
 from sapwood.workspace.course.config import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
 from sapwood.workspace.disk.durable import kind_of, read_whole
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import stamp_of
 from sapwood.workspace.manifest.course import Extra
 from sapwood.workspace.record.places import resolved
@@ -59,7 +60,7 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
         yield source
         return
     with contextlib.ExitStack() as closing:
-        try:
+        with system_errors(source):
             path = resolved(source)
             if path.is_dir():
                 course = course_in_folder(path / FILE_NAME)
@@ -68,8 +69,6 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
             else:
                 course = course_in_archive(path, closing)
             check_amount(course)
-        except OSError as e:
-            raise IoError(f"{e.filename or source}: {e.strerror or e}") from e
         yield course
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 from sapwood.errors import InputError
-from sapwood.workspace.change.opening import system_errors
 from sapwood.workspace.data.files import is_right, part_of, size_of
 from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
 from sapwood.workspace.disk.durable import remove
 from sapwood.workspace.disk.locking import locked_in_turn
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.manifest.datasets import Dataset, find_dataset
 from sapwood.workspace.template.sources import read_manifest
 

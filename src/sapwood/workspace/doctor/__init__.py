@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
 from sapwood.workspace.change.applying import read_record
-from sapwood.workspace.change.opening import TemplateSource, opened, system_errors
+from sapwood.workspace.change.opening import TemplateSource, opened
 from sapwood.workspace.course.configured import for_workspace
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.doctor.environment import environment_findings
 from sapwood.workspace.doctor.exports import export_findings

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from sapwood.errors import InputError, InvalidTemplate, IoError
+from sapwood.errors import InputError, InvalidTemplate
 from sapwood.workspace.disk.durable import Stripes, read_stripes, read_whole
+from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import stamp_of
 from sapwood.workspace.manifest.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
 from sapwood.workspace.record.places import resolved
@@ -79,7 +80,7 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         InvalidTemplate, InputError: as `open_template`.
         IoError: it cannot be read.
     """
-    try:
+    with system_errors(source):
         folder = folder_of(source)
         if folder is None:
             with open_template(source) as template:
@@ -89,8 +90,6 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
             if data is None:
                 raise InvalidTemplate(f"{FILE_NAME}: expected at most {LARGEST} bytes")
             return parse_manifest(data)
-    except OSError as e:
-        raise IoError(f"{e.filename or source}: {e.strerror or e}") from e
 
 
 def distribution_folder(name: str) -> Path:
