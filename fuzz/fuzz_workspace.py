@@ -33,7 +33,7 @@ from sapwood.workspace import (
 )
 from sapwood.workspace.change.differences import shown_text, unified_lines
 from sapwood.workspace.disk.canonical import Unreadable, content_hash
-from sapwood.workspace.exporting.exporting import exported_module, is_untouched
+from sapwood.workspace.exporting.code import exported_module, is_untouched
 from sapwood.workspace.manifest.manifest import parse_manifest
 from sapwood.workspace.manifest.paths import fault_of
 from sapwood.workspace.notebooks import merge_notebook

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from course_folders import NAMES, course, template
 from sapwood.workspace import Course, Workspace, open_template
 from sapwood.workspace.course.configured import configured
-from sapwood.workspace.manifest.course import renamed_path
+from sapwood.workspace.record.course import renamed_path
 from template_folders import user_files, write_files
 
 WORDS = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)

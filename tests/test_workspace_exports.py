@@ -16,7 +16,7 @@ from export_templates import AUTOGRAD, DONE, FIRST, LOSSES, cells, write_course
 from failing_calls import killed_at
 from sapwood.errors import InputError
 from sapwood.workspace import ExportState, Workspace
-from sapwood.workspace.exporting.exporting import exported_module, is_marked, is_untouched
+from sapwood.workspace.exporting.code import exported_module, is_sealed, is_untouched
 from template_folders import Clock, notebook, own_files, user_files, write_files, write_template
 
 CODE = st.sampled_from(
@@ -91,7 +91,7 @@ def test_an_edit_by_hand_is_seen(added: bytes, at: int) -> None:
     edited = made[:at] + added + made[at:]
     assert is_untouched(edited) is (edited.replace(b"\r\n", b"\n") == made)
     windows = made.replace(b"\n", b"\r\n")
-    assert is_marked(windows)
+    assert is_sealed(windows)
     assert is_untouched(windows)
 
 

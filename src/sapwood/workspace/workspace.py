@@ -26,14 +26,10 @@ from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.scanning import Disk, scan
 from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Blocked, state_of
-from sapwood.workspace.doctor import examine
+from sapwood.workspace.doctor.examining import examine
 from sapwood.workspace.doctor.findings import Finding
-from sapwood.workspace.exporting.exported import (
-    Exported,
-    ExportStatus,
-    export_modules,
-    look_at_exports,
-)
+from sapwood.workspace.exporting.status import ExportStatus, look_at_exports
+from sapwood.workspace.exporting.writing import Exported, export_modules
 from sapwood.workspace.record.backups import Backup, list_backups
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places, find_above, find_places, resolved

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.disk.states import State
-from sapwood.workspace.manifest.course import Course
 from sapwood.workspace.manifest.manifest import USER
 from sapwood.workspace.manifest.modules import Module
 from sapwood.workspace.notebooks import Merged
+from sapwood.workspace.record.course import Course
 from sapwood.workspace.record.record import Record
 
 

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping, Set
 from functools import partial
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.course.config import carried
 from sapwood.workspace.course.rules import course_rules
 from sapwood.workspace.course.sources import OpenCourse
+from sapwood.workspace.course.successors import carried
 from sapwood.workspace.disk.durable import Stripes
 from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Content
-from sapwood.workspace.manifest.course import Course, renamed_path, stems_of
 from sapwood.workspace.manifest.manifest import Manifest
 from sapwood.workspace.manifest.modules import Module
 from sapwood.workspace.manifest.paths import clash_among, fault_of, folded
 from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.course import Course, renamed_path, stems_of
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import FileEntry, Record
 from sapwood.workspace.template.template import Template, TemplateFile, content_of

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError
-from sapwood.workspace.course.config import FILE_NAME, CourseConfig, parse_course
+from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
 from sapwood.workspace.disk.durable import kind_of, read_whole
 from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import stamp_of
-from sapwood.workspace.manifest.course import Extra
+from sapwood.workspace.record.course import Extra
 from sapwood.workspace.record.places import resolved
 from sapwood.workspace.template.archives import archive_files
 from sapwood.workspace.template.sources import read_below, regular_files

@@ -13,8 +13,8 @@ from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.disk.states import Content
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
-from sapwood.workspace.exporting.exported import ExportState, ExportStatus, look_at_export
-from sapwood.workspace.exporting.exporting import export_cells, without_directive
+from sapwood.workspace.exporting.code import export_cells, without_directive
+from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.record import FileEntry
 from sapwood.workspace.template.template import Template, TemplateFile, hash_of

@@ -18,9 +18,9 @@ from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
 from sapwood.workspace.disk.states import Content
-from sapwood.workspace.manifest.course import Course, course_in_record
 from sapwood.workspace.manifest.fields import Table
 from sapwood.workspace.manifest.paths import clash_among, fault_of
+from sapwood.workspace.record.course import Course, course_in_record
 
 FORMAT = "sapwood-workspace"
 SCHEMA = 1

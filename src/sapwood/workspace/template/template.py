@@ -13,9 +13,9 @@ from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
 from sapwood.workspace.disk.durable import Stripes
 from sapwood.workspace.disk.stamps import Stamp, Stamps, stamp_of_name
 from sapwood.workspace.disk.states import Content
-from sapwood.workspace.manifest.course import Course
 from sapwood.workspace.manifest.manifest import FILE_NAME, Manifest, check_files, parse_manifest
 from sapwood.workspace.manifest.patches import PatchOnly, Target, patch_only
+from sapwood.workspace.record.course import Course
 
 MOST_FILES = 100_000
 MOST_BYTES = 64 << 30  # of all files of a template

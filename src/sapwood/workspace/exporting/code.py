@@ -1,8 +1,8 @@
 """Makes a Python module of the cells of a notebook that begin with '#| export'. Pure.
 
 The directive is nbdev's. Cells come in their order, without the directive. The same cells give
-the same bytes, and nothing else counts. The first line has the hash of all that follows, so
-that whoever reads the file can tell whether it was edited since.
+the same bytes, and nothing else counts. The first line, the seal, has the hash of all that
+follows, so that whoever reads the file can tell whether it was edited since.
 
 No code is executed: it is compiled, to say in which cell an error is, and dropped.
 """
@@ -23,7 +23,7 @@ from sapwood.workspace.disk.canonical import (
 )
 
 DIRECTIVE = re.compile(r"#[ \t]*\|[ \t]*(export\w*)[ \t]*(.*?)\s*")
-MARK = re.compile(rb"# sapwood-export (sha256:[0-9a-f]{64})\n")
+SEAL = re.compile(rb"# sapwood-export (sha256:[0-9a-f]{64})\n")
 IPYTHON = re.compile(r"\s*[%!?]|.*=\s*[%!]|.*\?\s*$")
 MOST_BYTES = 1 << 20  # of a module; compiling takes some hundred times as much
 APART = "\n\n\n"  # between cells
@@ -59,7 +59,7 @@ def exported_module(data: bytes, notebook: str) -> bytes:
         line, message = fault
         raise InputError(f"{notebook}: cell {cell_at(cells, line)}: {message}")
     text = f"# Generated from {notebook}: edit that one, and export it again.\n\n{body}\n"
-    return marked(text.encode())
+    return sealed(text.encode())
 
 
 def export_cells(data: bytes, notebook: str) -> list[tuple[int, str]]:
@@ -125,18 +125,18 @@ def cell_at(cells: list[tuple[int, str]], line: int) -> int:
     return cells[-1][0]
 
 
-def marked(rest: bytes) -> bytes:
-    """A module with its first line."""
+def sealed(rest: bytes) -> bytes:
+    """A module with its seal."""
     return b"# sapwood-export sha256:%s\n" % hashlib.sha256(rest).hexdigest().encode() + rest
 
 
-def is_marked(data: bytes) -> bool:
-    """Whether a file begins as one that was exported."""
-    return MARK.match(unix_ends(data)) is not None
+def is_sealed(data: bytes) -> bool:
+    """Whether a file begins as one that was exported, whatever became of it since."""
+    return SEAL.match(unix_ends(data)) is not None
 
 
 def is_untouched(data: bytes) -> bool:
     """Whether a file is one that was exported, and not edited since; line ends do not count."""
     data = unix_ends(data)
-    mark = MARK.match(data)
-    return mark is not None and marked(data[mark.end() :]) == data
+    seal = SEAL.match(data)
+    return seal is not None and sealed(data[seal.end() :]) == data

@@ -1,6 +1,6 @@
 """A course: which modules of a template a workspace has, in which order, and what beside them.
 
-What an instructor writes is read by `course_config`; this is what comes of it, and what a
+What an instructor writes is read by `course.course_yml`; this is what comes of it, and what a
 workspace's record keeps, so that each later version of the template is put in as the course
 has it.
 """

@@ -1,0 +1,128 @@
+"""Looks for what is wrong with a workspace, and says what to do about it. Writes nothing.
+
+Each module has the checks of one part: `state` and `files` the workspace itself, `environment`
+Python and what is installed, `imports` which packages are found, `exports` what was exported.
+None of the user's code runs, and one check that fails leaves the others be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+
+from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
+from sapwood.workspace.change.applying import read_record
+from sapwood.workspace.change.opening import TemplateSource, opened
+from sapwood.workspace.course.configured import for_workspace
+from sapwood.workspace.disk.refusals import system_errors
+from sapwood.workspace.disk.stamps import Stamps
+from sapwood.workspace.doctor.environment import environment_findings
+from sapwood.workspace.doctor.exports import export_findings
+from sapwood.workspace.doctor.files import file_findings, laid_beside
+from sapwood.workspace.doctor.findings import TEMPLATE, Finding, Remedy, ok, problem
+from sapwood.workspace.doctor.imports import own_packages, shadows
+from sapwood.workspace.doctor.look import Look
+from sapwood.workspace.doctor.state import rights, room, unfinished, waiting_update
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import Record
+from sapwood.workspace.template.template import Template
+
+CHECKS: tuple[tuple[str, Callable[[Look], Iterable[Finding]]], ...] = (
+    ("writable", rights),
+    ("unfinished", unfinished),
+    ("update", waiting_update),
+    ("space", room),
+    ("files", file_findings),
+    ("incoming", laid_beside),
+    ("environment", environment_findings),
+    ("import", own_packages),
+    ("shadow", shadows),
+    ("export", export_findings),
+)
+
+
+def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, ...]:
+    """Looks at everything.
+
+    Args:
+        places: of the workspace, which may be damaged.
+        template: that it was made from; None to go without what only the template can tell.
+
+    Returns:
+        What was found, what is in order among it.
+    """
+    findings: list[Finding] = []
+    with contextlib.ExitStack() as stack:
+        record = examined_record(places, findings)
+        source = examined_template(template, places, record, stack, findings)
+        look = Look(places, record, source, Stamps(places.stamps, learns=False))
+        for kind, check in CHECKS:
+            findings += surviving(kind, places, check(look))
+    return tuple(findings)
+
+
+def surviving(kind: str, places: Places, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings of a check, up to where it fails, and why it did."""
+    try:
+        with system_errors(places.root):
+            yield from findings
+    except SapwoodError as e:
+        yield problem(kind, places.root.name, str(e), Remedy("see to this, and look again"))
+
+
+def examined_record(places: Places, findings: list[Finding]) -> Record | None:
+    """The record, if it can be read."""
+    subject = f".{places.name}/{places.record.name}"
+    try:
+        with system_errors(places.record):
+            record = read_record(places)
+    except UnsupportedWorkspace as e:
+        remedy = Remedy("pip install --upgrade sapwood")
+        findings.append(problem("record", subject, str(e), remedy))
+        return None
+    except IoError as e:
+        remedy = Remedy("give yourself the right to read it")
+        findings.append(problem("record", subject, str(e), remedy))
+        return None
+    except SapwoodError as e:
+        findings.append(problem("record", subject, str(e), anew(places, f"move {subject} away")))
+        return None
+    if record is None:
+        findings.append(problem("record", subject, "missing", anew(places, "")))
+        return None
+    count = len(record.files)
+    message = f"{record.template} {record.template_version}, {count} files were installed"
+    findings.append(ok("record", subject, message))
+    return record
+
+
+def anew(places: Places, first: str) -> Remedy:
+    """Makes a record anew. `init` keeps what is there, and lays beside what differs."""
+    return Remedy(first, ("init", TEMPLATE, str(places.root)))
+
+
+def examined_template(
+    template: TemplateSource | None,
+    places: Places,
+    record: Record | None,
+    stack: contextlib.ExitStack,
+    findings: list[Finding],
+) -> Template | None:
+    """The workspace's template, open and as its course has it, if it can be opened."""
+    if template is None:
+        return None
+    try:
+        opening = stack.enter_context(opened(template))
+        with system_errors(places.root):
+            source = for_workspace(opening, record, None, places)
+    except SapwoodError as e:
+        remedy = Remedy("install the template again")
+        findings.append(problem("template", places.name, str(e), remedy))
+        return None
+    if source.manifest.name != places.name:
+        message = f"expected the template {places.name}, found {source.manifest.name}"
+        remedy = Remedy(f"name the template {places.name}")
+        findings.append(problem("template", places.name, message, remedy))
+        return None
+    findings.append(ok("template", places.name, f"version {source.version} is installed"))
+    return source

@@ -1,0 +1,146 @@
+"""What became of exports on disk. Writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import os
+from collections.abc import Sequence
+
+from sapwood.errors import InputError
+from sapwood.workspace.disk.canonical import LARGEST, unix_ends
+from sapwood.workspace.disk.durable import read_whole
+from sapwood.workspace.disk.scanning import Disk
+from sapwood.workspace.disk.states import Blocked
+from sapwood.workspace.exporting.code import exported_module, is_sealed, is_untouched
+from sapwood.workspace.manifest.exports import Export, exports_among
+from sapwood.workspace.manifest.manifest import Manifest
+from sapwood.workspace.manifest.modules import find_module
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.template.template import Template
+
+
+class ExportState(enum.StrEnum):
+    """How a module relates to the notebook that it is exported from."""
+
+    FRESH = "fresh"  # it is what the notebook would be exported as
+    NEVER = "never exported"
+    STALE = "stale"  # the notebook was changed since
+    EDITED = "edited"  # the module was, by hand
+    FOREIGN = "foreign"  # something that was never exported has its name
+    BLOCKED = "blocked"  # a link, a folder or something unreadable has its name
+    BROKEN = "broken"  # the notebook cannot be exported
+    GONE = "gone"  # the notebook is not there
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExportStatus:
+    """What became of one export.
+
+    Attributes:
+        export: which one.
+        state: of the module.
+        reason: why it is BLOCKED or BROKEN, else None.
+        new: the bytes that the module would get, None if there are none.
+        there: the bytes that it has, None if there are none.
+        packages: paths of `__init__.py` that are missing beside it.
+    """
+
+    export: Export
+    state: ExportState
+    reason: str | None = None
+    new: bytes | None = dataclasses.field(default=None, repr=False)
+    there: bytes | None = dataclasses.field(default=None, repr=False)
+    packages: tuple[str, ...] = ()
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether a module is there that came from the notebook."""
+        return self.there is not None and is_sealed(self.there)
+
+
+def chosen_exports(manifest: Manifest, modules: Sequence[str] | None) -> list[Export]:
+    """The exports that a user asks for, in the template's order.
+
+    Args:
+        manifest: of the template.
+        modules: numbers or names; None for all exports.
+
+    Raises:
+        InputError: there is no such module, or it exports nothing.
+    """
+    if modules is None:
+        return list(manifest.exports)
+    chosen: list[Export] = []
+    for word in modules:
+        module = find_module(manifest.modules, word)
+        found = exports_among(manifest.exports, module)
+        if not found:
+            raise InputError(f"{module.name}: expected a module with exports; it has none")
+        chosen += found
+    return [one for one in manifest.exports if one in chosen]
+
+
+def look_at_exports(
+    places: Places, template: Template, modules: Sequence[str] | None
+) -> tuple[ExportStatus, ...]:
+    """How the exports are that a user asks for.
+
+    Args, Raises: as of `chosen_exports`; another template is an InputError too.
+    """
+    if template.manifest.name != places.name:
+        raise InputError(f"expected the template {places.name}, found {template.manifest.name}")
+    chosen = chosen_exports(template.manifest, modules)
+    return tuple(look_at_export(places, one) for one in chosen)
+
+
+def look_at_export(places: Places, export: Export) -> ExportStatus:
+    """How an export is now.
+
+    Raises:
+        OSError: something cannot be read.
+    """
+    disk = Disk(places.root)
+    source = disk.status(export.notebook)
+    if source is None:
+        return ExportStatus(export, ExportState.GONE, there=bytes_of(places, disk, export.to))
+    if isinstance(source, Blocked):
+        return ExportStatus(export, ExportState.BROKEN, f"{export.notebook}: {source.reason}")
+    data = read_whole(places.root / export.notebook, LARGEST)
+    found = disk.status(export.to)
+    if isinstance(found, Blocked):
+        return ExportStatus(export, ExportState.BLOCKED, found.reason)
+    there = bytes_of(places, disk, export.to)
+    if found is not None and there is None:
+        return ExportStatus(export, ExportState.BLOCKED, f"a file of more than {LARGEST} bytes")
+    try:
+        if data is None:
+            raise InputError(f"{export.notebook}: expected at most {LARGEST} bytes")
+        new = exported_module(data, export.notebook)
+    except InputError as e:
+        return ExportStatus(export, ExportState.BROKEN, str(e), there=there)
+    packages = tuple(one for one in export.packages() if disk.status(one) is None)
+    return ExportStatus(export, state_between(there, new), None, new, there, packages)
+
+
+def bytes_of(places: Places, disk: Disk, path: str) -> bytes | None:
+    """The bytes of a file that may be read and is not too large, else None."""
+    if not isinstance(disk.status(path), os.stat_result):
+        return None
+    return read_whole(places.root / path, LARGEST)
+
+
+def state_between(there: bytes | None, new: bytes) -> ExportState:
+    """The state of a module.
+
+    Args:
+        there: its bytes, None where there is none.
+        new: those that it would get.
+    """
+    if there is None:
+        return ExportState.NEVER
+    if unix_ends(there) == new:
+        return ExportState.FRESH
+    if is_untouched(there):
+        return ExportState.STALE
+    return ExportState.EDITED if is_sealed(there) else ExportState.FOREIGN

@@ -1,0 +1,153 @@
+"""Makes the modules that notebooks are exported as: staged as any other change, all or none."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sapwood.errors import InputError, IoError
+from sapwood.workspace.change.applying import commit, tidy
+from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.disk.canonical import content_hash
+from sapwood.workspace.disk.durable import is_folder
+from sapwood.workspace.disk.states import Content
+from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
+from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.template.template import Template
+
+OWN_WORK = frozenset({ExportState.EDITED, ExportState.FOREIGN})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did.
+
+    Attributes:
+        exports: how each was before, in the template's order.
+        written: paths of modules, and of `__init__.py` beside them.
+        kept: paths of modules that stay because they are the user's own work.
+        backup: name of the backup of what was replaced, None if nothing was.
+        missed: paths that somebody else wrote to meanwhile.
+    """
+
+    exports: tuple[ExportStatus, ...]
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    backup: str | None
+    missed: tuple[str, ...]
+
+
+def export_modules(
+    places: Places,
+    template: Template,
+    modules: Sequence[str] | None,
+    now: datetime,
+    *,
+    replace: bool,
+) -> Exported:
+    """Exports notebooks, all or none, with nothing left to recover.
+
+    Args:
+        places: of the workspace, whose lock is held.
+        template: whose manifest names the exports.
+        modules: as of `chosen_exports`.
+        now: the time.
+        replace: back up and replace modules that are the user's own work.
+
+    Raises:
+        InputError: as `look_at_exports` and `check_exports`.
+        IoError, OSError: the system refused.
+    """
+    looks = look_at_exports(places, template, modules)
+    check_exports(places, looks, all_of_them=modules is None)
+    stage = Stage(places)
+    try:
+        kept = stage_exports(looks, template.files.keys(), stage, replace=replace)
+        backup = stage.finish("export", now, None)
+    except ChangedMeanwhile as e:
+        tidy(places, None)
+        raise IoError(f"{e}: is being written to; try again when it is not") from e
+    except BaseException:
+        tidy(places, None)
+        raise
+    paths = tuple(step.path for step in stage.steps)
+    missed: tuple[str, ...] = ()
+    if stage.steps:
+        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+    else:
+        tidy(places, None)
+    written = tuple(one for one in paths if one not in missed)
+    return Exported(looks, written, kept, backup, missed)
+
+
+def check_exports(places: Places, looks: Sequence[ExportStatus], *, all_of_them: bool) -> None:
+    """Sees to it that exports can be written, before one is.
+
+    Args:
+        places: of the workspace.
+        looks: at those that are asked for.
+        all_of_them: whether that is every export; then one whose notebook is gone is passed.
+
+    Raises:
+        InputError: a notebook cannot be exported, is not there, or something is in the way.
+    """
+    for look in looks:
+        if look.state is ExportState.BROKEN:
+            raise InputError(f"{look.reason}; nothing was exported")
+        if look.state is ExportState.BLOCKED:
+            raise InputError(
+                f"{look.export.to}: {look.reason} is in the way; move it away. Nothing was exported"
+            )
+        if look.state is ExportState.GONE and not all_of_them:
+            raise InputError(
+                f"{look.export.notebook}: expected a notebook, found nothing; restore it, by an "
+                "update or a reset of its module. Nothing was exported"
+            )
+        for path in look.packages:
+            parent = (places.root / path).parent
+            if parent.exists() and not is_folder(parent):
+                raise InputError(f"{parent}: expected a folder; move away what is there")
+
+
+def stage_exports(
+    looks: Sequence[ExportStatus], template: Collection[str], stage: Stage, *, replace: bool
+) -> tuple[str, ...]:
+    """Stages what exports change.
+
+    Args:
+        looks: at those that are asked for, checked.
+        template: paths of its files: a missing `__init__.py` among them is for an update.
+        stage: that the steps go to.
+        replace: back up and replace modules that are the user's own work.
+
+    Returns:
+        Paths of the modules that stay because they are.
+
+    Raises:
+        ChangedMeanwhile: somebody is writing to one of the files.
+        IoError, OSError: the system refused.
+    """
+    kept: list[str] = []
+    packages: set[str] = set()
+    for look in looks:
+        if look.state in OWN_WORK and not replace:
+            kept.append(look.export.to)
+            continue
+        if look.state is ExportState.GONE or look.new is None:
+            continue
+        packages.update(one for one in look.packages if one not in template)
+        if look.state is ExportState.FRESH:
+            continue
+        old = mode = None
+        path = look.export.to
+        if look.there is not None:
+            there = Content(content_hash(look.there, path))
+            taken = stage.take(path, there, back_up=look.state in OWN_WORK)
+            old, mode = taken.raw, taken.mode
+        stage.put(path, [look.new], old=old, mode=mode)
+    # A package whose own module is an export has that one.
+    for path in sorted(packages - {one.export.to for one in looks}):
+        stage.put(path, [b""], old=None, mode=None)
+    return tuple(kept)
