@@ -31,7 +31,7 @@ from sapwood.workspace import (
     open_template,
     parse_course,
 )
-from sapwood.workspace.change.differences import shown_text, unified_lines
+from sapwood.workspace.change.texts import shown_text, unified_lines
 from sapwood.workspace.disk.canonical import Unreadable, content_hash
 from sapwood.workspace.exporting.code import exported_module, is_untouched
 from sapwood.workspace.manifest.manifest import parse_manifest

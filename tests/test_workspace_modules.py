@@ -10,7 +10,7 @@ import pytest
 from cli_session import PROGRAM, Session
 from sapwood.errors import InputError
 from sapwood.workspace import Action, Outcome, State, Workspace
-from sapwood.workspace.change.differences import shown_text
+from sapwood.workspace.change.texts import shown_text
 from template_folders import (
     Clock,
     notebook,

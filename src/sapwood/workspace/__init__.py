@@ -10,9 +10,9 @@
 transaction. docs/workspaces.md says what a template holds.
 """
 
-from sapwood.workspace.change.lines import LineChanges
 from sapwood.workspace.change.planning import Change, plan_changes
 from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
 from sapwood.workspace.course.sources import OpenCourse, open_course
 from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data

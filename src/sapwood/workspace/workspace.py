@@ -9,31 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.change.applying import read_journal, read_record, recover
-from sapwood.workspace.change.differences import difference_of, shown_text
-from sapwood.workspace.change.lines import LineChanges, count_changes
-from sapwood.workspace.change.opening import TemplateSource, check_whole, sources
+from sapwood.workspace.change.applying import changing
+from sapwood.workspace.change.differences import difference_of
+from sapwood.workspace.change.making import make_workspace
+from sapwood.workspace.change.opening import TemplateSource, sources
 from sapwood.workspace.change.restoring import restore_files
-from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.results import Difference, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.status import changed_lines, status_of
+from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.change.updating import Request, make_update, plan_request
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.sources import CourseSource
-from sapwood.workspace.disk.canonical import LARGEST
-from sapwood.workspace.disk.durable import make_folder, read_whole
-from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.disk.refusals import system_errors
-from sapwood.workspace.disk.scanning import Disk, scan
-from sapwood.workspace.disk.stamps import Stamps
-from sapwood.workspace.disk.states import Blocked, state_of
 from sapwood.workspace.doctor.examining import examine
 from sapwood.workspace.doctor.findings import Finding
 from sapwood.workspace.exporting.status import ExportStatus, look_at_exports
 from sapwood.workspace.exporting.writing import Exported, export_modules
 from sapwood.workspace.record.backups import Backup, list_backups
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places, find_above, find_places, resolved
-from sapwood.workspace.record.record import Record
+from sapwood.workspace.record.record import Record, installed_record, read_record
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -127,25 +121,8 @@ class Workspace:
         """
         with sources(template, config, folder) as (source, course):
             places = Places(resolved(folder), source.manifest.name)
-            chosen = for_workspace(source, None, course, places)
-            if read_record(places) is None and read_journal(places) is None:
-                check_whole(chosen, places.root)
-            make_folder(places.own)
-            workspace = cls(places, clock)
-            with locked(places.lock):
-                begun = read_record(places) is None
-                recovered = recover(places)
-                record = read_record(places)
-                if not begun:
-                    raise InputError(
-                        f"{places.root}: is a workspace of {places.name} already; update it"
-                    )
-                if record is not None:
-                    chosen = for_workspace(source, record, course, places)
-                # What was begun with a later version may be finished with this one.
-                request = Request(allow_downgrade=True)
-                outcome = make_update(places, record, chosen, "init", clock(), request)
-            return workspace, dataclasses.replace(outcome, recovered=recovered is not None)
+            outcome = make_workspace(places, source, course, clock())
+            return cls(places, clock), outcome
 
     @property
     def root(self) -> Path:
@@ -170,43 +147,33 @@ class Workspace:
             IoError: it cannot be read.
         """
         with system_errors(self.root):
-            return self._record()
-
-    def _record(self) -> Record:
-        record = read_record(self._places)
-        if record is None:
-            raise InvalidWorkspace(
-                f"{self._places.record}: missing; 'init' finishes a workspace that was not "
-                "made to the end"
-            )
-        return record
+            return installed_record(self._places)
 
     def plan_update(
         self,
         template: TemplateSource,
         *,
-        replace: bool = False,
-        allow_downgrade: bool = False,
         module: str | None = None,
-        merge: bool = False,
         config: CourseSource | None = None,
+        replace: bool = False,
+        merge: bool = False,
+        allow_downgrade: bool = False,
     ) -> Plan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
         """
-        request = Request(replace, allow_downgrade, module, merge=merge)
-        return self._planned(template, request, config)
+        return self._planned(template, Request(module, replace, merge, allow_downgrade), config)
 
     def update(
         self,
         template: TemplateSource,
         *,
-        replace: bool = False,
-        allow_downgrade: bool = False,
         module: str | None = None,
-        merge: bool = False,
         config: CourseSource | None = None,
+        replace: bool = False,
+        merge: bool = False,
+        allow_downgrade: bool = False,
     ) -> Outcome:
         """Brings a workspace to the version of a template, as its policies say.
 
@@ -214,18 +181,18 @@ class Workspace:
 
         Args:
             template: that the workspace was made from, of any version.
-            replace: back up and replace files in conflict, rather than keep them and lay
-                the template's beside; protected files are kept in any case.
-            allow_downgrade: to a version before the one that the workspace has.
             module: number or name of the one module whose files are updated, protected ones
                 too. Those in conflict are backed up and replaced, those that were deleted
                 come back; what only the user changed stays. All other files, and the version
                 of the workspace, stay as they are.
+            config: of a course, as of `init`; by default the workspace's own goes on. It is
+                for all files: with `module` it is an error.
+            replace: back up and replace files in conflict, rather than keep them and lay
+                the template's beside; protected files are kept in any case.
             merge: back up notebooks in conflict, protected ones too, and merge them by cell:
                 exercises keep what the user wrote, locked cells are the template's. Where a
                 cell is in conflict the template's notebook is laid beside.
-            config: of a course, as of `init`; by default the workspace's own goes on. It is
-                for all files: with `module` it is an error.
+            allow_downgrade: to a version before the one that the workspace has.
 
         Returns:
             What was done.
@@ -240,8 +207,7 @@ class Workspace:
             IoError: the system refused. Either nothing was changed, or the next update
                 finishes this one.
         """
-        request = Request(replace, allow_downgrade, module, merge=merge)
-        return self._updated(template, request, config)
+        return self._updated(template, Request(module, replace, merge, allow_downgrade), config)
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
@@ -250,7 +216,8 @@ class Workspace:
 
         Args, Raises: as of `reset`, but for what writing adds.
         """
-        return self._planned(template, Request(False, allow_downgrade, module, reset=True))
+        request = Request(module, allow_downgrade=allow_downgrade, reset=True)
+        return self._planned(template, request)
 
     def reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
@@ -271,7 +238,8 @@ class Workspace:
         Raises:
             As `update`.
         """
-        return self._updated(template, Request(False, allow_downgrade, module, reset=True))
+        request = Request(module, allow_downgrade=allow_downgrade, reset=True)
+        return self._updated(template, request)
 
     def differences(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
@@ -281,7 +249,7 @@ class Workspace:
         Args, Raises: as of `plan_reset`.
         """
         with sources(template, None, self.root) as (source, _):
-            chosen = for_workspace(source, self._record(), None, self._places)
+            chosen = for_workspace(source, installed_record(self._places), None, self._places)
             plan = self.plan_reset(chosen, module, allow_downgrade=allow_downgrade)
             shown = [one for one in plan.changes if one.is_update or one.unmade is not None]
             return tuple(difference_of(one, self.root, chosen) for one in shown)
@@ -291,7 +259,7 @@ class Workspace:
     ) -> Plan:
         request.check_course(config)
         with sources(template, config, self.root) as (source, course):
-            record = self._record()
+            record = installed_record(self._places)
             chosen = for_workspace(source, record, course, self._places)
             return plan_request(self._places, record, chosen, request)
 
@@ -300,16 +268,12 @@ class Workspace:
     ) -> Outcome:
         request.check_course(config)
         with sources(template, config, self.root) as (source, course):
-            self._places.check()
-            with locked(self._places.lock):
-                # Before anything is written: a record that is too new is not ours to change.
-                before = read_record(self._places)
-                finished = recover(self._places)
-                record = self._record() if finished is not None or before is None else before
-                now = self._clock()
+            with changing(self._places) as begun:
+                record = begun.record or installed_record(self._places)
                 chosen = for_workspace(source, record, course, self._places)
+                now = self._clock()
                 outcome = make_update(self._places, record, chosen, "update", now, request)
-            return dataclasses.replace(outcome, recovered=finished is not None)
+            return dataclasses.replace(outcome, recovered=begun.recovered)
 
     def exports(
         self, template: TemplateSource, modules: Sequence[str] | None = None
@@ -350,14 +314,10 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with sources(template, None, self.root) as (source, _):
-            self._places.check()
-            with locked(self._places.lock):
-                read_record(self._places)  # one that is too new is not ours to change
-                recover(self._places)
-                chosen = for_workspace(source, read_record(self._places), None, self._places)
-                now = self._clock()
-                return export_modules(self._places, chosen, modules, now, replace=replace)
+        with sources(template, None, self.root) as (source, _), changing(self._places) as begun:
+            chosen = for_workspace(source, begun.record, None, self._places)
+            now = self._clock()
+            return export_modules(self._places, chosen, modules, now, replace=replace)
 
     def examine(self, template: TemplateSource | None = None) -> tuple[Finding, ...]:
         """Looks for what is wrong, and says what to do about it. Writes nothing.
@@ -381,17 +341,7 @@ class Workspace:
             IoError: something cannot be read.
         """
         with system_errors(self.root):
-            record = self._record()
-            stamps = Stamps(self._places.stamps)
-            found = scan(self.root, record.files, stamps)
-            stamps.keep()
-            files = []
-            for path, entry in record.files.items():
-                there = found[path]
-                state = state_of(entry.content, there, entry.content)
-                reason = there.reason if isinstance(there, Blocked) else None
-                files.append(FileStatus(path, state, entry.version, reason))
-            return Status(record, tuple(files), read_journal(self._places) is not None)
+            return status_of(self._places, installed_record(self._places))
 
     def line_changes(self, path: str, record: Record | None = None) -> LineChanges | None:
         """How many lines of a file the user has added and removed since it was installed.
@@ -410,17 +360,8 @@ class Workspace:
             IoError: something cannot be read.
         """
         with system_errors(self.root):
-            entry = (self._record() if record is None else record).files.get(path)
-            if entry is None:
-                raise InputError(f"{path!r:.200}: expected a file that was installed")
-            if entry.blob is None:
-                return None
-            base = Blobs(self._places.blobs).get(entry.blob, entry.size)
-            there = isinstance(Disk(self.root).status(path), os.stat_result)
-            data = read_whole(self.root / path, LARGEST) if there else b""
-            if data is None:
-                return None
-            return count_changes(shown_text(base, path), shown_text(data, path))
+            known = installed_record(self._places) if record is None else record
+            return changed_lines(self._places, known, path)
 
     def backups(self) -> list[Backup]:
         """All backups, the oldest first.
@@ -448,9 +389,5 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with system_errors(self.root):
-            self._places.check()
-            with locked(self._places.lock):
-                read_record(self._places)  # one that is too new is not ours to change
-                recover(self._places)
-                return restore_files(self._places, backup, paths, self._clock())
+        with system_errors(self.root), changing(self._places):
+            return restore_files(self._places, backup, paths, self._clock())

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sapwood.errors import InvalidWorkspace, IoError
@@ -18,7 +18,6 @@ from sapwood.workspace.disk.durable import (
     is_there,
     make_folder,
     read_stripes,
-    read_whole,
     remove,
     remove_empty,
     remove_tree,
@@ -26,53 +25,14 @@ from sapwood.workspace.disk.durable import (
     sync,
     write_whole,
 )
+from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.disk.swapping import give_back, take_away, take_place
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.record.journal import Journal, Kind, Step, read_journal
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import LARGEST, Record, parse_record
-
-REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
-
-
-def read_record(places: Places) -> Record | None:
-    """The record of a workspace, None where there is none yet.
-
-    Raises:
-        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
-        OSError: it cannot be read.
-    """
-    try:
-        data = read_whole(places.record, LARGEST)
-    except FileNotFoundError:
-        return None
-    if data is None:
-        raise InvalidWorkspace(f"{places.record}: damaged: larger than any record")
-    record = parse_record(data, str(places.record))
-    if record.template != places.name:
-        raise InvalidWorkspace(
-            f"{places.record}: expected the record of {places.name}, found that of "
-            f"{record.template!r:.80}; rename the folder .{places.name} back"
-        )
-    return record
-
-
-def read_journal(places: Places) -> Journal | None:
-    """The journal of a change that was interrupted, None where there is none.
-
-    Raises:
-        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
-        OSError: it cannot be read.
-    """
-    try:
-        data = read_whole(places.journal, LARGEST)
-        return parse_journal(data or b"", str(places.journal))
-    except FileNotFoundError:
-        return None
-    except InvalidWorkspace as e:
-        raise type(e)(f"{e}; {REMEDY}") from e
+from sapwood.workspace.record.record import Record, read_record
 
 
 def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str, ...]:
@@ -258,3 +218,39 @@ def recover(places: Places) -> tuple[str, ...] | None:
     if is_there(places.staging):
         tidy(places, read_record(places))
     return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Begun:
+    """A workspace that is being changed.
+
+    Attributes:
+        record: of it, None if it is only being made.
+        recovered: whether a change that was interrupted was finished first.
+        is_new: whether there was no record before that.
+    """
+
+    record: Record | None
+    recovered: bool
+    is_new: bool
+
+
+@contextlib.contextmanager
+def changing(places: Places) -> Iterator[Begun]:
+    """Holds the lock of a workspace while the block runs, with nothing left to recover.
+
+    Args:
+        places: of the workspace, whose own folder is there.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: the record or the journal is damaged, or too new.
+        WorkspaceBusy: another program is changing it.
+        OSError: the system refused; what was interrupted is finished by the next change.
+    """
+    places.check()
+    with locked(places.lock):
+        # Before anything is written: a record that is too new is not ours to change.
+        record = read_record(places)
+        recovered = recover(places) is not None
+        after = read_record(places) if recovered else record
+        yield Begun(after, recovered, is_new=record is None)

@@ -33,18 +33,18 @@ class Request:
     """What is asked of an update.
 
     Attributes:
-        replace: back up and replace files in conflict.
-        allow_downgrade: to a version before the one that the workspace has.
         module: a word for the one module that it is for; None for all files.
-        reset: whether the module's files become the template's, whatever the user did.
+        replace: whether files in conflict are backed up and replaced.
         merge: whether notebooks in conflict are merged by cell.
+        allow_downgrade: whether the version may be one before that of the workspace.
+        reset: whether the module's files become the template's, whatever the user did.
     """
 
-    replace: bool = False
-    allow_downgrade: bool = False
     module: str | None = None
-    reset: bool = False
+    replace: bool = False
     merge: bool = False
+    allow_downgrade: bool = False
+    reset: bool = False
 
     def check_course(self, config: object) -> None:
         """Sees to it that no course comes with a change of one module.

@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
-from sapwood.workspace.change.applying import read_record
 from sapwood.workspace.change.opening import TemplateSource, opened
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.disk.refusals import system_errors
@@ -24,7 +23,7 @@ from sapwood.workspace.doctor.imports import own_packages, shadows
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.doctor.state import rights, room, unfinished, waiting_update
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import Record
+from sapwood.workspace.record.record import Record, read_record
 from sapwood.workspace.template.template import Template
 
 CHECKS: tuple[tuple[str, Callable[[Look], Iterable[Finding]]], ...] = (

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sapwood.workspace.change.results import FileStatus
+from sapwood.workspace.change.status import file_statuses
 from sapwood.workspace.disk.durable import is_folder
 from sapwood.workspace.disk.scanning import UNREADABLE, file_hash, scan
-from sapwood.workspace.disk.states import Blocked, Content, Found, State, state_of
+from sapwood.workspace.disk.states import Content, State
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.manifest.paths import fault_of
@@ -20,28 +22,19 @@ MOST = 20  # files of one kind that are named; the others are counted
 
 def file_findings(look: Look) -> Iterator[Finding]:
     """What became of the files that were installed."""
-    record = look.record
-    if record is not None:
-        found = scan(look.places.root, record.files, look.stamps)
-        states = {
-            path: state_of(entry.content, found[path], entry.content)
-            for path, entry in record.files.items()
-        }
-        counts = Counter(states.values())
-        message = (
-            f"{counts[State.IDENTICAL]} as installed, {counts[State.MODIFIED]} modified, "
-            f"{counts[State.DELETED]} missing, {counts[State.BLOCKED]} blocked"
-        )
-        yield ok("files", "installed files", message)
-        yield from shortened([blocked(path, found[path]) for path in states_of(states, "blocked")])
-        missing = [path for path in states_of(states, "deleted") if not gone(look, path)]
-        yield from shortened([deleted(look, path) for path in missing])
-        yield from left_over(look, [path for path, one in found.items() if one is not None])
-
-
-def states_of(states: dict[str, State], word: str) -> list[str]:
-    """The paths that are in a state."""
-    return [path for path, state in states.items() if state.value == word]
+    if look.record is None:
+        return
+    statuses = list(file_statuses(look.places, look.record, look.stamps))
+    counts = Counter(one.state for one in statuses)
+    message = (
+        f"{counts[State.IDENTICAL]} as installed, {counts[State.MODIFIED]} modified, "
+        f"{counts[State.DELETED]} missing, {counts[State.BLOCKED]} blocked"
+    )
+    yield ok("files", "installed files", message)
+    yield from shortened([blocked(one) for one in statuses if one.state is State.BLOCKED])
+    missing = [one.path for one in statuses if one.state is State.DELETED]
+    yield from shortened([deleted(look, path) for path in missing if not gone(look, path)])
+    yield from left_over(look, [one.path for one in statuses if one.state is not State.DELETED])
 
 
 def shortened(findings: list[Finding]) -> Iterator[Finding]:
@@ -53,13 +46,12 @@ def shortened(findings: list[Finding]) -> Iterator[Finding]:
         yield Finding(last.kind, last.severity, f"{len(findings) - MOST} more", message)
 
 
-def blocked(path: str, found: Found) -> Finding:
+def blocked(status: FileStatus) -> Finding:
     """Something is in a file's place."""
-    reason = found.reason if isinstance(found, Blocked) else "something"
     remedy = Remedy("move it away", ("update", TEMPLATE))
-    if found == UNREADABLE:
+    if status.reason == UNREADABLE.reason:
         remedy = Remedy("give yourself the right to read it")
-    return problem("blocked", path, f"{reason} is in its place", remedy)
+    return problem("blocked", status.path, f"{status.reason} is in its place", remedy)
 
 
 def gone(look: Look, path: str) -> bool:

@@ -14,14 +14,23 @@ import re
 from typing import Any
 
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
+from sapwood.workspace.disk.durable import read_whole
 from sapwood.workspace.manifest.fields import Table
 from sapwood.workspace.manifest.paths import fault_of
-from sapwood.workspace.record.record import HASH, Record, parse_json, record_from_json
+from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import (
+    HASH,
+    LARGEST,
+    Record,
+    parse_json,
+    record_from_json,
+)
 
 FORMAT = "sapwood-journal"
 SCHEMA = 1
 STAGED = re.compile(r"[0-9]{1,9}")
 FOLDER = re.compile(r"[0-9a-f]{16}")
+REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
 
 
 class Kind(enum.StrEnum):
@@ -89,6 +98,22 @@ class Journal:
             "record": None if self.record is None else self.record.to_json(),
         }
         return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_journal(places: Places) -> Journal | None:
+    """The journal of a change that was interrupted, None where there is none.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.journal, LARGEST)
+        return parse_journal(data or b"", str(places.journal))
+    except FileNotFoundError:
+        return None
+    except InvalidWorkspace as e:
+        raise type(e)(f"{e}; {REMEDY}") from e
 
 
 def parse_journal(data: bytes, where: str) -> Journal:

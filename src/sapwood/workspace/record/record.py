@@ -17,10 +17,12 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
+from sapwood.workspace.disk.durable import read_whole
 from sapwood.workspace.disk.states import Content
 from sapwood.workspace.manifest.fields import Table
 from sapwood.workspace.manifest.paths import clash_among, fault_of
 from sapwood.workspace.record.course import Course, course_in_record
+from sapwood.workspace.record.places import Places
 
 FORMAT = "sapwood-workspace"
 SCHEMA = 1
@@ -112,6 +114,43 @@ def entry_to_json(entry: FileEntry) -> dict[str, Any]:
     if entry.extra:
         out["extra"] = True
     return out
+
+
+def read_record(places: Places) -> Record | None:
+    """The record of a workspace, None where there is none yet.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_whole(places.record, LARGEST)
+    except FileNotFoundError:
+        return None
+    if data is None:
+        raise InvalidWorkspace(f"{places.record}: damaged: larger than any record")
+    record = parse_record(data, str(places.record))
+    if record.template != places.name:
+        raise InvalidWorkspace(
+            f"{places.record}: expected the record of {places.name}, found that of "
+            f"{record.template!r:.80}; rename the folder .{places.name} back"
+        )
+    return record
+
+
+def installed_record(places: Places) -> Record:
+    """The record of a workspace that is made.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: it is missing, damaged, or too new.
+        OSError: it cannot be read.
+    """
+    record = read_record(places)
+    if record is None:
+        raise InvalidWorkspace(
+            f"{places.record}: missing; 'init' finishes a workspace that was not made to the end"
+        )
+    return record
 
 
 def parse_record(data: bytes, where: str) -> Record:
