@@ -6,7 +6,6 @@ the test's: nothing of the user's is read or written.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -15,14 +14,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sapwood.errors import WorkspaceBusy
-from sapwood.workspace.disk.locking import locked
+from sapwood.workspace.disk.locking import locked_in_turn
 
 COURSE = Path(__file__).parents[1] / "examples" / "course"
 OLD, NEW = "1.0.0", "1.1.0"
@@ -92,19 +89,6 @@ def run(
     return done
 
 
-@contextlib.contextmanager
-def turn(lock: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock, and holds it."""
-    with contextlib.ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(locked(lock))
-                break
-            except WorkspaceBusy:
-                time.sleep(0.1)
-        yield
-
-
 def once_a_run(base: Path, name: str, make: Callable[[Path], None]) -> Path:
     """A folder that the first process of a run of the tests makes, for all of them.
 
@@ -115,7 +99,7 @@ def once_a_run(base: Path, name: str, make: Callable[[Path], None]) -> Path:
     """
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, made = shared / name, shared / f"{name}.made"
-    with turn(shared / f"{name}.lock"):
+    with locked_in_turn(shared / f"{name}.lock", waiting=lambda: None):
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()

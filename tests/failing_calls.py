@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,14 +13,11 @@ import pytest
 
 from sapwood.workspace.disk import swapping
 
-# What changes the disk; and what is written to, of `write` half of it before a kill.
-CHANGING = (
-    "open", "write", "fsync", "sync", "replace", "rename", "mkdir", "rmdir", "unlink", "remove",
-    "chmod",
-)  # fmt: skip
+# What changes what others see of the disk: of `write` half is done before a kill. Whoever is
+# killed before a sync leaves what they leave when they are killed before the call after it.
+KILLING = ("open", "write", "replace", "rename", "mkdir", "rmdir", "unlink", "remove", "chmod")
+CHANGING = (*KILLING, "fsync", "sync")
 LOOKING = ("lstat", "stat", "scandir", "listdir", "read")
-
-
 # What a full disk refuses: whatever takes room.
 FILLING = ("open", "write", "mkdir", "fsync", "sync")
 
@@ -28,13 +26,13 @@ class Calls:
     """Counts calls, and does something at one of them, or from one of them on.
 
     Attributes:
-        count: of the calls so far.
+        made: the calls so far, each with the lines of the program that it came from.
     """
 
     def __init__(
         self, at: int, strike: Callable[[str, tuple[Any, ...]], None], *, on: bool = False
     ) -> None:
-        self.count = 0
+        self.made: list[tuple[str, tuple[object, ...]]] = []
         self._at = at
         self._strike = strike
         self._on = on
@@ -46,8 +44,8 @@ class Calls:
             # To open a file for reading is to look.
             changing = name != "open" or arguments[1] & (os.O_CREAT | os.O_WRONLY)
             if changing or "read" in self._names:
-                self.count += 1
-                if self.count == self._at or (self._on and self.count > self._at):
+                self.made.append((name, lines_above()))
+                if len(self.made) == self._at or (self._on and len(self.made) > self._at):
                     self._strike(name, arguments)
             return real(*arguments, **options)
 
@@ -66,11 +64,37 @@ class Calls:
             yield self
 
 
+def lines_above() -> tuple[object, ...]:
+    """The lines of the program that lead to a call."""
+    found: list[object] = []
+    frame = sys._getframe(2)
+    while frame is not None:
+        if f"{os.sep}sapwood{os.sep}" in frame.f_code.co_filename:
+            found.append((frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found)
+
+
 def calls_of(operation: Callable[[], object], names: tuple[str, ...]) -> int:
     """How many calls an operation makes when nothing goes wrong."""
     with Calls(0, lambda name, arguments: None).counting(names) as calls:
         operation()
-    return calls.count
+    return len(calls.made)
+
+
+def telling_calls(operation: Callable[[], object], names: tuple[str, ...]) -> list[int]:
+    """Numbers of the calls of an operation, one of those that are alike for all.
+
+    All that change the disk are told apart; of those that look, from the same lines of the
+    program, the first and the last stand for all.
+    """
+    with Calls(0, lambda name, arguments: None).counting(names) as calls:
+        operation()
+    numbered = list(enumerate(calls.made, 1))
+    changing = {at for at, (name, _) in numbered if name not in LOOKING}
+    first = {made: at for at, made in reversed(numbered)}
+    last = {made: at for at, made in numbered}
+    return sorted(changing | set(first.values()) | set(last.values()))
 
 
 def killed_at(operation: Callable[[], object], at: int) -> bool:
@@ -86,7 +110,7 @@ def killed_at(operation: Callable[[], object], at: int) -> bool:
     if child == 0:
         code = 1
         with contextlib.suppress(BaseException):
-            with Calls(at, kill).counting(CHANGING):
+            with Calls(at, kill).counting(KILLING):
                 operation()
             code = 0
         os._exit(code)

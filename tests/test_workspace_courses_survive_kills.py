@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from failing_calls import CHANGING, calls_of, killed_at
+from failing_calls import KILLING, calls_of, killed_at
 from sapwood.workspace import Workspace
 from template_folders import Clock, own_files, user_files, write_files, write_template
 
@@ -48,7 +48,7 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Workspace.open(root, clock=Clock()).update(tmp_path / "t", config=second)
 
     begin()
-    count = calls_of(change, CHANGING)
+    count = calls_of(change, KILLING)
     assert count > 50
     expected, record = user_files(root), Workspace.open(root).record()
     whole = folders(root)

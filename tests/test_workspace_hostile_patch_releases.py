@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from failing_calls import CHANGING, calls_of, killed_at
+from failing_calls import KILLING, calls_of, killed_at
 from patch_releases import MODEL, OTHER, PATCH, entry, patch_between, release
 from sapwood import create_patch, models
 from sapwood.errors import InvalidTemplate
@@ -36,7 +36,7 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         shutil.copytree(start, root)
 
     copy()
-    count = calls_of(update, CHANGING)
+    count = calls_of(update, KILLING)
     assert count > 20
     for at in range(1, count + 1):
         copy()

@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from failing_calls import CHANGING, FILLING, LOOKING, calls_of, failing_at, killed_at
+from failing_calls import (
+    CHANGING,
+    FILLING,
+    KILLING,
+    LOOKING,
+    calls_of,
+    failing_at,
+    killed_at,
+    telling_calls,
+)
 from notebook_cells import sources
 from sapwood.errors import IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
@@ -152,7 +161,7 @@ def test_the_update_does_what_the_crashes_are_to_interrupt(expected: dict[str, o
 def test_killed_at_every_call(start: Path, tmp_path: Path, expected: dict[str, object]) -> None:
     root = tmp_path / "course"
     copied(start, root)
-    count = calls_of(partial(update, start, root), CHANGING)
+    count = calls_of(partial(update, start, root), KILLING)
     assert count > 100
     for at in range(1, count + 1):
         copied(start, root)
@@ -181,12 +190,12 @@ def test_refused_at_every_call(
 ) -> None:
     root = tmp_path / "course"
     copied(start, root)
-    count = calls_of(partial(update, start, root), names)
+    calls = telling_calls(partial(update, start, root), names)
     copied(start, root)
     refused, begun = 0, everything(root)
     checked = {begun}
     check(start, root, expected, "not begun")
-    for at in range(1, count + 1):
+    for at in calls:
         # Most calls that are refused leave all as it was: what comes next depends on that alone.
         if everything(root) != begun:
             copied(start, root)
@@ -195,7 +204,7 @@ def test_refused_at_every_call(
         if everything(root) not in checked:
             checked.add(everything(root))
             check(start, root, expected, f"refused at call {at}")
-    assert refused > count // 2
+    assert refused > len(calls) // 2
     assert len(checked) > 10
 
 
@@ -220,7 +229,7 @@ def test_a_workspace_that_was_not_made_to_the_end_is_made(start: Path, tmp_path:
     root = tmp_path / "course"
     begin(start, tmp_path / "whole")
     expected = result(tmp_path / "whole")
-    count = calls_of(partial(begin, start, root), CHANGING)
+    count = calls_of(partial(begin, start, root), KILLING)
     for at in range(1, count + 1):
         shutil.rmtree(root)
         write_files(root, {"tests/test_a.py": "there before\n"})
@@ -278,7 +287,7 @@ def test_a_module_is_reset_or_updated_whenever_it_is_killed(
         shutil.copytree(start, root)
 
     copy()
-    count = calls_of(change, CHANGING)
+    count = calls_of(change, KILLING)
     expected = result(root)
     untouched = {one: data for one, data in user_files(start).items() if "06_b" in one}
     assert expected["files"] == {
