@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ class Calls:
 def lines_above() -> tuple[object, ...]:
     """The lines of the program that lead to a call."""
     found: list[object] = []
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if f"{os.sep}sapwood{os.sep}" in frame.f_code.co_filename:
             found.append((frame.f_code, frame.f_lineno))

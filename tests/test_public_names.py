@@ -182,7 +182,7 @@ def test_workspaces() -> None:
         *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in workspace.__all__)
-    asked = ["replace", "allow_downgrade", "module", "merge", "config"]
+    asked = ["module", "config", "replace", "merge", "allow_downgrade"]
     arguments = {
         "init": ["folder", "template", "config", "clock"],
         "open": ["folder", "name", "clock"],

@@ -10,6 +10,7 @@ from sapwood.cli.arguments import Parser, add_command
 from sapwood.cli.reports import printable, tell, tell_json
 from sapwood.cli.tables import show_rows
 from sapwood.cli.workspace.options import CONFLICTS, add_folder, opened, sign
+from sapwood.cli.workspace.plans import backed_up, missed_line
 from sapwood.cli.workspace.program import commands_text
 
 if TYPE_CHECKING:
@@ -83,10 +84,8 @@ def run_restore(arguments: argparse.Namespace) -> int:
         "backup": done.backup,
     }
     lines = [f"{sign('✅')}Restored {printable(path)}" for path in facts["restored"] or ()]
-    lines += [
-        f"{sign('⏭️ ')}Skipped {printable(path)}: written to meanwhile" for path in done.missed
-    ]
+    lines += [missed_line(printable(path)) for path in done.missed]
     if done.backup is not None:
-        lines.append(f"{sign('📦')}Backed up to .{workspace.name}/backups/{done.backup}/")
+        lines.append(f"{sign('📦')}{backed_up(done.backup, workspace.name)}")
     tell(arguments, facts, "\n".join(lines or ["Nothing to restore: all is as in the backup"]))
     return CONFLICTS if done.missed else 0

@@ -15,6 +15,7 @@ from sapwood.cli.workspace.options import (
     opened,
     sign,
 )
+from sapwood.cli.workspace.plans import backed_up, missed_line
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         "missed": list(done.missed),
         "backup": done.backup,
     }
-    tell(arguments, facts, "\n".join(done_lines(done, f".{workspace.name}")))
+    tell(arguments, facts, "\n".join(done_lines(done, workspace.name)))
     return CONFLICTS if done.kept or done.missed else 0
 
 
@@ -116,8 +117,13 @@ def check_code(exports: Iterable[ExportStatus]) -> int:
     return UPDATES if states & {"never exported", "stale"} else 0
 
 
-def done_lines(done: Exported, own: str) -> list[str]:
-    """What was done, for people."""
+def done_lines(done: Exported, name: str) -> list[str]:
+    """What was done, for people.
+
+    Args:
+        done: it.
+        name: of the workspace's template.
+    """
     sources = {one.export.to: one.export.notebook for one in done.exports}
     lines = []
     for path in done.written:
@@ -127,11 +133,9 @@ def done_lines(done: Exported, own: str) -> list[str]:
         path, state = one.export.to, one.state.value
         if path in done.kept or state == "gone":
             lines.append(f"{sign('⏭️ ')}Skipped {printable(path)}: {WORDS[state]}")
-    lines += [
-        f"{sign('⏭️ ')}Skipped {printable(path)}: written to meanwhile" for path in done.missed
-    ]
+    lines += [missed_line(printable(path)) for path in done.missed]
     if done.backup is not None:
-        lines.append(f"{sign('📦')}Backed up to {own}/backups/{done.backup}/")
+        lines.append(f"{sign('📦')}{backed_up(done.backup, name)}")
     fresh = sum(one.state.value == "fresh" for one in done.exports)
     if not lines:
         lines.append(f"Nothing to export: {count(fresh, 'module')} as the notebooks")

@@ -24,6 +24,7 @@ from sapwood.cli.workspace.plans import (
     backed_up,
     dry_run_lines,
     exit_code,
+    missed_line,
     outcome_facts,
     place_of,
     plan_facts,
@@ -137,7 +138,7 @@ def places(changes: Iterable[Change], plan: Plan) -> str:
 
 def file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
     """A file that would be reset."""
-    known = change.path if change.moved_from is None else change.moved_from
+    known = change.old_path
     if change.found is None:
         word = "New" if change.recorded is None else "Missing"
         yield f"{word} file: {printable(known)}"
@@ -198,9 +199,7 @@ def reset_lines(outcome: Outcome, name: str) -> list[str]:
     plan, missed = outcome.plan, set(outcome.missed)
     lines = ["Finished a change that had been interrupted"] if outcome.recovered else []
     lines += blocked_lines(plan)
-    lines += [
-        f"{sign('⏭️ ')}Skipped {printable(path)}: written to meanwhile" for path in outcome.missed
-    ]
+    lines += [missed_line(printable(path)) for path in outcome.missed]
     if outcome.backup is not None:
         lines.append(f"{sign('✅')}{backed_up(outcome.backup, name)}")
     done = [one for one in plan.updates if one.path not in missed]

@@ -254,7 +254,7 @@ def done_lines(outcome: Outcome, name: str) -> list[str]:
         lines.append("Finished a change that had been interrupted")
     for change in plan.changes:
         if change.path in missed:
-            lines.append(f"{sign('⏭️ ')}Skipped {moved_name(change)}: written to meanwhile")
+            lines.append(missed_line(moved_name(change)))
         elif change.path in outcome.merges:
             lines += merge_lines(change, outcome)
         elif change.action.value in DONE:
@@ -293,6 +293,11 @@ def is_loss(change: Change) -> bool:
 def backed_up(backup: str, name: str) -> str:
     """Where a backup lies."""
     return f"Backed up to .{name}/backups/{backup}/"
+
+
+def missed_line(path: str) -> str:
+    """What is said of a file that somebody else wrote to, from `Outcome.missed` and its like."""
+    return f"{sign('⏭️ ')}Skipped {path}: written to meanwhile"
 
 
 def left_lines(change: Change, outcome: Outcome) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
@@ -15,6 +15,10 @@ from sapwood.cli.workspace.options import add_folder, opened
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
+    from sapwood.workspace import FileStatus, LineChanges, Status, Workspace
+
+    Changed: TypeAlias = dict[FileStatus, LineChanges | None]
+    """Files that the user changed, with their lines where those can be counted."""
 
 DESCRIPTION = """\
 Tells which version a workspace has, and which of its files you modified or deleted. Notebooks
@@ -37,37 +41,47 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     workspace = opened(arguments)
     status = workspace.status()
-    record = status.record
-    changed = [one for one in status.files if one.state.value != "identical"]
-    lines = {
-        one.path: workspace.line_changes(one.path, record) for one in changed if one.reason is None
+    changed = {
+        one: None if one.reason else workspace.line_changes(one.path, status.record)
+        for one in status.files
+        if one.state.value != "identical"
     }
     if arguments.json:
-        files = [
-            {
-                "path": one.path,
-                "state": one.state.value,
-                "version": one.version,
-                "lines_added": None if (found := lines.get(one.path)) is None else found.added,
-                "lines_removed": None if found is None else found.removed,
-                "reason": one.reason,
-            }
-            for one in changed
-        ]
-        facts = {
-            "command": "workspace status",
-            "folder": str(workspace.root),
-            "template": record.template,
-            "version": record.template_version,
-            "course": course_facts(record.course),
-            "installed": len(status.files),
-            "unfinished": status.unfinished,
-            "files": files,
+        tell_json(arguments, status_facts(workspace, status, changed))
+    elif not arguments.quiet:
+        show(workspace, status, changed)
+    return 0
+
+
+def status_facts(workspace: Workspace, status: Status, changed: Changed) -> dict[str, Any]:
+    """The status of a workspace, for programs."""
+    record = status.record
+    files = [
+        {
+            "path": one.path,
+            "state": one.state.value,
+            "version": one.version,
+            "lines_added": None if lines is None else lines.added,
+            "lines_removed": None if lines is None else lines.removed,
+            "reason": one.reason,
         }
-        tell_json(arguments, facts)
-        return 0
-    if arguments.quiet:
-        return 0
+        for one, lines in changed.items()
+    ]
+    return {
+        "command": "workspace status",
+        "folder": str(workspace.root),
+        "template": record.template,
+        "version": record.template_version,
+        "course": course_facts(record.course),
+        "installed": len(status.files),
+        "unfinished": status.unfinished,
+        "files": files,
+    }
+
+
+def show(workspace: Workspace, status: Status, changed: Changed) -> None:
+    """Prints the status of a workspace, for people."""
+    record = status.record
     print(
         f"{printable(str(workspace.root))}: {record.template} {record.template_version}"
         f"{in_brackets(record.course)}, "
@@ -77,11 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
         print("a change was interrupted: the next update finishes it")
     if changed:
         rows = []
-        for one in changed:
-            found = lines.get(one.path)
-            shown = "" if found is None else f"+{found.added} -{found.removed}"
+        for one, lines in changed.items():
+            shown = "" if lines is None else f"+{lines.added} -{lines.removed}"
             word = one.state.value if one.reason is None else one.reason
             rows.append([shortened(printable(one.path)), word, one.version, shown])
         columns = ("file", "state", "from", "lines")
         show_rows(columns, {"lines"}, rows, terminal=sys.stdout.isatty())
-    return 0

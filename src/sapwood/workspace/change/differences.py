@@ -27,7 +27,7 @@ def difference_of(change: Change, root: Path, template: Template) -> Difference:
     Raises:
         InvalidTemplate, OSError: something cannot be read.
     """
-    known = change.path if change.moved_from is None else change.moved_from
+    known = change.old_path
     mine: bytes | None = b""
     if isinstance(Disk(root).status(known), os.stat_result):
         mine = read_whole(root / known, LARGEST)

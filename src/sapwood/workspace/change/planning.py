@@ -80,6 +80,11 @@ class Change:
     unmade: str | None = None
 
     @property
+    def old_path(self) -> str:
+        """Where the file is on disk and in the record: under the name that it had."""
+        return self.path if self.moved_from is None else self.moved_from
+
+    @property
     def is_update(self) -> bool:
         """Whether files of the user's are written, moved or removed."""
         moves = self.moved_from is not None and isinstance(self.found, Content)

@@ -17,7 +17,7 @@ from sapwood.workspace.change.staging import (
     checked_data,
     permissions,
 )
-from sapwood.workspace.change.weights import patched_weights
+from sapwood.workspace.change.weights import Goal, patched_weights
 from sapwood.workspace.disk.canonical import LARGEST, Unreadable, raw_hash, with_ends_of
 from sapwood.workspace.disk.durable import is_there, read_stripes
 from sapwood.workspace.disk.scanning import Disk, file_hash
@@ -129,7 +129,7 @@ class Update:
 
     def _merge(self, change: Change) -> Change:
         """Backs the user's notebook up and writes one made of it and the template's."""
-        known = change.path if change.moved_from is None else change.moved_from
+        known = change.old_path
         taken = self._take(change, back_up=False)
         new = wanted(change)
         theirs = checked_data(self._new(change).read(), change.path, new)
@@ -183,7 +183,7 @@ class Update:
 
     def _patch(self, change: Change, taken: Taken) -> bool:
         """Updates weights by a patch, if the template carries one from what is installed."""
-        known = change.path if change.moved_from is None else change.moved_from
+        known = change.old_path
         entry = None if self.record is None else self.record.files.get(known)
         file, new = self._new(change), wanted(change)
         weights = change.policy is Policy.WEIGHTS or file.only is not None
@@ -193,10 +193,9 @@ class Update:
         if name is None:
             return False
         patch = self.template.patches[name]
+        goal = Goal(change.path, new.hash, file.size)
         current, staged = self.places.root / known, self.stage.new_file()
-        made = patched_weights(
-            current, patch, self.stage.new_file(), staged, change.path, new.hash, file.size
-        )
+        made = patched_weights(current, patch, goal, self.stage.new_file(), staged)
         if made is None:
             if raw_hash(read_stripes(current)) != taken.raw:
                 raise ChangedMeanwhile(known)
@@ -232,7 +231,7 @@ class Update:
 
     def _take(self, change: Change, *, back_up: bool = True) -> Taken:
         """Reads the user's file, and backs it up, but for weights that nobody has edited."""
-        path = change.path if change.moved_from is None else change.moved_from
+        path = change.old_path
         if not isinstance(change.found, Content):
             raise InvalidTemplate(f"{path}: expected a file to replace, found none")
         taken = self.stage.take(path, change.found, back_up=False)
@@ -257,8 +256,7 @@ class Update:
         planned = {name for one in changes for name in (one.path, one.moved_from)}
         files = {path: entry for path, entry in before.items() if path not in planned}
         for change in changes:
-            known = change.path if change.moved_from is None else change.moved_from
-            old, new = before.get(known), self._entry(change, kept)
+            old, new = before.get(change.old_path), self._entry(change, kept)
             entry = recorded_after(change, old, new)
             if entry is None:
                 continue

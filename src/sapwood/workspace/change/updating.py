@@ -145,9 +145,9 @@ def make_update(
     """
     for attempt in range(ATTEMPTS):
         plan = plan_request(places, record, template, request)
-        stage = Stage(places)
+        update = Update(places, template, record, Stage(places))
         try:
-            ready = staged(plan, places, template, record, stage, label, now)
+            ready = staged(plan, update, label, now)
             break
         except ChangedMeanwhile as e:
             if attempt + 1 == ATTEMPTS:
@@ -185,17 +185,21 @@ class Staged:
     merges: Mapping[str, Merged]
 
 
-def staged(
-    plan: Plan,
-    places: Places,
-    template: Template,
-    record: Record | None,
-    stage: Stage,
-    label: str,
-    now: datetime,
-) -> Staged:
-    """Stages a plan."""
-    update = Update(places, template, record, stage)
+def staged(plan: Plan, update: Update, label: str, now: datetime) -> Staged:
+    """Stages a plan.
+
+    Args:
+        plan: of the update.
+        update: that nothing was staged of yet.
+        label: of the backup, where the update is for no single module.
+        now: the time.
+
+    Raises:
+        ChangedMeanwhile: a file is not what it was when the update was planned.
+        InvalidTemplate: the template is not, or it is damaged.
+        IoError, OSError: the system refused.
+    """
+    stage = update.stage
     made = dataclasses.replace(plan, changes=tuple(update.add(one) for one in plan.changes))
     after = update.record_after(made.changes, now, whole=plan.module is None)
     named = label if plan.module is None else plan.module.name

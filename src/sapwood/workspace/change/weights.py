@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from sapwood.errors import InvalidTemplate, SourceHashMismatch
@@ -17,25 +18,32 @@ from sapwood.workspace.disk.durable import (
 from sapwood.workspace.template.template import TemplateFile
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Goal:
+    """The version of a file that a patch has to lead to.
+
+    Attributes:
+        path: of the file in the workspace.
+        hash: canonical, of its content.
+        size: of it, bytes; no more are written.
+    """
+
+    path: str
+    hash: str
+    size: int
+
+
 def patched_weights(
-    current: Path,
-    patch: TemplateFile,
-    spool: Path,
-    output: Path,
-    path: str,
-    expected: str,
-    size: int,
+    current: Path, patch: TemplateFile, goal: Goal, spool: Path, output: Path
 ) -> str | None:
     """Makes the new version of a file of weights.
 
     Args:
         current: the version that is installed.
         patch: in the template.
+        goal: the new version.
         spool: free name for a copy of the patch.
         output: free name for the new version, which is durable then.
-        path: of the file in the workspace.
-        expected: canonical hash of the new version.
-        size: bytes of it; no more are written.
 
     Returns:
         'sha256:…' of the new version's bytes; None if the patch was made from another file.
@@ -50,11 +58,11 @@ def patched_weights(
     write_new(spool, patch.stripes())
     try:
         info = models.patch_info(str(spool))
-        if info.format == "tensor" or info.target_size != size:
+        if info.format == "tensor" or info.target_size != goal.size:
             kind = "a tensor" if info.format == "tensor" else "a file"
             raise InvalidTemplate(
-                f"{patch.path}: expected a patch that leads to a file of {size} bytes, found one "
-                f"that leads to {kind} of {info.target_size}; tell the template's author"
+                f"{patch.path}: expected a patch that leads to a file of {goal.size} bytes, found "
+                f"one that leads to {kind} of {info.target_size}; tell the template's author"
             )
         models.apply_patch(str(current), str(spool), str(output))
     except SourceHashMismatch:
@@ -67,11 +75,11 @@ def patched_weights(
         )
     data = read_whole(output, LARGEST)
     raw = raw_hash(read_stripes(output) if data is None else [data])
-    if (raw if data is None else content_hash(data, path)) != expected:
+    if (raw if data is None else content_hash(data, goal.path)) != goal.hash:
         # Of text with CRLF, of which only the template's own file can tell the hash, too.
         raise InvalidTemplate(
-            f"{patch.path}: leads to another version of {path} than the template says; tell its "
-            "author"
+            f"{patch.path}: leads to another version of {goal.path} than the template says; tell "
+            "its author"
         )
     sync([output])
     return raw
