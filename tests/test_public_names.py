@@ -179,7 +179,7 @@ def test_workspaces() -> None:
         *("Finding", "Remedy", "Severity"),
         *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),
         *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
-        *("open_template", "parse_manifest", "plan_changes", "read_manifest"),
+        *("open_template", "parse_manifest", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in workspace.__all__)
     asked = ["module", "config", "replace", "merge", "allow_downgrade"]

@@ -22,8 +22,8 @@ from sapwood.workspace import (
     PolicyRule,
     Rules,
     State,
-    plan_changes,
 )
+from sapwood.workspace.change.planning import plan_changes
 from sapwood.workspace.disk.states import Found, state_of
 from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace.manifest.patterns import Pattern

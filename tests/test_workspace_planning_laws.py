@@ -16,9 +16,8 @@ from sapwood.workspace import (
     PolicyRule,
     Rules,
     State,
-    plan_changes,
 )
-from sapwood.workspace.change.planning import BRINGING, Scope, recorded_after
+from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
 from sapwood.workspace.disk.states import Found
 from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace.manifest.patterns import Pattern

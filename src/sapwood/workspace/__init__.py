@@ -6,11 +6,11 @@
     plan = workspace.plan_update("course-1.1.0.zip")
     outcome = workspace.update("course-1.1.0.zip")
 
-`planning` decides, as pure data; `staging` prepares; `applying` changes files, in one
-transaction. docs/workspaces.md says what a template holds.
+`change.planning` decides, as pure data; `change.staging` prepares; `change.applying` changes
+files, in one transaction. docs/workspaces.md says what a template holds.
 """
 
-from sapwood.workspace.change.planning import Change, plan_changes
+from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
@@ -82,6 +82,5 @@ __all__ = [
     "open_template",
     "parse_course",
     "parse_manifest",
-    "plan_changes",
     "read_manifest",
 ]
