@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from failing_calls import CHANGING, FILLING, LOOKING, calls_of, failing_at, killed_at
+from failing_calls import CHANGING, FILLING, KILLING, LOOKING, calls_of, failing_at, killed_at
 from sapwood.errors import InvalidWorkspace, IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
 from template_folders import Clock, own_files, user_files, write_files, write_template
@@ -98,7 +98,7 @@ def refuses(root: Path) -> bool:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_killed_at_every_call(start: Path, tmp_path: Path) -> None:
     root = copied(start, tmp_path / "course")
-    count = calls_of(partial(restore, root), CHANGING)
+    count = calls_of(partial(restore, root), KILLING)
     assert count > 30
     for at in range(1, count + 1):
         assert killed_at(partial(restore, copied(start, root)), at)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from failing_calls import CHANGING, calls_of, killed_at
+from failing_calls import KILLING, calls_of, killed_at
 from oci_layouts import LAYOUTS
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
@@ -241,7 +241,7 @@ def test_weights_are_one_version_or_the_other_wherever_an_update_is_killed(
         Workspace.open(root).update(new)
 
     shutil.copytree(start, root)
-    count = calls_of(change, CHANGING)
+    count = calls_of(change, KILLING)
     assert count > 30
     for at in range(1, count + 1):
         shutil.rmtree(root)
