@@ -158,7 +158,7 @@ def why_not(change: Change) -> str:
 
 def is_replaceable(change: Change) -> bool:
     """Whether `--replace` is for a file in conflict."""
-    return change.state.value != "blocked" and change.policy.value in {"update", "weights"}
+    return change.action.value == "lay beside" and change.policy.value in {"update", "weights"}
 
 
 def dry_run_lines(plan: Plan) -> list[str]:
