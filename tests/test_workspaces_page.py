@@ -36,6 +36,10 @@ def test_the_manifest_is_one(tmp_path: Path) -> None:
     manifest = parse_manifest(text.encode())
     assert [one.name for one in manifest.modules] == ["04_losses", "05_autograd"]
     assert [one.name for one in manifest.data] == ["digits"]
+    # The file that the page's patch leads to is not at hand, so the template holds another.
+    size = re.search(r"^sha256 = \S+\nsize = 104857600.*\n", text, re.MULTILINE)
+    assert size is not None
+    text = text.replace(size[0], "")
     first = text.replace('version = "1.1.0"            # as', 'version = "1.0.0"  # as')
     migrations = first[first.index("[[migrations]]") : first.index("[[notes]]")]
     first = first.replace(migrations, "")
