@@ -2,82 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Mapping
-from importlib.util import spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from export_templates import AUTOGRAD, DONE, FIRST, LOSSES, SECOND, TEST, write_course
-from sapwood.cli import workspace_cli
-from sapwood.workspace import Finding, Severity, Workspace
+from doctor_case import NOTE, OK, PROBLEM, Case, new_case, one
+from export_templates import AUTOGRAD, DONE, TEST
 from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.doctor.environment import python_version
-from sapwood.workspace.doctor.findings import TEMPLATE
 from sapwood.workspace.doctor.state import LOW, space
-from template_folders import Clock, notebook, own_files, user_files, write_files
-
-OK, NOTE, PROBLEM = Severity.OK, Severity.NOTE, Severity.PROBLEM
-INSTALLED = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A workspace of 1.0.0, the template 1.1.0, and folders that are in Python's path."""
-
-    folder: Path
-    course: Workspace
-
-    @property
-    def root(self) -> Path:
-        return self.course.root
-
-    def template(self, version: str = "1.0.0") -> Path:
-        return self.folder / version
-
-    def found(self, version: str = "1.0.0") -> list[Finding]:
-        """What is no order."""
-        findings = self.course.examine(self.template(version))
-        return [one for one in findings if one.severity is not OK]
-
-    def kinds(self, version: str = "1.0.0") -> list[str]:
-        return [one.kind for one in self.found(version)]
-
-    def run(self, finding: Finding, version: str = "1.0.0") -> int:
-        """Runs the command that a finding names."""
-        assert finding.remedy is not None
-        words = [one for one in finding.remedy.command if one != TEMPLATE]
-        assert words
-        if "reset" in words:
-            words.append("--yes")
-        with contextlib.chdir(self.root):
-            return workspace_cli("tito", self.template(version))([*words, "--quiet"])
+from template_folders import notebook, user_files, write_files
 
 
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    """A workspace in which nothing is wrong."""
-    for version in ("1.0.0", "1.1.0"):
-        write_course(tmp_path / version, version)
-    (tmp_path / "site").mkdir()
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    course, _ = Workspace.init(tmp_path / "course", tmp_path / "1.0.0", clock=Clock())
-    course.export(tmp_path / "1.0.0")
-    made = Case(tmp_path, course)
-    assert made.found() == []
-    return made
-
-
-def one(findings: list[Finding], kind: str) -> Finding:
-    (found,) = (finding for finding in findings if finding.kind == kind)
-    return found
+    return new_case(tmp_path, monkeypatch)
 
 
 def test_all_in_order_is_said_too(case: Case) -> None:
@@ -278,232 +222,6 @@ def test_no_right_to_write(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         found = one(case.found(), "writable")
         assert (found.severity, found.subject) == (PROBLEM, ".course/")
     assert case.kinds() == []
-
-
-def install(site: Path, name: str, version: str, files: Mapping[str, str] | None = None) -> None:
-    """Puts a distribution where Python finds it, as pip would."""
-    shutil.rmtree(site)
-    info = f"{name}-{version}.dist-info"
-    record = "".join(f"{path},,\n" for path in files or {})
-    about = {f"{info}/METADATA": INSTALLED.format(name, version), f"{info}/RECORD": record}
-    write_files(site, {**(files or {}), **about})
-
-
-def test_packages(case: Case) -> None:
-    manifest = case.template() / "sapwood-template.toml"
-    needed = '"twigs>=2", "branches; python_version < \'3\'"'
-    manifest.write_text(manifest.read_text().replace('"numpy>=1.26"', needed))
-    found = one(case.found(), "package")
-    assert (found.subject, found.message) == ("twigs", "not installed; expected twigs>=2")
-    assert found.remedy is not None
-    assert found.remedy.text == f"{sys.executable} -m pip install 'twigs>=2'"
-    site = case.folder / "site"
-    install(site, "twigs", "1.9")
-    assert one(case.found(), "package").message == "1.9 is installed; expected twigs>=2"
-    install(site, "twigs", "broken!")
-    assert one(case.found(), "package").message == "damaged; expected twigs>=2"
-    install(site, "twigs", "2.0rc1")
-    assert one(case.found(), "package").severity is PROBLEM  # before 2
-    install(site, "twigs", "2.1")
-    assert case.kinds() == []
-
-
-def test_an_installed_package_of_the_same_name(case: Case) -> None:
-    site = case.folder / "site"
-    write_files(site, {"leaf/__init__.py": "raise SystemExit\n"})
-    found = one(case.found(), "import")
-    assert (found.severity, found.subject) == (PROBLEM, "leaf")
-    assert found.message == (
-        f"another one is installed: {site}/leaf/__init__.py; where Python starts in the "
-        f"workspace, leaf/__init__.py is imported, by this program {site}/leaf/__init__.py"
-    )
-    assert found.remedy is not None
-    assert found.remedy.text == "remove it or rename it"
-    install(site, "our-leaf", "1.0", {"leaf/__init__.py": ""})
-    found = one(case.found(), "import")
-    assert found.remedy is not None
-    assert found.remedy.text == f"{sys.executable} -m pip uninstall our-leaf"
-    shutil.rmtree(site / "leaf")
-    assert case.kinds() == []
-    write_files(site, {"leaf/__pycache__/left.pyc": "over"})  # loses, wherever Python starts
-    assert case.kinds() == []
-
-
-def test_a_package_without_init_loses(case: Case) -> None:
-    (case.root / "leaf/__init__.py").unlink()
-    found = one(case.found(), "import")
-    assert "leaf/ has no __init__.py" in found.message
-    site = case.folder / "site"
-    write_files(site, {"leaf.py": ""})
-    message = one(case.found(), "import").message
-    assert f"in the workspace, {site}/leaf.py is imported" in message
-    (site / "leaf.py").unlink()
-    assert case.run(found) == 0
-    assert case.kinds() == []
-    shutil.rmtree(case.root / "leaf")
-    found = one(case.found(), "import")
-    assert (found.severity, found.message) == (NOTE, "not in the workspace yet")
-    assert case.run(found) == 0
-    assert case.kinds() == []
-
-
-class Hook:
-    """A finder as editable installations add one."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        return spec_from_file_location(name, self.file) if name == "leaf" else None
-
-
-def test_an_editable_package_of_the_same_name(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_files(case.folder, {"src/leaf/__init__.py": ""})
-    file = case.folder / "src/leaf/__init__.py"
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "meta_path", [*sys.meta_path, Hook(file)])
-        assert str(file) in one(case.found(), "import").message
-    assert case.kinds() == []
-
-
-@pytest.mark.parametrize(
-    ("path", "whose"),
-    [
-        ("random.py", "Python's own"),
-        ("numpy.py", "the package numpy"),
-        ("numpy/__init__.py", "the package numpy"),
-        ("modules/05_autograd/json.py", "Python's own"),
-        ("tests/05_autograd/types.py", "Python's own"),
-    ],
-)
-def test_files_that_shadow_others(case: Case, path: str, whose: str) -> None:
-    write_files(case.root, {path: "raise SystemExit\n"})
-    found = one(case.found(), "shadow")
-    name = path.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")[2]
-    assert (found.severity, found.subject) == (PROBLEM, path)
-    assert found.message == f"is imported as {name}, in place of {whose}"
-    assert found.remedy is not None
-    assert found.remedy.text == "rename it"
-    (case.root / path).rename(case.root / "other.py")
-    assert "shadow" not in case.kinds()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("sys.py", "os.py", "time.py"),  # Python has them before it looks anywhere
-        *("random.txt", "json/data.txt", "numpy/data.csv", "test/data.txt"),
-        *("leaf/random.py", "deep/er/random.py", "leaf.py.bak", "random"),
-    ],
-)
-def test_files_that_shadow_nothing(case: Case, path: str) -> None:
-    write_files(case.root, {path: "raise SystemExit\n"})
-    assert case.kinds() == []
-
-
-def test_the_states_of_exports(case: Case) -> None:
-    module, book = case.root / "leaf/autograd.py", case.root / AUTOGRAD
-    book.write_bytes(notebook(*DONE))
-    found = one(case.found(), "export")
-    assert (found.severity, found.message) == (PROBLEM, f"{AUTOGRAD} was changed since")
-    assert case.run(found) == 0
-    assert case.kinds() == []
-    module.write_bytes(module.read_bytes() + b"extra = 1\n")
-    found = one(case.found(), "export")
-    assert found.message == f"edited by hand; what is to last belongs into {AUTOGRAD}"
-    assert case.run(found) == 0
-    module.write_text("my own\n")
-    assert "not exported" in one(case.found(), "export").message
-    assert case.run(one(case.found(), "export")) == 0
-    assert case.kinds() == []
-    module.unlink()
-    found = one(case.found(), "export")
-    assert (found.severity, found.message) == (NOTE, f"never exported from {AUTOGRAD}")
-    assert case.run(found) == 0
-    assert case.kinds() == []
-
-
-def test_exports_that_cannot_be_made(case: Case) -> None:
-    module, book = case.root / "leaf/autograd.py", case.root / AUTOGRAD
-    good = book.read_bytes()
-    book.write_bytes(notebook(*FIRST, "#| export\n%timeit slope(1)"))
-    found = one(case.found(), "export")
-    assert (found.severity, "cell 4, line 2" in found.message) == (PROBLEM, True)
-    book.write_bytes(good)
-    assert case.run(found) == 0
-    assert case.kinds() == []
-    module.unlink()
-    module.symlink_to(book)
-    found = one(case.found(), "export")
-    assert found.message == "a link is in its place"
-    module.unlink()
-    assert case.run(found) == 0
-    assert case.kinds() == []
-
-
-def test_a_module_that_was_not_begun_needs_no_export(case: Case) -> None:
-    shutil.rmtree(case.root / "leaf")
-    exports = [found for found in case.course.examine(case.template()) if found.kind == "export"]
-    assert {found.severity for found in exports} == {OK}
-    assert {found.message for found in exports} == {
-        f"never exported; {path} is as it was installed" for path in (AUTOGRAD, LOSSES)
-    }
-
-
-def test_a_student_who_is_done_learns_of_the_fix(case: Case) -> None:
-    """Scenario C of the design: the exported code has the fault that the release mends."""
-    (case.root / AUTOGRAD).write_bytes(notebook(*DONE))
-    case.course.export(case.template(), ["05"])
-    assert case.kinds() == []
-    message = "exported code comes from version 1.0.0 of the module; 1.1.0 fixes it (bug fix)"
-    found = one(case.found("1.1.0"), "fix")
-    assert (found.severity, found.subject) == (PROBLEM, "leaf/autograd.py")
-    assert found.message == message
-    # An update does not touch the notebook, so the fault is still there.
-    case.course.update(case.template("1.1.0"))
-    assert case.kinds("1.1.0") == ["fix"]
-    # The student merges, and exports.
-    assert case.run(one(case.found("1.1.0"), "fix"), "1.1.0") == 0
-    assert case.kinds("1.1.0") == ["export"]
-    assert case.run(one(case.found("1.1.0"), "export"), "1.1.0") == 0
-    assert case.kinds("1.1.0") == []
-    exported = (case.root / "leaf/autograd.py").read_text()
-    assert ("return 2 * x" in exported, "def mine" in exported) == (True, True)
-    assert notebook(*DONE) in own_files(case.root, "backups").values()
-
-
-def test_a_fix_that_was_taken_over_by_hand(case: Case) -> None:
-    (case.root / AUTOGRAD).write_bytes(notebook(*DONE))
-    case.course.export(case.template(), ["05"])
-    (case.root / AUTOGRAD).write_bytes(notebook(*SECOND, DONE[-1]))
-    assert case.kinds("1.1.0") == ["update", "export"]
-    case.course.export(case.template("1.1.0"), ["05"])
-    assert case.kinds("1.1.0") == ["update"]
-
-
-def test_a_student_who_exported_what_was_installed_has_the_fix(case: Case) -> None:
-    found = one(case.found("1.1.0"), "fix")
-    assert case.run(found, "1.1.0") == 0  # which updates the module
-    assert case.kinds("1.1.0") == ["update", "export"]
-    assert case.run(one(case.found("1.1.0"), "export"), "1.1.0") == 0
-    assert case.run(one(case.found("1.1.0"), "update"), "1.1.0") == 0
-    assert case.kinds("1.1.0") == []
-    assert b"return 2 * x" in (case.root / "leaf/autograd.py").read_bytes()
-
-
-def test_a_notebook_that_is_gone(case: Case) -> None:
-    (case.root / AUTOGRAD).unlink()
-    missing, gone = case.found()
-    assert (missing.kind, missing.subject) == ("missing", AUTOGRAD)
-    assert (gone.kind, gone.message) == ("export", f"{AUTOGRAD} is not there")
-    assert case.run(gone) == 0
-    assert case.kinds() == []
-
-
-def test_a_release_that_changes_no_exported_code_is_no_fix(case: Case) -> None:
-    book = case.template("1.1.0") / AUTOGRAD
-    book.write_bytes(notebook("# Derivatives, better explained", *FIRST[1:]))
-    assert case.kinds("1.1.0") == ["update"]
 
 
 def test_engine_messages_name_no_program(case: Case) -> None:

@@ -134,11 +134,6 @@ class Workspace:
         """Of the template."""
         return self._places.name
 
-    @property
-    def backups_folder(self) -> Path:
-        """Where backups lie."""
-        return self._places.backups
-
     def record(self) -> Record:
         """What was installed.
 
