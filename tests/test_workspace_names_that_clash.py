@@ -48,6 +48,26 @@ def test_a_workspace_that_got_both_goes_on(old: str, new: str, folder: str, tmp_
     workspace.update(tmp_path / "new")
 
 
+@pytest.mark.parametrize("folder", ["modules", "tests", "generated", "once"])
+@pytest.mark.parametrize("renames", [True, False])
+def test_a_file_that_is_only_spelled_anew_is_not_removed_where_case_is_folded(
+    folder: str, renames: bool, tmp_path: Path
+) -> None:
+    """Where both names lead to one file, as two names of one file do here."""
+    old, new = f"{folder}/Readme.md", f"{folder}/README.md"
+    more = f'[[migrations]]\nversion = "1.1.0"\nrenames = [{{ from = "{old}", to = "{new}" }}]\n'
+    write_template(tmp_path / "old", "1.0.0", {old: "first\n"})
+    write_template(tmp_path / "new", "1.1.0", {new: "second\n"}, more=more if renames else "")
+    workspace, _ = Workspace.init(tmp_path / "w", tmp_path / "old")
+    (workspace.root / new).hardlink_to(workspace.root / old)
+    workspace.update(tmp_path / "new")
+    there = b"second\n" if folder in {"tests", "generated"} else b"first\n"
+    assert user_files(workspace.root)[new] == there
+    assert (workspace.root / old).exists()
+    assert len(workspace.record().files) == 1
+    assert workspace.plan_update(tmp_path / "new").updates == ()
+
+
 @given(st.lists(PATHS, unique=True), st.lists(PATHS, unique=True))
 def test_those_that_clash_are_those_that_clash_alone(paths: list[str], others: list[str]) -> None:
     held: list[str] = []

@@ -15,6 +15,7 @@ from sapwood.workspace.disk.canonical import AS_NOTEBOOK, NOTEBOOK
 from sapwood.workspace.disk.states import Action, Blocked, Content, Found, State, state_of
 from sapwood.workspace.manifest.modules import Module
 from sapwood.workspace.manifest.patches import WHOLE, PatchOnly, Reach
+from sapwood.workspace.manifest.paths import folded
 from sapwood.workspace.manifest.policies import Asked, Policy, Rules, action_for
 
 Entry = TypeVar("Entry")
@@ -135,14 +136,15 @@ def plan_changes(
         one change, under its new name.
     """
     moves = renamed(recorded, found, new, rules.renames)
-    sources = set(moves.values())
+    again = respelled(recorded, found, new)
+    sources = {*moves.values(), *again.values()}
     placed = []
     for path in sorted((recorded.keys() | new.keys()) - sources):
         source = moves.get(path)
         if scope is not None and not scope.holds(path, source):
             continue
         known = path if source is None else source
-        b, c, n = recorded.get(known), found.get(known), new.get(path)
+        b, c, n = recorded.get(again.get(path, known)), found.get(known), new.get(path)
         only = reach.files.get(path)
         if only is not None:
             n = only.content(b)
@@ -208,6 +210,25 @@ def renamed(
         if now in new and old not in new and free and not isinstance(found.get(old), Blocked):
             moves[now] = old
     return moves
+
+
+def respelled(
+    recorded: Mapping[str, Content], found: Mapping[str, Found], new: Mapping[str, Content]
+) -> dict[str, str]:
+    """The old path of each whose spelling alone the template changed, where that is one file.
+
+    On file systems that fold case Readme.md is README.md: to remove the one is to remove the
+    other. The file keeps the name that it has there.
+    """
+    dropped = {folded(path): path for path in recorded.keys() - new.keys()}
+    spelled = {path: dropped.get(folded(path)) for path in new.keys() - recorded.keys()}
+    return {
+        path: old
+        for path, old in spelled.items()
+        if old is not None
+        and isinstance(found.get(path), Content)
+        and found.get(path) == found.get(old)
+    }
 
 
 def mode_changed(recorded: Content | None, found: Found, new: Content | None) -> bool:
