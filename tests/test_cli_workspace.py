@@ -109,6 +109,32 @@ def test_conflicts_have_an_exit_code_of_their_own(session: Session) -> None:
     assert replaced["conflicts"] == 0
 
 
+def test_a_look_ahead_tells_what_leaves_and_what_moves(session: Session) -> None:
+    session.succeed("workspace init 1.0.0 course")
+    moves = f"""
+[[migrations]]
+version = "1.2.0"
+renames = [{{ from = "{MILESTONE}", to = "milestones/cnn.py" }}]
+retired = ["{TEST}"]
+
+[[notes]]
+path = "{MODULE}"
+text = "typo"
+version = "1.2.0"
+"""
+    files: dict[str, str | bytes] = {"milestones/cnn.py": f"{MILESTONE}, first\n", MODULE: "new\n"}
+    write_template(session / "1.2.0", "1.2.0", files, more=moves)
+    check = session.run("workspace update 1.2.0 --folder course --check").stdout.decode()
+    assert f"   {TEST}: no longer in the template\n" in check
+    plan = session.run("workspace update 1.2.0 --folder course --dry-run").stdout.decode()
+    assert plan.splitlines()[1:] == [
+        f"would remove {TEST}",
+        f"would move milestones/cnn.py, from {MILESTONE}",
+        f"would leave {MODULE} (typo): not modified: safe to update",
+        "2 updates, 0 conflicts; nothing was changed",
+    ]
+
+
 def test_status_and_backups(session: Session) -> None:
     session.succeed("workspace init 1.0.0 course")
     root = session / "course"
@@ -141,7 +167,7 @@ def test_status_and_backups(session: Session) -> None:
 
 def test_what_is_wrong_is_said_on_one_line(session: Session) -> None:
     session.succeed("workspace init 1.1.0 course")
-    assert "allow the downgrade" in session.fail("workspace update 1.0.0 --folder course", 2)
+    assert "--allow-downgrade" in session.fail("workspace update 1.0.0 --folder course", 2)
     assert "already" in session.fail("workspace init 1.0.0 course", 2)
     assert "expected a workspace" in session.fail("workspace status --folder 1.0.0", 12)
     assert "no such backup" in session.fail("workspace backups restore x --folder course", 2)

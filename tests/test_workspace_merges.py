@@ -196,6 +196,24 @@ def test_the_command(session: Session) -> None:
     ]
 
 
+def test_who_does_not_merge_is_told_what_waits_and_how(session: Session) -> None:
+    merge = "sapwood workspace update 1.2.0 --folder course --merge"
+    waits = ["Notebooks that both you and the template changed:", f"   {PATH}"]
+    done = session.run("workspace update 1.2.0 --folder course --check")
+    shown = done.stdout.decode().splitlines()
+    assert (done.returncode, shown[1:5]) == (
+        20,
+        ["Available updates:", "   tests/a.ipynb", *waits],
+    )
+    assert shown[-1] == f"Run '{merge}' to merge notebooks by cell."
+    updated = session.succeed("workspace update 1.2.0 --folder course").decode().splitlines()
+    assert f"To merge notebooks by cell, with what you wrote: {merge}" in updated
+    again = session.succeed("workspace update 1.2.0 --folder course --check").decode()
+    assert again.splitlines()[1:] == [*waits, "Nothing to update", shown[-1]]
+    done = session.run("workspace update 1.2.0 --folder course --merge --check")
+    assert "Notebooks that both" not in done.stdout.decode()
+
+
 def test_the_command_for_programs(session: Session) -> None:
     cheat = notebook(SETUP, MINE, edited(TEST, "pass\n"))
     write_files(session / "course", {PATH: cheat})

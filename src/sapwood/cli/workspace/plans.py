@@ -81,6 +81,19 @@ def exit_code(plan: Plan) -> int:
     return UPDATES if plan.updates else 0
 
 
+def mergeable(plan: Plan, arguments: argparse.Namespace) -> list[Change]:
+    """Notebooks that stay the user's although the template changed them, and `--merge` merges."""
+    if arguments.merge:
+        return []
+    return [
+        one
+        for one in plan.changes
+        if one.state.value == "conflict"
+        and one.action.value in {"keep", "lay beside"}
+        and one.path.endswith(".ipynb")
+    ]
+
+
 def moved_name(change: Change) -> str:
     """A file for people."""
     name = printable(change.path)
@@ -122,7 +135,7 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
     lines = [versions(plan), *course_lines(plan.course)]
     if plan.updates:
         lines.append(f"{sign('📝')}Available updates:")
-        lines += [f"   {named(one)}" for one in plan.updates]
+        lines += [f"   {named(one)}{removed(one)}" for one in plan.updates]
     if plan.conflicts:
         lines.append(f"{sign('⚠️ ')}Conflicts:")
         lines += [f"   {named(one)}{why_not(one)}" for one in plan.conflicts]
@@ -130,6 +143,10 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
     if held:
         lines.append("Protected, not modified, safe to update on request:")
         lines += [f"   {named(one)}" for one in held]
+    waiting = mergeable(plan, arguments)
+    if waiting:
+        lines.append("Notebooks that both you and the template changed:")
+        lines += [f"   {named(one)}" for one in waiting]
     if plan.updates or plan.conflicts:
         module = () if plan.module is None else ("--module", number_of(plan.module))
         config = () if arguments.config is None else ("--config", arguments.config)
@@ -148,7 +165,16 @@ def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
             lines.append(f"'{replace}' backs up files in conflict, and takes the template's.")
     else:
         lines.append("Nothing to update")
+    if waiting:
+        lines.append(
+            f"Run '{repeated(arguments, 'update', '--merge')}' to merge notebooks by cell."
+        )
     return lines
+
+
+def removed(change: Change) -> str:
+    """Says of a file that an update takes away that it does; nothing of other files."""
+    return ": no longer in the template" if change.action.value == "remove" else ""
 
 
 def why_not(change: Change) -> str:
@@ -170,10 +196,9 @@ def dry_run_lines(plan: Plan) -> list[str]:
             moved = "move and not update" if change.is_update else "not update"
             lines.append(f"would {moved} {named(change)}{why_not(change)}")
         elif change.is_update or change.is_conflict:
-            moved = " move," if change.moved_from is not None else ""
-            lines.append(f"would{moved} {change.action.value} {named(change)}")
+            lines.append(f"would {would(change)} {named(change)}")
         elif state in LEFT:
-            lines.append(f"would leave {printable(change.path)}: {LEFT[state]}")
+            lines.append(f"would leave {named(change)}: {LEFT[state]}")
         if change.unmerged is not None:
             lines.append(f"   cannot be merged: {printable(change.unmerged)}")
     lines.append(
@@ -181,6 +206,14 @@ def dry_run_lines(plan: Plan) -> list[str]:
         "nothing was changed"
     )
     return lines
+
+
+def would(change: Change) -> str:
+    """What is done about a file, as a verb."""
+    action = change.action.value
+    if change.moved_from is None:
+        return action
+    return "move" if action in {"keep", "adopt"} else f"move, {action}"
 
 
 def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) -> list[str]:
@@ -204,10 +237,16 @@ def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) ->
             reason = f"not modified: '{update}' updates it"
         lines.append(f"{sign('⏭️ ')}Skipped {printable(place)} ({reason})")
     modules = {module.name: module for module, modified in skipped.values() if module and modified}
+    advice = []
+    if mergeable(plan, arguments):
+        merge = repeated(arguments, "update", "--merge")
+        advice.append(f"{sign('💡')}To merge notebooks by cell, with what you wrote: {merge}")
     if modules:
         shown = number_of(next(iter(modules.values()))) if len(modules) == 1 else "NN"
         reset = repeated(arguments, "module reset", module=shown)
-        lines += ["", f"{sign('💡')}To reset a module to latest: {reset}"]
+        advice.append(f"{sign('💡')}To reset a module to latest: {reset}")
+    if advice:
+        lines += ["", *advice]
     if not plan.updates and not plan.conflicts:
         of_what = "this" if plan.module is None else plan.module.name
         lines.append(f"Nothing to update: {of_what} is {plan.to_version}")

@@ -47,7 +47,8 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
     if template.manifest.version < Version(record.template_version) and not allow_downgrade:
         raise InputError(
             f"expected version {record.template_version} of {name} or later, found "
-            f"{template.version}; allow the downgrade if you mean it"
+            f"{template.version}; allow the downgrade if you mean it "
+            "(--allow-downgrade)"
         )
 
 
@@ -71,7 +72,8 @@ def check_versions(
         if entry is not None and Version(entry.version) > template.manifest.version:
             raise InputError(
                 f"{change.path}: expected version {entry.version} or later, which it has, found "
-                f"{template.version}; allow the downgrade if you mean it"
+                f"{template.version}; allow the downgrade if you mean it "
+                "(--allow-downgrade)"
             )
 
 
