@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sapwood import errors
@@ -138,10 +138,16 @@ def from_os_error(error: OSError) -> IoError:
     return ours
 
 
-def exit_codes() -> str:
-    """The list of exit codes, a line each, from the tree of errors."""
+def exit_codes(without: Collection[type[SapwoodError]] = ()) -> str:
+    """The list of exit codes, a line each, from the tree of errors.
+
+    Args:
+        without: errors that the program cannot meet.
+    """
     lines = ["  0    done"]
     for kind in sorted(code_owners(SapwoodError), key=lambda one: one.exit_code):
+        if kind in without:
+            continue
         summary = (kind.__doc__ or kind.__name__).partition("\n")[0].rstrip(".")
         if kind is SapwoodError:
             summary = "Any other error"

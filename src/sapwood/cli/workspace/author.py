@@ -11,7 +11,16 @@ from sapwood.cli.arguments import Parser
 from sapwood.cli.failures import INTERRUPTED, exit_codes
 from sapwood.cli.running import run_command
 from sapwood.cli.workspace.commands import add_commands
+from sapwood.cli.workspace.doctor import PROBLEMS
+from sapwood.cli.workspace.options import CONFLICTS, UPDATES
 from sapwood.cli.workspace.program import Program
+from sapwood.errors import BatchFailed, InvalidJournal, SignatureError
+
+ELSEWHERE = (SignatureError, BatchFailed, InvalidJournal)  # of patches, of which nobody asks here
+FOUND = f"""\
+  {UPDATES}   there are updates, differences, or modules to export
+  {CONFLICTS}   there are conflicts, or something is in the way
+  {PROBLEMS}   the doctor found problems"""
 
 
 def workspace_cli(
@@ -43,7 +52,8 @@ def workspace_cli(
         program = Parser(
             prog=prog,
             description=description or about,
-            epilog=f"exit codes:\n{exit_codes()}\n  {INTERRUPTED:<5}interrupted (^C)\n\n"
+            epilog=f"exit codes:\n{exit_codes(ELSEWHERE)}\n{FOUND}\n"
+            f"  {INTERRUPTED:<5}interrupted (^C)\n\n"
             f"'{prog} COMMAND --help' shows the options of a command, and examples.",
         )
         program.set_defaults(program=bound)
