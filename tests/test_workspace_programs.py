@@ -65,6 +65,30 @@ def test_its_errors_and_help_have_its_name(
     assert capsys.readouterr().out.startswith("tito 1.0.0 (sapwood ")
 
 
+def test_its_help_lists_the_exit_codes_that_it_has(
+    tito: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        tito(["--help"])
+    _, _, listed = capsys.readouterr().out.partition("exit codes:\n")
+    codes = [int(line.split()[0]) for line in listed.partition("\n\n")[0].splitlines()]
+    assert codes == [*range(8), 11, 12, 13, 20, 21, 22, 130]
+
+
+def test_what_is_left_over_is_refused_with_the_help_of_its_own_command(
+    tito: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, command in (
+        (["module", "export", "1", "--dry-run"], "tito module export"),
+        (["status", "x"], "tito status"),
+        (["--no", "status"], "tito"),
+    ):
+        assert tito(words) == 2
+        found = capsys.readouterr().err
+        assert f"unrecognized arguments: {words[0] if command == 'tito' else words[-1]}" in found
+        assert found.endswith(f"see '{command} --help'\n")
+
+
 def test_a_program_whose_distribution_is_not_installed_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
