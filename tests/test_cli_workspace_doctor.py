@@ -49,7 +49,7 @@ def test_a_session_of_exports(session: Session) -> None:
         f"Exported leaf/losses.py from {LOSSES}"
     ]
     assert session.succeed(f"{export} --all --folder mine") == (
-        b"Nothing to export: 2 modules as the notebooks\n"
+        b"Nothing to export: 2 modules up to date\n"
     )
     write_files(session / "mine", {"leaf/losses.py": "mine\n"})
     done = session.run(f"{export} --all --folder mine --check")
@@ -73,8 +73,8 @@ def test_a_session_of_exports(session: Session) -> None:
 
 def test_exports_that_fail(session: Session) -> None:
     export = "workspace module export 1.0.0"
-    assert "expected modules, or --all" in session.fail(f"{export} --folder mine", 2)
-    assert "expected modules, or --all" in session.fail(f"{export} 05 --all --folder mine", 2)
+    assert "expected modules or --all" in session.fail(f"{export} --folder mine", 2)
+    assert "expected modules or --all" in session.fail(f"{export} 05 --all --folder mine", 2)
     assert "04_losses, 05_autograd" in session.fail(f"{export} 06 --folder mine", 2)
     assert "expected a workspace" in session.fail(f"{export} 05", 12)
     write_files(session / "mine", {AUTOGRAD: notebook("1", "#| export\nx = = 1")})

@@ -66,7 +66,7 @@ def add_to(commands: Commands, program: Program) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     if bool(arguments.modules) == arguments.all:
-        raise InputError("expected modules, or --all")
+        raise InputError("expected modules or --all, one of them, as in 'module export 05'")
     workspace = opened(arguments)
     modules = None if arguments.all else arguments.modules
     if arguments.check:
@@ -138,5 +138,5 @@ def done_lines(done: Exported, name: str) -> list[str]:
         lines.append(f"{sign('📦')}{backed_up(done.backup, name)}")
     fresh = sum(one.state.value == "fresh" for one in done.exports)
     if not lines:
-        lines.append(f"Nothing to export: {count(fresh, 'module')} as the notebooks")
+        lines.append(f"Nothing to export: {count(fresh, 'module')} up to date")
     return lines

@@ -115,7 +115,7 @@ def examined_template(
         with system_errors(places.root):
             source = for_workspace(opening, record, None, places)
     except SapwoodError as e:
-        remedy = Remedy("install the template again")
+        remedy = Remedy("check where the template lies, or install it again")
         findings.append(problem("template", places.name, str(e), remedy))
         return None
     if source.manifest.name != places.name:

@@ -81,7 +81,12 @@ def left_over(look: Look, there: list[str]) -> Iterator[Finding]:
     if old:
         named = ", ".join(old[:3]) + (", ..." if len(old) > 3 else "")
         remedy = Remedy("delete what you do not need; nothing does it for you")
-        yield noted("retired", f"{len(old)} files", f"no longer in the template: {named}", remedy)
+        yield noted(
+            "retired",
+            "1 file" if len(old) == 1 else f"{len(old)} files",
+            f"no longer in the template: {named}",
+            remedy,
+        )
 
 
 def laid_beside(look: Look) -> Iterator[Finding]:
