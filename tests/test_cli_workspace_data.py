@@ -193,6 +193,7 @@ def test_a_terminal_sees_a_bar_and_notes_above_it(session: Session) -> None:
         assert code == 0
         assert f"\x1b[2Ksapwood: note: {bad.url('a')}: " in shown  # on a line of its own
         assert "; trying the next\r\n" in shown
+        assert "0/? bytes" not in shown  # of how much is known before anything comes
         assert shown.endswith("\x1b[2K")  # the line is empty again
 
 

@@ -53,6 +53,7 @@ class Bar:
         self._lock = threading.Lock()
         self._closed = False
         self._shown: tuple[Display, TaskID] | None = None
+        self._last: tuple[int, int | None] = 0, None  # done, and of how much
         self._timer = threading.Timer(PATIENCE, self._show)
         self._timer.daemon = True
         self._timer.start()
@@ -60,6 +61,7 @@ class Bar:
     def __call__(self, done: int, total: int) -> None:
         """Moves the bar."""
         with self._lock:
+            self._last = done, total
             if self._shown is not None:
                 display, task = self._shown
                 display.update(task, completed=done, total=total)
@@ -101,4 +103,6 @@ class Bar:
                 redirect_stderr=False,
             )
             display.start()
-            self._shown = display, display.add_task(self._what, total=None)
+            done, total = self._last
+            task = display.add_task(self._what, total=total, completed=done)
+            self._shown = display, task

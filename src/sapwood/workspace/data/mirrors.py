@@ -70,6 +70,7 @@ class FileFetch:
             OSError: it cannot be written.
         """
         failures: list[str] = []
+        self._listener.progress(before, total)
         for url in self._file.urls:
             if failures:
                 self._listener.told(f"{failures[-1]}; trying the next")
