@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ FILES: dict[str, str | bytes] = {
 
 
 def test_the_manifest_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    (text,) = (one for one in blocks("toml") if one.startswith("schema = "))
     manifest = parse_manifest(text.encode())
     assert [one.name for one in manifest.modules] == ["04_losses", "05_autograd"]
     assert [one.name for one in manifest.data] == ["digits"]
@@ -62,6 +65,24 @@ def test_the_program_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     write_template(tmp_path / "template", "1.0.0", {"tests/a.py": "1\n"})
     assert names["main"](["init", str(tmp_path / "course")]) == 0
     assert "Made " in capsys.readouterr().out
+
+
+def test_the_distribution_is_one(tmp_path: Path) -> None:
+    (text,) = (one for one in blocks("toml") if "[build-system]" in one)
+    sources = {
+        "pyproject.toml": text,
+        "src/course/__init__.py": "",
+        "src/course/cli.py": next(one for one in blocks("python") if "workspace_cli(" in one),
+    }
+    write_files(tmp_path / "course", sources)
+    write_template(tmp_path / "course/src/course/template", "1.1.0", {"tests/a.py": "1\n"})
+    wheel = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
+    where = ["--wheel-dir", str(tmp_path), str(tmp_path / "course")]
+    subprocess.run([*wheel, "--no-index", *where], check=True, capture_output=True)
+    (built,) = tmp_path.glob("our_course-1.1.0-*.whl")
+    names = zipfile.ZipFile(built).namelist()
+    assert {"course/cli.py", "course/template/sapwood-template.toml"} <= set(names)
+    assert "course/template/tests/a.py" in names
 
 
 def test_the_course_is_one() -> None:
