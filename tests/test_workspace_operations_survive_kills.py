@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from failing_calls import CHANGING, calls_of, killed_at
+from failing_calls import KILLING, calls_of, killed_at
 from sapwood.workspace import Workspace
 from sapwood.workspace.disk import swapping
 from template_folders import Clock, notebook, own_files, user_files, write_files, write_template
@@ -80,7 +80,7 @@ def test_nothing_is_lost_and_the_next_run_finishes(
         shutil.copytree(start, root)
 
     begin()
-    count = calls_of(lambda: operation(root, tmp_path), CHANGING)
+    count = calls_of(lambda: operation(root, tmp_path), KILLING)
     expected = state(root)
     before = set(user_files(start).values())
     for at in range(1, count + 1):
