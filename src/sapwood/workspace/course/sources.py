@@ -19,7 +19,6 @@ from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import stamp_of
 from sapwood.workspace.record.course import Extra
 from sapwood.workspace.record.places import resolved
-from sapwood.workspace.template.archives import archive_files
 from sapwood.workspace.template.sources import read_below, regular_files
 from sapwood.workspace.template.template import MOST_BYTES, MOST_FILES, TemplateFile
 
@@ -131,6 +130,8 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     Raises:
         InputError, InvalidTemplate, OSError: as `open_course`.
     """
+    from sapwood.workspace.template.archives import archive_files  # brings NumPy
+
     members, close = archive_files(path, FILE_NAME)
     closing.callback(close)
     by_path = {one.path: one for one in members}

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sapwood.errors import InvalidPatch, InvalidWorkspace
-from sapwood.patch.zstd import compress, decompress
 from sapwood.workspace.disk.durable import (
     is_folder,
     make_folder,
@@ -48,6 +47,8 @@ class Blobs:
         Returns:
             What is to be synced.
         """
+        from sapwood.patch.zstd import compress  # brings NumPy, which a look needs not
+
         path = self.path(digest)
         make_folder(path.parent)
         write_new(staged, [compress(data, LEVEL)])
@@ -65,6 +66,8 @@ class Blobs:
             InvalidWorkspace: it is not there, or damaged.
             OSError: it cannot be read.
         """
+        from sapwood.patch.zstd import decompress
+
         path = self.path(digest)
         try:
             frame = read_whole(path, LARGEST_FRAME)

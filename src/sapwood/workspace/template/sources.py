@@ -19,8 +19,6 @@ from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.stamps import stamp_of
 from sapwood.workspace.manifest.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
 from sapwood.workspace.record.places import resolved
-from sapwood.workspace.template.archives import archive_template
-from sapwood.workspace.template.artifacts import layout_template
 from sapwood.workspace.template.descriptors import LAYOUT
 from sapwood.workspace.template.template import (
     MOST_FILES,
@@ -51,6 +49,10 @@ def open_template(source: str | os.PathLike[str]) -> Template:
     folder = folder_of(source)
     if folder is not None:
         return folder_template(folder)
+    # With them come zstd's wrapper and NumPy, which no look at a folder needs.
+    from sapwood.workspace.template.archives import archive_template
+    from sapwood.workspace.template.artifacts import layout_template
+
     if isinstance(source, str) and source.startswith(LAYOUT):
         return layout_template(source.removeprefix(LAYOUT))
     return archive_template(resolved(source))
