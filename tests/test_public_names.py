@@ -191,7 +191,7 @@ def test_workspaces() -> None:
         "update": ["self", "template", *asked],
         "plan_reset": ["self", "template", "module", "allow_downgrade"],
         "reset": ["self", "template", "module", "allow_downgrade"],
-        "differences": ["self", "template", "module", "allow_downgrade"],
+        "differences": ["self", "template", "module", "paths", "allow_downgrade"],
         "exports": ["self", "template", "modules"],
         "export": ["self", "template", "modules", "replace"],
         "examine": ["self", "template"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.workspace.change.applying import changing
-from sapwood.workspace.change.differences import difference_of
+from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
 from sapwood.workspace.change.opening import TemplateSource, sources
 from sapwood.workspace.change.restoring import restore_files
@@ -237,17 +237,29 @@ class Workspace:
         return self._updated(template, request)
 
     def differences(
-        self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
+        self,
+        template: TemplateSource,
+        module: str | None = None,
+        *,
+        paths: Sequence[str] | None = None,
+        allow_downgrade: bool = False,
     ) -> tuple[Difference, ...]:
-        """How the user's files of a module differ from the template's, which `reset` brings.
+        """How the user's files differ from the template's.
 
-        Args, Raises: as of `plan_reset`.
+        Args:
+            template, allow_downgrade: as of `update`.
+            module: to compare what `reset` would change of it; None for all that both have.
+            paths: to compare, from the workspace's folder or from the current one.
+
+        Raises:
+            InputError: the template has no such file; and what `plan_reset` raises.
         """
+        request = Request(module=module, allow_downgrade=allow_downgrade, reset=module is not None)
         with sources(template, None, self.root) as (source, _):
-            chosen = for_workspace(source, installed_record(self._places), None, self._places)
-            plan = self.plan_reset(chosen, module, allow_downgrade=allow_downgrade)
-            shown = [one for one in plan.changes if one.is_update or one.unmade is not None]
-            return tuple(difference_of(one, self.root, chosen) for one in shown)
+            record = installed_record(self._places)
+            chosen = for_workspace(source, record, None, self._places)
+            plan = plan_request(self._places, record, chosen, request)
+            return tuple(differences_in(plan, self.root, chosen, paths))
 
     def _planned(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sapwood.cli.workspace import backups, data, doctor, init, module, status, update
+from sapwood.cli.workspace import backups, data, diff, doctor, init, module, status, update
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
 
-COMMANDS = (init, update, module, status, doctor, data, backups)
+COMMANDS = (init, update, diff, module, status, doctor, data, backups)
 
 
 def add_commands(commands: Commands, program: Program) -> None:

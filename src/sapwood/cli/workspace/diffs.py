@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sapwood.cli.reports import printable
+from sapwood.cli.reports import printable, tell_json
 
 if TYPE_CHECKING:
+    import argparse
+
     from sapwood.workspace import Difference
 
 STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
+
+
+def tell_differences(
+    arguments: argparse.Namespace, command: str, found: Sequence[Difference], what: str
+) -> None:
+    """Prints the result of a command that compares.
+
+    Args:
+        arguments: of it.
+        command: its name, for programs.
+        found: the differences.
+        what: was compared, for people.
+    """
+    if arguments.json:
+        listed = [
+            {
+                "path": one.path,
+                "state": one.state.value,
+                "lines": None if one.lines is None else list(one.lines),
+            }
+            for one in found
+        ]
+        tell_json(arguments, {"command": command, "differences": listed})
+    elif not arguments.quiet and found:
+        show_differences(found)
+    elif not arguments.quiet:
+        print(f"{printable(what)}: no difference")
 
 
 def show_differences(differences: Iterable[Difference]) -> None:

@@ -6,8 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
-from sapwood.cli.reports import printable, tell_json
-from sapwood.cli.workspace.diffs import show_differences
+from sapwood.cli.workspace.diffs import tell_differences
 from sapwood.cli.workspace.options import UPDATES, add_downgrade, add_folder, add_template, opened
 
 if TYPE_CHECKING:
@@ -42,18 +41,5 @@ def run(arguments: argparse.Namespace) -> int:
     found = opened(arguments).differences(
         arguments.template, arguments.module, allow_downgrade=downgrade
     )
-    if arguments.json:
-        listed = [
-            {
-                "path": one.path,
-                "state": one.state.value,
-                "lines": None if one.lines is None else list(one.lines),
-            }
-            for one in found
-        ]
-        tell_json(arguments, {"command": "workspace module diff", "differences": listed})
-    elif not arguments.quiet and found:
-        show_differences(found)
-    elif not arguments.quiet:
-        print(f"{printable(arguments.module)}: no difference")
+    tell_differences(arguments, "workspace module diff", found, arguments.module)
     return UPDATES if found else 0

@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sapwood.errors import InputError
 from sapwood.workspace.change.planning import Change
-from sapwood.workspace.change.results import Difference
+from sapwood.workspace.change.results import Difference, Plan
 from sapwood.workspace.change.texts import shown_text, unified_lines
-from sapwood.workspace.disk.canonical import (
-    LARGEST,
-)
+from sapwood.workspace.disk.canonical import LARGEST
 from sapwood.workspace.disk.durable import read_whole
 from sapwood.workspace.disk.scanning import Disk
+from sapwood.workspace.disk.states import State
+from sapwood.workspace.record.places import path_below
 from sapwood.workspace.template.template import Template
+
+# What both have, and differently.
+DIFFERENT = frozenset({State.OUTDATED, State.MODIFIED, State.CONFLICT, State.COLLISION})
+
+
+def differences_in(
+    plan: Plan, root: Path, template: Template, paths: Sequence[str] | None
+) -> Iterator[Difference]:
+    """How the files of a plan differ from the template's.
+
+    Args:
+        plan: a reset, of which all that it would change counts; or an update.
+        root: of the workspace.
+        template: that it is from.
+        paths: that are asked for, from the root or from the current folder; None for all.
+
+    Raises:
+        InputError: the template has no file of such a path.
+        InvalidTemplate, OSError: something cannot be read.
+    """
+    named = {path_below(root, one) for one in paths or ()}
+    for path in sorted(named - template.files.keys()):
+        raise InputError(f"{path!r:.200}: expected a file of the template")
+    for change in plan.changes:
+        differs = change.state in DIFFERENT
+        if plan.module is not None:
+            differs = change.is_update or change.unmade is not None
+        if differs and (paths is None or change.path in named):
+            yield difference_of(change, root, template)
 
 
 def difference_of(change: Change, root: Path, template: Template) -> Difference:

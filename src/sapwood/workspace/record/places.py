@@ -81,6 +81,19 @@ class Places:
             raise InvalidWorkspace(f"{self.own}: expected a folder; move away what is there")
 
 
+def path_below(root: Path, file: str) -> str:
+    """The path in a folder of a file that is named from there, or from the current folder.
+
+    Args:
+        root: the folder, with links resolved.
+        file: as the user names it.
+    """
+    here = resolved(Path(file).parent) / Path(file).name
+    if not (root / file).exists() and here.is_relative_to(root):
+        return here.relative_to(root).as_posix()
+    return Path(file).as_posix()
+
+
 def resolved(folder: str | os.PathLike[str]) -> Path:
     """A folder's path, with links on the way to it resolved."""
     name: str | bytes = os.fspath(folder)  # bytes, from some
