@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 LONGEST_NAME = 60  # letters
+# Words that stand alone in a cell, on a terminal.
+COLOURS = {
+    "modified": "cyan",
+    "deleted": "yellow",
+    "note": "yellow",
+    "problem": "red",
+    "ok": "green",
+}
 
 
 def shortened(name: str) -> str:
@@ -55,5 +63,5 @@ def show_table(
         right = column in on_the_right
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # names are no markup
+        table.add_row(*(Text(cell, COLOURS.get(cell, "")) for cell in row))  # no markup
     Console().print(table)
