@@ -56,6 +56,7 @@ PATHS = {
     "too deep": "/".join("a" * 65),
     "half a surrogate pair": "tests/\udc80.py",
     "the record's folder": ".course/version.json",
+    "the record of another template": ".novel/version.json",
     "the record's folder, in other letters": ".Course/version.json",
 }
 
@@ -100,7 +101,7 @@ def refused(source: Path, root: Path, match: str | None = None) -> None:
 @pytest.mark.parametrize("case", PATHS)
 def test_paths_are_refused(case: str, tmp_path: Path) -> None:
     path = PATHS[case]
-    private = path.lower().startswith(".course/")
+    private = path.lower().startswith((".course/", ".novel/"))
     assert (fault_of(path) is None) == private
     if "\udc80" not in path:  # which no zip can hold
         refused(zipped(tmp_path, [(path, b"evil")]), tmp_path / "course")

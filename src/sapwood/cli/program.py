@@ -23,6 +23,7 @@ from sapwood.cli import (
 from sapwood.cli.arguments import Parser, Version
 from sapwood.cli.failures import INTERRUPTED, exit_codes
 from sapwood.cli.running import run_command
+from sapwood.cli.workspace.author import FOUND
 
 COMMANDS = (
     *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
@@ -50,7 +51,7 @@ def parser() -> Parser:
     program = Parser(
         prog="sapwood",
         description="Patches from one version of a tensor or model to the next, bit for bit.",
-        epilog=f"exit codes:\n{exit_codes()}\n  {INTERRUPTED:<5}interrupted (^C)\n\n"
+        epilog=f"exit codes:\n{exit_codes()}\n{FOUND}\n  {INTERRUPTED:<5}interrupted (^C)\n\n"
         "'sapwood COMMAND --help' shows the options of a command, and examples.",
     )
     program.add_argument("--version", action=Version, help="print the version and exit")

@@ -18,9 +18,9 @@ from sapwood.errors import BatchFailed, InvalidJournal, SignatureError
 
 ELSEWHERE = (SignatureError, BatchFailed, InvalidJournal)  # of patches, of which nobody asks here
 FOUND = f"""\
-  {UPDATES}   there are updates, differences, or modules to export
-  {CONFLICTS}   there are conflicts, or something is in the way
-  {PROBLEMS}   the doctor found problems"""
+  {UPDATES}   of a workspace: there are updates, differences, or modules to export
+  {CONFLICTS}   of a workspace: there are conflicts, or something is in the way
+  {PROBLEMS}   of a workspace: doctor found problems"""
 
 
 def workspace_cli(

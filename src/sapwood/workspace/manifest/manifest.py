@@ -29,6 +29,8 @@ SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
 MOST_PATTERNS = 1000
+# Of a template of another name, in the same folder: see `record.places`.
+RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
     *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
@@ -281,16 +283,8 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
     listed = list(paths)
     held = frozenset(listed)
     names = [*listed, *patch_only(manifest.patches, held)]
-    private = f".{manifest.name}"
     for path in names:
-        fault = fault_of(path)
-        if fault:
-            raise InvalidTemplate(f"{path!r:.120}: {fault}; rename the file in the template")
-        if folded(path.partition("/")[0]) == private:
-            raise InvalidTemplate(
-                f"{path!r:.120}: lies in {private}/, where workspaces keep their record; "
-                "rename the folder in the template"
-            )
+        check_path(path, f".{manifest.name}")
     clash = clash_among([*names, *(one.to for one in manifest.exports)])
     if clash:
         raise InvalidTemplate(
@@ -318,3 +312,28 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
             raise InvalidTemplate(
                 f"{FILE_NAME}: {old!r:.120} was renamed and is still there; drop one of the two"
             )
+
+
+def check_path(path: str, private: str) -> None:
+    """Sees to it that a file of a template can be installed anywhere.
+
+    Args:
+        path: of it.
+        private: the folder in which workspaces of the template keep their record.
+
+    Raises:
+        InvalidTemplate: it leads outside, cannot be written on every system, or lies where
+            this record does or another template's would.
+    """
+    fault = fault_of(path)
+    if fault:
+        raise InvalidTemplate(f"{path!r:.120}: {fault}; rename the file in the template")
+    if folded(path.partition("/")[0]) == private:
+        raise InvalidTemplate(
+            f"{path!r:.120}: lies in {private}/, where workspaces keep their record; "
+            "rename the folder in the template"
+        )
+    if RECORD_OF_ANOTHER.fullmatch(folded(path)):
+        raise InvalidTemplate(
+            f"{path!r:.120}: has the name of a workspace's record; rename it in the template"
+        )

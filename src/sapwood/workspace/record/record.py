@@ -29,7 +29,10 @@ SCHEMA = 1
 LARGEST = 256 << 20  # bytes of a record, more than 100,000 files take
 HASH = re.compile(r"(?:sha256|notebook):[0-9a-f]{64}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
-REMEDY = "restore the file from a backup of yours, or start a workspace in another folder"
+REMEDY = (
+    "restore the file from a backup of yours, or move it away and make it anew with 'init', "
+    "which keeps your files"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
