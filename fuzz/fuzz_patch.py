@@ -188,8 +188,9 @@ def written(parts: list[bytes]) -> bytes:
 def main() -> None:
     # Here, for the target itself needs none of it.
     import atheris  # type: ignore[import-untyped]
+    from instrumenting import instrument_parsers
 
-    atheris.instrument_all()
+    instrument_parsers()
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
 

@@ -282,8 +282,9 @@ def one_input(data: bytes) -> None:
 def main() -> None:
     # Here, for the target itself needs none of it.
     import atheris  # type: ignore[import-untyped]
+    from instrumenting import instrument_parsers
 
-    atheris.instrument_all()
+    instrument_parsers()
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
 
