@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
-from blend_patches import BlendCase, some_factors
-from patch_cases import words_of_normals
-from payload_cases import Case, element_of, make_case
-from reference_codec import EDGE, ROW
-from reference_prediction import LowRank, predicted
-from reference_tables import RESIDUAL
 from sapwood.tensors import DType
-from strategies import nasty_words, word_type
+from support.blend_patches import BlendCase, some_factors
+from support.patch_cases import words_of_normals
+from support.payload_cases import Case, element_of, make_case
+from support.reference_codec import EDGE, ROW
+from support.reference_prediction import LowRank, predicted
+from support.reference_tables import RESIDUAL
+from support.strategies import nasty_words, word_type
 
 TYPES = (DType.BF16, DType.F16, DType.F32)
 ROWS, COLUMNS = 8, 64

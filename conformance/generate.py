@@ -27,12 +27,18 @@ from blake3 import blake3  # noqa: E402
 from blend_vectors import blend_vectors  # noqa: E402
 from recipe_vectors import recipe_vectors  # noqa: E402
 
-from block_files import block_pair, block_patch  # noqa: E402
-from folder_trees import write_tree  # noqa: E402
-from hostile_patches import BLOCKED_SEGMENTS, FRONTS, PLANES, PREFIXES, SPLICES  # noqa: E402
-from patch_cases import changed, example, words_of_normals  # noqa: E402
-from patch_writer import Parts, parts_of  # noqa: E402
-from payload_cases import (  # noqa: E402
+from sapwood import create_patch, create_patch_from_chunks, inspect_patch, models  # noqa: E402
+from sapwood.codec import Coding  # noqa: E402
+from sapwood.codec.block_types import BLOCK_TYPES  # noqa: E402
+from sapwood.patch.applying import open_patch  # noqa: E402
+from sapwood.tensors import DType  # noqa: E402
+from support.block_files import block_pair, block_patch  # noqa: E402
+from support.folder_trees import write_tree  # noqa: E402
+from support.hostile_folders import BASE, HOSTILE, patch_of  # noqa: E402
+from support.hostile_patches import BLOCKED_SEGMENTS, FRONTS, PLANES, PREFIXES, SPLICES  # noqa: E402
+from support.patch_cases import changed, example, words_of_normals  # noqa: E402
+from support.patch_writer import Parts, parts_of  # noqa: E402
+from support.payload_cases import (  # noqa: E402
     CODINGS,
     CONTEXTS,
     FLOATS,
@@ -42,15 +48,9 @@ from payload_cases import (  # noqa: E402
     make_case,
     some_levels,
 )
-from reference_codec import NONE, ROW  # noqa: E402
-from reference_tables import RESIDUAL, SPARSE, VALUE  # noqa: E402
-from sapwood import create_patch, create_patch_from_chunks, inspect_patch, models  # noqa: E402
-from sapwood.codec import Coding  # noqa: E402
-from sapwood.codec.block_types import BLOCK_TYPES  # noqa: E402
-from sapwood.patch.applying import open_patch  # noqa: E402
-from sapwood.tensors import DType  # noqa: E402
-from strategies import nasty_words, numpy_type, word_type  # noqa: E402
-from test_folder_headers import BASE, HOSTILE, patch_of  # noqa: E402
+from support.reference_codec import NONE, ROW  # noqa: E402
+from support.reference_tables import RESIDUAL, SPARSE, VALUE  # noqa: E402
+from support.strategies import nasty_words, numpy_type, word_type  # noqa: E402
 
 LETTERS = {RESIDUAL: "u", SPARSE: "s", VALUE: "v"}
 NAMES = {RESIDUAL: "residual", SPARSE: "sparse", VALUE: "value"}
@@ -469,7 +469,7 @@ def hostile_payloads(files: tuple[str, bytes], patch: bytes) -> Iterator[Refusal
 
 def refusal(name: str, about: str, base: tuple[str, bytes], patch: bytes) -> Refusal:
     """The case, with what comes of reading it now."""
-    from test_conformance import refused  # the reader that the tests use
+    from support.vector_reading import refused  # the reader that the tests use
 
     stage, error = refused(base[1], patch)
     return Refusal(name, about, base, patch, stage, error)

@@ -18,9 +18,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from generate import in_lines, slug, write  # noqa: E402
 
-from chain_files import BLOCK, Record, backs, chain_of, patches, spans, written  # noqa: E402
-from test_chain_conformance import facts, refused  # noqa: E402
-from test_chain_refuses_damage import FILES, HOSTILE  # noqa: E402
+from support.chain_facts import facts, refused  # noqa: E402
+from support.chain_files import BLOCK, Record, backs, chain_of, patches, spans, written  # noqa: E402
+from support.hostile_chains import FILES, HOSTILE  # noqa: E402
 
 FOLDER = HERE / "chains"
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from blend_patches import coefficient_hex
-from patch_cases import words_of_normals
-from recipe_patches import recipe_parts
-from reference_casting import FIELDS, cast_word
-from reference_given import given
-from reference_prediction import predicted
-from reference_requantised import BYTES, block_of
 from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
-from strategies import nasty_words, numpy_type, word_type
+from support.blend_patches import coefficient_hex
+from support.patch_cases import words_of_normals
+from support.recipe_patches import recipe_parts
+from support.reference_casting import FIELDS, cast_word
+from support.reference_given import given
+from support.reference_prediction import predicted
+from support.reference_requantised import BYTES, block_of
+from support.strategies import nasty_words, numpy_type, word_type
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from sapwood.models.in_place import update as in_place_update
 from sapwood.models.in_place.journal_place import journal_path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-resealed = importlib.import_module("journal_writer").resealed
+resealed = importlib.import_module("support.journal_writer").resealed
 
 BASE = np.random.default_rng(1).integers(0x3000, 0x3400, 3000, dtype=np.uint16).tobytes()
 TARGET = BASE[2000:] + BASE[:1500] + b"new"

@@ -26,17 +26,19 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import chain_files  # noqa: E402 (the path to it comes first)
-import coreml_files  # noqa: E402
-import gguf_files  # noqa: E402
-import hdf5_files  # noqa: E402
-import onnx_files  # noqa: E402
-import tflite_files  # noqa: E402
-from model_files import layer, safetensors_file, stacked, tuned, weights  # noqa: E402
-from sapwood.models import create_patch  # noqa: E402
+from sapwood.models import create_patch  # noqa: E402 (the path comes first)
 from sapwood.tensors import DType  # noqa: E402
 from sapwood.trust import serialise_detached, sign_detached  # noqa: E402
-from zip_files import Item, archive  # noqa: E402
+from support import (  # noqa: E402
+    chain_files,
+    coreml_files,
+    gguf_files,
+    hdf5_files,
+    onnx_files,
+    tflite_files,
+)
+from support.model_files import layer, safetensors_file, stacked, tuned, weights  # noqa: E402
+from support.zip_files import Item, archive  # noqa: E402
 
 MOST = 16 << 10  # bytes of a file; fuzzers change small ones sooner
 
