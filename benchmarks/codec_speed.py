@@ -24,9 +24,9 @@ import numpy as np
 
 import sapwood
 from safetensors_layout import tensor_places
-from sapwood.codec.chunk import Bytes
-from sapwood.patch.applying import chunk_jobs
-from sapwood.patch.chunks import decode
+from sapwood.content.content import Bytes
+from sapwood.patch.applying.chunks import decode
+from sapwood.patch.applying.decoding import chunk_jobs
 
 
 def weights(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:

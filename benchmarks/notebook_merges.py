@@ -29,7 +29,7 @@ import nbformat
 from nbdime.merging.notebooks import merge_notebooks
 from nbdime.nbmergeapp import _build_arg_parser
 
-from sapwood.workspace.notebooks import merge_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
 
 CELLS = 12
 IDS = ("carried", "random")  # from one build to the next

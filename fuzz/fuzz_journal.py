@@ -19,8 +19,8 @@ import numpy as np
 
 from sapwood import models
 from sapwood.errors import SapwoodError
-from sapwood.models.in_place import update as in_place_update
-from sapwood.models.in_place.journal_place import journal_path
+from sapwood.models.applying.in_place import update as in_place_update
+from sapwood.models.applying.in_place.journal_place import journal_path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 resealed = importlib.import_module("support.journal_writer").resealed

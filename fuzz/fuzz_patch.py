@@ -19,12 +19,12 @@ from blake3 import blake3
 
 from sapwood import Patch, apply_patch, create_patch, inspect_patch
 from sapwood.codec.block_types import BLOCK_TYPES
+from sapwood.content import zstd
 from sapwood.errors import SapwoodError
-from sapwood.patch import zstd
-from sapwood.patch.building import Builder, Options
-from sapwood.patch.format import BaseRange, FileDigest
-from sapwood.patch.planes import decode_planes
-from sapwood.patch.sources import SegmentSource
+from sapwood.patch.applying.planes import decode_planes
+from sapwood.patch.format.front import BaseRange, FileDigest
+from sapwood.patch.making.building import Builder, Options
+from sapwood.patch.making.segments import SegmentSource
 from sapwood.patch.tensor import tensor_header
 from sapwood.prediction.payload import decode_factors
 from sapwood.tensors import DType, TensorSpec

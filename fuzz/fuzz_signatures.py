@@ -17,9 +17,9 @@ from typing import TypeVar
 import numpy as np
 from fuzz_patch import refused
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.models import create_patch
-from sapwood.patch.format import PREAMBLE
+from sapwood.patch.format.front import PREAMBLE
 from sapwood.trust import (
     Policy,
     Signature,

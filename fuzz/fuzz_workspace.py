@@ -21,7 +21,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sapwood.documents.paths import fault_of
 from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
+from sapwood.package.archives import archive_template
+from sapwood.package.canonical import Unreadable, content_hash
+from sapwood.package.manifest.manifest import parse_manifest
 from sapwood.workspace import (
     Content,
     Course,
@@ -32,14 +36,10 @@ from sapwood.workspace import (
     parse_course,
 )
 from sapwood.workspace.change.texts import shown_text, unified_lines
-from sapwood.workspace.disk.canonical import Unreadable, content_hash
 from sapwood.workspace.exporting.code import exported_module, is_untouched
-from sapwood.workspace.manifest.manifest import parse_manifest
-from sapwood.workspace.manifest.paths import fault_of
-from sapwood.workspace.notebooks import merge_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
 from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
 from sapwood.workspace.record.record import parse_record
-from sapwood.workspace.template.archives import archive_template
 
 MANIFEST = b"""schema = 1
 name = "course"

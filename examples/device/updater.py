@@ -28,7 +28,7 @@ from sapwood.errors import (
     SignatureError,
     VerificationError,
 )
-from sapwood.models.slots import Slots
+from sapwood.models.applying.slots import Slots
 
 
 class Commands:

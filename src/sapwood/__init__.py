@@ -53,7 +53,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that exists
         if name == "models":
             return importlib.import_module("sapwood.models")
         if name == "__version__":
-            value = importlib.import_module("sapwood.patch.version").RELEASE
+            value = importlib.import_module("sapwood.patch.format.version").RELEASE
         else:
             value = getattr(importlib.import_module("sapwood.patch"), name)
         globals()[name] = value

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 
 from sapwood.cli.prediction_words import prediction_facts, prediction_words
-from sapwood.patch.format import (
+from sapwood.patch.format.front import (
     BaseRange,
     BlendEntry,
     CastEntry,

@@ -13,8 +13,8 @@ from blake3 import blake3
 import sapwood
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models.folders.finding import files_below
-from sapwood.patch.parsing import parse_front
+from sapwood.files.walking import files_below
+from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session
 
 KINDS = ["npy", "safetensors"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.cli import workspace_cli
-from sapwood.models.remote.file import HEAD
+from sapwood.fetching.http import HEAD
 from support.cli_session import PROGRAM, Session
 from support.data_templates import CONTENT, entry, kept, template_with
 from support.http_servers import (

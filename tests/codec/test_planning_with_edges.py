@@ -25,9 +25,11 @@ from sapwood.codec import (
     plan_tensors,
     survey_tensor,
 )
-from sapwood.codec.chunk import INLINE, STILL, Bytes, Levelling, settled
+from sapwood.codec.chunk import INLINE, STILL, Levelling, settled
 from sapwood.codec.local import plan_locally
-from sapwood.codec.survey import joined, sample_ranges
+from sapwood.codec.survey import sample_ranges
+from sapwood.content.content import Bytes
+from sapwood.content.parts import joined
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
 

@@ -11,7 +11,7 @@ import pytest
 
 from sapwood import inspect_patch
 from sapwood.codec import Coding
-from sapwood.patch.applying import open_patch
+from sapwood.patch.applying.opening import open_patch
 from sapwood.tensors import DType
 from support.places import CONFORMANCE
 from support.vector_reading import applied, refused

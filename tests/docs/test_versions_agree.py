@@ -6,8 +6,8 @@ import re
 import tomllib
 
 import sapwood
-from sapwood.patch.format import MAGIC, MAJOR, VERSION
-from sapwood.patch.version import RELEASE, WRITER
+from sapwood.patch.format.front import MAGIC, MAJOR, VERSION
+from sapwood.patch.format.version import RELEASE, WRITER
 from support.model_files import patched
 from support.places import ROOT, SPEC
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from sapwood import models
-from sapwood.models.in_place import update as in_place_update
+from sapwood.models.applying.in_place import update as in_place_update
 from support.in_place_pairs import NEW, OLD
 from support.model_files import patched, safetensors_file, tuned
 from support.places import EXAMPLES

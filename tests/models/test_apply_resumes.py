@@ -16,8 +16,8 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import InputError, IoError, SapwoodError, SourceHashMismatch, TargetHashMismatch
-from sapwood.models.kept import beside
-from sapwood.patch.parsing import parse_front
+from sapwood.files.kept import beside
+from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session
 from support.model_files import patched, safetensors_file, tuned, weights
 from support.wrong_digests import BASE as OTHER_BASE

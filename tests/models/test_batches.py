@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sapwood.errors import InputError
 from sapwood.models.batches import Batch, Pair, Stopped, divided, folders_for
-from sapwood.patch.building import Progress
+from sapwood.progress import Progress
 
 
 def pairs(sizes: list[int]) -> list[Pair]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sapwood import models
 from sapwood.errors import IoError
 from sapwood.models import Measures, ModelDiff, TensorDiff
-from sapwood.models.distances import PIECE, bits_of, steps_between, values_of
+from sapwood.models.comparing.distances import PIECE, bits_of, steps_between, values_of
 from sapwood.tensors.dtypes import DType
 from support.model_files import layer, safetensors_file, weights
 from support.strategies import NUMPY_TYPES

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, IoError
-from sapwood.models.fingerprints import BLOCK, BLOCKS, HEADER, TAIL, WHOLE, block_offsets
+from sapwood.models.comparing.fingerprints import BLOCK, BLOCKS, HEADER, TAIL, WHOLE, block_offsets
 from support.model_files import layer, patched, safetensors_file, stacked, tuned, weights
 from support.places import SPEC
 

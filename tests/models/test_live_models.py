@@ -19,7 +19,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
-from sapwood.models.live import Live, write_live
+from sapwood.models.applying.live import Live, write_live
 from sapwood.tensors import DType, view
 from support.loaded_models import (
     BASE,

@@ -25,8 +25,8 @@ from sapwood.errors import (
 )
 from sapwood.modelfile import open_model
 from sapwood.models import PatchedModel
-from sapwood.patch.applying import open_patch
-from sapwood.patch.format import BlendEntry
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.front import BlendEntry
 from sapwood.tensors import DType, view
 from support.loaded_models import (
     BASE,

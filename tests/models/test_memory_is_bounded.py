@@ -17,8 +17,8 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import SapwoodError
-from sapwood.patch.parsing import parse_front
-from sapwood.patch.serialising import serialise_front
+from sapwood.patch.format.parsing import parse_front
+from sapwood.patch.format.serialising import serialise_front
 from support.model_files import patched, safetensors_file
 
 SIZE = 256 << 20  # bytes of the model

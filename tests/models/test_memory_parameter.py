@@ -16,13 +16,14 @@ import pytest
 
 from sapwood import models
 from sapwood.codec import Coding
+from sapwood.content.zstd import compress, window_of
 from sapwood.errors import InputError, LimitExceeded
-from sapwood.models.memory import FITTING, LEAST, crossing, file_ends, fitting_threads
-from sapwood.patch.applying import OpenPatch, decode_chunks, open_patch
-from sapwood.patch.format import GivenFactors, Matrix
-from sapwood.patch.predictors import blend_factors
-from sapwood.patch.scratch import decoding_memory
-from sapwood.patch.zstd import compress, window_of
+from sapwood.models.receiving.memory import FITTING, LEAST, crossing, file_ends, fitting_threads
+from sapwood.patch.applying.decoding import decode_chunks
+from sapwood.patch.applying.opening import OpenPatch, open_patch
+from sapwood.patch.applying.predictors import blend_factors
+from sapwood.patch.applying.scratch import decoding_memory
+from sapwood.patch.format.front import GivenFactors, Matrix
 from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

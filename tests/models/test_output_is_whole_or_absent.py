@@ -25,7 +25,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     TruncatedPatch,
 )
-from sapwood.patch.format import Limits
+from sapwood.limits import Limits
 from support.child_processes import run_child
 from support.model_files import patched, safetensors_file, tuned
 from support.wrong_digests import (

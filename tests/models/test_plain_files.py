@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.patch.parsing import parse_preamble
-from sapwood.patch.zstd import compress
+from sapwood.content.zstd import compress
+from sapwood.patch.format.parsing import parse_preamble
 from sapwood.tensors.dtypes import DType
 from support.model_files import (
     FRONT,

@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 
 from sapwood import create_patch, models
 from sapwood.errors import InputError, InvalidPatch
-from sapwood.models.offers import chain_offers, file_offer, file_sha256, held_versions, patch_offer
-from sapwood.models.routes import MOST_WEIGHED, By, Offer, Route, RoutePlan, plan_route
+from sapwood.models.chains.offers import (
+    chain_offers,
+    file_offer,
+    file_sha256,
+    held_versions,
+    patch_offer,
+)
+from sapwood.models.chains.routes import MOST_WEIGHED, By, Offer, Route, RoutePlan, plan_route
 from support.chain_files import chain_of, patch_between, versions
 
 A, B, C, D, E = (bytes([i]) * 32 for i in range(5))

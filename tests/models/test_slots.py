@@ -18,7 +18,7 @@ from sapwood.errors import (
     SignatureError,
     SourceHashMismatch,
 )
-from sapwood.models.slots import Slots
+from sapwood.models.applying.slots import Slots
 from support.in_place_pairs import PAIRS, patch_of
 
 BASE, TARGET = PAIRS["a longer header"]

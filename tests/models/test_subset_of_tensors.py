@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, SapwoodError, SignatureError, SourceHashMismatch
-from sapwood.models.remote.file import HEAD
-from sapwood.patch.parsing import parse_front
+from sapwood.fetching.http import HEAD
+from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors import DType
 from support.cli_session import Session
 from support.gguf_files import model as gguf_model

@@ -13,7 +13,7 @@ import sapwood
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.models import PatchInfo, PatchStats, PatchVerification
-from sapwood.patch.parsing import parse_front
+from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors.dtypes import DType
 from support.model_files import layer, patched, safetensors_file, tuned, weights
 

@@ -21,7 +21,7 @@ from sapwood.errors import (
     SapwoodError,
     SourceHashMismatch,
 )
-from sapwood.patch.format import Limits
+from sapwood.limits import Limits
 from sapwood.prediction.payload import decode_factors, encode_factors, payload_row
 from sapwood.tensors import DType
 from support.blend_patches import BlendCase, some_factors

@@ -10,9 +10,10 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.codec.chunk import Bytes
-from sapwood.patch import contents
-from sapwood.patch.contents import EndToEnd, blake3_digest, stripes
+from sapwood.content import parts as contents
+from sapwood.content.content import Bytes
+from sapwood.content.digests import blake3_digest
+from sapwood.content.parts import EndToEnd, stripes
 
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.data())

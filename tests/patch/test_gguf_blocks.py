@@ -15,10 +15,11 @@ from sapwood import Patch, apply_patch, apply_patch_to_chunks, errors, models
 from sapwood.codec import Coding
 from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.chunk import EDGE_CONTEXTS
+from sapwood.limits import Limits
 from sapwood.modelfile.ggml_types import GGML_TYPES
-from sapwood.patch.format import Limits, Segment
-from sapwood.patch.parsing import parse_front
-from sapwood.patch.planes import plane_payloads
+from sapwood.patch.applying.planes import plane_payloads
+from sapwood.patch.format.front import Segment
+from sapwood.patch.format.parsing import parse_front
 from support.block_files import block_pair, block_patch
 from support.cli_session import Session
 from support.gguf_files import gguf

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, errors, inspect_patch
 from sapwood.codec import Coding
-from sapwood.patch import zstd
-from sapwood.patch.applying import open_patch
-from sapwood.patch.format import Limits
-from sapwood.patch.splice import decode_splice
+from sapwood.content import zstd
+from sapwood.limits import Limits
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.applying.splice import decode_splice
 from support.hostile_patches import FRONTS, PREFIXES, SPLICES, splice
 from support.patch_cases import Example, example, inline_example
 from support.patch_writer import PREAMBLE, canonical, parts_of

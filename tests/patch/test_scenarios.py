@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from sapwood import Patch, apply_patch, create_patch, errors, inspect_patch
-from sapwood.patch.pipeline import MOST_THREADS, thread_count
+from sapwood.limits import MOST_THREADS, thread_count
 from sapwood.tensors import DType
 from support.patch_cases import changed, words_of_normals
 

@@ -6,8 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.patch.matching import Copy, find_copies
-from sapwood.patch.splice import LONG, decode_splice, encode_splice, packed, splice_content
+from sapwood.patch.applying.splice import decode_splice
+from sapwood.patch.format.copies import Copy
+from sapwood.patch.making.matching import find_copies
+from sapwood.patch.making.splice import LONG, encode_splice, packed, splice_content
 
 BASE = np.random.default_rng(1).integers(0, 256, 4000, np.uint8)
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from sapwood import models
-from sapwood.models import creating
-from sapwood.patch.choosing import factors_entry
-from sapwood.patch.serialising import factors_fields
+from sapwood.models.making import creating
+from sapwood.patch.format.serialising import factors_fields
+from sapwood.patch.making.choosing import factors_entry
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.payload import encode_factors
 from sapwood.tensors import DType

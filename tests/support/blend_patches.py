@@ -12,8 +12,8 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from sapwood import create_patch
-from sapwood.patch.choosing import factors_entry
-from sapwood.patch.serialising import factors_fields
+from sapwood.patch.format.serialising import factors_fields
+from sapwood.patch.making.choosing import factors_entry
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.payload import encode_factors
 from sapwood.tensors import DType

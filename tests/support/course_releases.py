@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sapwood.workspace.disk.locking import locked_in_turn
+from sapwood.files.locks import locked_in_turn
 from support.places import EXAMPLES
 
 COURSE = EXAMPLES / "course"

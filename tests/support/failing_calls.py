@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sapwood.workspace.disk import swapping
+from sapwood.files import exchange as swapping
 
 # What changes what others see of the disk: of `write` half is done before a kill. Whoever is
 # killed before a sync leaves what they leave when they are killed before the call after it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sapwood import models
-from sapwood.patch.file_lists import MOST_FILES
+from sapwood.files.trees import MOST_FILES
 from support.folder_trees import write_tree
 from support.patch_writer import Parts
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sapwood.patch import zstd
-from sapwood.patch.splice import put_varint
+from sapwood.content import zstd
+from sapwood.patch.making.splice import put_varint
 from support.patch_writer import Parts, canonical
 
 

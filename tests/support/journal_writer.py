@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from sapwood.models.in_place.journal_format import HEAD, RECORD, SLOT
+from sapwood.models.applying.in_place.journal_format import HEAD, RECORD, SLOT
 
 
 def resealed(data: bytes) -> bytes:

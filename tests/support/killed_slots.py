@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from sapwood.errors import InputError
-from sapwood.models.slots import Slots
+from sapwood.models.applying.slots import Slots
 from support.kills import Kill, finishes
 
 BASE, TARGET = Path("base").read_bytes(), Path("target").read_bytes()

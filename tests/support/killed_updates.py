@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sapwood import models
-from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_locally
-from sapwood.models.in_place import undoing
-from sapwood.models.in_place import update as in_place_update
+from sapwood.content.content import Bytes
+from sapwood.models.applying.in_place import undoing
+from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.tensors import DType
 from support.kills import Kill, finishes
 

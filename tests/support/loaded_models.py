@@ -10,11 +10,11 @@ from unittest import mock
 import torch
 
 from sapwood import models
-from sapwood.codec.chunk import Bytes
-from sapwood.models.folders import segments as folder_segments
-from sapwood.models.regions import plain_segments
-from sapwood.models.segments import file_segments
-from sapwood.patch.sources import SegmentSource
+from sapwood.content.content import Bytes
+from sapwood.models.making import folder_segments
+from sapwood.models.making.regions import plain_segments
+from sapwood.models.making.segments import file_segments
+from sapwood.patch.making.segments import SegmentSource
 from sapwood.tensors import view
 from support.model_files import Tensors, layer, safetensors_file, stacked, tuned
 from support.patch_writer import parts_of

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from sapwood.content.zstd import compress
 from sapwood.errors import InvalidTemplate
-from sapwood.patch.zstd import compress
 from sapwood.workspace import Workspace
 from support.template_folders import user_files
 

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from sapwood import models
-from sapwood.models.files import Source
+from sapwood.files.sources import Source
 from support.template_folders import write_template
 
 MODEL, PATCH, OTHER = "weights/encoder.safetensors", "patches/encoder.ttp", "tests/a.py"

@@ -12,7 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from sapwood.patch import zstd
+from sapwood.content import zstd
 
 PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
 MAGIC = b"\x89TTP\r\n\x1a\n"

@@ -11,7 +11,7 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood import models
-from sapwood.patch.applying import open_patch
+from sapwood.patch.applying.opening import open_patch
 from sapwood.tensors import DType
 from support.patch_writer import Parts, parts_of
 

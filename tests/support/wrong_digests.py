@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.patch.format import Front
-from sapwood.patch.parsing import parse_front
-from sapwood.patch.serialising import serialise_front
+from sapwood.patch.format.front import Front
+from sapwood.patch.format.parsing import parse_front
+from sapwood.patch.format.serialising import serialise_front
 from support.model_files import layer, patched, safetensors_file, tuned, weights
 
 OLD = layer(1) | {"big": weights(3, (512, 256))}

@@ -29,8 +29,8 @@ from sapwood.errors import (
     SourceHashMismatch,
     VerificationError,
 )
-from sapwood.models.signing import check_same
-from sapwood.patch.applying import open_patch
+from sapwood.models.receiving.demands import check_same
+from sapwood.patch.applying.opening import open_patch
 from sapwood.trust import ed25519
 from support.patch_writer import canonical, parts_of
 from support.places import SPEC

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.workspace.disk import canonical
-from sapwood.workspace.disk.canonical import content_hash, unix_ends, with_ends_of
+from sapwood.content.digests import raw_hash
+from sapwood.package import canonical
+from sapwood.package.canonical import content_hash, unix_ends, with_ends_of
 from support.template_folders import notebook
 
 BOOK = notebook("x = 1\nprint(x)\n", "y = 2\n")
@@ -80,13 +81,13 @@ def test_notebooks_that_differ(case: str) -> None:
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_notebooks_that_cannot_be_read_count_by_their_bytes(case: str) -> None:
     data = UNREADABLE[case]
-    assert book_hash(data) == canonical.raw_hash([data])
+    assert book_hash(data) == raw_hash([data])
     assert book_hash(data + b" ") != book_hash(data)
 
 
 def test_a_notebook_of_too_many_values_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canonical, "MOST_VALUES", 10)
-    assert book_hash(BOOK) == canonical.raw_hash([BOOK])
+    assert book_hash(BOOK) == raw_hash([BOOK])
 
 
 def test_no_file_can_be_taken_for_the_notebook_that_it_reduces() -> None:
@@ -97,7 +98,7 @@ def test_no_file_can_be_taken_for_the_notebook_that_it_reduces() -> None:
 @given(st.binary(max_size=50))
 def test_the_hash_of_what_has_no_windows_ends_is_the_sha256(data: bytes) -> None:
     if b"\r\n" not in data:
-        assert content_hash(data, "a") == canonical.raw_hash([data])
+        assert content_hash(data, "a") == raw_hash([data])
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))))

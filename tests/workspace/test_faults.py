@@ -21,9 +21,9 @@ from sapwood.errors import (
     UnsupportedWorkspace,
     WorkspaceBusy,
 )
+from sapwood.files.locks import locked
 from sapwood.workspace import Action, Blocked, State, Workspace
 from sapwood.workspace.change import applying, staging
-from sapwood.workspace.disk.locking import locked
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.record.journal import Step
 from sapwood.workspace.record.places import Places

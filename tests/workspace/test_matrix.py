@@ -12,6 +12,8 @@ import itertools
 import pytest
 from packaging.version import Version
 
+from sapwood.documents.patterns import Pattern
+from sapwood.package.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace import (
     Action,
     Blocked,
@@ -24,8 +26,6 @@ from sapwood.workspace import (
 )
 from sapwood.workspace.change.planning import plan_changes
 from sapwood.workspace.disk.states import Found, state_of
-from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
-from sapwood.workspace.manifest.patterns import Pattern
 from support.places import GOLDEN
 
 TABLE = GOLDEN / "workspace_matrix.txt"

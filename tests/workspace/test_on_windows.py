@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sapwood.workspace.disk import durable
+from sapwood.files import durable
 
 
 class Scanned:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sapwood.files import exchange as swapping
 from sapwood.workspace import Workspace
-from sapwood.workspace.disk import swapping
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.template_folders import (
     Clock,

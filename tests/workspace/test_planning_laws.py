@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from sapwood.documents.patterns import Pattern
+from sapwood.package.manifest.patches import PatchOnly, Reach, Target
 from sapwood.workspace import (
     Action,
     Blocked,
@@ -17,11 +19,9 @@ from sapwood.workspace import (
     Rules,
     State,
 )
+from sapwood.workspace.change.actions import Asked
 from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
 from sapwood.workspace.disk.states import Found
-from sapwood.workspace.manifest.patches import PatchOnly, Reach, Target
-from sapwood.workspace.manifest.patterns import Pattern
-from sapwood.workspace.manifest.policies import Asked
 
 PATHS = st.sampled_from(["a/1", "a/2", "b/1", "b/2", "c", "d"])
 CONTENT = st.builds(Content, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans())

@@ -10,8 +10,8 @@ import pytest
 
 from sapwood.cli import workspace_cli
 from sapwood.errors import InputError, InvalidTemplate
+from sapwood.package.manifest.modules import find_module
 from sapwood.workspace import Module, Workspace, parse_manifest, read_manifest
-from sapwood.workspace.manifest.modules import find_module
 from support.template_folders import user_files, write_files, write_template
 
 Main = Callable[[Sequence[str] | None], int]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sapwood.files import durable
+from sapwood.files import exchange as swapping
 from sapwood.workspace import Workspace
-from sapwood.workspace.disk import durable, swapping
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
 OLD: dict[str, str | bytes] = {"tests/a.py": "a, first\n", "tests/gone.py": "gone\n"}

@@ -29,8 +29,8 @@ from hypothesis.stateful import (
 )
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
+from sapwood.package.canonical import content_hash
 from sapwood.workspace import Action, Change, Content, Severity, Workspace, open_template
-from sapwood.workspace.disk.canonical import content_hash
 from support.failing_calls import CHANGING, failing_at
 from support.template_folders import (
     Clock,

@@ -19,7 +19,7 @@ import pytest
 
 from sapwood.errors import IoError, WorkspaceBusy
 from sapwood.workspace import Workspace
-from sapwood.workspace.notebooks import merge_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
 from support.failing_calls import (
     CHANGING,
     FILLING,

@@ -12,6 +12,6 @@ What every command keeps to:
 """
 
 from sapwood.cli.program import main
-from sapwood.cli.workspace import workspace_cli
+from sapwood.cli.workspace.author import workspace_cli
 
 __all__ = ["main", "workspace_cli"]

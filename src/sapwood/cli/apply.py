@@ -15,7 +15,7 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.patch.format import Header
+    from sapwood.patch.format.front import Header
     from sapwood.trust import Accepted
 
 DESCRIPTION = """\
@@ -182,12 +182,11 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import downloaded, output, read_patch_and_bases, shown_name
-    from sapwood.models.memory import fitting_threads, within
-    from sapwood.models.signing import Demands, check_same
+    from sapwood.limits import DEFAULT_LIMITS, thread_count
+    from sapwood.models.receiving.demands import Demands, check_same
+    from sapwood.models.receiving.memory import fitting_threads, within
     from sapwood.patch import Patch
-    from sapwood.patch.applying import open_patch
-    from sapwood.patch.format import DEFAULT_LIMITS
-    from sapwood.patch.pipeline import thread_count
+    from sapwood.patch.applying.opening import open_patch
 
     out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
     trust = trust_options(arguments)

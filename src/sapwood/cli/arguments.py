@@ -64,7 +64,7 @@ class Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Prints it and exits."""
-        from sapwood.patch.version import RELEASE
+        from sapwood.patch.format.version import RELEASE
 
         print(f"{parser.prog} {RELEASE}")
         parser.exit()

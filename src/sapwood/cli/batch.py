@@ -24,7 +24,7 @@ from sapwood.models.batches import (
     pair_files,
     pair_patches,
 )
-from sapwood.patch.building import Progress
+from sapwood.progress import Progress
 
 WORDS = {"create": "creating", "apply": "applying", "verify": "verifying"}
 

@@ -104,9 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import has_folder, named_inputs, output, read_inputs, renewable
-    from sapwood.models.signing import sealing
-    from sapwood.patch.building import Options
-    from sapwood.patch.pipeline import thread_count
+    from sapwood.limits import thread_count
+    from sapwood.models.making.signing import sealing
+    from sapwood.patch.making.building import Options
 
     started = time.monotonic()
     kept = [] if arguments.private_key is None else [arguments.private_key]
@@ -227,8 +227,8 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     import json
 
-    from sapwood.models.files import read_source
-    from sapwood.patch.canonical_json import plain
+    from sapwood.documents.canonical_json import plain
+    from sapwood.files.sources import read_source
 
     if arguments.metadata_json is None:
         pairs = arguments.metadata or []

@@ -12,8 +12,8 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.files.sources import Source
     from sapwood.models import ModelDiff
-    from sapwood.models.files import Source
 
 DIFFERENT = 1  # the exit code that --exit-code asks for
 
@@ -102,7 +102,7 @@ def write_picture(found: ModelDiff, name: str) -> None:
         IoError: it cannot be written.
     """
     from sapwood.cli.diff_picture import svg
-    from sapwood.models.files import atomic_output
+    from sapwood.files.outputs import atomic_output
 
     with atomic_output(name) as out:
         out.write(svg(found).encode())

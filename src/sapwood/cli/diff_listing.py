@@ -10,7 +10,7 @@ from sapwood.cli import file_listing
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.models import ModelDiff, TensorDiff
-from sapwood.models.diffing import STATUSES
+from sapwood.models.comparing.diffing import STATUSES
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "status", "changed", "relative", "largest", "mean")

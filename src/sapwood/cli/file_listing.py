@@ -10,10 +10,10 @@ from typing import Any
 
 from sapwood.cli.reports import human_size, printable
 from sapwood.cli.tables import shortened, show_rows
+from sapwood.files.trees import FileEntry
 from sapwood.models import FileDiff
-from sapwood.models.file_diffs import FILE_STATUSES, FileStatus
-from sapwood.patch.file_lists import FileEntry
-from sapwood.patch.format import BaseRange, Front, Segment
+from sapwood.models.comparing.file_diffs import FILE_STATUSES, FileStatus
+from sapwood.patch.format.front import BaseRange, Front, Segment
 
 MOST_ROWS = 20
 ON_THE_RIGHT = frozenset({"size", "was", "payload"})

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace, started: float) -> int:
     from sapwood import models
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import read_patch_and_bases
-    from sapwood.models.applying import open_model_patch
+    from sapwood.models.receiving.opening import open_model_patch
 
     name: str = arguments.in_place
     if name == STDIO:

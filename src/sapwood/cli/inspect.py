@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli.signature_words import signature_facts
     from sapwood.cli.streams import stdin_or
     from sapwood.cli.trusting import read_public_keys, read_signatures
-    from sapwood.models.remote.ranges import patch_parts
-    from sapwood.patch.applying import open_patch
+    from sapwood.models.receiving.ranges import patch_parts
+    from sapwood.patch.applying.opening import open_patch
     from sapwood.trust import list_signatures
 
     patch = patch_parts(stdin_or(arguments.patch))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import InvalidModelFile
 
 MAGIC = b"\x93NUMPY"

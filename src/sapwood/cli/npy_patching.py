@@ -16,7 +16,7 @@ import numpy as np
 
 from sapwood import patch as tensors
 from sapwood.cli.npy import NpyFile, elements_in_order, is_npy, read_npy
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import (
     DtypeMismatch,
     InputError,
@@ -27,24 +27,27 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
+from sapwood.files.outputs import Output, atomic_output
+from sapwood.files.paired_outputs import check_reversible, paired_outputs
+from sapwood.files.sources import Source, read_source
+from sapwood.files.walking import contents_below, separated
+from sapwood.limits import thread_count
 from sapwood.models import PatchStats, PatchVerification
-from sapwood.models.creating import named
-from sapwood.models.files import Output, Source, atomic_output, read_source
-from sapwood.models.folders.finding import contents_below, separated
-from sapwood.models.paired_outputs import check_reversible, paired_outputs
-from sapwood.models.stages import Stages
+from sapwood.models.making.creating import named
 from sapwood.patch import Patch
-from sapwood.patch.applying import OpenPatch, decode_chunks, matched
-from sapwood.patch.buffers import Buffers
-from sapwood.patch.building import Builder, Options, Progress, silent
-from sapwood.patch.format import Header
-from sapwood.patch.pipeline import thread_count
+from sapwood.patch.applying.bases import matched
+from sapwood.patch.applying.buffers import Buffers
+from sapwood.patch.applying.decoding import decode_chunks
+from sapwood.patch.applying.opening import OpenPatch
+from sapwood.patch.format.front import Header
+from sapwood.patch.making.building import Builder, Options
 from sapwood.patch.tensor import (
     digest_of,
     patch_spec,
     tensor_header,
     tensor_segment,
 )
+from sapwood.progress import Progress, Stages, silent
 from sapwood.tensors import TensorSpec, view
 from sapwood.tensors.numpy_memory import element_type, is_little_endian_contiguous
 

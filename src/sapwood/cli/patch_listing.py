@@ -14,7 +14,7 @@ from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.codec import Coding
-from sapwood.patch.format import VERSION, FileDigest, Front, Segment
+from sapwood.patch.format.front import VERSION, FileDigest, Front, Segment
 from sapwood.tensors import DType
 from sapwood.trust import Listed
 

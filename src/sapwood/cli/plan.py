@@ -14,7 +14,7 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.models.offers import Offered
+    from sapwood.models.chains.offers import Offered
 
 DESCRIPTION = """\
 Chooses what a receiver should fetch to come from the versions that it has to the one that it
@@ -83,8 +83,8 @@ def speed(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.cli.plan_listing import plan_facts, show_plan
-    from sapwood.models.offers import held_versions
-    from sapwood.models.routes import APPLY_SPEED, BANDWIDTH, plan_route
+    from sapwood.models.chains.offers import held_versions
+    from sapwood.models.chains.routes import APPLY_SPEED, BANDWIDTH, plan_route
 
     offered = list(read_offers(arguments))
     want, want_sizes = wanted(arguments.want)
@@ -123,7 +123,7 @@ def read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: one is damaged.
         IoError: a file cannot be read.
     """
-    from sapwood.models.offers import chain_offers, file_offer, patch_offer
+    from sapwood.models.chains.offers import chain_offers, file_offer, patch_offer
 
     names = [*arguments.patches, *arguments.chains, *arguments.full]
     if STDIO in [*names, *arguments.have, arguments.want]:
@@ -151,7 +151,7 @@ def wanted(name: str) -> tuple[bytes, set[int]]:
     Raises:
         IoError: the file cannot be read.
     """
-    from sapwood.models.offers import file_offer
+    from sapwood.models.chains.offers import file_offer
 
     digest = as_digest(name)
     if digest is not None:

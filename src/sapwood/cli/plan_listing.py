@@ -7,8 +7,8 @@ from typing import Any
 
 from sapwood.cli.reports import human_size, printable
 from sapwood.cli.tables import show_rows
-from sapwood.models.offers import Offered
-from sapwood.models.routes import MOST_NAMED, Route, RoutePlan
+from sapwood.models.chains.offers import Offered
+from sapwood.models.chains.routes import MOST_NAMED, Route, RoutePlan
 
 COLUMNS = ("", "route", "fetch", "time", "why")
 ON_THE_RIGHT = frozenset({"fetch", "time"})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sapwood.cli.reports import count, human_size
-from sapwood.patch.format import (
+from sapwood.patch.format.front import (
     BaseRange,
     BlendEntry,
     CastEntry,

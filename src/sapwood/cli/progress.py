@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sapwood.patch.building import Progress, silent
+from sapwood.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display

@@ -73,7 +73,7 @@ def exposed(name: str) -> str | None:
     import stat
     from pathlib import Path
 
-    from sapwood.models.files import os_errors
+    from sapwood.files.refusals import os_errors
 
     if os.name != "posix":
         return None

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import STDIO
 from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
-from sapwood.models.files import Output, Source, os_errors, read_source
-from sapwood.models.remote.receiving import received
-from sapwood.models.remote.urls import is_url, shown
+from sapwood.fetching.urls import is_url, shown
+from sapwood.files.outputs import Output
+from sapwood.files.refusals import os_errors
+from sapwood.files.sources import Source, read_source
+from sapwood.models.receiving.received import received
 
 if TYPE_CHECKING:
-    from sapwood.codec.chunk import Bytes
+    from sapwood.content.content import Bytes
 
 
 def read_inputs(*names: str) -> list[Bytes]:

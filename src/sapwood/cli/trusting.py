@@ -101,7 +101,7 @@ def read_signatures(names: Sequence[str]) -> list[bytes]:
     Raises:
         IoError: a file cannot be read.
     """
-    from sapwood.models.files import read_source
+    from sapwood.files.sources import read_source
     from sapwood.trust import LARGEST_FILE
 
     # One that is longer than any can be is refused when it is parsed.

@@ -57,12 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import downloaded, read_patch_and_bases, shown_name
-    from sapwood.models.memory import fitting_threads, within
-    from sapwood.models.signing import Demands
+    from sapwood.limits import DEFAULT_LIMITS, thread_count
+    from sapwood.models.receiving.demands import Demands
+    from sapwood.models.receiving.memory import fitting_threads, within
     from sapwood.patch import Patch
-    from sapwood.patch.applying import open_patch
-    from sapwood.patch.format import DEFAULT_LIMITS
-    from sapwood.patch.pipeline import thread_count
+    from sapwood.patch.applying.opening import open_patch
 
     started = time.monotonic()
     demands = Demands.of(**trust_options(arguments))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.tensors import DType
 
 

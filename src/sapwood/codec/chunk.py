@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from sapwood import _kernel
 from sapwood._kernel import Tables
+from sapwood.content.content import Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
 Levels: TypeAlias = npt.NDArray[np.int16]
 
 ANY_PATH = -1  # the best that this processor has

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from sapwood._kernel import Tables
-from sapwood.codec.chunk import INLINE, Bytes, Recipe
+from sapwood.codec.chunk import INLINE, Recipe
 from sapwood.codec.planning import numbered, plan_tensors, residual_choice
 from sapwood.codec.survey import survey_tensor
+from sapwood.content.content import Bytes
 from sapwood.tensors import DType
 
 

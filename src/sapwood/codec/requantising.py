@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.codec.blocks import BlockType, Field
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.tensors import DType
 
 STRIPE = 1 << 16  # integers at a time: as binary32 they take four times the memory

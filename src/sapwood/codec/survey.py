@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import (
-    STILL,
-    Bytes,
-    Levelling,
-    Levels,
-    edge_levels,
-)
-from sapwood.codec.content import Content
+from sapwood.codec.chunk import STILL, Levelling, Levels, edge_levels
+from sapwood.content.content import Bytes
 from sapwood.tensors import DType
 
 CONTEXTS = 128  # that a measurement tells apart
@@ -123,14 +117,6 @@ def sample_ranges(
         blocks = length // block
     step = max(SAMPLED, length // most)
     return [(i * block, (i + 1) * block) for i in range(SAMPLED // 2, blocks, step)]
-
-
-def joined(data: Content, ranges: Sequence[tuple[int, int]]) -> Bytes:
-    """Ranges of bytes put together; `data` itself where that is one range of all."""
-    if len(ranges) == 1:
-        ((begin, end),) = ranges
-        return data[begin:end]
-    return np.concatenate([data[begin:end] for begin, end in ranges])
 
 
 def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -18,6 +18,7 @@ import collections
 import json
 from typing import Any, NoReturn
 
+from sapwood.documents.canonical_json import weight
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.layout import (
     MAX_INTEGER,
@@ -29,7 +30,6 @@ from sapwood.modelfile.layout import (
     laid_out,
     shown,
 )
-from sapwood.patch.canonical_json import weight
 from sapwood.tensors import DType, TensorSpec
 
 LENGTH_SIZE = 8  # bytes of the length in front of the header

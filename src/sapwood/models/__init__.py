@@ -9,21 +9,22 @@ from sapwood.errors import (
     TargetHashMismatch,
 )
 from sapwood.models.adapters.extraction import AdapterReport, extract_adapter
-from sapwood.models.applying import apply_patch, patch_info, verify_patch
+from sapwood.models.applying.in_place.applying import apply_in_place, confirm, roll_back
+from sapwood.models.applying.loading import PatchedModel, load_patched
+from sapwood.models.applying.subsets import extract_tensors
+from sapwood.models.applying.whole import apply_patch, verify_patch
 from sapwood.models.chains.applying import ChainApplication, apply_chain
 from sapwood.models.chains.files import append_to_chain, chain_info, create_chain, extract_patch
+from sapwood.models.chains.routes import Alternative, Offer, Route, RoutePlan, plan_route
 from sapwood.models.chains.squashing import squash_chain
 from sapwood.models.chains.versions import Chain, Link, Version
-from sapwood.models.creating import create_patch
-from sapwood.models.diffing import Measures, ModelDiff, TensorDiff, diff
-from sapwood.models.file_diffs import FileDiff
-from sapwood.models.fingerprints import Fingerprint, compare_fingerprints, fingerprint
-from sapwood.models.in_place.applying import apply_in_place, confirm, roll_back
-from sapwood.models.loading import PatchedModel, load_patched
+from sapwood.models.comparing.diffing import Measures, ModelDiff, TensorDiff, diff
+from sapwood.models.comparing.file_diffs import FileDiff
+from sapwood.models.comparing.fingerprints import Fingerprint, compare_fingerprints, fingerprint
+from sapwood.models.making.creating import create_patch
+from sapwood.models.making.signing import sign_patch
+from sapwood.models.receiving.info import patch_info
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
-from sapwood.models.routes import Alternative, Offer, Route, RoutePlan, plan_route
-from sapwood.models.signing import sign_patch
-from sapwood.models.subsets import extract_tensors
 from sapwood.trust import generate_keypair
 
 __all__ = [

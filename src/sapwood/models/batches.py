@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
 from sapwood.errors import InputError
-from sapwood.models.files import os_errors
-from sapwood.patch.building import Progress, silent
-from sapwood.patch.pipeline import thread_count
+from sapwood.files.refusals import os_errors
+from sapwood.limits import thread_count
 from sapwood.prediction.blas import one_thread
+from sapwood.progress import Progress, silent
 
 PATCH_SUFFIX = ".ttp"
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError
-from sapwood.patch.format import FileDigest
+from sapwood.patch.format.front import FileDigest
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | np.ndarray[Any, Any]
 NOTHING: Bytes = np.empty(0, np.uint8)

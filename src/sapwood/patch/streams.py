@@ -21,8 +21,10 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood.codec import Coding, Plan, Recipe
-from sapwood.codec.chunk import ELSEWHERE, Bytes
+from sapwood.codec.chunk import ELSEWHERE
 from sapwood.codec.local import plan_locally
+from sapwood.content.content import Bytes
+from sapwood.documents.canonical_json import plain
 from sapwood.errors import (
     InputError,
     InvalidPatch,
@@ -30,29 +32,21 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.patch.applying import ChunkJob, OpenPatch, chunk_jobs, decode_job, open_patch
-from sapwood.patch.building import (
-    DEFAULT_CHUNK,
-    Options,
-)
-from sapwood.patch.canonical_json import plain
-from sapwood.patch.chunks import ChunkSource, Encoded, chunk_digest, encode
-from sapwood.patch.coded import tensor_counts
-from sapwood.patch.format import (
-    DEFAULT_LIMITS,
-    MOST_DIMENSIONS,
-    BaseRange,
-    Chunk,
-    FileDigest,
-    Limits,
-    Segment,
-)
-from sapwood.patch.pipeline import ordered, thread_count
+from sapwood.files.writing import write_all
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.patch.applying.chunks import chunk_digest
+from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs, decode_job
+from sapwood.patch.applying.opening import OpenPatch, open_patch
+from sapwood.patch.applying.pipeline import ordered
+from sapwood.patch.format.front import MOST_DIMENSIONS, BaseRange, Chunk, FileDigest, Segment
+from sapwood.patch.format.serialising import serialise_front
+from sapwood.patch.making.building import DEFAULT_CHUNK, Options
+from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
+from sapwood.patch.making.coded import tensor_counts
+from sapwood.patch.making.segments import chunk_elements, row_length
+from sapwood.patch.making.writing import write_patch
 from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
-from sapwood.patch.serialising import serialise_front
-from sapwood.patch.sources import chunk_elements, row_length
 from sapwood.patch.tensor import Patch, patch_array, tensor_header
-from sapwood.patch.writing import write_all, write_patch
 from sapwood.tensors import DType, TensorSpec
 
 PatchSource: TypeAlias = Patch | bytes | bytearray | memoryview | str | os.PathLike[str]

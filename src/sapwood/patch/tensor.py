@@ -9,7 +9,9 @@ from typing import Any, Self
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec.chunk import ELSEWHERE, Bytes
+from sapwood.codec.chunk import ELSEWHERE
+from sapwood.content.content import Bytes
+from sapwood.documents.canonical_json import plain
 from sapwood.errors import (
     DtypeMismatch,
     InputError,
@@ -18,25 +20,18 @@ from sapwood.errors import (
     TargetHashMismatch,
     TruncatedPatch,
 )
-from sapwood.patch.applying import OpenPatch, decode_chunks, matched_bases, open_patch
-from sapwood.patch.building import DEFAULT_CHUNK, Builder, Options
-from sapwood.patch.canonical_json import plain
-from sapwood.patch.file_lists import files_fields
-from sapwood.patch.format import (
-    DEFAULT_LIMITS,
-    MOST_BASES,
-    PREAMBLE,
-    VERSION,
-    BaseRange,
-    FileDigest,
-    Header,
-    Limits,
-)
-from sapwood.patch.matching import Copy, find_copies
-from sapwood.patch.parsing import parse_front, parse_header, parse_preamble
-from sapwood.patch.pipeline import thread_count
-from sapwood.patch.sources import SegmentSource
-from sapwood.patch.version import WRITER
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.patch.applying.bases import matched_bases
+from sapwood.patch.applying.decoding import decode_chunks
+from sapwood.patch.applying.opening import OpenPatch, open_patch
+from sapwood.patch.format.copies import Copy
+from sapwood.patch.format.file_lists import files_fields
+from sapwood.patch.format.front import MOST_BASES, PREAMBLE, VERSION, BaseRange, FileDigest, Header
+from sapwood.patch.format.parsing import parse_front, parse_header, parse_preamble
+from sapwood.patch.format.version import WRITER
+from sapwood.patch.making.building import DEFAULT_CHUNK, Builder, Options
+from sapwood.patch.making.matching import find_copies
+from sapwood.patch.making.segments import SegmentSource
 from sapwood.tensors import (
     DType,
     TensorSpec,

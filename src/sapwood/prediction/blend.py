@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType

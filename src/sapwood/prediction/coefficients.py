@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood import _kernel
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.prediction.blend import Blend, values
 from sapwood.tensors import DType
 

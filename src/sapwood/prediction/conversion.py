@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 
 
 class Conversion(Protocol):

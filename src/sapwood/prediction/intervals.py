@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from sapwood.content.content import Bytes
 from sapwood.tensors import DType
-from sapwood.tensors.numpy_memory import Bytes
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Read: TypeAlias = Callable[[int, int], tuple[Floats, Bytes]]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from sapwood.codec import Coding, decode_chunk, encode_chunk
-from sapwood.codec.chunk import Bytes
 from sapwood.codec.local import plan_residual
+from sapwood.content.content import Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.prediction.factors import Factors
 from sapwood.tensors import DType

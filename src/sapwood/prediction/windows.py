@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from sapwood.content.content import Bytes
 from sapwood.prediction.intervals import BLOCK, HELD, ElementType, Floats, Read, intervals
-from sapwood.tensors.numpy_memory import Bytes
 
 Halves = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]

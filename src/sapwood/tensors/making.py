@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError
 from sapwood.tensors.conversion import numpy_dtype
 from sapwood.tensors.dtypes import DType
-from sapwood.tensors.numpy_memory import Bytes
 from sapwood.tensors.spec import TensorSpec
 
 FRAMEWORKS = ("numpy", "torch")

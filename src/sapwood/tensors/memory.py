@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from sapwood.content.content import Bytes
 from sapwood.errors import DtypeMismatch, InputError, ShapeMismatch
 from sapwood.tensors import numpy_memory
 from sapwood.tensors.dtypes import DType
-from sapwood.tensors.numpy_memory import Bytes
 from sapwood.tensors.spec import TensorSpec
 
 if TYPE_CHECKING:

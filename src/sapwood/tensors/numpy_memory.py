@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError, UnsupportedType
 from sapwood.tensors.dtypes import DType
 
 Array = npt.NDArray[Any]
-Bytes = npt.NDArray[np.uint8]
 
 _BY_KIND_AND_SIZE = {
     ("b", 1): DType.BOOL,

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch  # noqa: TID253  (imported for a tensor only)
 
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError, UnsupportedType
 from sapwood.tensors import numpy_memory
 from sapwood.tensors.dtypes import DType
-from sapwood.tensors.numpy_memory import Bytes, array_from_bytes, check_disjoint
+from sapwood.tensors.numpy_memory import array_from_bytes, check_disjoint
 from sapwood.tensors.spec import TensorSpec
 
 ELEMENT_TYPES = {

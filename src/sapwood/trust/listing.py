@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from sapwood.codec.content import Content
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.content.content import Content
+from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.trust.policy import Policy, objection
 from sapwood.trust.signatures import Signature, parse_detached
 from sapwood.trust.signing import SignedFront, take_apart

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from sapwood.codec.content import Content
+from sapwood.content.content import Content
 from sapwood.errors import InputError, SignatureError
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
+from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.trust.ed25519 import ALGORITHM, check_public_key, key_id, library, verifies
 from sapwood.trust.signatures import Signature, parse_detached
 from sapwood.trust.signing import SignedFront, check_counter, take_apart

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from sapwood.documents import canonical_json
+from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InvalidPatch, SignatureError
-from sapwood.patch import canonical_json
-from sapwood.patch.canonical_json import Fields
-from sapwood.patch.format import DIGEST
+from sapwood.patch.format.front import DIGEST
 from sapwood.trust.ed25519 import ALGORITHM, KEY_ID, SIGNATURE
 
 DETACHED = "ttpatch-signatures/v1"

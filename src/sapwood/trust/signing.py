@@ -13,17 +13,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from sapwood.codec.content import Content
+from sapwood.content.content import Content
 from sapwood.errors import InputError, InvalidPatch
-from sapwood.patch.format import (
-    DEFAULT_LIMITS,
-    DIGEST,
-    PREAMBLE,
-    Header,
-    Limits,
-    front_digest,
-)
-from sapwood.patch.parsing import checked_parts, parse_header, parse_preamble
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.patch.format.front import DIGEST, PREAMBLE, Header, front_digest
+from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
 from sapwood.trust.ed25519 import key_id, public_key_of, sign
 from sapwood.trust.signatures import Signature, parse, serialise
 from sapwood.trust.statements import statement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sapwood.patch.format import VERSION, FileDigest, Header
+from sapwood.patch.format.front import VERSION, FileDigest, Header
 from sapwood.trust.ed25519 import ALGORITHM
 
 STATEMENT = "sapwood-signature/v1"

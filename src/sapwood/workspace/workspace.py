@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from sapwood.files.paths import resolved
+from sapwood.files.refusals import system_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
@@ -20,13 +22,12 @@ from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.change.updating import Request, make_update, plan_request
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.sources import CourseSource
-from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.doctor.examining import examine
 from sapwood.workspace.doctor.findings import Finding
 from sapwood.workspace.exporting.status import ExportStatus, look_at_exports
 from sapwood.workspace.exporting.writing import Exported, export_modules
 from sapwood.workspace.record.backups import Backup, list_backups
-from sapwood.workspace.record.places import Places, find_above, find_places, resolved
+from sapwood.workspace.record.places import Places, find_above, find_places
 from sapwood.workspace.record.record import Record, installed_record, read_record
 
 Clock: TypeAlias = Callable[[], datetime]

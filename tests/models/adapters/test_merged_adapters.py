@@ -13,9 +13,9 @@ import pytest
 from sapwood import Patch, _kernel, apply_patch, apply_patch_to_chunks, create_patch, models
 from sapwood.codec import Coding, decode_chunk
 from sapwood.codec.chunk import uses_edges
-from sapwood.patch.applying import ChunkJob, chunk_jobs
-from sapwood.patch.format import BlendEntry, FactorsEntry, Segment
-from sapwood.patch.predictors import unpacked_factors
+from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs
+from sapwood.patch.applying.predictors import unpacked_factors
+from sapwood.patch.format.front import BlendEntry, FactorsEntry, Segment
 from sapwood.tensors import DType
 from support.payload_cases import element_of
 from support.reference_codec import decode_residual

@@ -21,8 +21,8 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
+from sapwood.files.sources import Source
 from sapwood.models import Version
-from sapwood.models.files import Source
 from support.chain_files import (
     BLOCK,
     Record,

@@ -18,8 +18,8 @@ from sapwood.errors import (
     SapwoodError,
     TruncatedPatch,
 )
+from sapwood.limits import Limits
 from sapwood.models.chains.format import MOST_LINKS
-from sapwood.patch.format import Limits
 from support.chain_files import (
     START,
     Record,

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood import models
+from sapwood.documents.paths import path_fault
 from sapwood.errors import (
     InvalidPatch,
     IoError,
@@ -23,9 +24,9 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedPatch,
 )
-from sapwood.models.folders.output import FolderWriter, target_output
-from sapwood.patch.file_lists import FileEntry, path_fault
-from sapwood.patch.parsing import parse_front
+from sapwood.files.trees import FileEntry
+from sapwood.models.applying.outputs import FolderWriter, target_output
+from sapwood.patch.format.parsing import parse_front
 from support.folder_trees import names_below, read_tree
 from support.hostile_folders import HOSTILE, TARGET, of_kind, patch_of
 from support.patch_writer import parts_of

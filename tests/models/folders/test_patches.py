@@ -17,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapwood import models
+from sapwood.documents.paths import path_fault
 from sapwood.errors import InputError, IoError, SourceHashMismatch
-from sapwood.models.folders import trees
-from sapwood.models.folders.trees import ReadFile
-from sapwood.models.inputs import open_input
-from sapwood.patch.applying import open_patch
-from sapwood.patch.file_lists import folders_of, path_fault
-from sapwood.patch.format import BaseRange, QuantiseEntry
+from sapwood.files import trees
+from sapwood.files.trees import ReadFile
+from sapwood.models.making.inputs import open_input
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.file_lists import folders_of
+from sapwood.patch.format.front import BaseRange, QuantiseEntry
 from sapwood.tensors import DType
 from support.coreml_files import blob_storage, model, network
 from support.folder_trees import (

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import LimitExceeded
-from sapwood.models.in_place import planning as in_place_plan
-from sapwood.models.in_place.planning import Plan, Rewrite, batches, plan_rewrites
-from sapwood.models.in_place.spans import Span, Spans, joined_spans
+from sapwood.models.applying.in_place import planning as in_place_plan
+from sapwood.models.applying.in_place.planning import Plan, Rewrite, batches, plan_rewrites
+from sapwood.models.applying.in_place.spans import Span, Spans, joined_spans
 
 SIZE = 200  # bytes of the file
 places = st.integers(0, SIZE)

@@ -13,10 +13,10 @@ import pytest
 
 from sapwood import models
 from sapwood.codec import Coding
-from sapwood.models.in_place import update as in_place_update
-from sapwood.models.in_place.journal_place import journal_path
-from sapwood.patch.applying import open_patch
-from sapwood.patch.format import CastEntry
+from sapwood.models.applying.in_place import update as in_place_update
+from sapwood.models.applying.in_place.journal_place import journal_path
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.front import CastEntry
 from sapwood.prediction.casting import cast_words
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

@@ -26,14 +26,14 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models.in_place import undoing
-from sapwood.models.in_place import update as in_place_update
-from sapwood.models.in_place.journal_format import HEAD, SLOT, Head
-from sapwood.models.in_place.journal_place import journal_path
-from sapwood.models.in_place.locked_file import locked_file
-from sapwood.models.slots import Slots
-from sapwood.patch.parsing import parse_front
-from sapwood.patch.serialising import serialise_front
+from sapwood.files.locked_file import locked_file
+from sapwood.models.applying.in_place import undoing
+from sapwood.models.applying.in_place import update as in_place_update
+from sapwood.models.applying.in_place.journal_format import HEAD, SLOT, Head
+from sapwood.models.applying.in_place.journal_place import journal_path
+from sapwood.models.applying.slots import Slots
+from sapwood.patch.format.parsing import parse_front
+from sapwood.patch.format.serialising import serialise_front
 from support.child_processes import run_child
 from support.in_place_pairs import NEW, OLD, PAIRS, patch_of
 from support.journal_writer import resealed

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from sapwood.patch.applying import open_patch
-from sapwood.patch.format import CastEntry, QuantiseEntry
-from sapwood.patch.zstd import compress
+from sapwood.content.zstd import compress
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.front import CastEntry, QuantiseEntry
 from sapwood.tensors import DType
 from support.model_files import safetensors_file
 from support.recipe_patches import predictions, round_trip

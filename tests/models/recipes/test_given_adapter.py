@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, SapwoodError, UnsupportedPatch
-from sapwood.patch.applying import open_patch
-from sapwood.patch.format import BlendEntry, GivenFactors, Limits
+from sapwood.limits import Limits
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.front import BlendEntry, GivenFactors
 from sapwood.prediction.given_factors import integer_factors
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

@@ -19,10 +19,10 @@ from sapwood.errors import (
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models.remote import file as remote
-from sapwood.models.remote import ranges
-from sapwood.models.remote.file import HEAD
-from sapwood.patch.parsing import parse_front
+from sapwood.fetching import http as remote
+from sapwood.fetching.http import HEAD
+from sapwood.models.receiving import ranges
+from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session, write_pairs
 from support.http_servers import Exchange, FileServer, answer, part, scripted
 from support.model_files import safetensors_file, tuned, weights
@@ -106,7 +106,7 @@ def test_a_large_tensor_comes_in_few_requests(
     models.create_patch(base, safetensors_file(new), folder / "big", chunk_size=1 << 16)
     (segment,) = [one for one in parse_front((folder / "big").read_bytes()).segments if one.name]
     assert len(segment.chunks) == 64
-    monkeypatch.setattr("sapwood.models.origins.WINDOW", 1 << 19)
+    monkeypatch.setattr("sapwood.models.applying.origins.WINDOW", 1 << 19)
     server.exchanges.clear()
     model = models.load_patched(base, server.url("big"), threads=2)
     begun = server.sent

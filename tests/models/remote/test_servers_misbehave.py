@@ -15,8 +15,8 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, IoError, SapwoodError, TruncatedPatch
-from sapwood.models.remote import file as remote
-from sapwood.models.remote.file import HEAD, MOST_FAILURES, MOST_REDIRECTS, RemoteFile
+from sapwood.fetching import http as remote
+from sapwood.fetching.http import HEAD, MOST_FAILURES, MOST_REDIRECTS, RemoteFile
 from support.http_servers import Exchange, Handler, answer, part, scripted, unsized, wanted
 from support.model_files import safetensors_file
 

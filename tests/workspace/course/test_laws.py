@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sapwood.package.course import renamed_path
 from sapwood.workspace import Course, Workspace, open_template
 from sapwood.workspace.course.configured import configured
-from sapwood.workspace.record.course import renamed_path
 from support.course_folders import NAMES, course, template
 from support.template_folders import user_files, write_files
 

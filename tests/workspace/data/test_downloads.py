@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import InputError, IoError
-from sapwood.models.remote import file as remote
-from sapwood.models.remote.file import HEAD
+from sapwood.fetching import http as remote
+from sapwood.fetching.http import HEAD
 from sapwood.workspace import DataCache, Workspace, fetch_data, read_manifest
 from support.data_templates import CONTENT, OTHER, entry, kept, template_with
 from support.http_servers import (

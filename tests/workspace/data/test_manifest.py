@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sapwood.documents.paths import fault_of
 from sapwood.errors import InvalidTemplate
-from sapwood.workspace import DataFile, Dataset, parse_manifest
-from sapwood.workspace.manifest.datasets import (
+from sapwood.package.manifest.datasets import (
     LONGEST_NAME,
     MOST_FILES,
     MOST_URLS,
     SHA256,
     fault_of_url,
 )
-from sapwood.workspace.manifest.paths import fault_of
+from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 
 HEAD = 'schema = 1\nname = "course"\nversion = "1.0"\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from sapwood.workspace.disk.locking import locked
+from sapwood.files.locks import locked
 from sapwood.workspace.doctor.environment import python_version
 from sapwood.workspace.doctor.state import LOW, space
 from support.doctor_case import NOTE, OK, PROBLEM, Case, new_case, one

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sapwood.workspace.notebooks import merge_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
 from support.notebook_cells import book, cell, check_sound, lines, sources, written
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sapwood.workspace.notebooks import Reason, merge_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
+from sapwood.workspace.notebooks.reports import Reason
 from support.notebook_cells import DONE, book, cell, check_sound, checksum, edited, sources, written
 
 STUB = cell("def add(a, b):\n    raise NotImplementedError\n", "solution", "tensor-add")

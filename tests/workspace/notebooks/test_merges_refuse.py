@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.workspace.disk import canonical
-from sapwood.workspace.disk.canonical import Unreadable
-from sapwood.workspace.notebooks import merge_notebook
+from sapwood.package import canonical
+from sapwood.package.canonical import Unreadable
 from sapwood.workspace.notebooks.cells import MOST_CELLS
+from sapwood.workspace.notebooks.merging import merge_notebook
 from support.notebook_cells import book, cell, written
 
 GOOD = written(book(cell("x = 1\n"), cell("test\n", "test", "t")))

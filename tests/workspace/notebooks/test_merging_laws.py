@@ -10,8 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapwood.workspace.disk.canonical import reduced_notebook
-from sapwood.workspace.notebooks import Merged, merge_notebook
+from sapwood.package.canonical import reduced_notebook
+from sapwood.workspace.notebooks.merging import merge_notebook
+from sapwood.workspace.notebooks.reports import Merged
 from support.notebook_cells import book, cell, check_sound, checksum, edited, sources, text, written
 
 LINES = ("x = 1", "y = x + 2", "print(x, y)", "def f(a): return a", "# YOUR CODE HERE", "import z")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.workspace.template import artifacts
+from sapwood.package import artifacts
 from support.hostile_templates import CLASHES, PATHS, TAR_KINDS, TARS, entry
 from support.oci_layouts import TAR, TITLE, UNPACK, LayoutFolder, refused, tar, with_layers
 
@@ -105,7 +105,7 @@ def test_an_image_without_a_template_is_refused(layout: LayoutFolder) -> None:
 def test_too_many_files_in_all_layers_are_refused(
     layout: LayoutFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sapwood.workspace.template.archives.MOST_FILES", 3)
+    monkeypatch.setattr("sapwood.package.archives.MOST_FILES", 3)
     names = [f"file{number}" for number in range(3)]
     one = layout.blob(tar(*((name, b"") for name in names[:2])), TAR)
     with_layers(layout, one, layout.blob(tar((names[2], b"")), TAR))
@@ -129,7 +129,7 @@ def test_too_many_layers_and_bytes_are_refused(
 def test_tars_of_all_layers_share_one_bound(
     layout: LayoutFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sapwood.workspace.template.archives.MOST_BYTES", 10_000)
+    monkeypatch.setattr("sapwood.package.archives.MOST_BYTES", 10_000)
     packed = [gzip.compress(tar((f"file{number}", bytes(4000)))) for number in range(3)]
     with_layers(layout, *(layout.blob(one, f"{TAR}+gzip") for one in packed))
     refused(layout, "at most 10000 bytes")

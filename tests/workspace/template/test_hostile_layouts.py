@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InputError, InvalidTemplate
+from sapwood.package.archives import tar_members
 from sapwood.workspace import Workspace, open_template
-from sapwood.workspace.template.archives import tar_members
 from support.oci_layouts import (
     INDEX,
     TAG,
@@ -139,7 +139,7 @@ def test_a_layer_that_is_written_to_while_it_is_read_is_refused(
         layout.file_of(layer).write_bytes(tar(("a", b"2")))
         return tar_members(*arguments)
 
-    monkeypatch.setattr("sapwood.workspace.template.artifacts.tar_members", meanwhile)
+    monkeypatch.setattr("sapwood.package.artifacts.tar_members", meanwhile)
     refused(layout, "changed while it was read")
 
 

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sapwood.content.zstd import compress
+from sapwood.documents.paths import clash_among, fault_of
+from sapwood.documents.patterns import Pattern
 from sapwood.errors import InputError, InvalidTemplate, IoError
-from sapwood.patch.zstd import compress
+from sapwood.package import template
 from sapwood.workspace import Workspace, open_template, parse_manifest
-from sapwood.workspace.manifest.paths import clash_among, fault_of
-from sapwood.workspace.manifest.patterns import Pattern
-from sapwood.workspace.template import template
 from support.hostile_templates import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
@@ -165,7 +165,7 @@ def test_a_tar_that_asks_for_memory_or_disk_is_refused(
 def test_a_tar_of_more_bytes_than_a_template_may_have_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sapwood.workspace.template.archives.MOST_BYTES", 10_000)
+    monkeypatch.setattr("sapwood.package.archives.MOST_BYTES", 10_000)
     entries = [(f"file{number}", bytes(4000)) for number in range(3)]
     refused(tarred(tmp_path, entries), tmp_path / "course", "at most 10000 bytes")
 

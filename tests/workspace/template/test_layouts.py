@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InputError
+from sapwood.files.stamps import Stamps
+from sapwood.package import template
+from sapwood.store.oci.descriptors import Reference, parse_reference
 from sapwood.workspace import Workspace, open_template
-from sapwood.workspace.disk.stamps import Stamps
-from sapwood.workspace.template import template
-from sapwood.workspace.template.descriptors import Reference, parse_reference
 from support.cli_session import Session
 from support.oci_layouts import (
     EMPTY,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sapwood.documents.paths import clash_among, clashing
 from sapwood.workspace import Workspace
-from sapwood.workspace.manifest.paths import clash_among, clashing
 from support.template_folders import user_files, write_files, write_template
 
 PATHS = st.sampled_from(["a", "A", "a/b", "A/B", "a/b/c", "d", "d.x", "d/e", "\u00e9", "e\u0301"])

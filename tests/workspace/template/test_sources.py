@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from sapwood import models
+from sapwood.content.zstd import compress
 from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
-from sapwood.patch.zstd import compress
 from sapwood.workspace import State, Workspace, open_template, read_manifest
 from sapwood.workspace.change import transaction as transactions
 from sapwood.workspace.change import updating

@@ -79,7 +79,7 @@ class TemplateVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Prints it and exits."""
-        from sapwood.patch.version import RELEASE
+        from sapwood.patch.format.version import RELEASE
         from sapwood.workspace import read_manifest
 
         program = parser.get_default("program")

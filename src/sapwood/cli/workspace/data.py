@@ -15,7 +15,7 @@ from sapwood.cli.workspace.program import commands_text
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
-    from sapwood.patch.building import Progress
+    from sapwood.progress import Progress
     from sapwood.workspace import DataStatus
 
 DOWNLOAD = """\
@@ -86,8 +86,8 @@ class Watcher:
 def run_download(arguments: argparse.Namespace) -> int:
     """Runs `download`."""
     from sapwood.cli.progress import progress_bar
+    from sapwood.package.manifest.datasets import find_dataset
     from sapwood.workspace import DataCache, read_manifest
-    from sapwood.workspace.manifest.datasets import find_dataset
 
     manifest = read_manifest(arguments.template)
     dataset = find_dataset(manifest.data, arguments.data)

@@ -10,14 +10,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.chunk import Bytes
-from sapwood.codec.content import Content
+from sapwood.content.content import Bytes, Content
 from sapwood.models.adapters.files import LoraModule
 from sapwood.models.adapters.selection import Update
-from sapwood.patch.applying import OpenPatch, decode_chunks
-from sapwood.patch.buffers import Buffers
-from sapwood.patch.building import Progress
+from sapwood.patch.applying.buffers import Buffers
+from sapwood.patch.applying.decoding import decode_chunks
+from sapwood.patch.applying.opening import OpenPatch
 from sapwood.prediction.blend import Values, values
+from sapwood.progress import Progress
 from sapwood.tensors import DType
 
 Doubles = npt.NDArray[np.float64]

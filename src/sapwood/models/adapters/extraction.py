@@ -10,19 +10,18 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
-from sapwood.codec.content import Content
+from sapwood.content.content import Content
 from sapwood.errors import InputError
+from sapwood.files.folders import atomic_folder
+from sapwood.files.sources import Source, read_source
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.adapters.errors import Remainder, remainders
 from sapwood.models.adapters.files import MODEL, LoraModule, lora_module, write_adapter
 from sapwood.models.adapters.selection import Update, selected
-from sapwood.models.applying import matched_sources
-from sapwood.models.files import Source, read_source
-from sapwood.models.folders.finding import atomic_folder
-from sapwood.patch.applying import open_patch
-from sapwood.patch.building import Progress, silent
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
-from sapwood.patch.pipeline import thread_count
-from sapwood.patch.predictors import unpacked_factors
+from sapwood.models.applying.bases import matched_sources
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.applying.predictors import unpacked_factors
+from sapwood.progress import Progress, silent
 from sapwood.tensors import DType
 
 ZEROS = "its update is all zeros"

@@ -15,10 +15,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError
-from sapwood.models.files import copy_rest
-from sapwood.patch.writing import write_all
+from sapwood.files.writing import copy_rest, write_all
 from sapwood.prediction.factors import Factors
 from sapwood.tensors import DType
 

@@ -13,37 +13,29 @@ from typing import IO
 
 from blake3 import blake3
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import (
     InputError,
     IoError,
     SourceHashMismatch,
     TargetHashMismatch,
 )
-from sapwood.models.applying import checked_patch, open_model_patch, write_target
+from sapwood.files.outputs import PLACE, Output, atomic_output, mode_of
+from sapwood.files.paths import path_name
+from sapwood.files.refusals import os_errors
+from sapwood.files.sources import Source, mapped, read_source
+from sapwood.files.walking import contents
+from sapwood.files.writing import write_all
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.models.applying.bases import source_list
+from sapwood.models.applying.whole import write_target
 from sapwood.models.chains.files import patch_of
 from sapwood.models.chains.format import parse_chain
 from sapwood.models.chains.versions import Chain, Link, Version
-from sapwood.models.files import (
-    PLACE,
-    Output,
-    Source,
-    atomic_output,
-    mapped,
-    mode_of,
-    os_errors,
-    path_name,
-    read_source,
-    source_list,
-)
-from sapwood.models.folders.finding import contents
 from sapwood.models.locating import located
-from sapwood.models.signing import Demands
-from sapwood.models.stages import Stages
-from sapwood.patch.building import Progress, silent
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
-from sapwood.patch.pipeline import thread_count
-from sapwood.patch.writing import write_all
+from sapwood.models.receiving.demands import Demands
+from sapwood.models.receiving.opening import checked_patch, open_model_patch
+from sapwood.progress import Progress, Stages, silent
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import InputError, IoError
-from sapwood.models.applying import open_model_patch
+from sapwood.files.outputs import Output, atomic_output
+from sapwood.files.paths import path_name
+from sapwood.files.refusals import os_errors
+from sapwood.files.sources import Source, mapped, read_source
+from sapwood.files.writing import write_all
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.chains.format import (
     BLOCK,
     FORWARD,
@@ -27,19 +32,8 @@ from sapwood.models.chains.format import (
     serialise_head,
 )
 from sapwood.models.chains.versions import Chain, Link
-from sapwood.models.files import (
-    Output,
-    Source,
-    atomic_output,
-    mapped,
-    os_errors,
-    path_name,
-    read_source,
-)
 from sapwood.models.locating import located
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
-from sapwood.patch.pipeline import thread_count
-from sapwood.patch.writing import write_all
+from sapwood.models.receiving.opening import open_model_patch
 
 
 def create_chain(

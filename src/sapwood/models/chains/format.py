@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from blake3 import blake3
 
-from sapwood.codec.chunk import Bytes
+from sapwood.content.content import Bytes
 from sapwood.errors import InvalidPatch, TruncatedPatch, UnsupportedPatch
+from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.locating import located
-from sapwood.patch.format import BYTE_ORDER, DEFAULT_LIMITS, PREAMBLE, Header, Limits, Preamble
-from sapwood.patch.parsing import checked_parts, parse_header, parse_preamble
+from sapwood.patch.format.front import BYTE_ORDER, PREAMBLE, Header, Preamble
+from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
 
 MAGIC = b"\x89TTC\r\n\x1a\n"
 MAJOR = 1

@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sapwood.errors import InputError
+from sapwood.files.outputs import Output
+from sapwood.files.sources import Source, read_source, unchanged
+from sapwood.files.walking import folder_of
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.models.applying.bases import source_list
 from sapwood.models.chains.applying import (
     Walk,
     check_links,
@@ -14,15 +19,10 @@ from sapwood.models.chains.applying import (
     way_between,
 )
 from sapwood.models.chains.format import parse_chain
-from sapwood.models.creating import create_patch
-from sapwood.models.files import Output, Source, read_source, source_list, unchanged
-from sapwood.models.folders.finding import folder_of
+from sapwood.models.making.creating import create_patch
+from sapwood.models.receiving.demands import Demands
 from sapwood.models.results import PatchStats
-from sapwood.models.signing import Demands
-from sapwood.models.stages import Stages
-from sapwood.patch.building import Progress, silent
-from sapwood.patch.format import DEFAULT_LIMITS, Limits
-from sapwood.patch.pipeline import thread_count
+from sapwood.progress import Progress, Stages, silent
 
 
 def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)

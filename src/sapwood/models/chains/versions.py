@@ -7,7 +7,7 @@ import string
 from collections import deque
 
 from sapwood.errors import InputError
-from sapwood.patch.format import FileDigest
+from sapwood.patch.format.front import FileDigest
 
 SHA256 = 32  # bytes
 

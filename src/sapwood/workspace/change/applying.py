@@ -11,9 +11,9 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidWorkspace, IoError
-from sapwood.workspace.disk.canonical import raw_hash
-from sapwood.workspace.disk.durable import (
+from sapwood.files.durable import (
     is_folder,
     is_there,
     make_folder,
@@ -25,10 +25,10 @@ from sapwood.workspace.disk.durable import (
     sync,
     write_whole,
 )
-from sapwood.workspace.disk.locking import locked
+from sapwood.files.exchange import give_back, take_away, take_place
+from sapwood.files.locks import locked
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
-from sapwood.workspace.disk.swapping import give_back, take_away, take_place
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import Journal, Kind, Step, read_journal
 from sapwood.workspace.record.places import Places

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sapwood.errors import InputError
+from sapwood.files.durable import read_whole
+from sapwood.package.canonical import LARGEST
+from sapwood.package.template import Template
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import Difference, Plan
 from sapwood.workspace.change.texts import shown_text, unified_lines
-from sapwood.workspace.disk.canonical import LARGEST
-from sapwood.workspace.disk.durable import read_whole
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.record.places import path_below
-from sapwood.workspace.template.template import Template
 
 # What both have, and differently.
 DIFFERENT = frozenset({State.OUTDATED, State.MODIFIED, State.CONFLICT, State.COLLISION})

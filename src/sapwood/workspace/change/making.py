@@ -6,17 +6,17 @@ import dataclasses
 from datetime import datetime
 
 from sapwood.errors import InputError
+from sapwood.files.durable import make_folder
+from sapwood.package.template import Template
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.opening import check_whole
 from sapwood.workspace.change.results import Outcome
 from sapwood.workspace.change.updating import Request, make_update
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.sources import OpenCourse
-from sapwood.workspace.disk.durable import make_folder
 from sapwood.workspace.record.journal import read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import read_record
-from sapwood.workspace.template.template import Template
 
 
 def make_workspace(

@@ -12,15 +12,15 @@ from typing import TypeAlias
 from packaging.version import Version
 
 from sapwood.errors import InputError
+from sapwood.files.durable import is_folder
+from sapwood.files.refusals import system_errors
+from sapwood.package.sources import open_template
+from sapwood.package.template import Template
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
-from sapwood.workspace.disk.durable import is_folder
-from sapwood.workspace.disk.refusals import system_errors
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.record.record import FileEntry, Record
-from sapwood.workspace.template.sources import open_template
-from sapwood.workspace.template.template import Template
 
 TemplateSource: TypeAlias = Template | str | os.PathLike[str]
 """A template that is open, or where one is: see `open_template`."""

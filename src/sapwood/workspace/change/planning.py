@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TypeVar
 
-from sapwood.workspace.disk.canonical import AS_NOTEBOOK, NOTEBOOK
-from sapwood.workspace.disk.states import Action, Blocked, Content, Found, State, state_of
-from sapwood.workspace.manifest.modules import Module
-from sapwood.workspace.manifest.patches import WHOLE, PatchOnly, Reach
-from sapwood.workspace.manifest.paths import folded
-from sapwood.workspace.manifest.policies import Asked, Policy, Rules, action_for
+from sapwood.documents.paths import folded
+from sapwood.package.canonical import AS_NOTEBOOK, NOTEBOOK
+from sapwood.package.identity import Content
+from sapwood.package.manifest.modules import Module
+from sapwood.package.manifest.patches import WHOLE, PatchOnly, Reach
+from sapwood.package.manifest.policies import Policy, Rules
+from sapwood.workspace.change.actions import Asked, action_for
+from sapwood.workspace.disk.states import Action, Blocked, Found, State, state_of
 
 Entry = TypeVar("Entry")
 

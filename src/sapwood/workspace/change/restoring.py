@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
+from sapwood.files.durable import read_stripes
+from sapwood.files.stamps import Stamps
+from sapwood.package.identity import Content
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.results import Restored
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
-from sapwood.workspace.disk.durable import read_stripes
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
-from sapwood.workspace.disk.stamps import Stamps
-from sapwood.workspace.disk.states import Blocked, Content
+from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.backups import FILES, read_backup
 from sapwood.workspace.record.journal import Journal
 from sapwood.workspace.record.places import Places

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidTemplate, InvalidWorkspace, IoError
-from sapwood.workspace.change.applying import mode_with
-from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
-from sapwood.workspace.disk.durable import (
+from sapwood.files.durable import (
     is_folder,
     is_there,
     make_folder,
@@ -26,7 +25,9 @@ from sapwood.workspace.disk.durable import (
     sync,
     write_new,
 )
-from sapwood.workspace.disk.states import Content
+from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package.identity import Content
+from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import Kind, Step

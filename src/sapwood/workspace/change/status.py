@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 
 from sapwood.errors import InputError
+from sapwood.files.durable import read_whole
+from sapwood.files.stamps import Stamps
+from sapwood.package.canonical import LARGEST
 from sapwood.workspace.change.results import FileStatus, Status
 from sapwood.workspace.change.texts import LineChanges, count_changes, shown_text
-from sapwood.workspace.disk.canonical import LARGEST
-from sapwood.workspace.disk.durable import read_whole
 from sapwood.workspace.disk.scanning import Disk, scan
-from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Blocked, state_of
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import read_journal

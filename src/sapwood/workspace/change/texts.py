@@ -7,13 +7,7 @@ import difflib
 import json
 from typing import Any
 
-from sapwood.workspace.disk.canonical import (
-    NOTEBOOK,
-    Unreadable,
-    is_text,
-    reduced_notebook,
-    unix_ends,
-)
+from sapwood.package.canonical import NOTEBOOK, Unreadable, is_text, reduced_notebook, unix_ends
 
 # `difflib` takes time with the square of what differs; past this only a bound is told.
 MOST_LINES = 20_000

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from typing import assert_never
 
+from sapwood.content.digests import raw_hash
+from sapwood.documents.paths import clashing
 from sapwood.errors import InvalidTemplate, InvalidWorkspace
+from sapwood.files.durable import is_there, read_stripes
+from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
+from sapwood.package.identity import Content
+from sapwood.package.manifest.policies import Policy
+from sapwood.package.template import Template, TemplateFile
 from sapwood.workspace.change.planning import Change, recorded_after
 from sapwood.workspace.change.staging import (
     ChangedMeanwhile,
@@ -18,17 +25,13 @@ from sapwood.workspace.change.staging import (
     permissions,
 )
 from sapwood.workspace.change.weights import Goal, patched_weights
-from sapwood.workspace.disk.canonical import LARGEST, Unreadable, raw_hash, with_ends_of
-from sapwood.workspace.disk.durable import is_there, read_stripes
 from sapwood.workspace.disk.scanning import Disk, file_hash
-from sapwood.workspace.disk.states import Action, Blocked, Content, State
-from sapwood.workspace.manifest.paths import clashing
-from sapwood.workspace.manifest.policies import Policy
-from sapwood.workspace.notebooks import Merged, merge_notebook
+from sapwood.workspace.disk.states import Action, Blocked, State
+from sapwood.workspace.notebooks.merging import merge_notebook
+from sapwood.workspace.notebooks.reports import Merged
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import FileEntry, Record
-from sapwood.workspace.template.template import Template, TemplateFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sapwood.errors import InputError, IoError
+from sapwood.files.stamps import Stamps
+from sapwood.package.manifest.modules import find_module
+from sapwood.package.manifest.patches import Reach
+from sapwood.package.template import Template
+from sapwood.workspace.change.actions import Asked
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.opening import check_source, check_versions, with_note
 from sapwood.workspace.change.planning import Scope, plan_changes
@@ -14,16 +19,11 @@ from sapwood.workspace.change.results import Outcome, Plan
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.change.transaction import Update
 from sapwood.workspace.disk.scanning import scan
-from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.disk.states import Action
-from sapwood.workspace.manifest.modules import find_module
-from sapwood.workspace.manifest.patches import Reach
-from sapwood.workspace.manifest.policies import Asked
-from sapwood.workspace.notebooks import Merged
+from sapwood.workspace.notebooks.reports import Merged
 from sapwood.workspace.record.journal import Journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
-from sapwood.workspace.template.template import Template
 
 ATTEMPTS = 3  # times that an update is planned anew because somebody is writing
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidTemplate, SourceHashMismatch
-from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
-from sapwood.workspace.disk.durable import (
-    is_folder,
-    read_stripes,
-    read_whole,
-    remove,
-    sync,
-    write_new,
-)
-from sapwood.workspace.template.template import TemplateFile
+from sapwood.files.durable import is_folder, read_stripes, read_whole, remove, sync, write_new
+from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package.template import TemplateFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,21 +11,21 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Set
 from functools import partial
 
+from sapwood.documents.paths import clash_among, fault_of, folded
 from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.files.durable import Stripes
+from sapwood.files.stamps import Stamps
+from sapwood.package.course import Course, renamed_path, stems_of
+from sapwood.package.identity import Content
+from sapwood.package.manifest.manifest import Manifest
+from sapwood.package.manifest.modules import Module
+from sapwood.package.template import Template, TemplateFile, content_of
 from sapwood.workspace.course.rules import course_rules
 from sapwood.workspace.course.sources import OpenCourse
 from sapwood.workspace.course.successors import carried
-from sapwood.workspace.disk.durable import Stripes
-from sapwood.workspace.disk.stamps import Stamps
-from sapwood.workspace.disk.states import Content
-from sapwood.workspace.manifest.manifest import Manifest
-from sapwood.workspace.manifest.modules import Module
-from sapwood.workspace.manifest.paths import clash_among, fault_of, folded
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.course import Course, renamed_path, stems_of
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import FileEntry, Record
-from sapwood.workspace.template.template import Template, TemplateFile, content_of
 
 NO_COURSE = Course(None, ())
 

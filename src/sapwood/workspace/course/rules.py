@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping
 
+from sapwood.package.course import Course, Extra, renamed_path, stems_of
+from sapwood.package.manifest.modules import NAME
+from sapwood.package.manifest.policies import DEFAULT, PolicyRule, Rules
+from sapwood.package.template import Template
 from sapwood.workspace.course.successors import successor
-from sapwood.workspace.manifest.modules import NAME
-from sapwood.workspace.manifest.policies import DEFAULT, PolicyRule, Rules
-from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
 from sapwood.workspace.record.record import FileEntry
-from sapwood.workspace.template.template import Template
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError
+from sapwood.files.durable import kind_of, read_whole
+from sapwood.files.paths import resolved
+from sapwood.files.refusals import system_errors
+from sapwood.files.stamps import stamp_of
+from sapwood.package.course import Extra
+from sapwood.package.sources import read_below, regular_files
+from sapwood.package.template import MOST_BYTES, MOST_FILES, TemplateFile
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
-from sapwood.workspace.disk.durable import kind_of, read_whole
-from sapwood.workspace.disk.refusals import system_errors
-from sapwood.workspace.disk.stamps import stamp_of
-from sapwood.workspace.record.course import Extra
-from sapwood.workspace.record.places import resolved
-from sapwood.workspace.template.sources import read_below, regular_files
-from sapwood.workspace.template.template import MOST_BYTES, MOST_FILES, TemplateFile
 
 ENDINGS = (".yml", ".yaml")
 
@@ -130,7 +130,7 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     Raises:
         InputError, InvalidTemplate, OSError: as `open_course`.
     """
-    from sapwood.workspace.template.archives import archive_files  # brings NumPy
+    from sapwood.package.archives import archive_files
 
     members, close = archive_files(path, FILE_NAME)
     closing.callback(close)

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import ModuleType
 
 from sapwood.errors import InputError
+from sapwood.files.durable import remove
+from sapwood.files.locks import locked_in_turn
+from sapwood.files.refusals import system_errors
+from sapwood.package.manifest.datasets import Dataset, find_dataset
+from sapwood.package.sources import read_manifest
 from sapwood.workspace.data.files import is_right, part_of, size_of
 from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
-from sapwood.workspace.disk.durable import remove
-from sapwood.workspace.disk.locking import locked_in_turn
-from sapwood.workspace.disk.refusals import system_errors
-from sapwood.workspace.manifest.datasets import Dataset, find_dataset
-from sapwood.workspace.template.sources import read_manifest
 
 VARIABLE = "SAPWOOD_DATA"  # the environment's name for the cache's folder
 LOCK = ".lock"

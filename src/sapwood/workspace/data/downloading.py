@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from sapwood.errors import IoError
-from sapwood.models.remote.file import BrokenOff, RemoteFile
+from sapwood.fetching.http import BrokenOff, RemoteFile
+from sapwood.files.durable import BINARY, NOT_FOLLOWED, remove, replace
+from sapwood.package.manifest.datasets import DataFile
 from sapwood.workspace.data.files import size_of
-from sapwood.workspace.disk.durable import BINARY, NOT_FOLLOWED, remove, replace
-from sapwood.workspace.manifest.datasets import DataFile
 
 
 class Resuming:

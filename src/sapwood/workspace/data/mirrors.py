@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Protocol
 
 from sapwood.errors import InputError, IoError
+from sapwood.files.durable import remove
+from sapwood.package.manifest.datasets import DataFile
 from sapwood.workspace.data.files import part_of
-from sapwood.workspace.disk.durable import remove
-from sapwood.workspace.manifest.datasets import DataFile
 
 ONE_OF_SEVERAL = 1  # failures of connections in a row that are borne where there are mirrors
 ONLY_ONE = 4
@@ -85,8 +85,8 @@ class FileFetch:
 
         Where a beginning that was there may be at fault, it is dropped, and all is downloaded.
         """
-        from sapwood.models.remote.file import FileChanged
-        from sapwood.models.remote.urls import shown
+        from sapwood.fetching.http import FileChanged
+        from sapwood.fetching.urls import shown
         from sapwood.workspace.data.downloading import Resuming
 
         part = part_of(self._folder, self._file)

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from sapwood.workspace.disk.canonical import LARGEST, content_hash, raw_hash
-from sapwood.workspace.disk.durable import kind_of, read_stripes, read_whole
-from sapwood.workspace.disk.stamps import Stamps, stamp_of
-from sapwood.workspace.disk.states import Blocked, Content, Found
+from sapwood.content.digests import raw_hash
+from sapwood.files.durable import kind_of, read_stripes, read_whole
+from sapwood.files.stamps import Stamps, stamp_of
+from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package.identity import Content
+from sapwood.workspace.disk.states import Blocked, Found
 
 UNREADABLE = Blocked("something unreadable")
 ELSEWHERE = Blocked("something on another file system")

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from typing import TypeAlias
 
+from sapwood.package.identity import Content
+
 
 class State(enum.StrEnum):
     """How a file on disk relates to what was installed and to what the template holds."""
@@ -40,19 +42,6 @@ class Action(enum.StrEnum):
     UNREACHABLE = "unreachable"  # keep: the template has only patches, and none starts from it
     FORGET = "forget"  # drop it from the record
     SKIP = "skip"  # something is in the way
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Content:
-    """What makes two versions of a file the same or not.
-
-    Attributes:
-        hash: canonical, as `canonical.content_hash` gives it.
-        executable: whether its owner may run it.
-    """
-
-    hash: str
-    executable: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

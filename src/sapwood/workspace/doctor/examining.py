@@ -11,10 +11,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
+from sapwood.files.refusals import system_errors
+from sapwood.files.stamps import Stamps
+from sapwood.package.template import Template
 from sapwood.workspace.change.opening import TemplateSource, opened
 from sapwood.workspace.course.configured import for_workspace
-from sapwood.workspace.disk.refusals import system_errors
-from sapwood.workspace.disk.stamps import Stamps
 from sapwood.workspace.doctor.environment import environment_findings
 from sapwood.workspace.doctor.exports import export_findings
 from sapwood.workspace.doctor.files import file_findings, laid_beside
@@ -24,7 +25,6 @@ from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.doctor.state import rights, room, unfinished, waiting_update
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, read_record
-from sapwood.workspace.template.template import Template
 
 CHECKS: tuple[tuple[str, Callable[[Look], Iterable[Finding]]], ...] = (
     ("writable", rights),

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.disk.canonical import LARGEST
-from sapwood.workspace.disk.durable import read_whole
+from sapwood.files.durable import read_whole
+from sapwood.package.canonical import LARGEST
+from sapwood.package.identity import Content
+from sapwood.package.template import Template, TemplateFile, hash_of
 from sapwood.workspace.disk.scanning import scan
-from sapwood.workspace.disk.states import Content
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.exporting.code import export_cells, without_directive
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.record import FileEntry
-from sapwood.workspace.template.template import Template, TemplateFile, hash_of
 
 WORDS = {
     ExportState.STALE: "{notebook} was changed since",

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sapwood.documents.paths import fault_of
+from sapwood.files.durable import is_folder
+from sapwood.package.identity import Content
+from sapwood.package.manifest.policies import Policy
 from sapwood.workspace.change.results import FileStatus
 from sapwood.workspace.change.status import file_statuses
-from sapwood.workspace.disk.durable import is_folder
 from sapwood.workspace.disk.scanning import UNREADABLE, file_hash, scan
-from sapwood.workspace.disk.states import Content, State
+from sapwood.workspace.disk.states import State
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
-from sapwood.workspace.manifest.paths import fault_of
-from sapwood.workspace.manifest.policies import Policy
 
 MOST = 20  # files of one kind that are named; the others are counted
 

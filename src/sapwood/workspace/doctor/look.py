@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.workspace.disk.stamps import Stamps
+from sapwood.files.stamps import Stamps
+from sapwood.package.template import Template
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
-from sapwood.workspace.template.template import Template
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

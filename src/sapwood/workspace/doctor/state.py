@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from sapwood.errors import InvalidWorkspace, WorkspaceBusy
-from sapwood.workspace.disk.durable import is_there
-from sapwood.workspace.disk.locking import check_unlocked
+from sapwood.files.durable import is_there
+from sapwood.files.locks import check_unlocked
 from sapwood.workspace.doctor.findings import UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.record.journal import read_journal

@@ -14,13 +14,7 @@ import re
 import warnings
 
 from sapwood.errors import InputError
-from sapwood.workspace.disk.canonical import (
-    Unreadable,
-    listed,
-    parsed_notebook,
-    reduced_cell,
-    unix_ends,
-)
+from sapwood.package.canonical import Unreadable, listed, parsed_notebook, reduced_cell, unix_ends
 
 DIRECTIVE = re.compile(r"#[ \t]*\|[ \t]*(export\w*)[ \t]*(.*?)\s*")
 SEAL = re.compile(rb"# sapwood-export (sha256:[0-9a-f]{64})\n")

@@ -8,16 +8,16 @@ import os
 from collections.abc import Sequence
 
 from sapwood.errors import InputError
-from sapwood.workspace.disk.canonical import LARGEST, unix_ends
-from sapwood.workspace.disk.durable import read_whole
+from sapwood.files.durable import read_whole
+from sapwood.package.canonical import LARGEST, unix_ends
+from sapwood.package.manifest.exports import Export, exports_among
+from sapwood.package.manifest.manifest import Manifest
+from sapwood.package.manifest.modules import find_module
+from sapwood.package.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.exporting.code import exported_module, is_sealed, is_untouched
-from sapwood.workspace.manifest.exports import Export, exports_among
-from sapwood.workspace.manifest.manifest import Manifest
-from sapwood.workspace.manifest.modules import find_module
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.template.template import Template
 
 
 class ExportState(enum.StrEnum):

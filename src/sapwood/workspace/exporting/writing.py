@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sapwood.errors import InputError, IoError
+from sapwood.files.durable import is_folder
+from sapwood.package.canonical import content_hash
+from sapwood.package.identity import Content
+from sapwood.package.template import Template
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
-from sapwood.workspace.disk.canonical import content_hash
-from sapwood.workspace.disk.durable import is_folder
-from sapwood.workspace.disk.states import Content
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
 from sapwood.workspace.record.journal import Journal
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.template.template import Template
 
 OWN_WORK = frozenset({ExportState.EDITED, ExportState.FOREIGN})
 

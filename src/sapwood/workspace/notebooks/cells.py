@@ -7,7 +7,7 @@ import enum
 import json
 from typing import Any, TypeAlias
 
-from sapwood.workspace.disk.canonical import (
+from sapwood.package.canonical import (
     LARGEST,
     Unreadable,
     joined,

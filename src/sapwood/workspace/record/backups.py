@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import fault_of
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.disk.durable import is_folder, is_there, make_folder, read_whole, sync
-from sapwood.workspace.manifest.fields import Table
-from sapwood.workspace.manifest.paths import fault_of
+from sapwood.files.durable import is_folder, is_there, make_folder, read_whole, sync
 from sapwood.workspace.record.record import HASH, LARGEST, parse_json, read_time, written_time
 
 FORMAT = "sapwood-backup"

@@ -7,14 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sapwood.errors import InvalidPatch, InvalidWorkspace
-from sapwood.workspace.disk.durable import (
-    is_folder,
-    make_folder,
-    read_whole,
-    remove,
-    replace,
-    write_new,
-)
+from sapwood.files.durable import is_folder, make_folder, read_whole, remove, replace, write_new
 
 LEVEL = 6
 SUFFIX = ".zst"
@@ -47,7 +40,7 @@ class Blobs:
         Returns:
             What is to be synced.
         """
-        from sapwood.patch.zstd import compress  # brings NumPy, which a look needs not
+        from sapwood.content.zstd import compress
 
         path = self.path(digest)
         make_folder(path.parent)
@@ -66,7 +59,7 @@ class Blobs:
             InvalidWorkspace: it is not there, or damaged.
             OSError: it cannot be read.
         """
-        from sapwood.patch.zstd import decompress
+        from sapwood.content.zstd import decompress
 
         path = self.path(digest)
         try:

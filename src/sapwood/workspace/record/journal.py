@@ -13,10 +13,10 @@ import json
 import re
 from typing import Any
 
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.workspace.disk.durable import read_whole
-from sapwood.workspace.manifest.fields import Table
-from sapwood.workspace.manifest.paths import fault_of
+from sapwood.files.durable import read_whole
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import (
     HASH,

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.workspace.disk.durable import is_folder, is_there
-from sapwood.workspace.manifest.manifest import NAME
+from sapwood.files.durable import is_folder, is_there
+from sapwood.files.paths import resolved
+from sapwood.package.manifest.manifest import NAME
 
 RECORD = "version.json"
 JOURNAL = "journal.json"
@@ -92,14 +93,6 @@ def path_below(root: Path, file: str) -> str:
     if not (root / file).exists() and here.is_relative_to(root):
         return here.relative_to(root).as_posix()
     return Path(file).as_posix()
-
-
-def resolved(folder: str | os.PathLike[str]) -> Path:
-    """A folder's path, with links on the way to it resolved."""
-    name: str | bytes = os.fspath(folder)  # bytes, from some
-    if not isinstance(name, str) or "\0" in name:
-        raise InputError(f"expected the path of a folder, found {name!r:.80}")
-    return Path(os.path.realpath(name))
 
 
 def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:

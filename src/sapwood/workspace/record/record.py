@@ -16,12 +16,12 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import clash_among, fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.workspace.disk.durable import read_whole
-from sapwood.workspace.disk.states import Content
-from sapwood.workspace.manifest.fields import Table
-from sapwood.workspace.manifest.paths import clash_among, fault_of
-from sapwood.workspace.record.course import Course, course_in_record
+from sapwood.files.durable import read_whole
+from sapwood.package.course import Course, course_in_record
+from sapwood.package.identity import Content
 from sapwood.workspace.record.places import Places
 
 FORMAT = "sapwood-workspace"

@@ -1,0 +1,1 @@
+"""Bytes by slices, wherever they lie; their parts, digests and compression."""

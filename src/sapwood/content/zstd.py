@@ -1,0 +1,157 @@
+"""zstd frames with bounded output: the standard library's module, or its backport."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Any, cast
+
+import numpy as np
+
+from sapwood.content.content import Bytes
+from sapwood.errors import InvalidPatch
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LEAST_PREFIX = 8  # bytes
+STRIPE = 1 << 17  # bytes that are fed, and taken, at once
+DECODER = 5 << 17  # bytes that a decoder takes beside its window, at most
+
+SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
+STREAM_WINDOW = 27  # what zstd's own program takes without being told
+
+ZstdError = zstd.ZstdError
+"""What `open_stream` raises for damaged frames."""
+
+
+def open_stream(file: IO[bytes]) -> IO[bytes]:
+    """The content of frames, read forwards; takes 128 MiB for a window at most.
+
+    Args:
+        file: at the first frame; stays open, and the caller's.
+
+    Raises:
+        ZstdError, EOFError: when it is read, of damaged frames.
+    """
+    options = {int(zstd.DecompressionParameter.window_log_max): STREAM_WINDOW}
+    return cast("IO[bytes]", zstd.ZstdFile(file, options=options))
+
+
+def compress(data: bytes | memoryview, level: int) -> bytes:
+    """One frame, with the size of its content in its header."""
+    frame: bytes = zstd.compress(data, level=level)
+    return frame
+
+
+def compress_after(prefix: bytes, data: bytes | memoryview, level: int) -> bytes:
+    """One frame of `data` that refers to a prefix, with the size of its content in its header."""
+    parameter = zstd.CompressionParameter
+    options = {
+        int(parameter.compression_level): level,
+        int(parameter.enable_long_distance_matching): 1,
+    }
+    compressor = zstd.ZstdCompressor(options=options, zstd_dict=as_prefix(prefix))
+    compressor.set_pledged_input_size(len(data))
+    frame: bytes = compressor.compress(data, compressor.FLUSH_FRAME)
+    return frame
+
+
+def as_prefix(prefix: bytes | memoryview) -> Any:
+    """What zstd takes for bytes that stand before a content; without any, None."""
+    # The module asks for 8 bytes at least.
+    return zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX else None
+
+
+def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
+    """The content of one frame of exactly `size` bytes.
+
+    No more than `size` bytes and one are ever produced, whatever the frame claims, and
+    its window must not be larger than a frame of that size needs.
+
+    Args:
+        frame: whole.
+        size: of the content, bytes.
+        what: it is, for errors.
+
+    Raises:
+        InvalidPatch: another size, bytes after the frame, or a damaged frame.
+    """
+    decompressor = bounded(size)
+    try:
+        out: bytes = decompressor.decompress(frame, max_length=size + 1)
+    except zstd.ZstdError as e:
+        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+    if len(out) != size or not decompressor.eof or decompressor.unused_data:
+        raise InvalidPatch(f"damaged {what}: expected {size} bytes unpacked; get the patch anew")
+    return out
+
+
+def bounded(size: int, prefix: bytes | memoryview = b"") -> zstd.ZstdDecompressor:
+    """A decoder of a frame of `size` bytes, with no larger window than that needs."""
+    # A frame's window is memory too; no encoder that knows the size makes it larger.
+    window = min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
+    return zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: window},
+        zstd_dict=as_prefix(prefix),
+    )
+
+
+def decompress_into(
+    frame: memoryview, out: Bytes, what: str, prefix: bytes | memoryview = b""
+) -> None:
+    """As `decompress`, into memory of the caller's: beside it little more than a window is taken.
+
+    Args:
+        frame: whole.
+        out: as long as the content; unspecified after an error.
+        what: it is, for errors.
+        prefix: that the frame refers to; at least LEAST_PREFIX bytes, or none. Copied.
+
+    Raises:
+        InvalidPatch: as `decompress`.
+    """
+    decompressor = bounded(len(out), prefix)
+    fed = at = 0
+    try:
+        while not decompressor.eof:
+            piece = frame[fed : fed + STRIPE] if decompressor.needs_input else frame[:0]
+            fed += len(piece)
+            part = decompressor.decompress(piece, max_length=min(STRIPE, len(out) - at + 1))
+            if len(part) > len(out) - at or not (piece or part or decompressor.needs_input):
+                break
+            if not part and not piece and fed == len(frame):
+                break  # cut off
+            out[at : at + len(part)] = np.frombuffer(part, np.uint8)
+            at += len(part)
+    except zstd.ZstdError as e:
+        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+    whole = decompressor.eof and fed == len(frame) and not decompressor.unused_data
+    if at != len(out) or not whole:
+        raise InvalidPatch(
+            f"damaged {what}: expected {len(out)} bytes unpacked; get the patch anew"
+        )
+
+
+def window_of(frame: memoryview, size: int) -> int:
+    """The bytes of window that a frame asks for, by its header (RFC 8878, 3.1.1.1).
+
+    Args:
+        frame: its first bytes, at least.
+        size: of its content. What cannot be read has the largest window that is allowed.
+    """
+    most: int = 1 << min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
+    if len(frame) < 6:
+        return most
+    flags = frame[4]
+    if not flags & 0x20:
+        exponent, mantissa = frame[5] >> 3, frame[5] & 7
+        base = 1 << (10 + exponent)
+        return min(most, base + base // 8 * mantissa)
+    # One segment: the content is the window, as large as the header says that it is.
+    begin = 5 + (0, 1, 2, 4)[flags & 3]
+    width = 1 << (flags >> 6)
+    field = frame[begin : begin + width]
+    claimed = int.from_bytes(field, "little") + (256 if width == 2 else 0)
+    return min(most, claimed) if len(field) == width else most

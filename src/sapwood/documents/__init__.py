@@ -1,0 +1,1 @@
+"""JSON, tables and paths of strangers, checked before they are used."""

@@ -1,0 +1,1 @@
+"""A file elsewhere: ranges, retries, resumed downloads."""

@@ -1,0 +1,110 @@
+"""Files that are kept when work on them is cut short, for the next try to go on with."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from sapwood.errors import IoError
+from sapwood.files.outputs import SHOWN
+from sapwood.files.refusals import os_errors
+
+NAMED = 8  # bytes of a patch's digest in a file's name
+
+
+def beside(path: Path, digest: bytes, ending: str) -> Path:
+    """The hidden sibling of an output that is kept for one patch.
+
+    Args:
+        path: of the output, with symbolic links resolved.
+        digest: that names the patch.
+        ending: says what is kept.
+    """
+    return path.with_name(f".{path.name[:SHOWN]}.{digest[:NAMED].hex()}.{ending}")
+
+
+@contextlib.contextmanager
+def kept_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
+    """A file to read and write that stays where it is after an IoError, an interrupt or a kill.
+
+    After success, and after any other error, it is removed, unless it was renamed. One
+    process at a time has it.
+
+    Args:
+        path: that no other work uses.
+        mode: permissions of a new file, of which the umask takes some.
+
+    Raises:
+        IoError: another process has it, or it cannot be opened.
+    """
+    with os_errors(path):
+        file = locked(path, mode)
+    kept = False
+    try:
+        yield file
+    except OSError:
+        kept = True
+        raise
+    except Exception as e:
+        kept = isinstance(e, IoError)
+        raise
+    except BaseException:  # an interrupt
+        kept = True
+        raise
+    finally:
+        # Before the lock goes: nobody may have begun with it.
+        if not kept:
+            with contextlib.suppress(OSError):
+                remove_same(path, file)
+        with os_errors(path):
+            file.close()
+
+
+def locked(path: Path, mode: int) -> IO[bytes]:
+    """The file of that name, made if need be, that nobody else has.
+
+    Raises:
+        IoError: somebody has it, or it is none of ours.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        file = os.fdopen(os.open(path, flags, mode), "r+b")
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                raise IoError(f"{path}: expected a file of one's own; remove it and try again")
+            if is_there(path, file):
+                if status.st_nlink > 1:  # what is written here would be seen elsewhere
+                    raise IoError(f"{path}: has another name too; remove it and try again")
+                return file
+        except BlockingIOError as e:
+            file.close()
+            raise IoError(
+                f"{path}: another process is at the same work; wait until it has ended"
+            ) from e
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # it was renamed or removed between the two calls
+
+
+def is_there(path: Path, file: IO[bytes]) -> bool:
+    """Whether an open file has that name still."""
+    try:
+        now = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(now, os.fstat(file.fileno()))
+
+
+def remove_same(path: Path, file: IO[bytes]) -> None:
+    """Removes an open file by its name, if it has that still."""
+    if is_there(path, file):
+        path.unlink()

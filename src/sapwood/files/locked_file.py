@@ -1,0 +1,153 @@
+"""A file that one process at a time updates in place.
+
+It is read and written by position, never through a memory map: what is read is a copy, which
+stays as it is when the file is overwritten, and a file that somebody cuts off meanwhile is an
+error and not the end of the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from blake3 import blake3
+
+from sapwood.content.content import Bytes
+from sapwood.errors import InputError, IoError
+from sapwood.files.paths import path_name
+from sapwood.files.positions import read_at, reserve, write_at
+from sapwood.files.refusals import os_errors
+
+STRIPE = 4 << 20  # bytes read at once
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LockedFile:
+    """An open file that nobody else updates meanwhile.
+
+    Attributes:
+        path: with symbolic links resolved.
+        name: as the caller named it, for errors.
+        handle: of the operating system, for reading and writing.
+    """
+
+    path: Path
+    name: str
+    handle: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        with os_errors(self.name):
+            return os.fstat(self.handle).st_size
+
+    @property
+    def inode(self) -> int:
+        """Its number in the file system."""
+        with os_errors(self.name):
+            return os.fstat(self.handle).st_ino
+
+    def read(self, begin: int, end: int) -> Bytes:
+        """A copy of the bytes [begin, end).
+
+        Raises:
+            IoError: the file is shorter, or cannot be read.
+        """
+        with os_errors(self.name):
+            return read_at(self.handle, begin, end - begin, self.name)
+
+    def write(self, begin: int, data: Bytes) -> None:
+        """Writes all of `data` from `begin` on.
+
+        Raises:
+            IoError: the disk is full, for one; a part may have been written.
+        """
+        with os_errors(self.name):
+            write_at(self.handle, begin, data.data)
+
+    def reserve(self, size: int) -> None:
+        """Makes the file so long at least, with room on the disk for it.
+
+        Raises:
+            IoError: there is not enough.
+        """
+        with os_errors(self.name):
+            reserve(self.handle, size)
+
+    def cut(self, size: int) -> None:
+        """Makes the file so long at most."""
+        if self.size > size:
+            with os_errors(self.name):
+                os.ftruncate(self.handle, size)
+
+    def sync(self) -> None:
+        """Makes what was written durable."""
+        with os_errors(self.name):
+            os.fsync(self.handle)
+
+    def stripes(self, end: int, begin: int = 0) -> Iterator[Bytes]:
+        """The bytes of the file up to `end`, some at a time."""
+        for at in range(begin, end, STRIPE):
+            yield self.read(at, min(at + STRIPE, end))
+
+    def blake3(self, threads: int, size: int | None = None) -> bytes:
+        """The digest of its first bytes, by default of all of it, 32 bytes."""
+        hasher = blake3(max_threads=threads)
+        for stripe in self.stripes(self.size if size is None else size):
+            hasher.update(stripe.data)
+        return hasher.digest()
+
+    def sha256(self) -> bytes:
+        """The digest of all of it, 32 bytes."""
+        hasher = hashlib.sha256()
+        for stripe in self.stripes(self.size):
+            hasher.update(stripe.data)
+        return hasher.digest()
+
+
+@contextlib.contextmanager
+def locked_file(path: str | os.PathLike[str]) -> Iterator[LockedFile]:
+    """Opens a file for an update in place.
+
+    The lock is on the file itself (flock), whatever name leads to it, and gone when the process
+    is.
+
+    Raises:
+        IoError: it cannot be read and written, or somebody is at it.
+        InputError: it is no regular file.
+    """
+    name = path_name(path)
+    with os_errors(name):
+        real = Path(os.path.realpath(name))
+        handle = os.open(real, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with os_errors(name):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{name}: expected a regular file; write to another file")
+            lock(handle, name)
+            now = real.stat()
+        if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
+            raise IoError(f"{name}: replaced by another file meanwhile; try again")
+        yield LockedFile(real, name, handle)
+    finally:
+        os.close(handle)
+
+
+def lock(handle: int, name: str) -> None:
+    """Takes the lock of an open file.
+
+    Raises:
+        IoError: another process has it.
+        OSError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        raise IoError(f"{name}: another process updates it; wait for that, nothing was done") from e

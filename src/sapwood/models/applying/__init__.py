@@ -1,0 +1,1 @@
+"""Applies patches to model files: whole, in parts, in place, in memory."""

@@ -1,0 +1,1 @@
+"""The base becomes the target in its own file, with a journal."""

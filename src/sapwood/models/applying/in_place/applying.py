@@ -1,0 +1,179 @@
+"""Updates a model file in place: the base becomes the target, with no second copy on the disk.
+
+What makes it safe is a journal beside the file (`journal`), what makes it possible an order in
+which nothing is overwritten that is still needed (`planning`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from sapwood.errors import InputError
+from sapwood.files.locked_file import LockedFile, locked_file
+from sapwood.files.sources import Source
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.models.applying.in_place.journal import Journal
+from sapwood.models.applying.in_place.journal_place import journal_path
+from sapwood.models.applying.in_place.steps import Steps
+from sapwood.models.applying.in_place.update import Update, check_limit, is_base, is_target
+from sapwood.models.applying.whole import verification
+from sapwood.models.receiving.demands import Demands
+from sapwood.models.receiving.opening import checked_patch
+from sapwood.models.results import PatchVerification
+from sapwood.patch.applying.opening import OpenPatch
+from sapwood.progress import Progress, silent
+
+
+def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
+    path: str | os.PathLike[str],
+    patch: Source,
+    public_key: bytes | Sequence[bytes] | None = None,
+    *,
+    sources: Sequence[Source] = (),
+    signature: Source | Sequence[Source] | None = None,
+    minimum_counter: int = 0,
+    threshold: int = 1,
+    undo: bool = True,
+    keep_undo: bool = False,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> PatchVerification:
+    """Turns the base of a patch into its target, in the file itself.
+
+    The disk need not hold both. Meanwhile a journal lies beside the file, `.NAME.sapwood-journal`:
+    two steps (of 16 MiB, or a chunk if that is larger), with undo about as much as the patch, and
+    some of what changed its order. When the process is killed or the power fails, the file
+    is neither base nor target: call this again with the same patch and it goes on, or `roll_back`.
+    The file keeps permissions and inode: who has it open or mapped sees it change, and so does
+    every hard link to it. A file that is the target already is left as it is.
+
+    Args:
+        path: of the file. Symbolic links are followed.
+        patch: a path, bytes, a file object or a URL; as of `apply_patch`.
+        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
+        sources: the other bases, of a patch that has several; as of `apply_patch`.
+        undo: keep what brings the base back until the target was checked. Without it the patch
+            is tried first, and must then be gone through with.
+        keep_undo: keep the journal when all is done, for `roll_back`, until `confirm`.
+        threads: to use at once; by default one for each processor.
+        limits: memory that the patch may ask for.
+        progress: is told how many bytes of the target are done.
+
+    Returns:
+        A verification of which `is_valid()` is true: the whole file was read again.
+
+    Raises:
+        SignatureError, UnsupportedPatch, TruncatedPatch, LimitExceeded: as `apply_patch`.
+        SourceHashMismatch: the file is no base of the patch, or half updated by another one.
+        InvalidPatch, TargetHashMismatch: the patch is damaged, or does not lead to its target.
+            The file is as it was.
+        IoError: a file cannot be read or written, the disk is full, or another process updates
+            the file. What was begun can be gone on with, or rolled back.
+        InvalidJournal: the journal that is there is damaged, or somebody else changed the file.
+        InputError: keys or counters that are none, `keep_undo` without `undo`, a patch of a
+            folder.
+    """
+    if keep_undo and not undo:
+        raise InputError("keep_undo keeps what undo=False does not write; leave one of them out")
+    count = thread_count(threads)
+    demands = Demands.of(public_key, signature, minimum_counter, threshold)
+    opened, accepted = checked_patch(patch, demands, count, limits)
+    check_files(opened)
+    with locked_file(path) as file, contextlib.ExitStack() as stack:
+        work = Update(file, opened, list(sources), undo, count, limits, progress)
+        journal = work.found(stack)
+        if journal is None:
+            work.check_base()
+            if work.is_target():
+                return verification(opened, file.sha256(), accepted)
+            journal = work.begun(stack)
+        actual = work.finish(journal)
+        if not (keep_undo and Steps(file, journal, count).are_all()):
+            journal.remove()
+        return verification(opened, actual, accepted)
+
+
+def roll_back(
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = silent,
+) -> None:
+    """Makes a file the base again that an update in place left on its way, or kept undo for.
+
+    It takes nothing but the journal. It may be killed as well: call it again.
+
+    Args:
+        path: of the file.
+        threads: to use at once; by default one for each processor.
+        limits: memory that the journal may ask for: as the patch was applied with.
+        progress: is told how many steps are undone.
+
+    Raises:
+        InputError: there is no journal, or one without undo.
+        LimitExceeded: its steps are larger than allowed.
+        InvalidJournal: it is damaged, or somebody else changed the file.
+        IoError: a file cannot be read or written, or another process updates the file.
+    """
+    count = thread_count(threads)
+    with locked_file(path) as file, contextlib.ExitStack() as stack:
+        journal = needed_journal(file, stack)
+        check_limit(journal, limits)
+        if not journal.head.undo:
+            raise InputError(
+                f"{file.name}: updated without undo, so there is no way back; go on with the "
+                "same patch"
+            )
+        if not is_base(file, journal.head, count):
+            steps = Steps(file, journal, count)
+            if is_target(file, journal.head) and not (steps.are_all() or steps.lead_back()):
+                raise steps.foreign()
+            steps.settle()
+            steps.back(progress)
+        journal.remove()
+
+
+def confirm(path: str | os.PathLike[str]) -> None:
+    """Gives up the way back of an update in place that kept its undo.
+
+    Args:
+        path: of the file. Symbolic links are followed.
+
+    Raises:
+        InputError: there is no journal, or the update is not finished.
+        InvalidJournal: the journal is damaged.
+        IoError: a file cannot be read or written, or another process updates the file.
+    """
+    with locked_file(path) as file, contextlib.ExitStack() as stack:
+        journal = needed_journal(file, stack)
+        if not is_target(file, journal.head):
+            raise InputError(f"{file.name}: half updated; go on with the same patch, or roll back")
+        journal.remove()
+
+
+def check_files(patch: OpenPatch) -> None:
+    """Refuses a patch of folders.
+
+    Raises:
+        InputError: it is one.
+    """
+    header = patch.front.header
+    if any(one.files is not None for one in (*header.bases, header.target)):
+        raise InputError("the patch is of a folder; apply it to another folder")
+
+
+def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:
+    """The journal of a file, closed with the stack.
+
+    Raises:
+        InputError: there is none.
+    """
+    journal = Journal.find(journal_path(file.path))
+    if journal is None:
+        raise InputError(f"{file.name}: no update in place was begun; there is nothing to do")
+    stack.callback(journal.close)
+    return journal

@@ -1,0 +1,177 @@
+"""Some tensors of a target, as a safetensors file: only their chunks are fetched and decoded."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import IO
+
+from sapwood.errors import InputError
+from sapwood.files.outputs import Output, atomic_output
+from sapwood.files.sources import Source
+from sapwood.files.writing import write_all
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.models.applying.loading import Lazy, lazy_tensors
+from sapwood.models.applying.origins import Origin
+from sapwood.models.receiving.demands import Demands
+from sapwood.models.receiving.memory import Room, fitting_threads
+from sapwood.models.receiving.ranges import RemoteBody
+from sapwood.patch.applying.buffers import Buffers
+from sapwood.patch.format.front import Segment
+from sapwood.progress import Progress, silent
+from sapwood.tensors import DType
+
+ALIGNMENT = 8  # bytes; where the data of a safetensors file begins
+
+
+def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
+    base: Source | Sequence[Source],
+    patch: Source,
+    output: Output,
+    names: str | Sequence[str],
+    *,
+    public_key: bytes | Sequence[bytes] | None = None,
+    signature: Source | Sequence[Source] | None = None,
+    minimum_counter: int = 0,
+    threshold: int = 1,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    memory: int | None = None,
+    progress: Progress = silent,
+) -> tuple[str, ...]:
+    """Writes some tensors of a patch's target into a safetensors file.
+
+    Nothing else of the target is decoded, and of a patch behind a URL nothing else is fetched
+    but its front, if the server gives parts of files. Signatures, the front and the bases are
+    checked as in `apply_patch`, and each chunk by its digest; the digest of the whole patch is
+    only where all of it is here. As in `load_patched`, names, types and shapes are those that
+    the patch has: GGUF's blocks are U8, in rows of bytes.
+
+    Args:
+        base: as `source` of `apply_patch`.
+        patch: as of `load_patched`.
+        output: a path or a binary file object; gets everything or nothing.
+        names: of tensors, or patterns with `*`, `?` and `[...]`, such as "model.layers.0.*".
+        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
+        threads: to use at once; by default one for each processor.
+        limits: memory that the patch may ask for.
+        memory: bytes of anonymous memory that all this may take, 16 MiB at least.
+        progress: is told how many bytes of the tensors are done.
+
+    Returns:
+        The names of the tensors, in the order in which they lie in the target and the file.
+
+    Raises:
+        InputError: as `load_patched`; or a name that no tensor has, or a tensor of a type that
+            is not known.
+        SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
+            TargetHashMismatch, LimitExceeded, IoError: as `load_patched` and
+            `PatchedModel.tensor`.
+        After any of these the output is as it was.
+    """
+    demands = Demands.of(public_key, signature, minimum_counter, threshold)
+    origin = Origin.of(base, patch, demands, threads, limits, Room(memory))
+    tensors = lazy_tensors(origin)
+    chosen = {name: tensors[name] for name in matching(tensors, names)}
+    check_types(chosen)
+    segments = [one.segment for one in chosen.values() if one.segment is not None]
+    if not isinstance(origin.opened.body, RemoteBody):
+        fitting_threads(origin.opened, memory, 1, segments)
+    with atomic_output(output) as out:
+        write_all(out, memoryview(safetensors_header(chosen)))
+        if segments:
+            write_segments(origin, segments, out, progress)
+        else:
+            for one in chosen.values():
+                write_all(out, one.load().data)
+    return tuple(chosen)
+
+
+def matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[str]:
+    """The names of tensors that are among those given, or fit a pattern; in file order.
+
+    Raises:
+        InputError: nothing is given, or one fits none.
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    if not given or not all(isinstance(one, str) for one in given):
+        raise InputError(f"expected names of tensors, found {names!r:.80}")
+    found: set[str] = set()
+    for one in given:
+        # A name may hold brackets itself.
+        fitting = {one} if one in tensors else set(fnmatch.filter(tensors, one))
+        if not fitting:
+            near = difflib.get_close_matches(one, tensors, n=3)
+            hint = f"; near: {', '.join(map(repr, near))}" if near else ""
+            raise InputError(f"expected a name among {len(tensors)} tensors, found {one!r}{hint}")
+        found |= fitting
+    return [name for name in tensors if name in found]
+
+
+def check_types(tensors: Mapping[str, Lazy]) -> None:
+    """That a safetensors file can say what the tensors are.
+
+    Raises:
+        InputError: one is of a type that it has no name for.
+    """
+    for name, one in tensors.items():
+        if one.spec.dtype is DType.BYTES:
+            raise InputError(
+                f"{name!r}: its elements are of a type that is not known here; leave it out, or "
+                "make the whole file with sapwood.models.apply_patch"
+            )
+        if name == "__metadata__":
+            raise InputError("'__metadata__': no tensor of a safetensors file can be named so")
+
+
+def safetensors_header(tensors: Mapping[str, Lazy]) -> bytes:
+    """The beginning of a file of tensors that lie one behind the other."""
+    fields = {}
+    at = 0
+    for name, one in tensors.items():
+        fields[name] = {
+            "dtype": one.spec.dtype.name,
+            "shape": list(one.spec.shape),
+            "data_offsets": [at, at + one.spec.nbytes],
+        }
+        at += one.spec.nbytes
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def write_segments(
+    origin: Origin, segments: Sequence[Segment], out: IO[bytes], progress: Progress
+) -> None:
+    """Decodes segments into a file, those whose payloads are adjacent together.
+
+    Raises:
+        InvalidPatch, TargetHashMismatch, LimitExceeded, IoError: as `PatchedModel.tensor`.
+        OSError: from the file.
+    """
+    total = sum(segment.nbytes for segment in segments)
+    buffers = Buffers()
+    written = 0
+
+    for run in runs(segments):
+        for chunk in origin.chunks(buffers.place, run):
+            write_all(out, chunk.data.data)
+            buffers.give_back(chunk.data)
+            written += chunk.end - chunk.begin
+            progress(written, total)
+
+
+def runs(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
+    """Segments in order, grouped where the payload of one begins where that before ends."""
+    number = 0
+    end: int | None = None
+    numbered = []
+    for segment in segments:
+        number += end is not None and segment.body_offset != end
+        end = segment.body_offset + segment.payload_size
+        numbered.append((number, segment))
+    for _, group in groupby(numbered, key=lambda one: one[0]):
+        yield tuple(segment for _, segment in group)

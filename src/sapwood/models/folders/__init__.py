@@ -1,1 +1,0 @@
-"""Folders: looked through for bases, patched as their files end to end, written whole."""

@@ -1,0 +1,1 @@
+"""Makes patches between model files."""

@@ -1,0 +1,386 @@
+"""Makes patches between model files."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from blake3 import blake3
+
+from sapwood.content.content import Bytes, Content
+from sapwood.content.parts import stripes
+from sapwood.documents.canonical_json import plain
+from sapwood.errors import InputError
+from sapwood.files.outputs import Output
+from sapwood.files.paired_outputs import check_reversible, output_and_reverse
+from sapwood.files.paths import path_name
+from sapwood.files.sources import Source
+from sapwood.files.writing import copy_rest
+from sapwood.limits import thread_count
+from sapwood.models.applying.bases import source_list
+from sapwood.models.making.folder_segments import input_segments, whole
+from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
+from sapwood.models.making.merging import adapter_config
+from sapwood.models.making.regions import plain_segments
+from sapwood.models.making.signing import sealing
+from sapwood.models.making.standalone import may_be_smaller, standalone_segments
+from sapwood.models.results import PatchStats
+from sapwood.patch.format.front import FileDigest, Header, Segment
+from sapwood.patch.format.version import WRITER
+from sapwood.patch.making.building import DEFAULT_CHUNK, Builder, Options
+from sapwood.patch.making.coded import Written, tensor_counts
+from sapwood.patch.making.segments import SegmentSource
+from sapwood.progress import Progress, Stages, silent
+
+SMALL = 4 << 20  # bytes; such files are patched as bytes too, and the smaller patch is kept
+LEAST_TRIED = 32 << 10  # bytes; smaller files have little to save
+MOST_TRIED = 256 << 20
+# What a patch by bytes must save: one by tensors tells what changed in which.
+LEAST_SAVED = 512  # bytes
+LEAST_SHARE_SAVED = 0.01
+
+
+def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
+    source: Source | Sequence[Source],
+    target: Source,
+    output: Output,
+    compression_level: int = 3,
+    neural: bool = False,
+    private_key: bytes | None = None,
+    *,
+    counter: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    created_at: int | None = None,
+    chunk_size: int = DEFAULT_CHUNK,
+    low_rank: bool = True,
+    reverse: Output | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> PatchStats:
+    """Makes the patch that turns one version of a model file into the next, byte for byte.
+
+    Files of known formats (safetensors, GGUF, PyTorch, ONNX, ...) are patched tensor by
+    tensor, matched by name or, where the name changed, by content. Any other file is
+    patched as bytes: what stands anywhere in the source is copied, and stretches of changed
+    weights are coded as such. So are small files, and those in which no tensor changed,
+    where that saves bytes: then the tensors have no names in it.
+
+    Args:
+        source: the version that the receiver has: a path, bytes or a binary file object. A
+            path of a folder stands for all files in it and below, links to files included:
+            tensors are found in whichever file they are. Or a list of several, for a target
+            that was merged from them: whoever applies the patch needs them all. One of
+            them may be an adapter as PEFT writes it; its `adapter_config.json` is looked for
+            beside it, and needed by nobody else.
+        target: the version to lead to, likewise. Of a folder its files come back, and
+            whether their owner may execute them; folders without files do not.
+        output: where the patch goes: a path, replaced only when the patch is whole and
+            checked, or a binary file object.
+        compression_level: of zstd, 1 to 19, for what is not elements of tensors.
+        neural: accepted for other tools' sake. The residual codec is always tried and used
+            where it is smaller.
+        private_key: of Ed25519, 64 bytes, to sign the patch with; see `sign_patch`.
+        counter: that the signature is given; see `sign_patch`.
+        metadata: JSON values to keep in the header.
+        created_at: Unix time in seconds to note in the header. Without it the same files
+            give the same patch.
+        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30.
+        low_rank: look for low-rank updates (merged adapters) in tensors of bf16, f16 and
+            f32. A full fine-tune costs some percent more time for it.
+        reverse: where the patch that leads back goes, made with the same options and
+            signed with the same key and counter, so that a receiver who demands higher
+            counters takes it only if it lowers its demand. Of one source only. Both
+            patches appear or neither; where the process ends between their two renames,
+            or the second fails, there is the reverse alone, and `output` is as it was.
+        threads: to use at once; by default one for each processor. The patch does not
+            depend on it.
+        progress: is told how much is done, in bytes of the target.
+
+    Returns:
+        Sizes and counts. Every chunk was decoded again and compared with the target.
+
+    Raises:
+        IoError: a file cannot be read or written, or source or target changed meanwhile.
+        InputError: an argument is out of range, or `metadata` is not JSON; a folder holds
+            what is no file, or an output; `reverse` of several sources, or to where `output`
+            goes.
+        After either the outputs are as they were, but for what `reverse` says.
+    """
+    del neural
+    count = thread_count(threads)
+    making = Making(
+        Options(chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count),
+        sealing(private_key, counter),
+        plain({} if metadata is None else metadata),
+        check_time(created_at),
+    )
+    sources = source_list(source)
+    outputs = [output] if reverse is None else [output, reverse]
+    if reverse is not None:
+        check_reversible(sources)
+    for one in outputs:
+        check_outside(one, *sources, target)
+    with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
+        *olds, new = [open_input(one, len(sources) + 1) for one in (*sources, target)]
+        stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
+        written = making.write(olds, new, sources, out, stages.stage(new.file.size))
+        led_back = None
+        if back is not None:
+            stage = stages.stage(olds[0].file.size)
+            led_back = making.write([new], olds[0], [target], back, stage)
+    return PatchStats(
+        source_size=sum(one.file.size for one in olds),
+        target_size=new.file.size,
+        patch_size=written.size,
+        tensors_modified=written.counts["tensors_modified"],
+        tensors_unchanged=written.counts["tensors_unchanged"],
+        reverse_size=None if led_back is None else led_back.size,
+        warnings=tuple(broken_files([*sources, target], [*olds, new])),
+    )
+
+
+def broken_files(sources: Sequence[Source], versions: Sequence[Input]) -> Iterator[str]:
+    """What is wrong with versions that look like model files and are none."""
+    for i, (source, version) in enumerate(zip(sources, versions, strict=True), 1):
+        if version.file.warning is not None:
+            name = "the target" if i == len(sources) else "the source"
+            if isinstance(source, str | os.PathLike):
+                name = path_name(source)
+            yield f"{name}: {version.file.warning}; patched as bytes"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Making:
+    """How patches are made, whichever way they lead.
+
+    Attributes:
+        options: as for `Builder`.
+        seal: as for `Builder.write`.
+        metadata: JSON values for the header.
+        created_at: Unix time in seconds, or None.
+    """
+
+    options: Options
+    seal: Callable[[bytes], bytes]
+    metadata: Mapping[str, Any]
+    created_at: int | None
+
+    def write(
+        self,
+        olds: Sequence[Input],
+        new: Input,
+        sources: Sequence[Source],
+        out: IO[bytes],
+        progress: Progress,
+    ) -> Written:
+        """Writes the patch from some versions to another.
+
+        Args:
+            olds: what it leads from.
+            new: what it leads to.
+            sources: of `olds`, for their names.
+            out: positioned where the patch is to begin.
+            progress: is told how many bytes of the target are done.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
+            threads = self.options.threads
+            digests = [hashing.submit(input_digest, one, threads) for one in (*olds, new)]
+            contents = [one.content for one in olds]
+            segments = input_segments(olds, new, [adapter_config(one) for one in sources])
+            job = Creation(
+                Builder(contents, segments, self.options, progress),
+                new.content,
+                lambda: model_header(
+                    named([one.result() for one in digests[:-1]], sources),
+                    digests[-1].result(),
+                    (olds[0].file.format, new.file.format),
+                    self.created_at,
+                    self.metadata,
+                ),
+                self.seal,
+            )
+            if not tries_bytes(new, olds):
+                return job.write(out)
+            old = whole(contents[0])
+            return job.write_smaller(out, lambda: by_bytes(old, whole(new.content)))
+
+
+def model_header(
+    bases: tuple[FileDigest, ...],
+    target: FileDigest,
+    formats: tuple[str, str],
+    created_at: int | None,
+    metadata: Mapping[str, Any],
+) -> Header:
+    """The header of a patch between model files; `formats` are of the first base and the target."""
+    base_format, target_format = formats
+    folders = any(one.files is not None for one in (*bases, target))
+    return Header(
+        kind="folder" if folders else "model",
+        algorithm="delta",
+        bases=bases,
+        target=target,
+        base_format=base_format,
+        target_format=target_format,
+        dtype=None,
+        shape=(),
+        byte_order="little",
+        counts={},
+        writer=WRITER,
+        created_at=created_at,
+        metadata=metadata,
+    )
+
+
+def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
+    """Whether a patch by bytes may be made as well.
+
+    Not of safetensors, whose patches are always by tensors; nor of several bases, of which
+    bytes are found in the first alone; nor of folders, file by file patched as it suits them.
+    """
+    file = target.file
+    sized = LEAST_TRIED <= file.size <= MOST_TRIED
+    folders = any(one.entries is not None for one in (target, *bases))
+    return (
+        sized
+        and bool(file.tensors)
+        and file.format != "safetensors"
+        and len(bases) == 1
+        and not folders
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Creation:
+    """A patch about to be written.
+
+    Attributes:
+        builder: of the patch by tensors.
+        target: the whole version, borrowed.
+        header: as for `Builder.write`.
+        seal: as for `Builder.write`.
+    """
+
+    builder: Builder
+    target: Content
+    header: Callable[[], Header]
+    seal: Callable[[bytes], bytes]
+
+    def write(self, out: IO[bytes]) -> Written:
+        """Writes the patch by tensors, or that of the target alone where its payloads are smaller.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        builder = self.builder
+        with tempfile.TemporaryFile() as spool:
+            coded = builder.code(spool)
+            if may_be_smaller(self.target, coded.body, builder.options.level):
+                alone = Builder(builder.bases, standalone_segments(self.target), builder.options)
+                with tempfile.TemporaryFile() as other:
+                    found = alone.code(other)
+                    if found.body < coded.body:
+                        return found.write(
+                            lambda: self.counted(coded.segments), other, out, self.seal
+                        )
+            return coded.write(self.header, spool, out, self.seal)
+
+    def counted(self, segments: Sequence[Segment]) -> Header:
+        """The header, with what became of the tensors of a patch that was not written."""
+        header = self.header()
+        return dataclasses.replace(header, counts=tensor_counts(header, segments))
+
+    def write_smaller(
+        self, out: IO[bytes], others: Callable[[], Iterable[list[SegmentSource]]]
+    ) -> Written:
+        """Writes the patch by tensors, or that by bytes where it is likely to be smaller and is.
+
+        That is so of small files, and where no tensor changed: then the entries of hundreds
+        of tensors are most of a patch.
+
+        Args:
+            out: positioned where the patch is to begin.
+            others: gives the segments of other patches, where they are tried.
+
+        Raises:
+            OSError: from `out` or a temporary file.
+        """
+        with contextlib.ExitStack() as files:
+            chosen = files.enter_context(tempfile.TemporaryFile())
+            written = smallest = self.write(chosen)
+            likely = len(self.target) <= SMALL or written.counts["tensors_modified"] == 0
+            for segments in others() if likely and written.size > LEAST_SAVED else ():
+                other = files.enter_context(tempfile.TemporaryFile())
+                found = Creation(
+                    Builder(self.builder.bases, segments, self.builder.options),
+                    self.target,
+                    lambda: dataclasses.replace(self.header(), counts=written.counts),
+                    self.seal,
+                ).write(other)
+                saved = written.size - found.size
+                worth = saved >= max(LEAST_SAVED, LEAST_SHARE_SAVED * written.size)
+                if worth and found.size < smallest.size:
+                    smallest, chosen = found, other
+            chosen.seek(0)
+            copy_rest(chosen, out)
+        return smallest
+
+
+def by_bytes(base: Bytes, target: Bytes) -> Iterator[list[SegmentSource]]:
+    """The segments of patches by bytes: with what looks like weights apart; of one piece."""
+    yield plain_segments(base, target)
+    if len(target) <= SMALL:
+        yield standalone_segments(target)
+
+
+def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
+    """The bases of a patch; of several, each with the name of its file, to ask for it by."""
+    if len(digests) == 1:
+        return tuple(digests)
+    return tuple(
+        dataclasses.replace(
+            digest,
+            name=Path(path_name(one)).name if isinstance(one, str | os.PathLike) else None,
+        )
+        for digest, one in zip(digests, sources, strict=True)
+    )
+
+
+def check_time(created_at: int | None) -> int | None:
+    """The time, unless a reader would refuse it.
+
+    Raises:
+        InputError: it is no time.
+    """
+    if created_at is None:
+        return None
+    if type(created_at) is not int or not 0 <= created_at < 2**63:
+        raise InputError(
+            f"expected created_at as whole seconds since 1970, found {created_at!r}; use int()"
+        )
+    return created_at
+
+
+def input_digest(version: Input, threads: int) -> FileDigest:
+    """Size and digests of a file or folder, with the files of a folder."""
+    return dataclasses.replace(file_digest(version.content, threads), files=version.entries)
+
+
+def file_digest(data: Content, threads: int) -> FileDigest:
+    """Size and digests of a whole file."""
+    sha256 = hashlib.sha256()
+    blake = blake3(max_threads=threads)
+    for stripe in stripes(data):
+        sha256.update(stripe.data)
+        blake.update(stripe.data)
+    return FileDigest(len(data), blake.digest(), sha256.digest())

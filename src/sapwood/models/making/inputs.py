@@ -1,0 +1,137 @@
+"""The versions of a model as they are read: files, and folders as their files end to end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sapwood.content.content import Content
+from sapwood.content.parts import EndToEnd
+from sapwood.errors import InputError, IoError
+from sapwood.files import sources as files
+from sapwood.files.outputs import Output
+from sapwood.files.paths import path_name
+from sapwood.files.sources import Source, read_source
+from sapwood.files.trees import FileEntry, Listed, file_contents, list_folder, mapped_of_each
+from sapwood.files.walking import folder_of
+from sapwood.modelfile import ModelFile, open_model
+from sapwood.modelfile.folder import open_folder, whole_folder
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One file of a version.
+
+    Attributes:
+        path: from the folder; of a file that is the whole version its name, if it has one.
+        begin: where it lies in the whole, bytes.
+        content: its bytes.
+        file: its layout, by offsets in itself.
+    """
+
+    path: str
+    begin: int
+    content: Content
+    file: ModelFile
+
+    @property
+    def end(self) -> int:
+        """The first offset in the whole after it."""
+        return self.begin + self.file.size
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Input:
+    """A version of a model.
+
+    Attributes:
+        content: all of its bytes.
+        file: their layout.
+        parts: the files, one after another.
+        entries: of a folder, its files as a patch lists them; None of a file.
+    """
+
+    content: Content
+    file: ModelFile
+    parts: tuple[Part, ...]
+    entries: tuple[FileEntry, ...] | None = None
+
+
+def open_input(source: Source, inputs: int = 2) -> Input:
+    """Opens a file, or a folder with all that is in it.
+
+    Args:
+        source: a version of a model.
+        inputs: that are open at once, at most.
+
+    Raises:
+        IoError: something cannot be read.
+        InputError: it is nothing of the kind, or a folder with what no patch can carry.
+    """
+    root = folder_of(source)
+    if root is not None:
+        return open_root(root, mapped_of_each(inputs))
+    data = read_source(source)
+    file = open_model(data)
+    name = Path(path_name(source)).name if isinstance(source, str | os.PathLike) else ""
+    return Input(data, file, (Part(name, 0, data, file),))
+
+
+def open_root(root: Path, most_mapped: int) -> Input:
+    """Opens a folder, of which so many files stay open at most."""
+    entries = tuple(one.entry for one in list_folder(root))
+    opened = file_contents(root, entries, most_mapped)
+    contents = dict(zip((one.path for one in entries), opened, strict=True))
+    layouts = open_folder([*contents], lambda path: contents[path][0 : len(contents[path])])
+    parts = []
+    at = 0
+    for path, file in layouts.items():
+        parts.append(Part(path, at, contents[path], file))
+        at += file.size
+    content = EndToEnd([*contents.values()])
+    return Input(content, whole_folder(layouts), tuple(parts), entries)
+
+
+@contextlib.contextmanager
+def unchanged(*sources: Source) -> Iterator[None]:
+    """Notices files that change while they are read, as `files.unchanged`; in folders too.
+
+    Raises:
+        IoError: a file, or what is in a folder, is not what it was when the block began.
+        InputError: as `list_folder`.
+    """
+    before = [listing(one) for one in sources]
+    with files.unchanged(*sources):
+        yield
+    for source, then in zip(sources, before, strict=True):
+        if listing(source) != then:
+            raise IoError(
+                f"{source!s}: something in the folder changed while it was read, nothing was "
+                "written; try again when nobody writes to it"
+            )
+
+
+def listing(source: Source) -> list[Listed] | None:
+    """What is in a folder, or None for other sources."""
+    root = folder_of(source)
+    return None if root is None else list_folder(root)
+
+
+def check_outside(output: Output, *sources: Source) -> None:
+    """Refuses to write into a folder that is read.
+
+    Raises:
+        InputError: the output would be in one.
+    """
+    if not isinstance(output, str | os.PathLike):
+        return
+    place = Path(os.path.realpath(path_name(output)))
+    for one in sources:
+        root = folder_of(one)
+        if root is not None and place.is_relative_to(os.path.realpath(root)):
+            raise InputError(
+                f"{output!s}: is inside of {root}, which is read whole; name a place outside"
+            )

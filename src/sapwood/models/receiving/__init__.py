@@ -1,0 +1,1 @@
+"""Receives a patch: from a file, a pipe or a server, signed as demanded."""

@@ -1,0 +1,52 @@
+"""What a patch says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sapwood.codec import Coding
+from sapwood.files.sources import Source
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.models.receiving.ranges import patch_parts
+from sapwood.models.results import PatchInfo
+from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.format.front import MAJOR
+from sapwood.trust import signatures_of
+
+
+def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
+    """What a patch says of itself; of its payloads nothing is read.
+
+    Args:
+        patch: of model files or of a tensor: a path, bytes, a file object or a URL, of which
+            no more is fetched than is shown here.
+        limits: memory that the patch may ask for.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
+            `apply_patch`.
+    """
+    data = patch_parts(patch, limits)
+    front = open_patch(data, limits).front
+    header = front.header
+    covered: Counter[Coding] = Counter()
+    for segment in front.segments:
+        for chunk, begin, end in segment.spans():
+            covered[chunk.coding] += end - begin
+    elements = {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}
+    base = header.bases[0]
+    return PatchInfo(
+        format=header.target_format,
+        version=MAJOR,
+        source_hash=base.sha256 or base.blake3,
+        target_hash=header.target.sha256 or header.target.blake3,
+        source_size=base.size,
+        target_size=header.target.size,
+        patch_size=len(data),
+        compression="+".join(coding.name.lower() for coding, _ in covered.most_common()),
+        neural=not elements.isdisjoint(covered),
+        tensors_modified=header.counts.get("tensors_modified", 0),
+        tensors_unchanged=header.counts.get("tensors_unchanged", 0),
+        signed=bool(signatures_of(data, limits)),
+        created_at=header.created_at,
+    )

@@ -1,0 +1,164 @@
+"""A patch on a server of which only the front is fetched, and payloads when they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from sapwood.content.content import Bytes, Content
+from sapwood.fetching.http import RemoteFile
+from sapwood.fetching.urls import is_url
+from sapwood.files.sources import Source
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.models.receiving.received import received
+from sapwood.patch.applying.opening import check_length
+from sapwood.patch.format.front import PREAMBLE, Segment
+from sapwood.patch.format.parsing import parse_preamble
+
+WINDOW = 8 << 20  # bytes of payloads that are fetched at once
+
+
+class RemoteBody:
+    """The payloads of a patch on a server, as a content of which each slice is a request."""
+
+    def __init__(self, remote: RemoteFile, begin: int, length: int) -> None:
+        """Fetches nothing.
+
+        Args:
+            remote: opened; parts of it can be had.
+            begin: where the body begins in it.
+            length: of the body, bytes.
+        """
+        self._remote = remote
+        self._begin = begin
+        self._length = length
+
+    def __len__(self) -> int:
+        """Bytes of the body."""
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(self._length)
+        fetched = self._remote.read(self._begin + begin, self._begin + end)
+        return np.frombuffer(fetched, np.uint8)
+
+
+class RemotePatch:
+    """A patch on a server: its front is here.
+
+    Attributes:
+        body: its payloads.
+    """
+
+    def __init__(self, remote: RemoteFile, limits: Limits) -> None:
+        """Fetches the front.
+
+        Args:
+            remote: opened; parts of it can be had.
+            limits: what the front may take.
+
+        Raises:
+            InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is no patch, or
+                not of the length that it says.
+            IoError: it cannot be had.
+        """
+        preamble = parse_preamble(remote.head[: PREAMBLE.size], limits)
+        check_length(preamble.front_size + preamble.body, remote.size or 0)
+        self._front = np.frombuffer(remote.read(0, preamble.front_size), np.uint8)
+        self.body = RemoteBody(remote, preamble.front_size, preamble.body)
+
+    def __len__(self) -> int:
+        """Bytes of the whole patch."""
+        return len(self._front) + len(self.body)
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`; one side of the border between front and body only."""
+        begin, end, _ = part.indices(len(self))
+        if end <= len(self._front):
+            return self._front[begin:end]
+        return self.body[begin - len(self._front) : end - len(self._front)]
+
+
+class Window:
+    """The body of a patch on a server, read from front to back, a window at a time.
+
+    Slices of adjacent payloads come from few requests. Nothing outside of what was announced is
+    fetched ahead. What was handed out stays in memory while it is in use.
+    """
+
+    def __init__(self, body: RemoteBody, begin: int, end: int, size: int) -> None:
+        """Fetches nothing yet.
+
+        Args:
+            body: of the patch.
+            begin, end: of it, what is going to be read.
+            size: bytes that are fetched at once, or more where a slice is longer.
+        """
+        self._body = body
+        self._end = end
+        self._size = size
+        self._at = begin
+        self._held: Bytes = np.empty(0, np.uint8)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Bytes of the body."""
+        return len(self._body)
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """As `Content`."""
+        begin, end, _ = part.indices(len(self._body))
+        with self._lock:
+            held_end = self._at + len(self._held)
+            if not self._at <= begin <= held_end:
+                self._at, held_end = begin, begin
+                self._held = self._held[:0]
+            if end > held_end:
+                tail = self._held[begin - self._at :]
+                until = max(end, min(held_end + self._size, self._end))
+                self._held = self._fetched(tail, held_end, until)
+                self._at = begin
+            return self._held[begin - self._at : end - self._at]
+
+    def _fetched(self, tail: Bytes, begin: int, end: int) -> Bytes:
+        """What was left of a window, and the bytes [begin, end) of the body behind it."""
+        new = self._body[begin:end]
+        return np.concatenate([tail, new]) if len(tail) else new
+
+
+def announced(body: Content, segments: Sequence[Segment], size: int = WINDOW) -> Content:
+    """A body of which the payloads of adjacent segments are going to be read, in order.
+
+    Args:
+        body: of an opened patch; given back as it is if it is here.
+        segments: adjacent ones.
+        size: bytes that are fetched at once, or more for a longer payload.
+    """
+    if not isinstance(body, RemoteBody) or not segments:
+        return body
+    end = segments[-1].body_offset + segments[-1].payload_size
+    return Window(body, segments[0].body_offset, end, size)
+
+
+def patch_parts(patch: Source, limits: Limits = DEFAULT_LIMITS) -> Content:
+    """A patch of which parts are going to be read: on a server that has parts, it stays there.
+
+    Args:
+        patch: a path, bytes, a file object or a URL.
+        limits: what the front may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
+            `received`.
+    """
+    if is_url(patch):
+        remote = RemoteFile(cast("str", patch))
+        if remote.ranges:
+            return RemotePatch(remote, limits)
+        remote.close()
+    with received(patch, limits) as data:
+        return data

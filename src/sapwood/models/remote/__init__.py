@@ -1,1 +1,0 @@
-"""Patches on a server: fetched whole, or the parts that are asked for."""

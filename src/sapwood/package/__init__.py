@@ -1,0 +1,1 @@
+"""A named, versioned set of files with a manifest."""

@@ -1,0 +1,182 @@
+"""A course: which modules of a template a workspace has, in which order, and what beside them.
+
+What an instructor writes is read by `course.course_yml`; this is what comes of it, and what a
+workspace's record keeps, so that each later version of the template is put in as the course
+has it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import fault_of
+from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
+from sapwood.package.manifest.modules import MOST_MODULES, NAME, Module
+from sapwood.package.manifest.policies import Policy
+
+MOST_LETTERS = 200  # of a title
+LAST_NUMBER = 9999
+FIELDS = ("title", "first", "modules", "extra")
+EXTRA_FIELDS = ("from", "to", "policy")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Extra:
+    """A file or folder of the instructor's that is installed into the workspace.
+
+    Attributes:
+        source: where it lies beside course.yml.
+        to: where in the workspace.
+        policy: of its files; None where the template's policies say it.
+    """
+
+    source: str
+    to: str
+    policy: Policy | None = None
+
+    def holds(self, path: str) -> bool:
+        """Whether a file of the workspace is one of it."""
+        return path == self.to or path.startswith(f"{self.to}/")
+
+    def module(self) -> Module | None:
+        """The module that it is, if its name has that form."""
+        name = stem_of(self.to.rpartition("/")[2])
+        return Module(name, name.partition("_")[2]) if NAME.fullmatch(name) else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Course:
+    """What a course makes of a template.
+
+    Attributes:
+        title: for people, None without one.
+        modules: names in the template, in the order in which they are taught; None for a place
+            that an extra has. Those that the template has dropped since keep their places.
+        first: number of the first.
+        extras: in the workspace beside the template's files.
+    """
+
+    title: str | None
+    modules: tuple[str | None, ...]
+    first: int = 1
+    extras: tuple[Extra, ...] = ()
+
+    def extra_modules(self) -> dict[str, Module]:
+        """The modules that extras are, by name."""
+        found = (one.module() for one in self.extras)
+        return {one.name: one for one in found if one is not None}
+
+    def names(self) -> dict[str, str]:
+        """Names of the chosen modules in the workspace, by those in the template."""
+        placed = enumerate(self.modules, self.first)
+        return {name: numbered(name, number) for number, name in placed if name is not None}
+
+    def workspace_names(self) -> list[str]:
+        """Names of all modules in the workspace, in the order in which they are taught."""
+        everything = {*self.names().values(), *self.extra_modules()}
+        return sorted(everything, key=lambda one: int(one.partition("_")[0]))
+
+    def extra_of(self, path: str) -> Extra | None:
+        """The extra that a file of the workspace is of."""
+        return next((one for one in self.extras if one.holds(path)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The course as JSON values."""
+        extras = []
+        for one in self.extras:
+            policy = {} if one.policy is None else {"policy": one.policy.value}
+            extras.append({"from": one.source, "to": one.to, **policy})
+        return {
+            "title": self.title,
+            "first": self.first,
+            "modules": list(self.modules),
+            "extra": extras,
+        }
+
+
+def numbered(name: str, number: int) -> str:
+    """A module's name with another number, of at least as many digits."""
+    digits, _, short = name.partition("_")
+    return f"{number:0{len(digits)}d}_{short}"
+
+
+def stem_of(part: str) -> str:
+    """What a name of a path is compared by with names of modules."""
+    return part.partition(".")[0]
+
+
+def stems_of(path: str) -> set[str]:
+    """Names of modules that may hold a file."""
+    return {stem_of(part) for part in path.split("/")}
+
+
+def renamed_path(path: str, names: Mapping[str, str]) -> str:
+    """A path with other names of modules.
+
+    Args:
+        path: in the template or in the workspace.
+        names: new ones by old ones. They are replaced where `Module.holds` sees them: before
+            the first dot of a folder's or file's name. All others stay.
+    """
+    if names.keys().isdisjoint(stems_of(path)):
+        return path
+    out = []
+    for part in path.split("/"):
+        stem, dot, ending = part.partition(".")
+        out.append(f"{names.get(stem, stem)}{dot}{ending}")
+    return "/".join(out)
+
+
+def course_in_record(table: Table, remedy: str) -> Course:
+    """The course that a record keeps.
+
+    Args:
+        table: of the record's field.
+        remedy: for errors.
+
+    Raises:
+        UnsupportedWorkspace: it has a field that only a newer program knows: to write the record
+            without it would lose a part of the course.
+        InvalidWorkspace: it is damaged.
+    """
+    check_fields(table, FIELDS)
+    modules, first = modules_in_record(table, remedy), table.integer("first")
+    extras = tuple(extra_in_record(one, remedy) for one in table.tables("extra"))
+    if len(modules) > MOST_MODULES or first + len(modules) > LAST_NUMBER + 1:
+        raise table.fail("first", f"expected numbers up to {LAST_NUMBER}; {remedy}")
+    return Course(table.optional_text("title"), modules, first, extras)
+
+
+def modules_in_record(table: Table, remedy: str) -> tuple[str | None, ...]:
+    """The modules that a record keeps, null in places of extras."""
+    places = table.sequence("modules")
+    names = [one for one in places if isinstance(one, str) and NAME.fullmatch(one)]
+    strange = len(names) + places.count(None) != len(places)
+    if strange or len({short_name(one) for one in names}) != len(names):
+        raise table.fail("modules", f"expected names such as 05_autograd, each once; {remedy}")
+    return tuple(places)
+
+
+def extra_in_record(table: Table, remedy: str) -> Extra:
+    """An extra that a record keeps."""
+    check_fields(table, EXTRA_FIELDS)
+    source, to, policy = table.text("from"), table.text("to"), table.optional_text("policy")
+    if fault_of(source) or fault_of(to) or (policy is not None and policy not in set(Policy)):
+        raise table.fail("to", f"expected relative paths and a policy; {remedy}")
+    return Extra(source, to, None if policy is None else Policy(policy))
+
+
+def check_fields(table: Table, known: Iterable[str]) -> None:
+    """Sees to it that all fields are known."""
+    try:
+        table.only(tuple(known))
+    except InvalidWorkspace as e:
+        raise UnsupportedWorkspace(f"{e}; written by a newer program: update sapwood") from e
+
+
+def short_name(name: str) -> str:
+    """A module's name without its number, as names are told apart."""
+    return name.partition("_")[2].lower()

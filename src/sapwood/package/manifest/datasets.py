@@ -1,0 +1,157 @@
+"""Data that a template names and does not hold: downloaded on demand, told by its hash."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import clash_among, fault_of, fault_of_name
+from sapwood.errors import InputError
+
+MOST_FILES = 1000  # of all data of a template
+MOST_URLS = 20  # of one file
+LONGEST_URL = 2000  # letters
+LARGEST = 1 << 40  # bytes of one file
+LONGEST_NAME = 200  # bytes: endings are put behind it
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SCHEMES = ("http", "https")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file to download.
+
+    Attributes:
+        name: of the file, without folders.
+        sha256: of its content, 64 hexadecimal digits in lower case.
+        size: of it, bytes; no more are ever written.
+        urls: where it is, tried in order.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    urls: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dataset:
+    """Files that are downloaded together.
+
+    Attributes:
+        name: by which it is asked for.
+        files: at least one.
+    """
+
+    name: str
+    files: tuple[DataFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(one.size for one in self.files)
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that stand for its content.
+
+        Versions of a template, and templates of one name, whose data differs do not meet.
+        """
+        content = "".join(f"{one.sha256} {one.name}\n" for one in self.files)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def datasets_of(table: Table) -> tuple[Dataset, ...]:
+    """The data that a manifest names, in its order; entries of one name belong together.
+
+    Args:
+        table: the manifest.
+
+    Raises:
+        The table's error: a name, a hash, a size or a URL is none, or two files of one
+            name cannot lie in one folder.
+    """
+    listed = table.tables("data")
+    if len(listed) > MOST_FILES:
+        raise table.fail("data", f"expected at most {MOST_FILES} entries")
+    files: dict[str, list[DataFile]] = {}
+    for one in listed:
+        one.only(("name", "file", "sha256", "size", "urls"))
+        name = one.text("name")
+        if not NAME.fullmatch(name) or fault_of_name(name):
+            raise one.fail("name", f"expected up to 64 of a-z, 0-9, - and _, found {name!r:.80}")
+        files.setdefault(name, []).append(file_of(one))
+    for name, together in files.items():
+        clash = clash_among(one.name for one in together)
+        if clash:
+            raise table.fail("data", f"{name}: {clash[0]!r:.80} and {clash[1]!r:.80} are one name")
+    return tuple(Dataset(name, tuple(together)) for name, together in files.items())
+
+
+def file_of(table: Table) -> DataFile:
+    """One file."""
+    name = table.text("file")
+    fault = fault_of_file(name)
+    if fault:
+        raise table.fail("file", f"{name!r:.80}: {fault}")
+    sha256 = table.text("sha256").lower()
+    if not SHA256.fullmatch(sha256):
+        raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
+    size = table.integer("size")
+    if not 1 <= size <= LARGEST:
+        raise table.fail("size", f"expected 1 to {LARGEST} bytes, found {size}")
+    urls = table.texts("urls")
+    if not 1 <= len(urls) <= MOST_URLS:
+        raise table.fail("urls", f"expected 1 to {MOST_URLS}, found {len(urls)}")
+    for number, url in enumerate(urls):
+        fault = fault_of_url(url)
+        if fault:
+            raise table.fail(f"urls[{number}]", fault)
+    return DataFile(name, sha256, size, tuple(urls))
+
+
+def fault_of_file(name: str) -> str | None:
+    """What is wrong with the name of a file that is downloaded, or None."""
+    fault = fault_of(name)
+    if fault or "/" in name:
+        return fault or "expected a name without folders"
+    if name.startswith("."):
+        return "begins with a dot, as what the cache keeps of itself does"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"a name of more than {LONGEST_NAME} bytes"
+    return None
+
+
+def fault_of_url(url: str) -> str | None:
+    """What is wrong with a URL from outside, or None. The URL is not shown: it may hold secrets."""
+    if len(url) > LONGEST_URL or not re.fullmatch(r"[!-~]+", url):
+        return f"expected a URL of at most {LONGEST_URL} letters, all of them visible and ASCII"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not match, or a port that is none
+        return "expected a URL"
+    if parts.scheme not in SCHEMES:
+        return f"expected http or https, found {parts.scheme!r:.20}"
+    if "@" in parts.netloc:
+        return "expected no user and password: whoever has the template could read them"
+    return None if host else "expected a URL with a host"
+
+
+def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
+    """The data of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for dataset in datasets:
+        if dataset.name == name:
+            return dataset
+    known = ", ".join(one.name for one in datasets)
+    expected = f"one of {known}" if known else "none, for the template names no data"
+    raise InputError(f"{name!r:.80}: expected {expected}; 'data list' shows them")

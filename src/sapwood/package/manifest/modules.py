@@ -1,0 +1,125 @@
+"""Modules: the parts of a template that can be updated and reset alone, in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+
+from sapwood.documents.fields import Table
+from sapwood.documents.paths import fault_of_name
+from sapwood.errors import InputError
+
+MOST_MODULES = 1000
+NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Module:
+    """One module.
+
+    Attributes:
+        name: number, underscore, name, as '05_autograd'.
+        title: for people.
+        needs: names of modules that come before it.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The number that its name begins with."""
+        return int(self.name.partition("_")[0])
+
+    @property
+    def short_name(self) -> str:
+        """Its name without the number."""
+        return self.name.partition("_")[2]
+
+    def holds(self, path: str) -> bool:
+        """Whether a file is one of the module's.
+
+        That is so if a folder on its path has the module's name, or if the file or a folder
+        has that name before the first dot, as in 'modules/05_autograd.ipynb'.
+        """
+        return self.folder_in(path) is not None
+
+    def folder_in(self, path: str) -> str | None:
+        """The part of a path up to the module's name: 'modules/05_autograd'.
+
+        Returns:
+            The whole path where the file itself has the name; None of a file that is not
+            the module's.
+        """
+        parts = path.split("/")
+        for number, part in enumerate(parts, start=1):
+            if part.partition(".")[0] == self.name:
+                return "/".join(parts[:number])
+        return None
+
+
+def modules_of(table: Table) -> tuple[Module, ...]:
+    """The modules that a manifest names, in their order.
+
+    Args:
+        table: the manifest.
+
+    Raises:
+        The table's error: a module has no such name, two have one number or name, or one
+        needs what does not come before it.
+    """
+    listed = table.tables("modules")
+    if len(listed) > MOST_MODULES:
+        raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
+    modules: dict[str, Module] = {}
+    for one in listed:
+        module = module_of(one)
+        taken = {other.number for other in modules.values()}
+        shorts = {other.short_name.lower() for other in modules.values()}
+        if module.number in taken or module.short_name.lower() in shorts:
+            raise one.fail("name", f"{module.name!r}: its number or name is another module's too")
+        missing = [need for need in module.needs if need not in modules]
+        if missing:
+            raise one.fail("needs", f"expected modules that come before, found {missing[0]!r:.80}")
+        modules[module.name] = module
+    return tuple(modules.values())
+
+
+def module_of(table: Table) -> Module:
+    """One module."""
+    table.only(("name", "title", "needs"))
+    name = table.text("name")
+    if not NAME.fullmatch(name) or fault_of_name(name):
+        raise table.fail("name", f"expected a name such as 05_autograd, found {name!r:.80}")
+    title = table.optional_text("title") or name.partition("_")[2]
+    if len(title) > 200 or not title.isprintable():
+        raise table.fail("title", "expected at most 200 letters on one line")
+    return Module(name, title, tuple(table.texts("needs")))
+
+
+def find_module(modules: Sequence[Module], word: str) -> Module:
+    """The module that a user names.
+
+    Args:
+        modules: of the template.
+        word: its number ('05', '5'), its name ('05_autograd') or the name without the number.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    for module in modules:
+        if word in {module.name, module.short_name}:
+            return module
+    if re.fullmatch(r"[0-9]{1,4}", word):
+        for module in modules:
+            if module.number == int(word):
+                return module
+    raise InputError(f"{word!r:.80}: expected one of {named(modules)}")
+
+
+def named(modules: Iterable[Module]) -> str:
+    """Modules for people."""
+    names = [one.name for one in modules]
+    return ", ".join(names) if names else "its modules, and the template names none"

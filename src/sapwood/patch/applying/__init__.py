@@ -1,0 +1,1 @@
+"""Opens patches and decodes them. Imports nothing of making."""

@@ -1,0 +1,96 @@
+"""The bases of a patch, found by their digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sapwood.content.content import Content
+from sapwood.content.digests import blake3_digest
+from sapwood.errors import (
+    SourceHashMismatch,
+)
+from sapwood.patch.applying.decoding import (
+    Given,
+    Other,
+)
+from sapwood.patch.applying.opening import OpenPatch
+from sapwood.patch.format.front import FileDigest
+
+
+def check_base(patch: OpenPatch, base: Content, threads: int) -> None:
+    """Compares size and digest of a base with what the patch was made from.
+
+    Raises:
+        SourceHashMismatch: one of them differs, or the patch is made from several.
+    """
+    matched_bases(patch, [base], threads)
+
+
+def matched_bases(patch: OpenPatch, given: Iterable[Given], threads: int) -> list[Given]:
+    """The bases in the patch's order, told by their digests.
+
+    Args:
+        patch: opened.
+        given: in any order; more than the patch needs will do. What comes after the last
+            that is needed is not asked for.
+        threads: that hash.
+
+    Raises:
+        SourceHashMismatch: one that the patch was made from is not among them.
+    """
+    return matched(patch, given, lambda data: data, threads)
+
+
+def matched(
+    patch: OpenPatch, given: Iterable[Other], content: Callable[[Other], Content], threads: int
+) -> list[Other]:
+    """As `matched_bases`, of things that have contents."""
+    expected = patch.front.header.bases
+    wanted = {(one.size, one.blake3) for one in expected}
+    sizes = {one.size for one in expected}
+    found: dict[tuple[int, bytes], Other] = {}
+    seen: list[tuple[int, bytes | None]] = []
+    for one in given:
+        data = content(one)
+        digest = None
+        if len(data) in sizes:  # others need no hashing
+            digest = blake3_digest(data, threads)
+            if (len(data), digest) in wanted:
+                found[len(data), digest] = one
+        seen.append((len(data), digest))
+        if len(found) == len(wanted):
+            return [found[base.size, base.blake3] for base in expected]
+    if len(expected) == len(seen) == 1:
+        raise wrong_base(expected[0], *seen[0])
+    missing = [one for one in expected if (one.size, one.blake3) not in found]
+    raise SourceHashMismatch(
+        f"wrong bases: the patch is made from {len(expected)}; of the {len(seen)} looked at "
+        f"{len(expected) - len(missing)} fit; missing: "
+        + "; ".join(described(one) for one in missing)
+        + "; give all of them, in any order"
+    )
+
+
+def described(base: FileDigest) -> str:
+    """A base by all that a patch knows of it."""
+    name = "" if base.name is None else f"{base.name!r}, "
+    return f"{name}{base.size} bytes with BLAKE3 {base.blake3.hex()}"
+
+
+def wrong_base(expected: FileDigest, size: int, digest: bytes | None) -> SourceHashMismatch:
+    """What is wrong with the only base that was given, where one was expected.
+
+    Args:
+        expected: what the patch was made from.
+        size: that was found, bytes.
+        digest: that was found; None where the size is another.
+    """
+    if digest is None:
+        return SourceHashMismatch(
+            f"wrong base: expected {expected.size} bytes with BLAKE3 {expected.blake3.hex()}, "
+            f"found {size} bytes; apply the patch to the base that it was made from"
+        )
+    return SourceHashMismatch(
+        f"wrong base: expected BLAKE3 {expected.blake3.hex()}, found {digest.hex()}; "
+        "apply the patch to the base that it was made from"
+    )

@@ -1,0 +1,73 @@
+"""Decodes a chunk, whatever its coding. Knows no policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+from sapwood.codec import Coding, Tables, decode_chunk
+from sapwood.codec.blocks import BlockType
+from sapwood.content.content import Bytes, Content
+from sapwood.content.zstd import decompress_into
+from sapwood.errors import InvalidPatch
+from sapwood.patch.applying.planes import decode_planes
+from sapwood.patch.applying.prefixed import decode_prefixed
+from sapwood.patch.applying.splice import decode_splice
+from sapwood.patch.format.front import CHUNK_DIGEST
+from sapwood.tensors import DType
+
+
+def chunk_digest(target: Bytes) -> bytes:
+    """What the index says of a chunk's target bytes."""
+    return blake3(target.data).digest(CHUNK_DIGEST)
+
+
+def decode(
+    coding: Coding,
+    dtype: DType,
+    payload: Bytes,
+    prediction: Bytes | None,
+    out: Bytes,
+    row_length: int,
+    whole_base: Content,
+    tables: Sequence[Tables],
+    edges: Bytes | None = None,
+    blocks: BlockType | None = None,
+) -> None:
+    """Writes a chunk's target bytes to `out`, which the caller owns.
+
+    Args:
+        coding: of the chunk.
+        dtype: of its segment.
+        payload: whole.
+        prediction: as long as `out`; may be `out` itself.
+        out: its content is unspecified after an error.
+        row_length: of its segment.
+        whole_base: what copies refer to.
+        tables: of the patch.
+        edges: of the prediction, where `uses_edges` says so.
+        blocks: of its segment, for BLOCKS.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    match coding:
+        case Coding.COPY:
+            if prediction is None:
+                raise InvalidPatch("damaged index: a copy without a prediction; get the patch anew")
+            out[:] = prediction
+        case Coding.RAW:
+            out[:] = payload
+        case Coding.COMPRESSED:
+            decompress_into(payload.data, out, "chunk")
+        case Coding.SPLICE:
+            decode_splice(payload, whole_base, out)
+        case Coding.PREFIXED:
+            decode_prefixed(payload, whole_base, out)
+        case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE:
+            decode_chunk(coding, dtype, payload, prediction, out, row_length, tables, edges=edges)
+        case Coding.BLOCKS:
+            if blocks is None:
+                raise InvalidPatch("damaged index: blocks of no type; get the patch anew")
+            decode_planes(blocks, payload, prediction, out, row_length, tables)

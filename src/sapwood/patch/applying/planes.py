@@ -1,0 +1,127 @@
+"""Decodes quantised blocks: a chunk's planes, one payload after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from sapwood.codec import Coding, Tables, decode_chunk
+from sapwood.codec.blocks import BlockType, Field
+from sapwood.codec.chunk import uses_edges
+from sapwood.codec.requantising import predicted_plane
+from sapwood.content.content import Bytes
+from sapwood.content.zstd import decompress_into
+from sapwood.errors import InvalidPatch
+from sapwood.patch.applying.splice import Varints
+from sapwood.tensors import DType
+
+
+def plane_row(kind: BlockType, field: Field, row_length: int) -> int:
+    """Elements of a field in a row of so many bytes of whole blocks."""
+    return row_length // kind.nbytes * field.count
+
+
+def base_planes(kind: BlockType, prediction: Bytes | None, size: int) -> list[Bytes]:
+    """The planes of a prediction of so many bytes; where there is none, all stands for 0."""
+    return kind.zeros(size // kind.nbytes) if prediction is None else kind.unpack(prediction)
+
+
+def decode_planes(
+    kind: BlockType,
+    payload: Bytes,
+    prediction: Bytes | None,
+    out: Bytes,
+    row_length: int,
+    tables: Sequence[Tables],
+) -> None:
+    """Writes the blocks of a chunk to `out`.
+
+    Args:
+        kind: of the blocks.
+        payload: of the chunk.
+        prediction: as long as `out`; may be `out` itself. None for zeros.
+        out: whole blocks; unspecified after an error.
+        row_length: bytes a row.
+        tables: of the patch.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    base = base_planes(kind, prediction, len(out))
+    planes: list[Bytes] = []
+    for number, (coding, part) in enumerate(plane_payloads(payload, len(base))):
+        field = kind.fields[number]
+        edges = None
+        if field.grid is not None and uses_edges(coding, part):
+            edges = np.empty_like(base[number])
+        own = predicted_plane(kind, number, base, planes, edges)
+        rows = plane_row(kind, field, row_length)
+        planes.append(decoded_plane(coding, field.dtype, part, own, rows, tables, edges))
+    kind.pack(planes, out)
+
+
+def plane_payloads(payload: Bytes, count: int) -> Iterator[tuple[Coding, Bytes]]:
+    """The codings and payloads of so many planes, which are all that there is.
+
+    Raises:
+        InvalidPatch: they are cut off, something follows, or no plane can be coded like that.
+    """
+    at = 0
+    for _ in range(count):
+        sizes = Varints(payload, at + 1)
+        size = sizes.next()
+        coding = CODINGS.get(int(payload[at]))
+        if coding is None or size > len(payload) - sizes.at:
+            raise InvalidPatch("damaged chunk: a plane with no such coding or size; get it anew")
+        yield coding, payload[sizes.at : sizes.at + size]
+        at = sizes.at + size
+    if at != len(payload):
+        raise InvalidPatch("damaged chunk: bytes behind its planes; get the patch anew")
+
+
+# What a plane can be, by the byte that says so.
+CODINGS = {
+    ord(coding.value): coding
+    for coding in (
+        Coding.COPY,
+        Coding.RESIDUAL,
+        Coding.SPARSE,
+        Coding.VALUE,
+        Coding.COMPRESSED,
+        Coding.RAW,
+    )
+}
+
+
+def decoded_plane(
+    coding: Coding,
+    dtype: DType,
+    payload: Bytes,
+    prediction: Bytes,
+    row_length: int,
+    tables: Sequence[Tables],
+    edges: Bytes | None,
+) -> Bytes:
+    """A plane of as many bytes as its prediction, new memory or the prediction itself.
+
+    Raises:
+        InvalidPatch: the payload is damaged or hostile.
+    """
+    match coding:
+        case Coding.COPY if len(payload) == 0:
+            return prediction
+        case Coding.RAW if len(payload) == len(prediction):
+            return payload
+        case Coding.COMPRESSED:
+            unpacked = np.empty_like(prediction)
+            decompress_into(payload.data, unpacked, "chunk")
+            return unpacked
+        case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE if (
+            coding is not Coding.VALUE or dtype.family == "float"
+        ):
+            out = np.empty_like(prediction)
+            decode_chunk(coding, dtype, payload, prediction, out, row_length, tables, edges=edges)
+            return out
+        case _:
+            raise InvalidPatch("damaged chunk: a plane that cannot be coded so; get the patch anew")

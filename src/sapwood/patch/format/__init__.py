@@ -1,0 +1,1 @@
+"""The patch file as types; parsed from bytes and serialised to them."""

@@ -1,0 +1,361 @@
+"""The patch file `ttpatch/v1` as types: `spec/patch-v1.md` is the definition.
+
+    preamble │ header │ index │ tables │ body
+
+Here is what there is; `parsing` makes it of bytes and `serialising` bytes of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from blake3 import blake3
+
+from sapwood.codec import Coding
+from sapwood.codec.blocks import BlockType
+from sapwood.files.trees import FileEntry
+from sapwood.prediction.casting import WORDS
+from sapwood.prediction.intervals import TYPES
+from sapwood.tensors import DType
+
+VERSION = "ttpatch/v1"
+MAGIC = b"\x89TTP\r\n\x1a\n"
+MAJOR = 1
+BYTE_ORDER = 0xFEFF
+PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
+DIGEST = 32  # bytes, of files and of the front
+CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
+MOST_ELEMENTS = 1 << 30  # in a chunk
+MOST_DIMENSIONS = 64  # of a tensor
+MOST_BASES = 64
+PREDICTED = frozenset(
+    {Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS}
+)  # these read predictions
+
+FLOATS = frozenset(d for d in DType if d.family == "float")
+BLENDED = frozenset(TYPES)  # types of blend predictions
+CASTED = frozenset(WORDS)  # types that are rounded to one another
+QUANTISED = BLENDED  # types that are quantised to blocks
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A base or target, named by its content.
+
+    Attributes:
+        size: bytes.
+        blake3: 32 bytes.
+        sha256: 32 bytes; None in patches of a tensor, which no other tool names.
+        name: of a base among several, to ask for it by; None of others.
+        files: of a folder, whose bytes are theirs in this order; None of a file.
+    """
+
+    size: int
+    blake3: bytes
+    sha256: bytes | None = None
+    name: str | None = None
+    files: tuple[FileEntry, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BaseRange:
+    """The prediction of a segment: as many bytes of a base, from `offset`."""
+
+    base: int
+    offset: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Term:
+    """A base's elements times a number, in a sum.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        coefficient: finite; a binary32 number where the elements have 16 bits.
+    """
+
+    base: int
+    offset: int
+    coefficient: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FactorsEntry:
+    """What the index says of the factors of a tensor; see `sapwood.prediction.Factors`.
+
+    Attributes:
+        matrices, rows, columns: that the tensor's elements are, in order.
+        rank: of each matrix.
+        exponent: the products are times 2**exponent.
+        shifts: of the columns of the left factors, then of the rows of the right ones;
+            `matrices * rank` each.
+        row: numbers a row, as the payload's contexts see them.
+        size: of the payload, bytes.
+    """
+
+    matrices: int
+    rows: int
+    columns: int
+    rank: int
+    exponent: int
+    shifts: tuple[int, ...]
+    row: int
+    size: int
+
+    @property
+    def numbers(self) -> int:
+        """Integers in the payload."""
+        return self.matrices * self.rank * (self.rows + self.columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix of an adapter, in C order: which base it is in, where, and its element type."""
+
+    base: int
+    offset: int
+    source: DType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GivenFactors:
+    """The factors of a tensor that are matrices of an adapter among the bases.
+
+    Attributes:
+        left: rows times rank numbers.
+        right: rank times columns numbers.
+        transposed: whether `left` lies as (rank, rows) and `right` as (columns, rank).
+        rows, columns: of the tensor as a matrix.
+        rank: of the adapter.
+        coefficient: that the product is multiplied with.
+    """
+
+    left: Matrix
+    right: Matrix
+    transposed: bool
+    rows: int
+    columns: int
+    rank: int
+    coefficient: float
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of both matrices."""
+        return self.rank * (self.rows + self.columns)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BlendEntry:
+    """The prediction of a segment: a sum of bases and a low-rank part, rounded.
+
+    Attributes:
+        terms: of the sum; may be empty where there are factors.
+        each: whether every step is rounded to the element type, not just the sum.
+        factors: of the low-rank part, or None.
+    """
+
+    terms: tuple[Term, ...]
+    each: bool
+    factors: FactorsEntry | GivenFactors | None
+
+    @property
+    def payload_size(self) -> int:
+        """Bytes of the factors in the body."""
+        return self.factors.size if isinstance(self.factors, FactorsEntry) else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CastEntry:
+    """The prediction of a segment: as many elements of a base, rounded to its type.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type, another than the segment's.
+    """
+
+    base: int
+    offset: int
+    source: DType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuantiseEntry:
+    """The prediction of a segment of blocks: elements of a base, quantised.
+
+    Attributes:
+        base: which.
+        offset: where its elements begin, bytes.
+        source: their type.
+        block: name of the type of the blocks.
+    """
+
+    base: int
+    offset: int
+    source: DType
+    block: str
+
+
+Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry | QuantiseEntry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a segment that is decoded alone.
+
+    Attributes:
+        coding: of the payload.
+        size: of the payload, bytes.
+        digest: the first 16 bytes of the BLAKE3 of the chunk's target bytes.
+    """
+
+    coding: Coding
+    size: int
+    digest: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of target bytes that are elements of one type.
+
+    Attributes:
+        name: of the tensor; empty for bytes that belong to none.
+        dtype: of the elements.
+        shape: of the tensor; one dimension where there is no name.
+        prediction: what residuals are taken against, or None.
+        row_length: elements a row.
+        chunk_elements: elements of each chunk but the last.
+        chunks: in order.
+        target_offset: where the segment lies in the target, bytes.
+        body_offset: where its payloads begin in the body, bytes: that of the factors, if
+            there are any, then those of the chunks.
+        blocks: what its bytes are blocks of, for the coding BLOCKS; None where it is not used.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    prediction: Prediction | None
+    row_length: int
+    chunk_elements: int
+    chunks: tuple[Chunk, ...]
+    target_offset: int = 0
+    body_offset: int = 0
+    blocks: BlockType | None = None
+
+    @property
+    def elements(self) -> int:
+        """Elements of the segment."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Target bytes of the segment."""
+        return self.elements * self.dtype.size
+
+    @property
+    def factors_size(self) -> int:
+        """Bytes of the payload before those of the chunks."""
+        return self.prediction.payload_size if isinstance(self.prediction, BlendEntry) else 0
+
+    @property
+    def payload_size(self) -> int:
+        """Bytes of its payloads."""
+        return self.factors_size + sum(chunk.size for chunk in self.chunks)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether all of it equals a part of a base."""
+        return isinstance(self.prediction, BaseRange) and all(
+            chunk.coding is Coding.COPY for chunk in self.chunks
+        )
+
+    def spans(self) -> Iterator[tuple[Chunk, int, int]]:
+        """Each chunk with its begin and end in bytes from the segment's start."""
+        step = self.chunk_elements * self.dtype.size
+        for i, chunk in enumerate(self.chunks):
+            yield chunk, i * step, min((i + 1) * step, self.nbytes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """What can be known of a patch without its index.
+
+    Attributes:
+        kind: "tensor"; "model" of files; "folder" where a base or the target is one.
+        algorithm: "delta".
+        bases: what it applies to.
+        target: what it makes.
+        base_format, target_format: of a model, such as "safetensors"; "tensor" of tensors.
+        dtype, shape: of a tensor patch; None and () of a model patch.
+        byte_order: of the target's elements as the creator had them; payloads are
+            little-endian always.
+        counts: tensors by what became of them.
+        writer: name and version of the program that made it.
+        created_at: Unix time in seconds, or None.
+        metadata: the user's, as JSON values.
+    """
+
+    kind: str
+    algorithm: str
+    bases: tuple[FileDigest, ...]
+    target: FileDigest
+    base_format: str
+    target_format: str
+    dtype: DType | None
+    shape: tuple[int, ...]
+    byte_order: str
+    counts: Mapping[str, int]
+    writer: str
+    created_at: int | None
+    metadata: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Front:
+    """Everything of a patch but its payloads.
+
+    Attributes:
+        header, segments, tables: parsed; tables as serialised sets.
+        size: bytes of the front; the body begins there.
+        body_size, body_digest: of the payloads together.
+        digest: the BLAKE3 that names the patch.
+    """
+
+    header: Header
+    segments: tuple[Segment, ...]
+    tables: tuple[bytes, ...]
+    size: int
+    body_size: int
+    body_digest: bytes
+    digest: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Preamble:
+    """The fixed fields at the start of a patch."""
+
+    header: int
+    index: int
+    index_unpacked: int
+    tables: int
+    body: int
+    body_digest: bytes
+    digest: bytes
+
+    @property
+    def front_size(self) -> int:
+        """Bytes from the start of the file to the body."""
+        return PREAMBLE.size + self.header + self.index + self.tables
+
+
+def front_digest(front: bytes) -> bytes:
+    """The digest that the preamble ends with: of the front without that digest."""
+    hasher = blake3(front[: PREAMBLE.size - DIGEST])
+    hasher.update(front[PREAMBLE.size :])
+    return hasher.digest()

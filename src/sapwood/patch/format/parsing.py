@@ -1,0 +1,358 @@
+"""The front of a patch from bytes.
+
+Parsing checks everything that can be checked without the base: lengths, digests
+of the front, that segments cover the target and payloads cover the body. What
+comes out is frozen and consistent. Nothing here does IO or touches payloads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+
+from sapwood.codec import MOST_TABLES, Coding
+from sapwood.content.zstd import decompress
+from sapwood.documents import canonical_json
+from sapwood.documents.canonical_json import Fields
+from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.patch.format.file_lists import parse_files
+from sapwood.patch.format.front import (
+    BYTE_ORDER,
+    CHUNK_DIGEST,
+    DIGEST,
+    FLOATS,
+    MAGIC,
+    MAJOR,
+    MOST_BASES,
+    MOST_DIMENSIONS,
+    MOST_ELEMENTS,
+    PREAMBLE,
+    VERSION,
+    BlendEntry,
+    CastEntry,
+    Chunk,
+    FileDigest,
+    Front,
+    GivenFactors,
+    Header,
+    Preamble,
+    QuantiseEntry,
+    Segment,
+    front_digest,
+)
+from sapwood.patch.format.parsing_blocks import parse_blocks
+from sapwood.patch.format.parsing_predictions import base_places, parse_dtype, parse_prediction
+
+SEGMENT_FIELDS = {
+    *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
+    "blocks",
+}
+TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
+
+
+def parse_preamble(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Preamble:
+    """Reads the first bytes of a patch.
+
+    Args:
+        data: at least `PREAMBLE.size` bytes, or all that there are.
+        limits: what the front may take.
+
+    Raises:
+        TruncatedPatch: fewer bytes.
+        InvalidPatch: no patch.
+        UnsupportedPatch: of a later version.
+        LimitExceeded: the front is larger than allowed.
+    """
+    if data[: len(MAGIC)] != MAGIC[: len(data)]:
+        raise InvalidPatch(
+            f"not a patch: expected it to begin with {MAGIC!r}, found {bytes(data[:8])!r}; "
+            "name the file that `create` wrote",
+            offset=0,
+        )
+    if len(data) < PREAMBLE.size:
+        raise TruncatedPatch(
+            f"cut off: expected a preamble of {PREAMBLE.size} bytes, found {len(data)}; "
+            "get the patch anew"
+        )
+    _, major, order, header, index, unpacked, tables, zero, body, body_digest, digest = (
+        PREAMBLE.unpack(data[: PREAMBLE.size])
+    )
+    if major != MAJOR:
+        raise UnsupportedPatch(
+            f"expected format version {MAJOR}, found {major}; update sapwood", offset=8
+        )
+    if order != BYTE_ORDER or zero != 0:
+        raise InvalidPatch("damaged preamble; get the patch anew", offset=10)
+    if header + unpacked + index + tables > limits.front:
+        raise LimitExceeded(
+            f"the patch's header, index and tables take {header + unpacked + index + tables} "
+            f"bytes, {limits.front} are allowed; raise Limits.front if you trust it"
+        )
+    return Preamble(header, index, unpacked, tables, body, body_digest, digest)
+
+
+def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
+    """Reads and checks everything before the body.
+
+    Args:
+        data: the front, whole; what follows it is not looked at.
+        limits: what it may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
+            whatever the bytes.
+    """
+    header, index, preamble = checked_parts(data, limits)
+    parsed = parse_header(header, limits)
+    tables_at = preamble.front_size - preamble.tables
+    tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at, limits)
+    unpacked = decompress(index, preamble.index_unpacked, "index")
+    segments = tuple(parse_index(unpacked, parsed, preamble.body, limits))
+    if parsed.kind == "tensor":
+        check_tensor(parsed, segments)
+    return Front(
+        parsed,
+        segments,
+        tables,
+        preamble.front_size,
+        preamble.body,
+        preamble.body_digest,
+        preamble.digest,
+    )
+
+
+def checked_parts(data: bytes, limits: Limits) -> tuple[bytes, bytes, Preamble]:
+    """Header and packed index of a front whose digest is right."""
+    preamble = parse_preamble(data, limits)
+    if len(data) < preamble.front_size:
+        raise TruncatedPatch(
+            f"cut off: expected a front of {preamble.front_size} bytes, found {len(data)}; "
+            "get the patch anew"
+        )
+    if front_digest(data[: preamble.front_size]) != preamble.digest:
+        raise InvalidPatch("damaged front: its digest differs; get the patch anew", offset=0)
+    begin = PREAMBLE.size
+    middle = begin + preamble.header
+    return data[begin:middle], data[middle : middle + preamble.index], preamble
+
+
+def check_weight(data: bytes, what: str, limits: Limits) -> None:
+    """That JSON text does not take more memory than allowed once it is parsed."""
+    if canonical_json.weight(data) > limits.front:
+        raise LimitExceeded(
+            f"the patch's {what} takes about {canonical_json.weight(data)} bytes parsed, "
+            f"{limits.front} are allowed; raise Limits.front if you trust it"
+        )
+
+
+def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
+    """The header from its JSON. Fields that this version does not know are passed over."""
+    check_weight(data, "header", limits)
+    fields = Fields(canonical_json.parse(data, "header"), "header")
+    if fields.text("format") != VERSION:
+        raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
+    kind = fields.text("kind")
+    if kind not in {"tensor", "model", "folder"}:
+        raise UnsupportedPatch(f"expected a patch of a tensor, a model or a folder, found {kind!r}")
+    if fields.text("algorithm") != "delta":
+        raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
+    folders = kind == "folder"
+    bases = tuple(parse_digest(f, folders) for f in fields.objects("bases"))
+    if not 1 <= len(bases) <= MOST_BASES:
+        raise UnsupportedPatch(
+            f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}; update sapwood"
+        )
+    target = parse_digest(fields.object("target"), folders)
+    if folders and all(one.files is None for one in (target, *bases)):
+        raise InvalidPatch("header: a patch of folders without one")
+    if kind != "tensor" and None in (target.sha256, *(base.sha256 for base in bases)):
+        raise InvalidPatch("header: a patch of a model without SHA-256 of base and target")
+    label = fields.optional_text("dtype")
+    return Header(
+        kind=kind,
+        algorithm=fields.text("algorithm"),
+        bases=bases,
+        target=target,
+        base_format=fields.text("base_format"),
+        target_format=fields.text("target_format"),
+        dtype=None if label is None else parse_dtype(label),
+        shape=parse_shape(fields),
+        byte_order=fields.text("byte_order"),
+        counts=fields.counts("counts"),
+        writer=fields.text("writer"),
+        created_at=fields.optional_size("created_at"),
+        metadata=fields.mapping("metadata"),
+    )
+
+
+def parse_digest(fields: Fields, folders: bool) -> FileDigest:
+    """A `bases` or `target` entry of the header; in a patch of folders it may be one."""
+    sha256 = fields.optional_text("sha256")
+    size = fields.size("size")
+    return FileDigest(
+        size,
+        fields.hex("blake3", DIGEST),
+        None if sha256 is None else fields.hex("sha256", DIGEST),
+        fields.optional_text("name"),
+        parse_files(fields, size) if folders else None,
+    )
+
+
+def parse_shape(fields: Fields) -> tuple[int, ...]:
+    """The sides of a tensor. Their number is bounded, since they are multiplied."""
+    shape = fields.sizes("shape")
+    if len(shape) > MOST_DIMENSIONS:
+        raise InvalidPatch(
+            f"{fields.where}.shape: expected at most {MOST_DIMENSIONS} dimensions, "
+            f"found {len(shape)}"
+        )
+    return tuple(shape)
+
+
+def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
+    """That header and index of a patch of a tensor tell the same: one segment, all of it."""
+    if len(segments) != 1:
+        raise InvalidPatch(f"index: expected one segment of a tensor, found {len(segments)}")
+    (segment,) = segments
+    if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
+        raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
+    prediction = segment.prediction
+    if isinstance(prediction, CastEntry | QuantiseEntry):
+        raise InvalidPatch("index: a tensor's prediction is of another type")
+    if isinstance(prediction, BlendEntry) and isinstance(prediction.factors, GivenFactors):
+        raise InvalidPatch("index: a tensor's prediction is of an adapter")
+    places = base_places(prediction, segment.nbytes, segment.dtype.size)
+    if any(place.offset != 0 for place in places):
+        raise InvalidPatch("index: a tensor's prediction begins inside of its base")
+    if any(base.size != header.target.size for base in header.bases):
+        raise InvalidPatch("header: base and target of a tensor differ in size")
+
+
+def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
+    """The serialised sets: each behind its length, a u32."""
+    allowed = limits.front if limits.tables is None else limits.tables
+    sets: list[bytes] = []
+    at = 0
+    while at < len(data):
+        if len(data) - at < 4:
+            raise InvalidPatch("damaged tables: cut off", offset=offset + at)
+        if len(sets) == MOST_TABLES:  # a set of a few bytes takes half a MiB unpacked
+            raise InvalidPatch(f"damaged tables: more than {MOST_TABLES} sets", offset=offset + at)
+        if (len(sets) + 1) * TABLES_UNPACKED > allowed:
+            raise LimitExceeded(
+                f"the patch's tables take more than {allowed} bytes unpacked; "
+                "raise Limits.front, or Limits.tables, if you trust it"
+            )
+        size = int.from_bytes(data[at : at + 4], "little")
+        at += 4
+        if size > len(data) - at:
+            raise InvalidPatch("damaged tables: a set runs past the end", offset=offset + at)
+        sets.append(data[at : at + size])
+        at += size
+    return tuple(sets)
+
+
+def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Iterator[Segment]:
+    """The segments, each checked against its neighbours, the base, target and body."""
+    check_weight(data, "index", limits)
+    parsed = canonical_json.parse_exact(data, "index")
+    fields = Fields(parsed, "index", known={"segments"})
+    target_offset = body_offset = 0
+    for one in fields.objects("segments"):
+        segment = dataclasses.replace(
+            parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
+        )
+        where = one.where
+        for place in base_places(segment.prediction, segment.nbytes, segment.dtype.size):
+            if place.base >= len(header.bases):
+                raise UnsupportedPatch(
+                    f"{where}: predicted from base {place.base} of {len(header.bases)}; "
+                    "update sapwood"
+                )
+            end = place.offset + place.length
+            if end > header.bases[place.base].size:
+                raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
+        target_offset += segment.nbytes
+        body_offset += segment.payload_size
+        if target_offset > header.target.size or body_offset > body:
+            raise InvalidPatch(f"{where}: runs past the end of the target or the body")
+        yield segment
+    if target_offset != header.target.size or body_offset != body:
+        raise InvalidPatch(
+            f"index: expected segments of {header.target.size} target bytes and payloads of "
+            f"{body}, found {target_offset} and {body_offset}"
+        )
+
+
+def parse_segment(fields: Fields, limits: Limits) -> Segment:
+    """One segment of the index. A field that is not known may change its meaning: refused."""
+    fields.only(SEGMENT_FIELDS)
+    dtype = parse_dtype(fields.text("dtype"))
+    shape = parse_shape(fields)
+    elements = math.prod(shape)
+    chunk_elements = fields.size("chunk")
+    row_length = fields.size("row")
+    if not 0 < chunk_elements <= MOST_ELEMENTS or row_length <= 0:
+        raise InvalidPatch(f"{fields.where}: expected rows and chunks of 1 to 2^30 elements")
+    if min(elements, chunk_elements) * dtype.size > limits.chunk:
+        raise LimitExceeded(
+            f"{fields.where}: chunks of {chunk_elements * dtype.size} bytes, {limits.chunk} are "
+            "allowed; raise Limits.chunk if you trust the patch"
+        )
+    blocks = parse_blocks(fields, dtype, (elements, row_length, chunk_elements), limits)
+    codings = fields.text("codings")
+    sizes = fields.sizes("sizes")
+    digests = fields.hex("digests", CHUNK_DIGEST * len(codings))
+    if len(sizes) != len(codings) or len(codings) != -(-elements // chunk_elements):
+        raise InvalidPatch(f"{fields.where}: wrong number of chunks")
+    prediction = parse_prediction(fields, dtype, elements, limits)
+    segment = Segment(
+        name=fields.text("name"),
+        dtype=dtype,
+        shape=shape,
+        prediction=prediction,
+        row_length=row_length,
+        chunk_elements=chunk_elements,
+        chunks=tuple(
+            Chunk(
+                parse_coding(letter, fields.where),
+                size,
+                digests[i * CHUNK_DIGEST : (i + 1) * CHUNK_DIGEST],
+            )
+            for i, (letter, size) in enumerate(zip(codings, sizes, strict=True))
+        ),
+        blocks=blocks,
+    )
+    check_chunks(segment, fields.where)
+    return segment
+
+
+def parse_coding(letter: str, where: str) -> Coding:
+    """The coding of that letter."""
+    try:
+        return Coding(letter)
+    except ValueError as e:
+        raise UnsupportedPatch(f"{where}: unknown coding {letter!r}; update sapwood") from e
+
+
+def check_chunks(segment: Segment, where: str) -> None:
+    """That each coding is one that its segment can have, with a payload of a possible size."""
+    for chunk, begin, end in segment.spans():
+        length = end - begin
+        match chunk.coding:
+            case Coding.COPY:
+                fits = segment.prediction is not None and chunk.size == 0
+            case Coding.RAW:
+                fits = chunk.size == length
+            case Coding.RESIDUAL | Coding.SPARSE:
+                fits = segment.prediction is not None and chunk.size < length
+            case Coding.VALUE:
+                fits = segment.dtype in FLOATS and chunk.size < length
+            case Coding.BLOCKS:
+                fits = segment.blocks is not None and chunk.size < length
+            case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
+                fits = chunk.size < length
+        if not fits:
+            raise InvalidPatch(f"{where}: a chunk with an impossible coding or payload size")

@@ -1,0 +1,41 @@
+"""What the index says of quantised blocks."""
+
+from __future__ import annotations
+
+from sapwood.codec.block_types import BLOCK_TYPES
+from sapwood.codec.blocks import BlockType
+from sapwood.documents.canonical_json import Fields
+from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
+from sapwood.limits import Limits
+from sapwood.tensors import DType
+
+
+def parse_blocks(
+    fields: Fields, dtype: DType, lengths: tuple[int, int, int], limits: Limits
+) -> BlockType | None:
+    """What a segment is blocks of, or None.
+
+    Args:
+        fields: of the segment.
+        dtype: of its elements, which are single bytes.
+        lengths: of it all, of its rows and of its chunks, elements: each of whole blocks.
+        limits: the planes of a chunk are larger than the chunk.
+    """
+    name = fields.optional_text("blocks")
+    if name is None:
+        return None
+    kind = BLOCK_TYPES.get(name)
+    if kind is None:
+        raise UnsupportedPatch(f"{fields.where}: unknown blocks {name!r}; update sapwood")
+    if dtype is not DType.U8 or any(length % kind.nbytes for length in lengths):
+        raise InvalidPatch(
+            f"{fields.where}: expected u8 in rows and chunks of whole blocks of {kind.nbytes} bytes"
+        )
+    elements, _, chunk = lengths
+    planes = min(elements, chunk) // kind.nbytes * kind.plane_bytes
+    if planes > limits.chunk:
+        raise LimitExceeded(
+            f"{fields.where}: chunks of {planes} bytes taken apart, {limits.chunk} are allowed; "
+            "raise Limits.chunk if you trust the patch"
+        )
+    return kind

@@ -1,0 +1,1 @@
+"""Makes patches: surveys, plans, codes and checks."""

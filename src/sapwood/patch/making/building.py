@@ -1,0 +1,374 @@
+"""Makes a patch: from segments to the bytes of the file.
+
+Three steps: survey the tensors (in parallel, by samples), plan (pure), encode and
+check the chunks (in parallel, in order). Payloads go to a spool file, since the
+front, which stands before them, is known last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO
+
+import numpy as np
+from blake3 import blake3
+
+from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
+from sapwood.codec.chunk import Coding
+from sapwood.codec.estimate import estimated_bits
+from sapwood.codec.survey import (
+    MOST_LOOKED_THROUGH,
+    SPECIAL_SIZE,
+    Heavy,
+    heavy_residuals,
+    sample_ranges,
+    special_values,
+)
+from sapwood.content.content import Content
+from sapwood.content.parts import joined
+from sapwood.files.writing import write_all
+from sapwood.limits import check_range
+from sapwood.patch.applying.pipeline import ordered
+from sapwood.patch.applying.predictors import Predictor, predictor_of
+from sapwood.patch.format.copies import Copy
+from sapwood.patch.format.front import (
+    BLENDED,
+    MOST_ELEMENTS,
+    PREDICTED,
+    BaseRange,
+    BlendEntry,
+    Header,
+    Segment,
+)
+from sapwood.patch.making.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
+from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
+from sapwood.patch.making.coded import Coded, Written, needed_tables
+from sapwood.patch.making.planes import plane_pairs
+from sapwood.patch.making.segments import CopyCursor, SegmentSource, chunk_elements
+from sapwood.prediction.blas import one_thread
+from sapwood.progress import Progress, silent
+from sapwood.tensors import DType
+
+DEFAULT_CHUNK = 4 << 20  # bytes of target a chunk
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """How to make a patch.
+
+    Attributes:
+        chunk_size: bytes of target a chunk, at least 1024; of blocks, those of their planes.
+        level: of zstd, 1 to 19.
+        compressing: False keeps changed chunks as they are.
+        low_rank: look for low-rank updates.
+        threads: at once.
+    """
+
+    chunk_size: int = DEFAULT_CHUNK
+    level: int = 3
+    compressing: bool = True
+    low_rank: bool = True
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: one is out of range.
+        """
+        check_range(self.chunk_size, 1024, MOST_ELEMENTS, "a chunk_size in bytes")
+        check_range(self.level, 1, 19, "a compression_level")
+
+
+class Passes:
+    """Tells progress of two passes over the target, planning and coding, as of one."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        """Starts before the first.
+
+        Args:
+            total: bytes of the target.
+            progress: who listens.
+        """
+        self._total = total
+        self._progress = progress
+        self._done = 0
+
+    def add(self, size: int) -> None:
+        """So many bytes of a pass are done."""
+        self._done += size
+        self._progress(self._done // 2, self._total)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """A chunk to be made: of which segment, and its begin and end there in bytes."""
+
+    number: int
+    begin: int
+    end: int
+    offset: int  # in the whole target
+    copies: tuple[Copy, ...]
+    predictor: Predictor
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Builder:
+    """Everything that making a patch needs.
+
+    Attributes:
+        bases: whole, borrowed; at least one.
+        segments: that cover the target, in order.
+        options: how.
+        progress: who listens.
+    """
+
+    bases: Sequence[Content]
+    segments: Sequence[SegmentSource]
+    options: Options
+    progress: Progress = silent
+
+    def write(
+        self,
+        header: Callable[[], Header],
+        spool: IO[bytes],
+        out: IO[bytes],
+        seal: Callable[[bytes], bytes] = bytes,
+    ) -> Written:
+        """Writes the whole patch file.
+
+        Args:
+            header: asked for when the chunks are done, since digests may take as long;
+                counts that it does not have become what was found.
+            spool: an empty temporary file that can be read back; the caller closes it.
+            out: positioned where the patch is to begin.
+            seal: what the front becomes before it is written: signed, say.
+
+        Returns:
+            What was written to `out`.
+
+        Raises:
+            OSError: from `spool` or `out`, which hold unfinished bytes then.
+        """
+        return self.code(spool).write(header, spool, out, seal)
+
+    def code(self, spool: IO[bytes]) -> Coded:
+        """Plans, codes and checks all chunks.
+
+        Args:
+            spool: as for `write`; gets the payloads.
+
+        Raises:
+            OSError: from `spool`.
+        """
+        passes = Passes(sum(len(s.target) for s in self.segments), self.progress)
+        choices, plan = self.plan(passes)
+        hasher = blake3()
+        chunks: list[list[Encoded]] = [[] for _ in self.segments]
+
+        def keep(payload: bytes) -> None:
+            hasher.update(payload)
+            write_all(spool, memoryview(payload))
+
+        for job, encoded in ordered(
+            lambda job: (job, self.encoded(job, plan)), self.jobs(choices), self.options.threads
+        ):
+            if job.begin == 0:
+                keep(choices[job.number].factors)
+            chunks[job.number].append(dataclasses.replace(encoded, payload=b""))
+            keep(encoded.payload)
+            passes.add(job.end - job.begin)
+        segments = [
+            self.finished(source, choice, own)
+            for source, choice, own in zip(self.segments, choices, chunks, strict=True)
+        ]
+        tables = needed_tables(plan, chunks)
+        return Coded(segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size)
+
+    def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
+        """What each segment is predicted from, and its recipe; one of each, in order."""
+        threads = self.options.threads
+        choices = list(ordered(self.chosen, self.segments, threads))
+        measured = [
+            i
+            for i, s in enumerate(self.segments)
+            if self.options.compressing and s.dtype is not DType.BYTES and len(s.target)
+        ]
+        numeric = dict.fromkeys(i for i in measured if self.segments[i].blocks is None)
+        blocked = [i for i in measured if i not in numeric]
+        specials = special_values(ordered(lambda i: self.heavy(i, choices[i]), numeric, threads))
+        surveyed = ordered(
+            lambda i: self.surveyed(self.segments[i], choices[i], specials), numeric, threads
+        )
+        taken_apart = ordered(
+            lambda i: self.survey_blocks(self.segments[i], choices[i]), blocked, threads
+        )
+        surveys = []
+        passes.add(sum(len(s.target) for i, s in enumerate(self.segments) if i not in numeric))
+        with one_thread() if self.options.low_rank else contextlib.nullcontext():
+            for i, (choice, survey) in zip(numeric, surveyed, strict=True):
+                choices[i] = choice
+                surveys.append(survey)
+                passes.add(len(self.segments[i].target))
+        by_plane = list(taken_apart)
+        planned = plan_tensors([*surveys, *itertools.chain(*by_plane)], specials)
+        found = iter(planned.recipes)
+        recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
+        for i in numeric:
+            recipes[i] = next(found)
+        for i, planes in zip(blocked, by_plane, strict=True):
+            recipes[i] = Recipe(Coding.BLOCKS, planes=tuple(itertools.islice(found, len(planes))))
+        return choices, Plan(tuple(recipes), planned.tables)
+
+    def chosen(self, source: SegmentSource) -> Choice:
+        """The base, sum of bases or recipe that predicts a segment."""
+        choice = choose_bases(
+            source.dtype, source.target, source.row_length, self.bases, source.places
+        )
+        return choose_recipe(
+            choice, source.dtype, source.target, source.row_length, self.bases, source.recipes
+        )
+
+    def heavy(self, number: int, choice: Choice) -> Heavy:
+        """Residuals of a tensor that come again and again."""
+        source = self.segments[number]
+        if source.dtype.size != SPECIAL_SIZE or choice.entry is None:
+            return {}
+        ranges = sample_ranges(
+            len(source.target), source.dtype.size, source.row_length, MOST_LOOKED_THROUGH
+        )
+        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
+        elements = len(source.target) // source.dtype.size
+        return heavy_residuals(source.dtype, prediction, joined(source.target, ranges), elements)
+
+    def surveyed(
+        self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]
+    ) -> tuple[Choice, Survey]:
+        """The choice, with a low-rank update where that pays, and measurements against it."""
+        survey = self.survey(source, choice, specials)
+        if not self.options.low_rank or not survey.changed or source.dtype not in BLENDED:
+            return choice, survey
+        before = estimated_bits(survey, len(specials))
+        better = with_factors(choice, source.dtype, source.shape, source.target, self.bases, before)
+        if better is None:
+            return choice, survey
+        resurveyed = self.survey(source, better, specials)
+        after = estimated_bits(resurveyed, len(specials)) if resurveyed.changed else 0.0
+        if WORTH * (after + 8 * len(better.factors)) > before:
+            return choice, survey
+        return better, resurveyed
+
+    def survey(self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]) -> Survey:
+        """Measurements of a tensor against its prediction."""
+        ranges = sample_ranges(len(source.target), source.dtype.size, source.row_length)
+        prediction, edges = self.predictor(source, choice).sample(self.bases, ranges)
+        return survey_tensor(
+            source.dtype,
+            prediction,
+            joined(source.target, ranges),
+            source.row_length,
+            specials,
+            elements=len(source.target) // source.dtype.size,
+            edges=edges,
+        )
+
+    def survey_blocks(self, source: SegmentSource, choice: Choice) -> list[Survey]:
+        """Measurements of each plane of a tensor of blocks against its prediction."""
+        assert source.blocks is not None
+        ranges = whole_blocks(
+            sample_ranges(len(source.target), 1, source.row_length), source.blocks.nbytes
+        )
+        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
+        target = joined(source.target, ranges)
+        blocks = len(source.target) // source.blocks.nbytes
+        return [
+            survey_tensor(
+                plane.field.dtype,
+                plane.prediction,
+                plane.target,
+                plane.row_length,
+                elements=blocks * plane.field.count,
+                edges=plane.edges,
+            )
+            for plane in plane_pairs(source.blocks, prediction, target, source.row_length)
+        ]
+
+    def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
+        """What turns a choice into bytes."""
+        factors = np.frombuffer(choice.factors, np.uint8)
+        return predictor_of(source.dtype, choice.entry, factors, self.bases)
+
+    def jobs(self, choices: Sequence[Choice]) -> Iterator[Job]:
+        """The chunks in order."""
+        offset = 0
+        for i, (source, choice) in enumerate(zip(self.segments, choices, strict=True)):
+            _, step = self.grid(source)
+            predictor = self.predictor(source, choice)
+            copies = CopyCursor(source.copies)
+            for begin in range(0, len(source.target), step):
+                end = min(begin + step, len(source.target))
+                within = copies.within(offset + begin, offset + end)
+                yield Job(i, begin, end, offset + begin, within, predictor)
+            offset += len(source.target)
+
+    def encoded(self, job: Job, plan: Plan) -> Encoded:
+        """One chunk, checked."""
+        source = self.segments[job.number]
+        target = source.target[job.begin : job.end]
+        prediction, edges = job.predictor.sample(self.bases, [(job.begin, job.end)])
+        return encode(
+            ChunkSource(
+                dtype=source.dtype,
+                row_length=self.grid(source)[0],
+                target=target,
+                prediction=prediction,
+                edges=edges,
+                recipe=plan.recipes[job.number],
+                offset=job.offset,
+                whole_base=self.bases[0],
+                copies=job.copies,
+                blocks=source.blocks,
+            ),
+            plan,
+            self.options.level,
+            self.options.compressing,
+        )
+
+    def grid(self, source: SegmentSource) -> tuple[int, int]:
+        """Elements a row and bytes a chunk."""
+        row = source.row_length
+        size, unit = self.options.chunk_size, 1
+        if source.blocks is not None:  # taken apart they take more memory
+            unit = source.blocks.nbytes
+            size = size * unit // source.blocks.plane_bytes
+        elements = chunk_elements(source.dtype, row, size, unit)
+        return min(row, elements), elements * source.dtype.size
+
+    def finished(
+        self, source: SegmentSource, choice: Choice, encoded: Sequence[Encoded]
+    ) -> Segment:
+        """A segment's entry in the index."""
+        row, step = self.grid(source)
+        of_use = isinstance(choice.entry, BaseRange | BlendEntry) or any(
+            one.chunk.coding in PREDICTED for one in encoded
+        )
+        in_planes = any(one.chunk.coding is Coding.BLOCKS for one in encoded)
+        return Segment(
+            name=source.name,
+            dtype=source.dtype,
+            shape=source.shape,
+            prediction=choice.entry if of_use else None,
+            row_length=row,
+            chunk_elements=step // source.dtype.size,
+            chunks=tuple(one.chunk for one in encoded),
+            blocks=source.blocks if in_planes else None,
+        )
+
+
+def whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Ranges of bytes cut down to whole blocks of that size; none that have become empty."""
+    cut = ((begin // size * size, end // size * size) for begin, end in ranges)
+    return [(begin, end) for begin, end in cut if begin < end]

@@ -1,0 +1,223 @@
+"""A chunk of a patch in both directions, whatever its coding.
+
+Encoding tries what can pay, decodes the smallest again and compares it with the
+target before it is kept. Decoding dispatches on the coding and knows no policy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from sapwood.codec import Coding, Plan, Recipe, Tables, encode_chunk
+from sapwood.codec.blocks import BlockType
+from sapwood.codec.local import plan_locally
+from sapwood.content.content import Bytes, Content
+from sapwood.content.zstd import compress
+from sapwood.errors import SapwoodError
+from sapwood.patch.applying.chunks import chunk_digest, decode
+from sapwood.patch.format.copies import Copy
+from sapwood.patch.format.front import Chunk
+from sapwood.patch.making.planes import encode_planes, plane_pairs
+from sapwood.patch.making.prefixed import encode_prefixed
+from sapwood.patch.making.splice import encode_splice
+from sapwood.tensors import DType
+
+WORTH_A_PREFIX = 64  # bytes of payload; shorter ones have little to lose
+SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time
+LUCK = 1.1  # how much better the whole may compress than the sample
+SURPRISE = 4.0  # a payload larger than this times its estimate is planned anew
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChunkSource:
+    """What a chunk is made from.
+
+    Attributes:
+        dtype, row_length: of its segment.
+        target: its bytes.
+        prediction: of as many bytes, or None.
+        edges: of a prediction that is a blend; None of others.
+        recipe: of its tensor.
+        offset: in the whole target.
+        whole_base: what copies refer to.
+        copies: found in the base for this chunk, offsets in the whole target.
+        blocks: what the bytes are blocks of, or None.
+    """
+
+    dtype: DType
+    row_length: int
+    target: Bytes
+    prediction: Bytes | None
+    recipe: Recipe
+    offset: int
+    whole_base: Content
+    copies: tuple[Copy, ...] = ()
+    edges: Bytes | None = None
+    blocks: BlockType | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Encoded:
+    """A chunk's entry in the index, its payload, and which of the patch's tables that names."""
+
+    chunk: Chunk
+    payload: bytes
+    tables: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A payload that may become a chunk's."""
+
+    coding: Coding
+    payload: bytes
+    tables: tuple[int, ...] = ()
+
+
+def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> Encoded:
+    """The smallest of the codings that a chunk can have.
+
+    Args:
+        source: the chunk.
+        plan: of the patch, for its tables.
+        level: of zstd.
+        compressing: False allows COPY and RAW only.
+    """
+    digest = chunk_digest(source.target)
+    best = smallest(source, plan, level, compressing)
+    if best.coding is not Coding.COPY:
+        check_roundtrip(source, best.coding, best.payload, plan.tables)
+    return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.tables)
+
+
+def smallest(source: ChunkSource, plan: Plan, level: int, compressing: bool = True) -> Candidate:
+    """The smallest payload that a chunk, or a plane of one, can have; arguments as `encode`."""
+    if source.prediction is not None and np.array_equal(source.prediction, source.target):
+        return Candidate(Coding.COPY, b"")
+    found = candidates(source, plan, level) if compressing else []
+    best = min(found, key=lambda one: len(one.payload), default=None)
+    if best is None or len(best.payload) >= len(source.target):
+        return Candidate(Coding.RAW, source.target.tobytes())
+    return best
+
+
+def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
+    """Payloads that may be the smallest, the most likely first."""
+    found: list[Candidate] = []
+    recipe = source.recipe
+    if source.copies:
+        spliced = encode_splice(source.target, source.offset, source.copies, level)
+        found.append(Candidate(Coding.SPLICE, spliced))
+    if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
+        payload = coded(source, recipe, plan.tables[recipe.table])
+        found.append(Candidate(recipe.coding, payload, (recipe.table,)))
+    if source.blocks is not None:
+        found.append(blocks_candidate(source, source.blocks, plan, level))
+    if surprising(source, found):
+        local, tables = plan_locally(
+            source.dtype, source.prediction, source.target, source.row_length, source.edges
+        )
+        if tables is not None:
+            found.append(Candidate(local.coding, coded(source, local, tables)))
+    least = min((len(one.payload) for one in found), default=len(source.target))
+    if source.dtype is DType.BYTES or worth_compressing(source.target, least):
+        found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
+    if source.dtype is DType.BYTES and min(len(one.payload) for one in found) > WORTH_A_PREFIX:
+        prefixed = encode_prefixed(
+            source.target, source.offset, source.whole_base, source.copies, level
+        )
+        if prefixed is not None:
+            found.append(Candidate(Coding.PREFIXED, prefixed))
+    return found
+
+
+def blocks_candidate(source: ChunkSource, blocks: BlockType, plan: Plan, level: int) -> Candidate:
+    """A chunk of blocks with each of its planes in the smallest coding that this can have."""
+    best = [
+        smallest(
+            ChunkSource(
+                dtype=plane.field.dtype,
+                row_length=plane.row_length,
+                target=plane.target,
+                prediction=plane.prediction,
+                edges=plane.edges,
+                recipe=recipe,
+                offset=source.offset,
+                whole_base=source.whole_base,
+            ),
+            plan,
+            level,
+        )
+        for plane, recipe in zip(
+            plane_pairs(blocks, source.prediction, source.target, source.row_length),
+            source.recipe.planes,
+            strict=True,
+        )
+    ]
+    payload = encode_planes([(one.coding, one.payload) for one in best])
+    tables = tuple(dict.fromkeys(table for one in best for table in one.tables))
+    return Candidate(Coding.BLOCKS, payload, tables)
+
+
+def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
+    """The payload by a recipe."""
+    return encode_chunk(
+        recipe,
+        source.dtype,
+        source.prediction,
+        source.target,
+        source.row_length,
+        tables,
+        source.edges,
+    )
+
+
+def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
+    """Whether the tensor's samples did not show what this chunk holds."""
+    if source.prediction is None or source.dtype is DType.BYTES:
+        return False
+    if source.recipe.coding not in {Coding.RESIDUAL, Coding.SPARSE}:
+        return source.recipe.unseen_changes
+    expected = source.recipe.bits * len(source.target) / source.dtype.size / 8 + 256
+    return any(
+        one.coding is source.recipe.coding and len(one.payload) > SURPRISE * expected
+        for one in found
+    )
+
+
+def worth_compressing(target: Bytes, smallest: int) -> bool:
+    """Whether zstd could do better than what there is, judged by a sample from the middle."""
+    if smallest <= len(target) // 64:
+        return False
+    if len(target) <= SAMPLE:
+        return True
+    middle = (len(target) - SAMPLE) // 2
+    sample = compress(target[middle : middle + SAMPLE].data, 1)
+    return len(sample) / SAMPLE < LUCK * smallest / len(target)
+
+
+def check_roundtrip(
+    source: ChunkSource, coding: Coding, payload: bytes, tables: Sequence[Tables]
+) -> None:
+    """Decodes what was encoded and compares: a patch that was made is a patch that works."""
+    out = np.empty_like(source.target)
+    decode(
+        coding,
+        source.dtype,
+        np.frombuffer(payload, np.uint8),
+        source.prediction,
+        out,
+        source.row_length,
+        source.whole_base,
+        tables,
+        source.edges,
+        source.blocks,
+    )
+    if not np.array_equal(out, source.target):
+        raise SapwoodError(
+            f"the {coding.name} coding did not reproduce its chunk at byte {source.offset}; "
+            "no patch was written; please report this"
+        )

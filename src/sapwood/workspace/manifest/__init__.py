@@ -1,1 +1,0 @@
-"""What a template says of itself, parsed once into frozen types."""

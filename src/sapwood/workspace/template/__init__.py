@@ -1,1 +1,0 @@
-"""What a template holds, wherever it lies: a folder, an archive, a distribution, an OCI layout."""
