@@ -76,7 +76,7 @@ def consistent(files: dict[str, bytes]) -> dict[str, bytes]:
 trees_of_files = st.dictionaries(paths, contents, max_size=6).map(consistent)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees_of_files, trees_of_files, st.booleans())
 def test_any_folder_comes_back(base: Tree, target: Tree, alike: bool) -> None:
     target = consistent({**base, **target}) if alike else target
@@ -84,7 +84,7 @@ def test_any_folder_comes_back(base: Tree, target: Tree, alike: bool) -> None:
         update(base, target, Path(folder))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(trees_of_files, contents)
 def test_a_folder_and_a_file_lead_to_each_other(tree: Tree, data: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
@@ -49,7 +49,6 @@ def words(draw: st.DrawFn, source: DType, target: DType) -> list[int]:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @given(data=st.data())
-@settings(deadline=None)
 def test_a_cast_rounds_once_to_the_nearest(
     source: DType, target: DType, data: st.DataObject
 ) -> None:
