@@ -16,7 +16,7 @@ from sapwood.codec.survey import sample_ranges
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
 from sapwood.patch.applying.predictors import predictor_of
-from sapwood.patch.format.front import (
+from sapwood.patch.format.predictions import (
     BLENDED,
     BaseRange,
     BlendEntry,
