@@ -26,7 +26,7 @@ from sapwood.errors import (
 from sapwood.modelfile import open_model
 from sapwood.models import PatchedModel
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import BlendEntry
+from sapwood.patch.format.predictions import BlendEntry
 from sapwood.tensors import DType, view
 from support.loaded_models import (
     BASE,

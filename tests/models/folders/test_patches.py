@@ -24,7 +24,7 @@ from sapwood.files.trees import ReadFile
 from sapwood.models.making.inputs import open_input
 from sapwood.patch.applying.opening import open_patch
 from sapwood.patch.format.file_lists import folders_of
-from sapwood.patch.format.front import BaseRange, QuantiseEntry
+from sapwood.patch.format.predictions import BaseRange, QuantiseEntry
 from sapwood.tensors import DType
 from support.coreml_files import blob_storage, model, network
 from support.folder_trees import (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import CastEntry
+from sapwood.patch.format.predictions import CastEntry
 from sapwood.prediction.casting import cast_words
 from sapwood.tensors import DType
 from support.model_files import safetensors_file, weights

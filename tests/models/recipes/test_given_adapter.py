@@ -19,7 +19,7 @@ from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, SapwoodError, UnsupportedPatch
 from sapwood.limits import Limits
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import BlendEntry, GivenFactors
+from sapwood.patch.format.predictions import BlendEntry, GivenFactors
 from sapwood.prediction.given_factors import integer_factors
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

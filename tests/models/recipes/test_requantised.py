@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
-from sapwood.patch.format.front import QuantiseEntry
+from sapwood.patch.format.predictions import QuantiseEntry
 from sapwood.prediction.requantising import quantised
 from sapwood.tensors import DType
 from support.model_files import safetensors_file, weights
