@@ -345,5 +345,5 @@ def decoded(origin: Origin, segments: tuple[Segment, ...], begin: int, size: int
         for _ in origin.chunks(place, segments):
             pass
     except InvalidPatch as e:
-        raise type(e)(f"{what}: {e}") from e
+        raise e.behind(what) from e
     return out
