@@ -30,7 +30,7 @@ class TensorEntry:
     """One tensor: `spec.nbytes` bytes at `offset` from the start of the file.
 
     `blocks` is the type of quantised weights whose whole blocks each of its rows is, as
-    `sapwood.codec.block_types` names it; None of others.
+    `sapwood.tensors.block_types` names it; None of others.
     """
 
     name: str

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.content.content import Bytes, Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import gaps
@@ -19,6 +18,7 @@ from sapwood.models.making.skeletons import SkeletonFinder
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.front import MOST_DIMENSIONS, BaseRange, Prediction
 from sapwood.patch.making.segments import SegmentSource
+from sapwood.tensors.block_types import BLOCK_TYPES
 
 WITH_ISLANDS = frozenset({"onnx", "tflite", "coreml"})
 WITH_CRUMBS = frozenset({"openvino"})  # small tensors, one beside the other

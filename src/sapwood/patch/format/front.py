@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 from blake3 import blake3
 
 from sapwood.codec import Coding
-from sapwood.codec.blocks import BlockType
 from sapwood.files.trees import FileEntry
 from sapwood.prediction.casting import WORDS
 from sapwood.prediction.intervals import TYPES
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType
 
 VERSION = "ttpatch/v1"
 MAGIC = b"\x89TTP\r\n\x1a\n"
