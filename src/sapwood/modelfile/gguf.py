@@ -27,13 +27,12 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
     MOST_TENSORS,
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
     laid_out,
     shown,
 )
@@ -66,23 +65,13 @@ SMALLEST_PAIR = 8 + 4 + 1  # bytes: an empty key, a type and a value
 SMALLEST_TENSOR = 8 + 4 + 4 + 8  # bytes: an empty name and no extents
 
 
-def looks_like_gguf(data: FileBytes) -> bool:
-    """Whether the file begins as GGUF does."""
-    return bytes(byte_view(data)[: len(MAGIC)]) == MAGIC
-
-
-def read_gguf(data: FileBytes) -> ModelFile:
+def read_gguf(view: memoryview) -> ModelFile:
     """The layout of a GGUF file. Only what stands before the data is read.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
 
     Raises:
         InvalidModelFile: the file breaks the format, with the `offset` of the place, or is
             big-endian or of another version.
-        UnsupportedType: `data` is not contiguous bytes.
     """
-    view = byte_view(data)
     at = Cursor(view)
     _check_start(at)
     count = at.count(MOST_TENSORS, SMALLEST_TENSOR, "tensors")
@@ -294,3 +283,6 @@ def _broken(info: TensorInfo, expected: str, found: object) -> InvalidModelFile:
         "the file is cut off or damaged",
         offset=info.place,
     )
+
+
+FORMAT = Format("gguf", Marks({0: MAGIC}), read_gguf, in_c_order=True)

@@ -20,13 +20,12 @@ from typing import Any, NoReturn
 
 from sapwood.documents.canonical_json import weight
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
     MAX_INTEGER,
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
     laid_out,
     shown,
 )
@@ -42,26 +41,12 @@ DTYPES = {
 }  # upstream's names are ours in upper case
 
 
-def looks_like_safetensors(data: FileBytes) -> bool:
-    """Whether the file begins as safetensors does: a length below 4 GiB, then `{`.
-
-    No text begins so: the upper half of the length is zeros.
-    """
-    head = bytes(byte_view(data)[: LENGTH_SIZE + 1])
-    return len(head) == LENGTH_SIZE + 1 and head[4:] == b"\0\0\0\0{"
-
-
-def read_safetensors(data: FileBytes) -> ModelFile:
-    """The layout of a safetensors file. Only the header is read.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
+def read_safetensors(view: memoryview) -> ModelFile:
+    """The layout of a safetensors file, whatever it begins with. Only the header is read.
 
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
     start = LENGTH_SIZE + _header_length(view)
     header = _parse_header(bytes(view[LENGTH_SIZE:start]))
     _check_metadata(header.pop("__metadata__", {}))
@@ -193,3 +178,13 @@ def _broken(name: str, field: str, expected: str, found: object) -> InvalidModel
         f"tensor {shown(name)}, {field}: expected {expected}, found {shown(found)}",
         offset=LENGTH_SIZE,
     )
+
+
+FORMAT = Format(
+    "safetensors",
+    # A length below 4 GiB, then a brace. No text begins so.
+    Marks({LENGTH_SIZE - 4: b"\0\0\0\0{"}),
+    read_safetensors,
+    in_c_order=True,
+    by_tensors_alone=True,
+)
