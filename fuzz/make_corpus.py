@@ -124,7 +124,7 @@ def gguf_models() -> Iterator[tuple[str, bytes]]:
 
 
 def zip_models() -> Iterator[tuple[str, bytes]]:
-    """NumPy's and PyTorch's, and archives that are unusual."""
+    """NumPy's, PyTorch's and Keras', and archives that are unusual or no models."""
     a, b = npy_file(np.arange(6.0).reshape(2, 3)), npy_file(np.arange(5, dtype=np.int16))
     yield "npz-two", archive([Item("a.npy", a), Item("b.npy", b)])
     yield "npz-large", archive([Item("a.npy", a, wide=True)], large=True, comment=b"note")
@@ -132,6 +132,10 @@ def zip_models() -> Iterator[tuple[str, bytes]]:
     yield "pytorch-training", checkpoint(state())
     yield "pytorch-script", torchscript()
     yield "pytorch-package", package()
+    weights_of = hdf5_files.hdf5_file({"w": weights(1, (3, 4), DType.F32)})
+    config = [Item("metadata.json", b"{}"), Item("config.json", b"{}")]
+    yield "keras-one", archive([*config, Item("model.weights.h5", weights_of)])
+    yield "zip-text", archive([Item("a.txt", b"no model at all")])
 
 
 def model_files() -> Iterator[tuple[str, bytes]]:
