@@ -25,7 +25,7 @@ from sapwood.models.making.creating import create_patch
 from sapwood.models.making.signing import sign_patch
 from sapwood.models.receiving.info import patch_info
 from sapwood.models.results import PatchInfo, PatchStats, PatchVerification
-from sapwood.trust import generate_keypair
+from sapwood.trust import Trust, generate_keypair
 
 __all__ = [
     "AdapterReport",
@@ -51,6 +51,7 @@ __all__ = [
     "SourceHashMismatch",
     "TargetHashMismatch",
     "TensorDiff",
+    "Trust",
     "Version",
     "append_to_chain",
     "apply_chain",
