@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from sapwood.models import create_patch  # noqa: E402 (the path comes first)
+from sapwood.patch.signatures import serialise_detached, sign_detached  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
-from sapwood.trust import serialise_detached, sign_detached  # noqa: E402
 from support import (  # noqa: E402
     chain_files,
     coreml_files,
