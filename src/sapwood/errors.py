@@ -14,13 +14,16 @@
     ├── InvalidModelFile              5   a model file breaks its own format
     ├── LimitExceeded                 6   more memory than the caller allowed
     ├── IoError                       7   the operating system refused
+    │   ├── Busy                      7   another process is at it
+    │   │   └── WorkspaceBusy         13  another program is changing the workspace
+    │   ├── Changed                   7   changed meanwhile
+    │   └── Unavailable               7   a server does not answer as it should
     ├── SignatureError                8   not signed by anybody who is trusted
     ├── BatchFailed                   9   some files of many failed; the others are done
     ├── InvalidJournal                10  an update in place cannot go on, or back
     ├── InvalidTemplate               11  a template of workspaces breaks its rules
-    ├── InvalidWorkspace              12  the record of a workspace is missing or damaged
-    │   └── UnsupportedWorkspace      12  a newer program wrote it
-    └── WorkspaceBusy                 13  another program is changing the workspace
+    └── InvalidWorkspace              12  the record of a workspace is missing or damaged
+        └── UnsupportedWorkspace      12  a newer program wrote it
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -29,13 +32,27 @@ output behind unless its docstring says otherwise. This module imports nothing.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class SapwoodError(Exception):
     """The root of the tree: catching it catches every error of ours."""
 
     exit_code: ClassVar[int] = 1
+
+    def behind(self, words: str) -> Self:
+        """A copy whose message follows `words` and a colon; its class and fields are kept."""
+        return self._saying(f"{words}: {self}")
+
+    def before(self, words: str) -> Self:
+        """A copy whose message is followed by a semicolon and `words`; else as `behind`."""
+        return self._saying(f"{self}; {words}")
+
+    def _saying(self, message: str) -> Self:
+        # Past the constructor, which may ask for more, or add the fields to the message again.
+        error = type(self).__new__(type(self), message)
+        error.__dict__.update(self.__dict__)
+        return error
 
 
 class InputError(SapwoodError):
@@ -119,6 +136,32 @@ class IoError(SapwoodError):
     exit_code = 7
 
 
+class Busy(IoError):
+    """Another process is at the same file or folder. It may be done with it soon."""
+
+
+class WorkspaceBusy(Busy):
+    """Another program is changing the workspace."""
+
+    exit_code = 13
+
+
+class Changed(IoError):
+    """What was read is not what it was when the work on it began. Another try may do."""
+
+
+class Unavailable(IoError):
+    """A server cannot be reached, or does not answer as it should.
+
+    Attributes:
+        status: of its answer, as HTTP numbers them; None where there was none.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class SignatureError(SapwoodError):
     """The patch is not signed by a trusted key, was changed since, or is an old one.
 
@@ -158,9 +201,3 @@ class InvalidWorkspace(SapwoodError):
 
 class UnsupportedWorkspace(InvalidWorkspace):
     """The record was written by a newer program, which this one must not overwrite."""
-
-
-class WorkspaceBusy(SapwoodError):
-    """Another program is changing the workspace."""
-
-    exit_code = 13

@@ -24,13 +24,16 @@ ERRORS = {
     "InvalidModelFile": ("SapwoodError", 5),
     "LimitExceeded": ("SapwoodError", 6),
     "IoError": ("SapwoodError", 7),
+    "Busy": ("IoError", 7),
+    "WorkspaceBusy": ("Busy", 13),
+    "Changed": ("IoError", 7),
+    "Unavailable": ("IoError", 7),
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
     "InvalidJournal": ("SapwoodError", 10),
     "InvalidTemplate": ("SapwoodError", 11),
     "InvalidWorkspace": ("SapwoodError", 12),
     "UnsupportedWorkspace": ("InvalidWorkspace", 12),
-    "WorkspaceBusy": ("SapwoodError", 13),
 }
 
 SIGNATURES = {
