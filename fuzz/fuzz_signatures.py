@@ -29,10 +29,9 @@ from sapwood.patch.signatures import (
     sign_front,
     signatures_of,
 )
-from sapwood.patch.signatures.fronts import FIELD, HEADER_LENGTH, with_header
+from sapwood.patch.signatures.fronts import FIELD, HEADER_LENGTH, parse_list, with_header
 from sapwood.trust import Signature, Trust, key_id
 from sapwood.trust.algorithms.ed25519 import check_public_key, library
-from sapwood.trust.signatures import parse
 
 MINIMUM = 3  # of the counters that are taken
 Result = TypeVar("Result")
@@ -115,7 +114,7 @@ def as_list(data: bytes) -> None:
     header = front[PREAMBLE.size : PREAMBLE.size + length]
     forged = with_header(front, length, FIELD + data + b"," + header[1:])
     if taken(forged + patch[len(front) :]):
-        expect_genuine(patch, parse(data))
+        expect_genuine(patch, parse_list(data))
 
 
 def taken(patch: bytes, *detached: bytes) -> bool:

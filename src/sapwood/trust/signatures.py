@@ -1,4 +1,4 @@
-"""Signatures, and how they are written as JSON wherever they stand: strict both ways."""
+"""Signatures, and the list of them that stands in JSON, whatever document that is of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sapwood.documents import canonical_json
 from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InvalidPatch
 from sapwood.trust.algorithms import ALGORITHMS, ED25519, KEY_ID
@@ -33,11 +32,6 @@ class Signature:
     algorithm: str = ED25519.name
 
 
-def serialise(signatures: Sequence[Signature]) -> bytes:
-    """The canonical JSON list."""
-    return canonical_json.serialise(entries(signatures))
-
-
 def entries(signatures: Sequence[Signature]) -> list[dict[str, Any]]:
     """Signatures as JSON values."""
     return [
@@ -51,16 +45,6 @@ def entries(signatures: Sequence[Signature]) -> list[dict[str, Any]]:
     ]
 
 
-def parse(data: bytes) -> tuple[Signature, ...]:
-    """The signatures of a canonical JSON list.
-
-    Raises:
-        InvalidPatch: it is none.
-    """
-    fields = Fields({"signatures": canonical_json.parse_exact(data, "signatures")}, "header")
-    return parse_entries(fields)
-
-
 def parse_entries(fields: Fields) -> tuple[Signature, ...]:
     """The list `signatures` of an object.
 
@@ -72,10 +56,10 @@ def parse_entries(fields: Fields) -> tuple[Signature, ...]:
         raise InvalidPatch(
             f"{fields.where}.signatures: expected 1 to {MOST_SIGNATURES}, found {len(listed)}"
         )
-    return tuple(parse_entry(one) for one in listed)
+    return tuple(_parse_entry(one) for one in listed)
 
 
-def parse_entry(fields: Fields) -> Signature:
+def _parse_entry(fields: Fields) -> Signature:
     """One signature."""
     fields.only({"algorithm", "counter", "key", "signature"})
     algorithm = fields.text("algorithm")

@@ -14,6 +14,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from sapwood.content.content import Content
+from sapwood.documents import canonical_json
+from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InputError, InvalidPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.front import (
@@ -26,7 +28,7 @@ from sapwood.patch.format.front import (
 )
 from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
 from sapwood.trust import Signature, Statement
-from sapwood.trust.signatures import parse, serialise
+from sapwood.trust.signatures import entries, parse_entries
 
 FIELD = b'{"signatures":'  # a header with signatures begins so, and with their list
 HEADER_LENGTH = slice(12, 16)  # where it stands in the preamble
@@ -83,7 +85,17 @@ def take_apart(data: Content, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
         raise InvalidPatch("header.signatures: expected a list and other fields behind it")
     bare = with_header(front, len(header), b"{" + rest)
     patch = bare[PREAMBLE.size - DIGEST : PREAMBLE.size]
-    return SignedFront(parsed, parse(listed + b"]"), bare, patch, preamble.digest)
+    return SignedFront(parsed, parse_list(listed + b"]"), bare, patch, preamble.digest)
+
+
+def parse_list(data: bytes) -> tuple[Signature, ...]:
+    """The signatures of the canonical JSON list in a header.
+
+    Raises:
+        InvalidPatch: it is none.
+    """
+    fields = Fields({"signatures": canonical_json.parse_exact(data, "signatures")}, "header")
+    return parse_entries(fields)
 
 
 def with_header(front: bytes, length: int, header: bytes) -> bytes:
@@ -114,7 +126,7 @@ def with_signatures(front: SignedFront, signatures: Sequence[Signature]) -> byte
             "the patch's header does not begin with '{', so that no signature can be put into "
             "it; sign it detached"
         )
-    signed = FIELD + serialise(signatures) + b"," + header[1:]
+    signed = FIELD + canonical_json.serialise(entries(signatures)) + b"," + header[1:]
     return with_header(front.bare, length, signed)
 
 
