@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BENCH_VENV ?= .venv-bench
+WHEEL_VENV ?= .venv-wheel
 FUZZ_SECONDS ?= 60
 WERROR ?= ON
 # A process for each processor; the tests are independent of each other.
@@ -89,6 +90,21 @@ sanitize: $(VENV)/dependencies ## run the kernel's C++ tests under the sanitizer
 	$(CMAKE) --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
 
+# What earlier calls left in dist/ stays there, so that another interpreter's wheel may join it.
+wheel: $(WHEEL_VENV)/dependencies ## build a manylinux wheel and an sdist into dist/
+	@rm -rf $(BUILT)
+	$(WITH_BUILDERS) python -m build --no-isolation --sdist --wheel --outdir $(BUILT) \
+	  --config-setting=build-dir=$(call build_dir,$(WHEEL_VENV))
+	$(WITH_BUILDERS) auditwheel repair --wheel-dir $(BUILT)/repaired $(BUILT)/*.whl
+	@mkdir -p dist
+	cp $(BUILT)/repaired/*.whl $(BUILT)/*.tar.gz dist
+
+wheel-check: wheel ## install both as strangers do, and run the README's Python
+	$(WHEEL_VENV)/bin/python quality/distributions.py $(BUILT)/repaired/*.whl $(BUILT)/*.tar.gz
+
+BUILT = build/distributions
+WITH_BUILDERS = PATH="$(abspath $(WHEEL_VENV))/bin:$$PATH"
+
 fuzz: fuzz-kernel fuzz-python ## fuzz for four times FUZZ_SECONDS, the kernel for one of them
 
 clean: ## remove what was built
@@ -127,6 +143,7 @@ PRINT_REQUIREMENTS = import sys, tomllib; \
 $(VENV)/requirements.txt: NEEDS = build lint test
 $(DEMO_VENV)/requirements.txt: NEEDS = build
 $(BENCH_VENV)/requirements.txt: NEEDS = build bench
+$(WHEEL_VENV)/requirements.txt: NEEDS = build wheel
 
 # Replaced only where it differs: other edits of pyproject.toml leave the environment alone.
 %/requirements.txt: %/bin/python pyproject.toml
