@@ -18,19 +18,36 @@ BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help demo test bench adapters quantised formats lint format build dev sanitize fuzz \
-  fuzz-kernel fuzz-python kernel-symbols clean distclean
+.PHONY: help demo quick test test-all coverage bench adapters quantised formats lint format build \
+  dev sanitize fuzz fuzz-kernel fuzz-python kernel-symbols wheel wheel-check clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
-	@echo "Variables: PYTHON, CXX, VENV, DEMO_VENV, BENCH_VENV, PYTEST_ARGS, BENCH_ARGS," \
-	  "FUZZ_SECONDS, FUZZ_CXX, WERROR"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo "Variables: PYTHON, CXX, VENV, DEMO_VENV, BENCH_VENV, WHEEL_VENV, PYTEST_ARGS," \
+	  "SAPWOOD_KILLS, BENCH_ARGS, FUZZ_SECONDS, FUZZ_CXX, FUZZ_WITHOUT_ATHERIS, WERROR"
 
 demo: $(DEMO_VENV)/installed ## patch published models and print the table
 	$(DEMO_VENV)/bin/python examples/demo/demo.py
 
+# An editable install is taken as it is: this is what one runs between two edits.
+quick: $(VENV)/$(if $(wildcard $(VENV)/editable),dependencies,installed) ## the tests of a minute
+	$(BIN)/python -m pytest -m quick --hypothesis-profile=quick $(PYTEST_ARGS)
+
 test: lint kernel-symbols ## check style, types and imports, then run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not services' $(PYTEST_ARGS)
+
+# Tests that kill or refuse calls of the system choose some of them, and all with this.
+test-all: export SAPWOOD_KILLS = all
+test-all: test ## the same, with a kill at every call: what CI runs
+
+# Exit code 1 is let pass: a test of what a process loads, holds or takes finds coverage.py in it
+# and may fail. What fails is for `make test` to say; what ran before is covered.
+coverage: $(VENV)/installed ## measure what the tests run of each room, for docs/quality.md
+	@rm -rf build/coverage
+	$(BIN)/coverage run -m pytest -m 'not services' $(PYTEST_ARGS) || test $$? -eq 1
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o build/coverage/report.json
+	$(BIN)/python quality/coverage_page.py build/coverage/report.json docs/quality.md
 
 lint: $(VENV)/dependencies ## ruff, mypy and the import contract
 	$(BIN)/ruff check .
@@ -83,6 +100,7 @@ build: $(VENV)/installed ## bring the environment up to date with the sources
 dev: $(VENV)/dependencies ## install in editable form
 	$(call install,$(VENV),--editable)
 	@rm -f $(VENV)/installed
+	@touch $(VENV)/editable
 
 sanitize: $(VENV)/dependencies ## run the kernel's C++ tests under the sanitizers
 	$(CMAKE) -S kernel -B build/sanitize $(CMAKE_ARGS) \
@@ -167,6 +185,7 @@ build_dir = build/$(patsubst .%,%,$(notdir $(1)))
 %/installed: %/dependencies $(SOURCES)
 	@touch $@.new
 	$(call install,$*)
+	@rm -f $*/editable
 	@mv $@.new $@
 
 # Fuzzing: libFuzzer for the kernel, atheris for the Python above it
