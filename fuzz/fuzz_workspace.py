@@ -22,17 +22,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sapwood.documents.paths import fault_of
-from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
-from sapwood.package.archives import archive_template
+from sapwood.errors import InputError, InvalidPackage, InvalidWorkspace
+from sapwood.package.archives import archive_package
 from sapwood.package.canonical import Unreadable, content_hash
 from sapwood.package.manifest.manifest import parse_manifest
 from sapwood.workspace import (
-    Content,
     Course,
     Extra,
     FileEntry,
+    FileIdentity,
     Record,
-    open_template,
+    open_package,
     parse_course,
 )
 from sapwood.workspace.change.texts import shown_text, unified_lines
@@ -94,7 +94,7 @@ RECORD = Record(
     "1.0",
     TIME,
     TIME,
-    {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)},
+    {"a": FileEntry("1.0", FileIdentity(HASH), 3, "0" * 64)},
     Course("CS 101", ("02_losses", None), extras=(Extra("a", "modules/02_b"),)),
 )
 MODULES = parse_manifest(
@@ -220,7 +220,7 @@ def read_archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
         path.write_bytes(data)
-        with archive_template(path) as template:
+        with archive_package(path) as template:
             for name, file in template.files.items():
                 assert fault_of(name) is None
                 if file.size < 1 << 20:
@@ -243,7 +243,7 @@ def read_layout(data: bytes) -> None:
         # The same bytes as the index that leads to everything, and as a manifest.
         Path(folder, "index.json").write_bytes(document)
         for source in (f"oci:{folder}", f"oci:{folder}@sha256:{named}"):
-            with contextlib.suppress(InvalidTemplate, InputError), open_template(source) as found:
+            with contextlib.suppress(InvalidPackage, InputError), open_package(source) as found:
                 for name, file in found.files.items():
                     assert fault_of(name) is None
                     if file.size < 1 << 20:
@@ -275,7 +275,7 @@ READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
 
 def one_input(data: bytes) -> None:
     read, _ = READERS[data[0] % len(READERS) if data else 0]
-    with contextlib.suppress(InvalidTemplate, InvalidWorkspace):
+    with contextlib.suppress(InvalidPackage, InvalidWorkspace):
         read(data[1:])
 
 

@@ -31,7 +31,9 @@ ERRORS = {
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
     "InvalidJournal": ("SapwoodError", 10),
-    "InvalidTemplate": ("SapwoodError", 11),
+    "InvalidPackage": ("SapwoodError", 11),
+    "InvalidTemplate": ("SapwoodError", 11),  # another name of it
+    "InvalidStore": ("SapwoodError", 14),
     "InvalidWorkspace": ("SapwoodError", 12),
     "UnsupportedWorkspace": ("InvalidWorkspace", 12),
 }
@@ -173,7 +175,7 @@ def test_the_tree_of_errors() -> None:
 
 def test_workspaces() -> None:
     assert set(workspace.__all__) == {
-        *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
+        *("Action", "Backup", "Blocked", "Change", "FileIdentity", "FileEntry", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
         *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
         *("PolicyRule", "Record"),
@@ -181,8 +183,8 @@ def test_workspaces() -> None:
         *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
         *("Finding", "Remedy", "Severity"),
         *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),
-        *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
-        *("open_template", "parse_manifest", "read_manifest"),
+        *("Restored", "Rules", "State", "Status", "Package", "Workspace"),
+        *("open_package", "find_dataset", "parse_manifest", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in workspace.__all__)
     asked = ["module", "config", "replace", "merge", "allow_downgrade"]

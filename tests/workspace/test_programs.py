@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.cli import workspace_cli
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.errors import InputError, InvalidPackage
 from sapwood.package.manifest.modules import find_module
 from sapwood.workspace import Module, Workspace, parse_manifest, read_manifest
 from support.template_folders import user_files, write_files, write_template
@@ -72,7 +72,7 @@ def test_its_help_lists_the_exit_codes_that_it_has(
         tito(["--help"])
     _, _, listed = capsys.readouterr().out.partition("exit codes:\n")
     codes = [int(line.split()[0]) for line in listed.partition("\n\n")[0].splitlines()]
-    assert codes == [*range(8), 11, 12, 13, 20, 21, 22, 130]
+    assert codes == [*range(8), 11, 12, 13, 14, 20, 21, 22, 130]
 
 
 def test_what_is_left_over_is_refused_with_the_help_of_its_own_command(
@@ -173,7 +173,7 @@ def test_the_files_of_a_module(path: str, held: bool) -> None:
     ],
 )
 def test_modules_that_break_the_rules(modules: str) -> None:
-    with pytest.raises(InvalidTemplate, match=r"modules\["):
+    with pytest.raises(InvalidPackage, match=r"modules\["):
         parse_manifest(f'schema=1\nname="c"\nversion="1"\n[[modules]]\n{modules}\n'.encode())
 
 
@@ -182,5 +182,5 @@ def test_a_manifest_is_read_without_the_rest(tmp_path: Path) -> None:
     (tmp_path / "template/link").symlink_to("nowhere")  # which makes it no template
     assert read_manifest(tmp_path / "template").name == "course"
     (tmp_path / "template/sapwood-template.toml").write_bytes(b"#" * (2 << 20))
-    with pytest.raises(InvalidTemplate, match="at most"):
+    with pytest.raises(InvalidPackage, match="at most"):
         read_manifest(tmp_path / "template")

@@ -1,4 +1,4 @@
-"""What a file of a package is: its canonical hash, and whether it is executable."""
+"""What a file is to whoever compares versions of it: a canonical hash, and whether it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Content:
+class FileIdentity:
     """What makes two versions of a file the same or not.
 
     Attributes:

@@ -115,14 +115,14 @@ class Workspace:
         Raises:
             InputError: the folder is a workspace of this template already, the course does not
                 fit, or the template has files only as patches.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace: something else is in the way of the record.
             WorkspaceBusy: another program is changing it.
             IoError: the system refused; calling again goes on.
         """
-        with sources(template, config, folder) as (source, course):
-            places = Places(resolved(folder), source.manifest.name)
-            outcome = make_workspace(places, source, course, clock())
+        with sources(template, config, folder) as (package, course):
+            places = Places(resolved(folder), package.manifest.name)
+            outcome = make_workspace(places, package, course, clock())
             return cls(places, clock), outcome
 
     @property
@@ -196,7 +196,7 @@ class Workspace:
         Raises:
             InputError: another template, an earlier version, no such module, or a course that
                 does not fit.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             WorkspaceBusy: another program is changing the workspace.
             InvalidPatch, LimitExceeded: a patch of weights is damaged, or asks for too much.
@@ -256,9 +256,9 @@ class Workspace:
             InputError: the template has no such file; and what `plan_reset` raises.
         """
         request = Request(module=module, allow_downgrade=allow_downgrade, reset=module is not None)
-        with sources(template, None, self.root) as (source, _):
+        with sources(template, None, self.root) as (package, _):
             record = installed_record(self._places)
-            chosen = for_workspace(source, record, None, self._places)
+            chosen = for_workspace(package, record, None, self._places)
             plan = plan_request(self._places, record, chosen, request)
             return tuple(differences_in(plan, self.root, chosen, paths))
 
@@ -266,19 +266,19 @@ class Workspace:
         self, template: TemplateSource, request: Request, config: CourseSource | None = None
     ) -> Plan:
         request.check_course(config)
-        with sources(template, config, self.root) as (source, course):
+        with sources(template, config, self.root) as (package, course):
             record = installed_record(self._places)
-            chosen = for_workspace(source, record, course, self._places)
+            chosen = for_workspace(package, record, course, self._places)
             return plan_request(self._places, record, chosen, request)
 
     def _updated(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None
     ) -> Outcome:
         request.check_course(config)
-        with sources(template, config, self.root) as (source, course):
+        with sources(template, config, self.root) as (package, course):
             with changing(self._places) as begun:
                 record = begun.record or installed_record(self._places)
-                chosen = for_workspace(source, record, course, self._places)
+                chosen = for_workspace(package, record, course, self._places)
                 now = self._clock()
                 outcome = make_update(self._places, record, chosen, "update", now, request)
             return dataclasses.replace(outcome, recovered=begun.recovered)
@@ -290,8 +290,8 @@ class Workspace:
 
         Args, Raises: as of `export`, but for what writing adds.
         """
-        with sources(template, None, self.root) as (source, _):
-            chosen = for_workspace(source, read_record(self._places), None, self._places)
+        with sources(template, None, self.root) as (package, _):
+            chosen = for_workspace(package, read_record(self._places), None, self._places)
             return look_at_exports(self._places, chosen, modules)
 
     def export(
@@ -317,13 +317,13 @@ class Workspace:
         Raises:
             InputError: another template, there is no such module, or a notebook cannot be
                 exported; the message names cell and line.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace: a change was interrupted and cannot be finished.
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with sources(template, None, self.root) as (source, _), changing(self._places) as begun:
-            chosen = for_workspace(source, begun.record, None, self._places)
+        with sources(template, None, self.root) as (package, _), changing(self._places) as begun:
+            chosen = for_workspace(package, begun.record, None, self._places)
             now = self._clock()
             return export_modules(self._places, chosen, modules, now, replace=replace)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sapwood import create_patch, models
-from sapwood.errors import InvalidTemplate
+from sapwood.errors import InvalidPackage
 from sapwood.workspace import Action, State, Workspace, parse_manifest
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.patch_releases import MODEL, OTHER, PATCH, entry, patch_between, release
@@ -60,7 +60,7 @@ def folder_patch(folder: Path, first: bytes, second: bytes) -> bytes:
 def refuses(workspace: Workspace, new: Path, match: str) -> None:
     """The update ends in an error, and changes nothing."""
     before, record = user_files(workspace.root), workspace.record()
-    with pytest.raises(InvalidTemplate, match=match):
+    with pytest.raises(InvalidPackage, match=match):
         workspace.update(new)
     assert user_files(workspace.root) == before
     assert workspace.record() == record
@@ -154,7 +154,7 @@ MANIFESTS = {
 @pytest.mark.parametrize("case", MANIFESTS)
 def test_manifests_are_refused(case: str) -> None:
     text, match = MANIFESTS[case]
-    with pytest.raises(InvalidTemplate, match=match):
+    with pytest.raises(InvalidPackage, match=match):
         parse_manifest((text if text.startswith(HEAD) else HEAD + text).encode())
 
 
@@ -173,7 +173,7 @@ def test_names_are_refused_as_those_of_files_are(case: str, tmp_path: Path) -> N
     manifest = new / "sapwood-template.toml"
     policy = f'[[policies]]\npattern = "{pattern}"\npolicy = "weights"\n'
     manifest.write_text(HEAD + policy + manifest.read_text().partition(HEAD)[2])
-    with pytest.raises(InvalidTemplate, match=match):
+    with pytest.raises(InvalidPackage, match=match):
         Workspace.init(tmp_path / "course", new)
     assert not (tmp_path / "course").exists()
 
@@ -192,4 +192,4 @@ def test_who_may_run_a_file_stays_as_it_was(tmp_path: Path) -> None:
     workspace, _ = Workspace.init(tmp_path / "course", old)
     workspace.update(release(tmp_path / "new", "1.1.0", FIRST, SECOND, "1.0.0"))
     assert (workspace.root / MODEL).stat().st_mode & 0o111 == 0o111
-    assert workspace.record().files[MODEL].content.executable
+    assert workspace.record().files[MODEL].identity.executable

@@ -1,18 +1,16 @@
-"""Data that a template names and does not hold: downloaded on demand, told by its hash."""
+"""Data that a package names and does not hold: downloaded on demand, told by its hash."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import clash_among, fault_of, fault_of_name
-from sapwood.errors import InputError
 
-MOST_FILES = 1000  # of all data of a template
+MOST_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
 LONGEST_URL = 2000  # letters
 LARGEST = 1 << 40  # bytes of one file
@@ -60,7 +58,7 @@ class Dataset:
     def key(self) -> str:
         """Twelve hexadecimal digits that stand for its content.
 
-        Versions of a template, and templates of one name, whose data differs do not meet.
+        Versions of a package, and packages of one name, whose data differs do not meet.
         """
         content = "".join(f"{one.sha256} {one.name}\n" for one in self.files)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
@@ -139,19 +137,5 @@ def fault_of_url(url: str) -> str | None:
     if parts.scheme not in SCHEMES:
         return f"expected http or https, found {parts.scheme!r:.20}"
     if "@" in parts.netloc:
-        return "expected no user and password: whoever has the template could read them"
+        return "expected no user and password: whoever has the package could read them"
     return None if host else "expected a URL with a host"
-
-
-def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
-    """The data of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    for dataset in datasets:
-        if dataset.name == name:
-            return dataset
-    known = ", ".join(one.name for one in datasets)
-    expected = f"one of {known}" if known else "none, for the template names no data"
-    raise InputError(f"{name!r:.80}: expected {expected}; 'data list' shows them")

@@ -19,7 +19,7 @@ class Environment:
     """What doctor looks at.
 
     Attributes:
-        python: versions of Python that the template works with; empty for all.
+        python: versions of Python that the package works with; empty for all.
         packages: that must be installed.
         imports: names of packages of the workspace: importing them there must give the
             workspace's own.

@@ -21,7 +21,7 @@ class Export:
 
     Attributes:
         notebook: path of it in the workspace.
-        to: path of the module in the workspace; the user's, never a file of the template.
+        to: path of the module in the workspace; the user's, never a file of the package.
     """
 
     notebook: str

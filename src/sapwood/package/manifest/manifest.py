@@ -1,6 +1,6 @@
-"""The manifest of a template, `sapwood-template.toml`: parsed once, data only.
+"""The manifest of a package, `sapwood-template.toml`: parsed once, data only.
 
-No part of a template is ever executed. A manifest names policies by pattern, and says what
+No part of a package is ever executed. A manifest names policies by pattern, and says what
 became of files in later versions; docs/workspaces.md shows one.
 """
 
@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import clash_among, fault_of, fault_of_name, folded
 from sapwood.documents.patterns import Pattern
-from sapwood.errors import InvalidTemplate
+from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import Dataset, datasets_of
 from sapwood.package.manifest.environment import Environment, environment_of
 from sapwood.package.manifest.exports import Export, exports_of
@@ -29,7 +29,7 @@ SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
 MOST_PATTERNS = 1000
-# Of a template of another name, in the same folder: see `record.places`.
+# Of a workspace of another package, in the same folder.
 RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
@@ -56,11 +56,11 @@ class Note:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a template says of itself.
+    """What a package says of itself.
 
     Attributes:
-        name: of the template. Its workspaces keep their record in a folder `.NAME`.
-        version: of it.
+        name: the package's name. Its workspaces keep their record in a folder `.NAME`.
+        version: the package's version.
         rules: policies, renames and retirements.
         notes: why files changed.
         patches: for files of weights.
@@ -102,7 +102,7 @@ class Manifest:
         return next(fitting, None)
 
     def not_installed(self) -> frozenset[str]:
-        """Paths in the template that are no files of a workspace."""
+        """Paths in the package that are no files of a workspace."""
         return frozenset({FILE_NAME, *(one.patch for one in self.patches)})
 
 
@@ -110,15 +110,15 @@ def parse_manifest(data: bytes) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        InvalidTemplate: and nothing else, whatever the bytes.
+        InvalidPackage: and nothing else, whatever the bytes.
     """
     if len(data) > LARGEST:
-        raise InvalidTemplate(f"{FILE_NAME}: expected at most {LARGEST} bytes, found {len(data)}")
+        raise InvalidPackage(f"{FILE_NAME}: expected at most {LARGEST} bytes, found {len(data)}")
     try:
         value = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as e:
-        raise InvalidTemplate(f"{FILE_NAME}: no TOML: {e}") from e
-    table = Table(value, FILE_NAME, InvalidTemplate)
+        raise InvalidPackage(f"{FILE_NAME}: no TOML: {e}") from e
+    table = Table(value, FILE_NAME, InvalidPackage)
     schema = table.integer("schema")
     if schema != SCHEMA:
         raise table.fail("schema", f"expected {SCHEMA}, found {schema}; update sapwood")
@@ -152,7 +152,7 @@ def user_of(table: Table) -> str:
 
 
 def name_of(table: Table) -> str:
-    """The template's name: the record's folder is named for it."""
+    """The package's name: the folder in which a workspace keeps its record is named for it."""
     name = table.text("name")
     if not NAME.fullmatch(name) or fault_of_name(f".{name}") or fault_of_name(name):
         raise table.fail(
@@ -188,9 +188,7 @@ def rules_of(table: Table) -> Rules:
             rename.only(("from", "to"))
             steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
     if len(policies) + len(retired) > MOST_PATTERNS or len(steps) > MOST_LINES:
-        raise InvalidTemplate(
-            f"{FILE_NAME}: more than {MOST_PATTERNS} patterns or too many renames"
-        )
+        raise InvalidPackage(f"{FILE_NAME}: more than {MOST_PATTERNS} patterns or too many renames")
     return Rules(policies, followed(steps), tuple(retired))
 
 
@@ -198,12 +196,12 @@ def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
     """Each old path with the path that it has in the end.
 
     Raises:
-        InvalidTemplate: a path is renamed twice, or back to what it was.
+        InvalidPackage: a path is renamed twice, or back to what it was.
     """
     after: dict[str, str] = {}
     for _, old, new in sorted(steps):
         if old in after:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{FILE_NAME}: {old} is renamed to {after[old]} and to {new}; expected one name"
             )
         after[old] = new
@@ -214,7 +212,7 @@ def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
         while way[-1] in after and way[-1] not in last:
             way.append(after[way[-1]])
             if len(way) > len(after) + 1:
-                raise InvalidTemplate(f"{FILE_NAME}: the renames of {old} lead in a circle")
+                raise InvalidPackage(f"{FILE_NAME}: the renames of {old} lead in a circle")
         end = last.get(way[-1], way[-1])
         last.update((one, end) for one in way if one in after)
     return last
@@ -268,14 +266,14 @@ def path_in(table: Table, field: str) -> str:
 
 
 def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
-    """Sees to it that the files of a template can be installed anywhere, and fit its manifest.
+    """Sees to it that the files of a package can be installed anywhere, and fit its manifest.
 
     Args:
-        manifest: of the template.
+        manifest: of the package.
         paths: of its files, in any order, the manifest itself among them.
 
     Raises:
-        InvalidTemplate: a path leads outside or cannot be written on every system, two
+        InvalidPackage: a path leads outside or cannot be written on every system, two
             are one where case is folded, one is in the way of another or of what is
             exported, one lies where the record does, or the manifest names a patch, a
             notebook or an old name wrongly.
@@ -287,53 +285,53 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
         check_path(path, f".{manifest.name}")
     clash = clash_among([*names, *(one.to for one in manifest.exports)])
     if clash:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{clash[0]!r:.120} and {clash[1]!r:.120} cannot both be files on every system; "
-            "rename one in the template"
+            "rename one in the package"
         )
     there = set(names)
     for patch in manifest.patches:
         if patch.patch not in held:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{FILE_NAME}: patches name {patch.patch!r:.120}, which is not there"
             )
         if patch.path not in there:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{FILE_NAME}: patches name {patch.path!r:.120}, which is not there; give the "
                 "sha256 and size that they lead to, or put the file in"
             )
     for export in manifest.exports:
         if export.notebook not in held:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{FILE_NAME}: exports name {export.notebook!r:.120}, which is not there"
             )
     for old in manifest.rules.renames:
         if old in there:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{FILE_NAME}: {old!r:.120} was renamed and is still there; drop one of the two"
             )
 
 
 def check_path(path: str, private: str) -> None:
-    """Sees to it that a file of a template can be installed anywhere.
+    """Sees to it that a file of a package can be installed anywhere.
 
     Args:
-        path: of it.
-        private: the folder in which workspaces of the template keep their record.
+        path: of the file.
+        private: the folder in which workspaces of the package keep their record.
 
     Raises:
-        InvalidTemplate: it leads outside, cannot be written on every system, or lies where
-            this record does or another template's would.
+        InvalidPackage: it leads outside, cannot be written on every system, or lies where
+            this record does or another package's would.
     """
     fault = fault_of(path)
     if fault:
-        raise InvalidTemplate(f"{path!r:.120}: {fault}; rename the file in the template")
+        raise InvalidPackage(f"{path!r:.120}: {fault}; rename the file in the package")
     if folded(path.partition("/")[0]) == private:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{path!r:.120}: lies in {private}/, where workspaces keep their record; "
-            "rename the folder in the template"
+            "rename the folder in the package"
         )
     if RECORD_OF_ANOTHER.fullmatch(folded(path)):
-        raise InvalidTemplate(
-            f"{path!r:.120}: has the name of a workspace's record; rename it in the template"
+        raise InvalidPackage(
+            f"{path!r:.120}: has the name of a workspace's record; rename it in the package"
         )

@@ -1,10 +1,10 @@
-"""Modules: the parts of a template that can be updated and reset alone, in their order."""
+"""Modules: the parts of a package that can be updated and reset alone, in their order."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of_name
@@ -103,7 +103,7 @@ def find_module(modules: Sequence[Module], word: str) -> Module:
     """The module that a user names.
 
     Args:
-        modules: of the template.
+        modules: of the package.
         word: its number ('05', '5'), its name ('05_autograd') or the name without the number.
 
     Raises:
@@ -116,10 +116,6 @@ def find_module(modules: Sequence[Module], word: str) -> Module:
         for module in modules:
             if module.number == int(word):
                 return module
-    raise InputError(f"{word!r:.80}: expected one of {named(modules)}")
-
-
-def named(modules: Iterable[Module]) -> str:
-    """Modules for people."""
-    names = [one.name for one in modules]
-    return ", ".join(names) if names else "its modules, and the template names none"
+    names = ", ".join(one.name for one in modules)
+    expected = f"one of {names}" if names else "a module, and there are none"
+    raise InputError(f"{word!r:.80}: expected {expected}")

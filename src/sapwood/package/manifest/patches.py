@@ -1,4 +1,4 @@
-"""Patches that a template carries for weights, and files that it has only as patches.
+"""Patches that a package carries for weights, and files that it has only as patches.
 
 A release that holds the patches alone is as small as what changed. Whoever has a version that
 a patch starts from gets the file; for everybody else there is a full release.
@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from packaging.version import Version
 
 from sapwood.documents.fields import Table
-from sapwood.errors import InvalidTemplate
+from sapwood.errors import InvalidPackage
 from sapwood.package.canonical import NOTEBOOK
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
 from sapwood.package.manifest.policies import Policy, Rules
-from sapwood.workspace.disk.states import State
 
-LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole template
+LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole package
 SHA256 = re.compile(r"[0-9a-f]{64}")
-REMEDY = "take the full release"
-IN_THE_WAY: Mapping[State, str] = {
-    State.ADDED: "you have none",
-    State.DELETED: "you deleted yours",
-    State.MODIFIED: "you modified yours",
-    State.CONFLICT: "you modified yours",
-    State.COLLISION: "you have another file of that name",
-}
-"""Why a patch cannot be applied, whatever version it starts from."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,14 +42,14 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WeightsPatch:
-    """A Sapwood patch that the template carries for a file of weights.
+    """A Sapwood patch that the package carries for a file of weights.
 
     Attributes:
         path: of the file.
-        base: the template's version whose file the patch is made from.
-        patch: path of the patch, in the template; it is not installed.
+        base: the package's version whose file the patch is made from.
+        patch: path of the patch, in the package; it is not installed.
         target: that it leads to; None where the manifest leaves that to the file, which the
-            template holds then.
+            package holds then.
     """
 
     path: str
@@ -70,7 +60,7 @@ class WeightsPatch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatchOnly:
-    """A file that a template has only as patches.
+    """A file that a package has only as patches.
 
     Attributes:
         target: that they lead to.
@@ -84,42 +74,9 @@ class PatchOnly:
         bases = ", ".join(dict.fromkeys(map(str, self.bases)))
         return f"this release has it only as a patch from {bases}"
 
-    def content(self, recorded: Content | None) -> Content:
+    def identity(self, recorded: FileIdentity | None) -> FileIdentity:
         """What the file is; who may run it stays as it was."""
-        return Content(self.target.hash, recorded is not None and recorded.executable)
-
-    def fault_of(self, state: State, version: str | None) -> str | None:
-        """Why the file cannot be made from what is there, with what to do; None if it can.
-
-        Args:
-            state: of the file.
-            version: that the installed one comes from, None where none is.
-        """
-        if state is not State.OUTDATED or version is None:
-            return f"{self}, and {IN_THE_WAY.get(state, 'yours is another file')}: {REMEDY}"
-        if Version(version) in self.bases:
-            return None
-        return f"{self}, and yours is of {version}: {REMEDY}"
-
-    def mismatch(self) -> str:
-        """Why a patch that starts from the right version cannot be applied."""
-        return f"{self}, and it was made from other bytes than yours: {REMEDY}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reach:
-    """What can be made of files that a template has only as patches.
-
-    Attributes:
-        files: those, by path.
-        versions: that installed files come from, by their paths.
-    """
-
-    files: Mapping[str, PatchOnly] = dataclasses.field(default_factory=dict)
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-WHOLE = Reach()  # of a template that holds all of its files
+        return FileIdentity(self.target.hash, recorded is not None and recorded.executable)
 
 
 def target_of(table: Table) -> Target | None:
@@ -148,12 +105,12 @@ def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> N
         name: of the manifest, for errors.
 
     Raises:
-        InvalidTemplate: they do not agree, or the file is a notebook or has another policy.
+        InvalidPackage: they do not agree, or the file is a notebook or has another policy.
     """
     known: dict[str, Target | None] = {}
     for patch in patches:
         if known.setdefault(patch.path, patch.target) != patch.target:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{name}: expected patches of {patch.path} to have one sha256 and one size, "
                 "found others"
             )
@@ -162,14 +119,14 @@ def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> N
         policy = rules.rule(patch.path).policy
         if policy is not Policy.WEIGHTS or patch.path.endswith(NOTEBOOK):
             kind = "a notebook" if policy is Policy.WEIGHTS else f"'{policy}'"
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{name}: patches name {patch.path} with its sha256, which is for files with the "
                 f"policy 'weights' alone, found {kind}"
             )
 
 
 def patch_only(patches: Iterable[WeightsPatch], held: Collection[str]) -> dict[str, PatchOnly]:
-    """The files that a template has only as patches.
+    """The files that a package has only as patches.
 
     Args:
         patches: of its manifest.

@@ -12,10 +12,10 @@ from sapwood.documents.patterns import Pattern
 class Policy(enum.StrEnum):
     """What an update may do to a file."""
 
-    UPDATE = "update"  # follows the template; what the user changed is kept
+    UPDATE = "update"  # follows the package; what the user changed is kept
     PROTECT = "protect"  # the user's own: installed once, updated on request only
     ONCE = "once"  # installed once, never looked at again
-    GENERATED = "generated"  # always the template's; anything else is backed up
+    GENERATED = "generated"  # always the package's; anything else is backed up
     WEIGHTS = "weights"  # large files that nobody edits: updated by patch, not backed up
 
 
@@ -40,7 +40,7 @@ DEFAULT = PolicyRule(Pattern.of("**"), Policy.PROTECT)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rules:
-    """What a template says of its files.
+    """What a package says of its files.
 
     Attributes:
         policies: the first that matches counts; `protect` where none does.
@@ -65,5 +65,5 @@ class Rules:
         return len(self.policies), DEFAULT
 
     def is_retired(self, path: str) -> bool:
-        """Whether the template says that a file is to leave."""
+        """Whether the package says that a file is to leave."""
         return any(one.matches(path) for one in self.retired)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sapwood.documents.fields import Table
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.errors import InputError, InvalidStore
 
 LAYOUT = "oci:"
 SCHEMA = 2  # of manifests and indexes; will not change
@@ -89,7 +89,7 @@ def check_kind(table: Table, media_type: str) -> None:
     """Sees to it that a document is what leads to it says that it is.
 
     Raises:
-        InvalidTemplate: it is not, or could be taken for either.
+        InvalidStore: it is not, or could be taken for either.
     """
     expected, other = ("manifests", "layers") if media_type == INDEX else ("layers", "manifests")
     if other in table:
@@ -116,7 +116,7 @@ def blob_of(descriptor: Table) -> Blob:
     """Parses a descriptor.
 
     Raises:
-        InvalidTemplate: it breaks the rules.
+        InvalidStore: it breaks the rules.
     """
     digest = descriptor.text("digest")
     if not DIGEST.fullmatch(digest):
@@ -126,7 +126,7 @@ def blob_of(descriptor: Table) -> Blob:
     notes: dict[str, str] = {}
     if descriptor.has("annotations"):
         found = descriptor.mapping("annotations")
-        table = Table(found, f"{descriptor.where}.annotations", InvalidTemplate)
+        table = Table(found, f"{descriptor.where}.annotations", InvalidStore)
         notes = {name: table.text(name) for name in found}
     return Blob(descriptor.text("mediaType"), digest, descriptor.integer("size"), notes)
 
@@ -139,7 +139,7 @@ def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
 
     Raises:
         InputError: it names none, or several.
-        InvalidTemplate: a tag stands for several.
+        InvalidStore: a tag stands for several.
     """
     tagged = [one for one in found if TAG in one.annotations]
     tags = {one.annotations[TAG] for one in tagged}
@@ -160,7 +160,7 @@ def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
                 f"{LAYOUT}{folder}: expected the tag {reference.tag!r:.80}, found {named(tags)}"
             )
         if len(fitting) > 1:
-            raise InvalidTemplate(
+            raise InvalidStore(
                 f"index.json: expected one artifact of the tag {reference.tag!r:.80}, found "
                 f"{named(fitting)}; name one by its digest"
             )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from sapwood.documents.fields import Table
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.errors import InputError, InvalidStore
 from sapwood.files.durable import (
     BINARY,
     NOT_FOLLOWED,
@@ -61,7 +61,7 @@ class Layout:
             folder: of it.
 
         Raises:
-            InvalidTemplate: it is none.
+            InvalidStore: it is none.
             OSError: it cannot be read.
         """
         self.folder = resolved(folder)
@@ -70,7 +70,7 @@ class Layout:
         if version != VERSION:
             raise header.fail("imageLayoutVersion", f"expected {VERSION}, found {version!r:.40}")
         if not is_folder(self.folder / "blobs"):
-            raise InvalidTemplate(
+            raise InvalidStore(
                 f"{self.folder / 'blobs'}: expected a folder, no link; copy the layout anew"
             )
 
@@ -79,7 +79,7 @@ class Layout:
 
         Raises:
             InputError: the reference does not name one artifact.
-            InvalidTemplate: something is damaged or missing.
+            InvalidStore: something is damaged or missing.
             OSError: it cannot be read.
         """
         if reference.digest is None:
@@ -99,9 +99,8 @@ class Layout:
         found = {one.digest: one for one in descriptors(index)}
         if len(found) != 1:
             raise InputError(
-                f"{LAYOUT}{self.folder}: {index.where} has {len(found)} manifests; a template is "
-                f"the same for every platform: name one, {LAYOUT}{self.folder}@DIGEST, of "
-                f"{named(found)}"
+                f"{LAYOUT}{self.folder}: {index.where} has {len(found)} manifests, for as many "
+                f"platforms; name one, {LAYOUT}{self.folder}@DIGEST, of {named(found)}"
             )
         return next(iter(found.values()))
 
@@ -112,14 +111,14 @@ class Layout:
             blob: its size is negative, and its type empty, where only its digest is known.
         """
         if blob.size > MOST_JSON:
-            raise InvalidTemplate(
+            raise InvalidStore(
                 f"{blob.digest}: expected a manifest of at most {MOST_JSON} bytes, found "
                 f"{blob.size}"
             )
         path = self.path_of(blob)
         data = read_document(path)
         if not matches(blob, data):
-            raise InvalidTemplate(damage(path, blob))
+            raise InvalidStore(damage(path, blob))
         table = self._document(blob.digest, data)
         check_kind(table, blob.media_type or (INDEX if "manifests" in table else MANIFEST))
         return table
@@ -129,24 +128,24 @@ class Layout:
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as e:
-            raise InvalidTemplate(f"{name}: expected JSON: {e}; copy the layout anew") from e
-        return Table(value, name, InvalidTemplate)
+            raise InvalidStore(f"{name}: expected JSON: {e}; copy the layout anew") from e
+        return Table(value, name, InvalidStore)
 
     def path_of(self, blob: Blob) -> Path:
         """Where a blob lies.
 
         Raises:
-            InvalidTemplate: it is not there, no regular file, or of another size.
+            InvalidStore: it is not there, no regular file, or of another size.
             OSError: it cannot be looked at.
         """
         algorithm, _, encoded = blob.digest.partition(":")
         folder = self.folder / "blobs" / algorithm
         path = folder / encoded
         if not is_folder(folder):
-            raise InvalidTemplate(f"{folder}: expected a folder, no link; copy the layout anew")
+            raise InvalidStore(f"{folder}: expected a folder, no link; copy the layout anew")
         size = regular(path).st_size
         if blob.size not in {-1, size}:
-            raise InvalidTemplate(
+            raise InvalidStore(
                 f"{path}: expected {blob.size} bytes, found {size}; copy the layout anew"
             )
         return path
@@ -155,7 +154,7 @@ class Layout:
         """Reads a blob; raises at the end if it was another one.
 
         Raises:
-            InvalidTemplate, OSError: as `path_of`; or it has another digest.
+            InvalidStore, OSError: as `path_of`; or it has another digest.
         """
         path = self.path_of(blob)
         with contextlib.closing(read_stripes(path)) as stripes:
@@ -166,7 +165,7 @@ class Layout:
         """A blob that has its digest, open at its beginning.
 
         Raises:
-            InvalidTemplate, OSError: as `stripes`; or it was written to meanwhile.
+            InvalidStore, OSError: as `stripes`; or it was written to meanwhile.
         """
         path = self.path_of(blob)
         handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED | BINARY)
@@ -177,25 +176,25 @@ class Layout:
             file.seek(0)
             yield file
             if stamp_of(os.fstat(file.fileno())) != before:
-                raise InvalidTemplate(f"{path}: changed while it was read; try again")
+                raise InvalidStore(f"{path}: changed while it was read; try again")
 
 
 def regular(path: Path) -> os.stat_result:
     """What the system says of a file of a layout.
 
     Raises:
-        InvalidTemplate: it is not there, or no regular file.
+        InvalidStore: it is not there, or no regular file.
         OSError: it cannot be looked at.
     """
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError) as e:
-        raise InvalidTemplate(
+        raise InvalidStore(
             f"{path}: expected a file of an OCI image layout, found none; copy the layout anew, "
             "as a whole (an archive of one has to be unpacked first)"
         ) from e
     if not stat.S_ISREG(status.st_mode):
-        raise InvalidTemplate(
+        raise InvalidStore(
             f"{path}: expected a file, found a link, folder or device; put a copy in its place"
         )
     return status
@@ -205,13 +204,13 @@ def read_document(path: Path) -> bytes:
     """The bytes of a file that is to hold JSON.
 
     Raises:
-        InvalidTemplate: it is not there, no regular file, or too large.
+        InvalidStore: it is not there, no regular file, or too large.
         OSError: it cannot be read.
     """
     regular(path)
     data = read_whole(path, MOST_JSON)
     if data is None:
-        raise InvalidTemplate(f"{path}: expected at most {MOST_JSON} bytes, found more")
+        raise InvalidStore(f"{path}: expected at most {MOST_JSON} bytes, found more")
     return data
 
 
@@ -219,7 +218,7 @@ def verified(path: Path, blob: Blob, stripes: Iterable[bytes]) -> Stripes:
     """Passes the bytes of a blob on, never more than it may have.
 
     Raises:
-        InvalidTemplate: at the end, if they were not those of the digest.
+        InvalidStore: at the end, if they were not those of the digest.
     """
     algorithm, _, encoded = blob.digest.partition(":")
     total, left = hashlib.new(algorithm), blob.size
@@ -230,7 +229,7 @@ def verified(path: Path, blob: Blob, stripes: Iterable[bytes]) -> Stripes:
         total.update(stripe)
         yield stripe
     if left != 0 or total.hexdigest() != encoded:
-        raise InvalidTemplate(damage(path, blob))
+        raise InvalidStore(damage(path, blob))
 
 
 def matches(blob: Blob, data: bytes) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sapwood.errors import InputError, InvalidWorkspace, IoError
 from sapwood.files.durable import read_stripes
 from sapwood.files.stamps import Stamps
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.results import Restored
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
@@ -98,12 +98,12 @@ def stage_restore(places: Places, name: str, files: Mapping[str, str], stage: St
         if held != expected:
             raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
         old: str | None = None
-        raw, there = disk.raw(path), disk.content(path, stamps)
+        raw, there = disk.raw(path), disk.found(path, stamps)
         if raw == expected:
             continue
         if isinstance(there, Blocked):
             raise InvalidWorkspace(f"{path}: {there.reason} is in the way; move it away")
-        if isinstance(there, Content):
+        if isinstance(there, FileIdentity):
             old = stage.take(path, there, back_up=True).raw
         mode = (folder / path).lstat().st_mode & 0o777
         new = stage.put(path, read_stripes(folder / path), old=old, mode=mode)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from sapwood.package.course import Course
 from sapwood.package.manifest.manifest import USER
 from sapwood.package.manifest.modules import Module
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.notebooks.reports import Merged
+from sapwood.workspace.record.course import Course
 from sapwood.workspace.record.record import Record
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.errors import InvalidTemplate, InvalidWorkspace, IoError
+from sapwood.errors import InvalidPackage, InvalidWorkspace, IoError
 from sapwood.files.durable import (
     is_folder,
     is_there,
@@ -26,7 +26,7 @@ from sapwood.files.durable import (
     write_new,
 )
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.blobs import Blobs
@@ -49,7 +49,7 @@ class Taken:
         mode: its permissions.
     """
 
-    def __init__(self, file: Path, path: str, expected: Content) -> None:
+    def __init__(self, file: Path, path: str, expected: FileIdentity) -> None:
         """Reads it.
 
         Args:
@@ -104,7 +104,7 @@ class Stage:
         self._count += 1
         return self._path / str(self._count)
 
-    def take(self, path: str, expected: Content, *, back_up: bool) -> Taken:
+    def take(self, path: str, expected: FileIdentity, *, back_up: bool) -> Taken:
         """Reads a file of the user's, and copies it into the backup.
 
         Raises:
@@ -265,18 +265,18 @@ class Stage:
             )
 
 
-def checked_data(data: bytes, path: str, expected: Content) -> bytes:
+def checked_data(data: bytes, path: str, expected: FileIdentity) -> bytes:
     """Bytes of a template that are what was planned with.
 
     Raises:
-        InvalidTemplate: the template changed meanwhile.
+        InvalidPackage: the template changed meanwhile.
     """
     if content_hash(data, path) != expected.hash:
-        raise InvalidTemplate(f"{path}: changed in the template while it was read; try again")
+        raise InvalidPackage(f"{path}: changed in the template while it was read; try again")
     return data
 
 
-def permissions(current: int, recorded: Content | None, new: Content) -> int:
+def permissions(current: int, recorded: FileIdentity | None, new: FileIdentity) -> int:
     """Permissions of a file that is replaced: its own, and what the template changed of them.
 
     Args:

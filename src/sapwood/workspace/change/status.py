@@ -46,7 +46,7 @@ def file_statuses(places: Places, record: Record, stamps: Stamps) -> Iterator[Fi
     found = scan(places.root, record.files, stamps)
     for path, entry in record.files.items():
         there = found[path]
-        state = state_of(entry.content, there, entry.content)
+        state = state_of(entry.identity, there, entry.identity)
         reason = there.reason if isinstance(there, Blocked) else None
         yield FileStatus(path, state, entry.version, reason)
 

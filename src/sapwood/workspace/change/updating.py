@@ -9,15 +9,15 @@ from datetime import datetime
 from sapwood.errors import InputError, IoError
 from sapwood.files.stamps import Stamps
 from sapwood.package.manifest.modules import find_module
-from sapwood.package.manifest.patches import Reach
-from sapwood.package.template import Template
 from sapwood.workspace.change.actions import Asked
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.opening import check_source, check_versions, with_note
 from sapwood.workspace.change.planning import Scope, plan_changes
+from sapwood.workspace.change.reach import Reach
 from sapwood.workspace.change.results import Outcome, Plan
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.change.transaction import Update
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.disk.states import Action
 from sapwood.workspace.notebooks.reports import Merged
@@ -82,15 +82,15 @@ def plan_request(
 
     Raises:
         InputError: another template, an earlier version, or no such module.
-        InvalidTemplate, OSError: something cannot be read.
+        InvalidPackage, OSError: something cannot be read.
     """
     if record is not None:
         check_source(record, template, allow_downgrade=request.allow_downgrade)
     scope = request.scope_in(template)
     stamps = Stamps(places.stamps)
     try:
-        new = template.contents(stamps)
-        recorded = {} if record is None else record.contents()
+        new = template.identities(stamps)
+        recorded = {} if record is None else record.identities()
         found = scan(places.root, recorded.keys() | new.keys(), stamps)
     finally:
         stamps.keep()
@@ -140,7 +140,7 @@ def make_update(
         request: what is asked for.
 
     Raises:
-        InputError, InvalidTemplate: as `plan_request`.
+        InputError, InvalidPackage: as `plan_request`.
         IoError, OSError: the system refused.
     """
     for attempt in range(ATTEMPTS):
@@ -196,7 +196,7 @@ def staged(plan: Plan, update: Update, label: str, now: datetime) -> Staged:
 
     Raises:
         ChangedMeanwhile: a file is not what it was when the update was planned.
-        InvalidTemplate: the template is not, or it is damaged.
+        InvalidPackage: the template is not, or it is damaged.
         IoError, OSError: the system refused.
     """
     stage = update.stage

@@ -8,12 +8,19 @@ from collections.abc import Sequence
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of
 from sapwood.errors import InputError
-from sapwood.package.course import LAST_NUMBER, MOST_LETTERS, Course, Extra, numbered, short_name
 from sapwood.package.manifest.manifest import Manifest
 from sapwood.package.manifest.modules import MOST_MODULES, Module
 from sapwood.package.manifest.policies import Policy
 from sapwood.workspace.course.plain_yaml import parse_yaml
 from sapwood.workspace.course.successors import module_named
+from sapwood.workspace.record.course import (
+    LAST_NUMBER,
+    MOST_LETTERS,
+    Course,
+    Extra,
+    numbered,
+    short_name,
+)
 
 FILE_NAME = "course.yml"
 FIELDS = ("template", "title", "first", "modules", "provided", "extra")

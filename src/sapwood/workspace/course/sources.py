@@ -16,11 +16,11 @@ from sapwood.files.durable import kind_of, read_whole
 from sapwood.files.paths import resolved
 from sapwood.files.refusals import system_errors
 from sapwood.files.stamps import stamp_of
-from sapwood.package.course import Extra
+from sapwood.package.package import MOST_BYTES, MOST_FILES, PackageFile
 from sapwood.package.sources import read_below, regular_files
-from sapwood.package.template import MOST_BYTES, MOST_FILES, TemplateFile
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
+from sapwood.workspace.record.course import Extra
 
 ENDINGS = (".yml", ".yaml")
 
@@ -35,7 +35,7 @@ class OpenCourse:
     """
 
     config: CourseConfig
-    files: Mapping[str, TemplateFile]
+    files: Mapping[str, PackageFile]
 
 
 CourseSource: TypeAlias = OpenCourse | str | os.PathLike[str]
@@ -52,7 +52,7 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
 
     Raises:
         InputError: it breaks the rules, or PyYAML is not installed.
-        InvalidTemplate: the archive is damaged, or an extra assignment holds a link.
+        InvalidPackage: the archive is damaged, or an extra assignment holds a link.
         IoError: something cannot be read.
     """
     if source is None or isinstance(source, OpenCourse):
@@ -75,17 +75,17 @@ def course_in_folder(path: Path) -> OpenCourse:
     """The course of a course.yml, with what lies beside it.
 
     Raises:
-        InputError, InvalidTemplate, OSError: as `open_course`.
+        InputError, InvalidPackage, OSError: as `open_course`.
     """
     data = read_whole(path, LARGEST)
     if data is None:
         raise InputError(f"{path}: expected at most {LARGEST} bytes, found more")
     config = parse_course(data, str(path))
-    files: dict[str, TemplateFile] = {}
+    files: dict[str, PackageFile] = {}
     for extra in config.extras:
         for rest, status in files_beside(path.parent, extra, config.where):
             source = extra.source + rest
-            files[extra.to + rest] = TemplateFile(
+            files[extra.to + rest] = PackageFile(
                 path=source,
                 size=status.st_size,
                 executable=bool(status.st_mode & stat.S_IXUSR),
@@ -128,7 +128,7 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
         closing: closes it.
 
     Raises:
-        InputError, InvalidTemplate, OSError: as `open_course`.
+        InputError, InvalidPackage, OSError: as `open_course`.
     """
     from sapwood.package.archives import archive_files
 
@@ -136,7 +136,7 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     closing.callback(close)
     by_path = {one.path: one for one in members}
     config = parse_course(by_path[FILE_NAME].read(), f"{path}: {FILE_NAME}")
-    files: dict[str, TemplateFile] = {}
+    files: dict[str, PackageFile] = {}
     for extra in config.extras:
         beside = Extra("", extra.source)
         for source, member in by_path.items():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.package.course import Course, short_name, stems_of
 from sapwood.package.manifest.manifest import Manifest
 from sapwood.package.manifest.modules import NAME, find_module
+from sapwood.workspace.record.course import Course, short_name, stems_of
 
 
 def module_named(manifest: Manifest, word: str) -> str:

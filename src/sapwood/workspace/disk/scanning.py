@@ -12,7 +12,7 @@ from sapwood.content.digests import raw_hash
 from sapwood.files.durable import kind_of, read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
 from sapwood.workspace.disk.states import Blocked, Found
 
 UNREADABLE = Blocked("something unreadable")
@@ -75,7 +75,7 @@ class Disk:
             return Blocked(kind_of(status.st_mode))
         return status
 
-    def content(self, path: str, stamps: Stamps) -> Found:
+    def found(self, path: str, stamps: Stamps) -> Found:
         """What is under a name."""
         status = self.status(path)
         if status is None or isinstance(status, Blocked):
@@ -87,7 +87,7 @@ class Disk:
             return None  # deleted since
         except PermissionError:
             return UNREADABLE
-        return Content(found, executable=bool(status.st_mode & stat.S_IXUSR))
+        return FileIdentity(found, executable=bool(status.st_mode & stat.S_IXUSR))
 
     def raw(self, path: str) -> str | Blocked | None:
         """The hash of the bytes under a name, however many."""
@@ -120,4 +120,4 @@ def file_hash(root: str, path: str) -> str:
 def scan(root: Path, paths: Iterable[str], stamps: Stamps) -> dict[str, Found]:
     """What is on disk under each of some names."""
     disk = Disk(root)
-    return {path: disk.content(path, stamps) for path in paths}
+    return {path: disk.found(path, stamps) for path in paths}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
 from sapwood.files.refusals import system_errors
 from sapwood.files.stamps import Stamps
-from sapwood.package.template import Template
 from sapwood.workspace.change.opening import TemplateSource, opened
 from sapwood.workspace.course.configured import for_workspace
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.doctor.environment import environment_findings
 from sapwood.workspace.doctor.exports import export_findings
 from sapwood.workspace.doctor.files import file_findings, laid_beside
@@ -111,9 +111,9 @@ def examined_template(
     if template is None:
         return None
     try:
-        opening = stack.enter_context(opened(template))
+        package = stack.enter_context(opened(template))
         with system_errors(places.root):
-            source = for_workspace(opening, record, None, places)
+            source = for_workspace(package, record, None, places)
     except SapwoodError as e:
         remedy = Remedy("check where the template lies, or install it again")
         findings.append(problem("template", places.name, str(e), remedy))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sapwood.documents.paths import fault_of
 from sapwood.files.durable import is_folder
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
 from sapwood.package.manifest.policies import Policy
 from sapwood.workspace.change.results import FileStatus
 from sapwood.workspace.change.status import file_statuses
@@ -104,7 +104,7 @@ def incoming(look: Look) -> Iterator[Finding]:
         for laid in sorted(regular_files(version)):
             path = laid.relative_to(version).as_posix()
             there = None if fault_of(path) else scan(root, [path], look.stamps)[path]
-            if isinstance(there, Content) and there.hash == file_hash(str(version), path):
+            if isinstance(there, FileIdentity) and there.hash == file_hash(str(version), path):
                 continue
             beside = laid.relative_to(root).as_posix()
             remedy = Remedy(f"take over what you want of {beside}, and delete it")

@@ -13,7 +13,7 @@ from sapwood.package.canonical import LARGEST, unix_ends
 from sapwood.package.manifest.exports import Export, exports_among
 from sapwood.package.manifest.manifest import Manifest
 from sapwood.package.manifest.modules import find_module
-from sapwood.package.template import Template
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.exporting.code import exported_module, is_sealed, is_untouched

@@ -9,10 +9,10 @@ from datetime import datetime
 from sapwood.errors import InputError, IoError
 from sapwood.files.durable import is_folder
 from sapwood.package.canonical import content_hash
-from sapwood.package.identity import Content
-from sapwood.package.template import Template
+from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
 from sapwood.workspace.record.journal import Journal
 from sapwood.workspace.record.places import Places
@@ -143,7 +143,7 @@ def stage_exports(
         old = mode = None
         path = look.export.to
         if look.there is not None:
-            there = Content(content_hash(look.there, path))
+            there = FileIdentity(content_hash(look.there, path))
             taken = stage.take(path, there, back_up=look.state in OWN_WORK)
             old, mode = taken.raw, taken.mode
         stage.put(path, [look.new], old=old, mode=mode)

@@ -20,8 +20,8 @@ from sapwood.documents.fields import Table
 from sapwood.documents.paths import clash_among, fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
 from sapwood.files.durable import read_whole
-from sapwood.package.course import Course, course_in_record
-from sapwood.package.identity import Content
+from sapwood.package.identity import FileIdentity
+from sapwood.workspace.record.course import Course, course_in_record
 from sapwood.workspace.record.places import Places
 
 FORMAT = "sapwood-workspace"
@@ -40,8 +40,8 @@ class FileEntry:
     """What was installed under one path.
 
     Attributes:
-        version: the latest of the template's that holds this content.
-        content: canonical hash and mode.
+        version: the latest of the template's that is the same.
+        identity: what it is, by canonical hash and mode.
         size: of the template's file, bytes.
         blob: SHA-256 of the template's file, under which its bytes are kept; None where
             they are not kept: weights, and files too large to show differences of.
@@ -49,7 +49,7 @@ class FileEntry:
     """
 
     version: str
-    content: Content
+    identity: FileIdentity
     size: int
     blob: str | None
     extra: bool = False
@@ -77,9 +77,9 @@ class Record:
     files: Mapping[str, FileEntry]
     course: Course | None = None
 
-    def contents(self) -> dict[str, Content]:
+    def identities(self) -> dict[str, FileIdentity]:
         """What was installed, as the planner takes it."""
-        return {path: entry.content for path, entry in self.files.items()}
+        return {path: entry.identity for path, entry in self.files.items()}
 
     def blobs(self) -> frozenset[str]:
         """The blobs that the record needs."""
@@ -108,11 +108,11 @@ def entry_to_json(entry: FileEntry) -> dict[str, Any]:
     """What was installed, as JSON values."""
     out: dict[str, Any] = {
         "version": entry.version,
-        "hash": entry.content.hash,
+        "hash": entry.identity.hash,
         "size": entry.size,
         "blob": entry.blob,
     }
-    if entry.content.executable:
+    if entry.identity.executable:
         out["executable"] = True
     if entry.extra:
         out["extra"] = True
@@ -227,14 +227,14 @@ def entry_from_json(path: str, table: Table) -> FileEntry:
     fault = fault_of(path)
     if fault:
         raise table.fail("path", f"{fault}; {REMEDY}")
-    content = table.text("hash")
+    canonical = table.text("hash")
     blob = table.optional_text("blob")
-    if not HASH.fullmatch(content) or (blob is not None and not DIGEST.fullmatch(blob)):
+    if not HASH.fullmatch(canonical) or (blob is not None and not DIGEST.fullmatch(blob)):
         raise table.fail("hash", f"expected 64 hexadecimal digits; {REMEDY}")
     version = checked_version(table, "version")
     return FileEntry(
         version=version,
-        content=Content(content, table.flag("executable")),
+        identity=FileIdentity(canonical, table.flag("executable")),
         size=table.integer("size"),
         blob=blob,
         extra=table.flag("extra"),
