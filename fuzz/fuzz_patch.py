@@ -22,7 +22,8 @@ from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.content import zstd
 from sapwood.errors import SapwoodError
 from sapwood.patch.applying.planes import decode_planes
-from sapwood.patch.format.front import BaseRange, FileDigest
+from sapwood.patch.format.front import FileDigest
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.making.building import Builder, Options
 from sapwood.patch.making.segments import SegmentSource
 from sapwood.patch.tensor import tensor_header

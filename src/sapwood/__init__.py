@@ -8,58 +8,42 @@
     >>> bool(np.array_equal(apply_patch(base, patch), target))
     True
 
-`sapwood.models` does the same for files. All errors are in `sapwood.errors`.
-
-What is exported here is imported when it is first asked for, so that the command
-line can print its help without loading NumPy.
+`sapwood.models` does the same for files. All errors are in `sapwood.errors`. What is exported
+here is imported when it is first asked for.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
-from sapwood import errors
+from sapwood import errors as errors
+from sapwood import lazy
 
 if TYPE_CHECKING:
-    from sapwood import models
-    from sapwood.patch import (
-        Patch,
-        apply_patch,
-        apply_patch_to_chunks,
-        create_patch,
-        create_patch_from_chunks,
-        inspect_patch,
-    )
+    from sapwood import models as models
+    from sapwood.limits import Limits as Limits
+    from sapwood.patch import Patch as Patch
+    from sapwood.patch import apply_patch as apply_patch
+    from sapwood.patch import apply_patch_to_chunks as apply_patch_to_chunks
+    from sapwood.patch import create_patch as create_patch
+    from sapwood.patch import create_patch_from_chunks as create_patch_from_chunks
+    from sapwood.patch import inspect_patch as inspect_patch
+    from sapwood.progress import Progress as Progress
 
     __version__: str
-
-__all__ = [
-    "Patch",
-    "__version__",
-    "apply_patch",
-    "apply_patch_to_chunks",
-    "create_patch",
-    "create_patch_from_chunks",
-    "errors",
-    "inspect_patch",
-    "models",
-]
-
-if not TYPE_CHECKING:  # a type checker would take any name for one that exists
-
-    def __getattr__(name: str) -> object:
-        """What is exported under a name, imported now and kept."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name == "models":
-            return importlib.import_module("sapwood.models")
-        if name == "__version__":
-            value = importlib.import_module("sapwood.patch.format.version").RELEASE
-        else:
-            value = getattr(importlib.import_module("sapwood.patch"), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    """What is exported, imported or not, and the rest of the module."""
-    return sorted({*globals(), *__all__})
+else:
+    __all__, __getattr__, __dir__ = lazy.door(
+        __name__,
+        {
+            "sapwood": ["errors", "models"],
+            "sapwood.limits": ["Limits"],
+            "sapwood.patch": [
+                "Patch",
+                "apply_patch",
+                "apply_patch_to_chunks",
+                "create_patch",
+                "create_patch_from_chunks",
+                "inspect_patch",
+            ],
+            "sapwood.patch.format.version": ["__version__"],
+            "sapwood.progress": ["Progress"],
+        },
+    )

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pytest
 import safetensors.numpy
 
-from sapwood.cli.prediction_words import prediction_facts, prediction_words
-from sapwood.patch.format.front import (
+from sapwood.patch.format.predictions import (
     BaseRange,
     BlendEntry,
     CastEntry,
@@ -62,12 +61,11 @@ PREDICTIONS = [
 
 @pytest.mark.parametrize(("prediction", "bases", "words"), PREDICTIONS)
 def test_words(prediction: Prediction | None, bases: int, words: list[str]) -> None:
-    assert list(prediction_words(prediction, bases)) == words
+    assert (list(prediction.words(bases)) if prediction else []) == words
 
 
 def test_json_has_terms_rank_rounding_and_bytes() -> None:
-    assert prediction_facts(None) is None
-    assert prediction_facts(BaseRange(1, 8)) == {
+    assert BaseRange(1, 8).to_json() == {
         "kind": "base",
         "terms": [{"base": 1, "coefficient": 1.0}],
         "rounding": None,
@@ -75,7 +73,7 @@ def test_json_has_terms_rank_rounding_and_bytes() -> None:
         "matrices": None,
         "factor_bytes": 0,
     }
-    assert prediction_facts(BlendEntry((Term(0, 8, 0.5),), True, EXPERTS)) == {
+    assert BlendEntry((Term(0, 8, 0.5),), True, EXPERTS).to_json() == {
         "kind": "blend",
         "terms": [{"base": 0, "coefficient": 0.5}],
         "rounding": "each",
@@ -83,7 +81,7 @@ def test_json_has_terms_rank_rounding_and_bytes() -> None:
         "matrices": [8, 60, 40],
         "factor_bytes": 990,
     }
-    assert prediction_facts(BlendEntry((Term(0, 8, 1.0),), False, GIVEN)) == {
+    assert BlendEntry((Term(0, 8, 1.0),), False, GIVEN).to_json() == {
         "kind": "blend",
         "terms": [{"base": 0, "coefficient": 1.0}],
         "rounding": "once",
@@ -103,8 +101,8 @@ def test_json_tells_types_that_were_converted() -> None:
         "matrices": None,
         "factor_bytes": 0,
     }
-    assert prediction_facts(CastEntry(1, 8, DType.F16)) == {"kind": "cast", **rest}
-    found = prediction_facts(QuantiseEntry(1, 8, DType.F16, "q4_0"))
+    assert CastEntry(1, 8, DType.F16).to_json() == {"kind": "cast", **rest}
+    found = QuantiseEntry(1, 8, DType.F16, "q4_0").to_json()
     assert found == {"kind": "quantise", "type": "q4_0", **rest}
 
 

@@ -54,7 +54,7 @@ def check(kind: BlockType, number: int, base: np.ndarray, target: np.ndarray) ->
 
 
 @GRIDDED
-@settings(max_examples=25, deadline=None)  # the reference takes its time
+@settings(max_examples=25)  # the reference takes its time
 @given(seed=st.integers(0, 2**32), step=st.integers(-40, 40))
 def test_predictions_and_edges_are_those_of_the_reference(
     kind: BlockType, number: int, seed: int, step: int
@@ -72,7 +72,7 @@ def test_predictions_and_edges_are_those_of_the_reference(
 
 
 @GRIDDED
-@settings(max_examples=25, deadline=None)  # the reference takes its time
+@settings(max_examples=25)  # the reference takes its time
 @given(seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)))
 def test_so_it_is_of_blocks_that_have_nothing_in_common(
     kind: BlockType, number: int, seeds: tuple[int, int]

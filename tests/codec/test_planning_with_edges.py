@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.codec import (
@@ -200,7 +200,6 @@ def test_edges_that_are_missing() -> None:
         encode_chunk(recipe, DType.BF16, pair.base, pair.target, COLUMNS, plan.tables[0])
 
 
-@settings(deadline=None)
 @given(
     dtype=st.sampled_from([DType.U8, DType.BF16, DType.F32, DType.F64]),
     elements=st.integers(0, 700_000),

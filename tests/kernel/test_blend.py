@@ -120,7 +120,7 @@ def predictions(draw: st.DrawFn) -> Prediction:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=predictions(), cut=st.data(), offset=st.integers(0, 3))
 def test_any_stretch_of_any_prediction(case: Prediction, cut: st.DataObject, offset: int) -> None:
     begin = cut.draw(st.integers(0, case.elements))

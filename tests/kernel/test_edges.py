@@ -91,7 +91,7 @@ def check_both_ways(case: Case, *, offset: int = 0, in_place: bool = False) -> N
             assert found == case.target
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_bit_pattern_comes_back_with_any_edges(data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from(TYPES))

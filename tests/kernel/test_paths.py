@@ -99,7 +99,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=cases(), offset=st.integers(0, 3), in_place=st.booleans())
 def test_any_bit_pattern_comes_back(case: Case, offset: int, in_place: bool) -> None:
     check(case, offset=offset, in_place=in_place)

@@ -121,7 +121,7 @@ def test_every_prefix(coding: int, lanes: int) -> None:
         check_refused(case, case.payload + b"\0")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     coding=st.sampled_from(CODINGS),
     lanes=st.sampled_from([1, 16, 64]),
@@ -136,7 +136,7 @@ def test_any_damage(coding: int, lanes: int, damage: list[tuple[int, bytes]]) ->
     check_same_verdict(case, payload)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(payload=st.binary(max_size=60), coding=st.sampled_from(CODINGS))
 def test_any_bytes(payload: bytes, coding: int) -> None:
     check_same_verdict(small_case(coding, 1), payload)
@@ -316,7 +316,7 @@ def test_tables_have_one_form(data: bytes) -> None:
     assert kernel_parse(data + b"\0") is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(data=st.binary(max_size=80))
 def test_any_bytes_as_tables(data: bytes) -> None:
     assert kernel_parse(data) == reference_parse(data)

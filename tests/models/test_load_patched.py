@@ -26,7 +26,7 @@ from sapwood.errors import (
 from sapwood.modelfile import open_model
 from sapwood.models import PatchedModel
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import BlendEntry
+from sapwood.patch.format.predictions import BlendEntry
 from sapwood.tensors import DType, view
 from support.loaded_models import (
     BASE,
@@ -148,7 +148,7 @@ def file_pairs(draw: st.DrawFn) -> tuple[Tensors, Tensors]:
     return old, new
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(file_pairs(), st.booleans())
 def test_loading_is_applying_and_reading(pair: tuple[Tensors, Tensors], by_tensors: bool) -> None:
     old, new = (safetensors_file(one) for one in pair)

@@ -23,7 +23,7 @@ from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.applying.predictors import blend_factors
 from sapwood.patch.applying.scratch import decoding_memory
-from sapwood.patch.format.front import GivenFactors, Matrix
+from sapwood.patch.format.predictions import GivenFactors, Matrix
 from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

@@ -252,7 +252,7 @@ def edited(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return base, bytes(target)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(edited(), st.sampled_from([1024, 4096, 1 << 22]))
 def test_any_edits_come_back(pair: tuple[bytes, bytes], chunk_size: int) -> None:
     base, target = pair
@@ -262,7 +262,7 @@ def test_any_edits_come_back(pair: tuple[bytes, bytes], chunk_size: int) -> None
     patched(target, base, chunk_size=chunk_size, threads=1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_two_files(base: bytes, target: bytes) -> None:
     patched(base, target, threads=1)

@@ -44,7 +44,7 @@ def test_both_are_what_each_would_be_alone() -> None:
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_there_and_back_is_where_one_was(old: bytes, new: bytes) -> None:
     patch, reverse = both(old, new)
     there, back = io.BytesIO(), io.BytesIO()

@@ -82,7 +82,7 @@ def cheapest(
     st.sampled_from(["bytes", "time"]),
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_route_is_cheaper(
     have: frozenset[bytes], want: bytes, given_offers: list[Offer], by: By, speeds: tuple[int, int]
 ) -> None:

@@ -81,7 +81,7 @@ def extracted(names: str | list[str], **options: object) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(sorted(NEW)), min_size=1, max_size=12), st.sampled_from([1, 2]))
 def test_any_choice_gives_those_tensors_in_file_order(names: list[str], threads: int) -> None:
     found = raw(extracted(names, threads=threads))

@@ -22,7 +22,8 @@ from sapwood.errors import (
     SourceHashMismatch,
 )
 from sapwood.limits import Limits
-from sapwood.prediction.payload import decode_factors, encode_factors, payload_row
+from sapwood.prediction.payload import decode_factors, payload_row
+from sapwood.prediction.payload_coding import encode_factors
 from sapwood.tensors import DType
 from support.blend_patches import BlendCase, some_factors
 from support.patch_cases import words_of_normals

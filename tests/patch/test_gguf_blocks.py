@@ -55,7 +55,7 @@ def test_blocks_of_every_type_come_back_and_are_small(name: str) -> None:
 @TYPES
 @pytest.mark.parametrize("predicted", [True, False])
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)  # of each type
+@settings(max_examples=6)  # of each type
 def test_any_bytes_come_back(name: str, predicted: bool, data: st.DataObject) -> None:
     kind = BLOCK_TYPES[name]
     blocks = data.draw(st.integers(0, 40))
@@ -240,7 +240,6 @@ def test_payloads_that_no_writer_makes_are_refused(about: str) -> None:
 
 
 @given(at=st.integers(0, 1 << 16), value=st.integers(1, 255))
-@settings(deadline=None)
 def test_damaged_payloads_never_give_wrong_data(at: int, value: int) -> None:
     base, parts = honest()
     body = bytearray(parts.body)

@@ -24,7 +24,7 @@ from support.strategies import (
     shapes,
 )
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 NUMERIC = sorted(set(DType) - {DType.BYTES}, key=lambda dtype: dtype.code)
 
 
@@ -50,7 +50,7 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("dtype", NUMERIC, ids=str)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), chunk_size=chunk_sizes(), compress=st.booleans())
 def test_applying_what_was_created_gives_the_target(
     dtype: DType, data: st.DataObject, chunk_size: int, compress: bool

@@ -114,7 +114,6 @@ def test_bytes_after_the_end_are_refused(kind: str, more: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(deadline=None)
 def test_any_bytes_are_refused(data: bytes) -> None:
     refused(data)
     refused(b"\x89TTP\r\n\x1a\n\1\0\xff\xfe" + data)
@@ -247,7 +246,7 @@ def test_a_payload_with_a_flipped_bit_gives_no_wrong_data(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "COPY"])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_payload_of_any_bytes_gives_no_wrong_data(kind: str, data: st.DataObject) -> None:
     found = case(kind)
     parts = parts_of(found.patch)
@@ -262,7 +261,7 @@ def test_a_payload_of_any_bytes_gives_no_wrong_data(kind: str, data: st.DataObje
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"COPY", INLINE}])
 @pytest.mark.parametrize("coding", "usvxzrp")
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_payload_of_another_coding_gives_no_wrong_data(
     kind: str, coding: str, data: st.DataObject
 ) -> None:

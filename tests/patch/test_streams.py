@@ -28,7 +28,7 @@ from sapwood.tensors import DType
 from support.patch_cases import bits, changed, pairs, words_of_normals
 from support.strategies import dtypes
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 
 
 def cut(data: bytes, lengths: list[int]) -> Iterator[memoryview]:

@@ -18,7 +18,7 @@ from sapwood.models.making import creating
 from sapwood.patch.format.serialising import factors_fields
 from sapwood.patch.making.choosing import factors_entry
 from sapwood.prediction.factors import Factors
-from sapwood.prediction.payload import encode_factors
+from sapwood.prediction.payload_coding import encode_factors
 from sapwood.tensors import DType
 from support.model_files import safetensors_file
 from support.patch_writer import parts_of

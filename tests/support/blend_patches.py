@@ -15,7 +15,7 @@ from sapwood import create_patch
 from sapwood.patch.format.serialising import factors_fields
 from sapwood.patch.making.choosing import factors_entry
 from sapwood.prediction.factors import Factors
-from sapwood.prediction.payload import encode_factors
+from sapwood.prediction.payload_coding import encode_factors
 from sapwood.tensors import DType
 from support.patch_writer import Parts, parts_of
 from support.reference_prediction import LowRank, predicted

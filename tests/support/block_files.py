@@ -11,7 +11,8 @@ import numpy.typing as npt
 from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.blocks import BlockType
 from sapwood.content.digests import blake3_digest
-from sapwood.patch.format.front import BaseRange, FileDigest
+from sapwood.patch.format.front import FileDigest
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.making.building import Builder, Options
 from sapwood.patch.making.segments import SegmentSource
 from sapwood.patch.tensor import tensor_header

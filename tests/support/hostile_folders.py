@@ -15,6 +15,7 @@ from support.patch_writer import Parts
 BASE = {"a": b"one" * 100, "b/c": b"two" * 100}
 TARGET = {"a": b"one" * 99 + b"1", "b/c": b"two" * 100, "d": b""}
 SIZE = sum(map(len, TARGET.values()))
+
 Change = Callable[[Parts], None]
 
 

@@ -37,6 +37,7 @@ PATHS = {
     "the record of another template": ".novel/version.json",
     "the record's folder, in other letters": ".Course/version.json",
 }
+
 CLASHES = {
     "case": ("tests/A.py", "tests/a.py"),
     "case of a folder": ("Tests/a.py", "tests/A.py"),
@@ -45,6 +46,7 @@ CLASHES = {
     "a file and a folder": ("tests", "tests/a.py"),
     "a file and a folder, in other letters": ("Tests", "tests/deep/a.py"),
 }
+
 TAR_KINDS = {
     "a link": tarfile.SYMTYPE,
     "a hard link": tarfile.LNKTYPE,

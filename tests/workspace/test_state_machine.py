@@ -443,7 +443,6 @@ def test_lives_of_workspaces(templates: Path) -> None:
         settings=settings(
             max_examples=25,
             stateful_step_count=15,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

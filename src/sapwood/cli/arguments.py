@@ -64,9 +64,9 @@ class Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Prints it and exits."""
-        from sapwood.patch.format.version import RELEASE
+        from sapwood import __version__
 
-        print(f"{parser.prog} {RELEASE}")
+        print(f"{parser.prog} {__version__}")
         parser.exit()
 
 

@@ -13,7 +13,8 @@ from sapwood.cli.tables import shortened, show_rows
 from sapwood.files.trees import FileEntry
 from sapwood.models import FileDiff
 from sapwood.models.comparing.file_diffs import FILE_STATUSES, FileStatus
-from sapwood.patch.format.front import BaseRange, Front, Segment
+from sapwood.patch.format.front import Front, Segment
+from sapwood.patch.format.predictions import BaseRange
 
 MOST_ROWS = 20
 ON_THE_RIGHT = frozenset({"size", "was", "payload"})

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sapwood.cli import file_listing
-from sapwood.cli.prediction_words import findings, prediction_facts, prediction_words
+from sapwood.cli.prediction_words import findings
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
@@ -97,7 +97,7 @@ def segment_facts(segment: Segment) -> dict[str, Any]:
         "payload_size": segment.payload_size,
         "bits_per_weight": bits_per_weight(segment),
         "predicted": segment.prediction is not None,
-        "prediction": prediction_facts(segment.prediction),
+        "prediction": None if segment.prediction is None else segment.prediction.to_json(),
         "codings": {WORDS[coding]: size for coding, size in codings(segment)},
     }
 
@@ -205,9 +205,9 @@ def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
             else f"(bytes at {segment.target_offset})"
         )
     words = "+".join(WORDS[coding] for coding, _ in codings(segment)) or "empty"
-    words += "".join(
-        f", {word}" for word in prediction_words(segment.prediction, len(front.header.bases))
-    )
+    if segment.prediction is not None:
+        said = segment.prediction.words(len(front.header.bases))
+        words += "".join(f", {word}" for word in said)
     if segment.name and segment.prediction is None and segment.elements:
         words += " (new)"
     bits = bits_per_weight(segment)

@@ -5,29 +5,38 @@ decides from surveys alone which coding and which tables each tensor gets, and
 `chunk` does what was decided with the native kernel.
 """
 
-from sapwood._kernel import Tables
-from sapwood.codec.chunk import (
-    Coding,
-    Recipe,
-    decode_chunk,
-    empty_tables,
-    encode_chunk,
-    parse_tables,
-)
-from sapwood.codec.planning import MOST_TABLES, Plan, plan_tensors
-from sapwood.codec.survey import Survey, survey_tensor
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "MOST_TABLES",
-    "Coding",
-    "Plan",
-    "Recipe",
-    "Survey",
-    "Tables",
-    "decode_chunk",
-    "empty_tables",
-    "encode_chunk",
-    "parse_tables",
-    "plan_tensors",
-    "survey_tensor",
-]
+from sapwood import lazy
+
+if TYPE_CHECKING:
+    from sapwood._kernel import Tables as Tables
+    from sapwood.codec.chunk import MOST_TABLES as MOST_TABLES
+    from sapwood.codec.chunk import Coding as Coding
+    from sapwood.codec.chunk import Recipe as Recipe
+    from sapwood.codec.chunk import decode_chunk as decode_chunk
+    from sapwood.codec.chunk import empty_tables as empty_tables
+    from sapwood.codec.chunk import encode_chunk as encode_chunk
+    from sapwood.codec.chunk import parse_tables as parse_tables
+    from sapwood.codec.planning import Plan as Plan
+    from sapwood.codec.planning import plan_tensors as plan_tensors
+    from sapwood.codec.survey import Survey as Survey
+    from sapwood.codec.survey import survey_tensor as survey_tensor
+else:
+    __all__, __getattr__, __dir__ = lazy.door(
+        __name__,
+        {
+            "sapwood._kernel": ["Tables"],
+            "sapwood.codec.chunk": [
+                "MOST_TABLES",
+                "Coding",
+                "Recipe",
+                "decode_chunk",
+                "empty_tables",
+                "encode_chunk",
+                "parse_tables",
+            ],
+            "sapwood.codec.planning": ["Plan", "plan_tensors"],
+            "sapwood.codec.survey": ["Survey", "survey_tensor"],
+        },
+    )

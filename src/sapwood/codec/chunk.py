@@ -25,6 +25,7 @@ Levels: TypeAlias = npt.NDArray[np.int16]
 
 ANY_PATH = -1  # the best that this processor has
 INLINE = -1  # tables travel in the payload
+MOST_TABLES = 256  # sets in a patch; each takes half a MiB unpacked
 STILL = -32768  # the level of a row in which nothing changes
 EDGE_ORIGIN = 28  # measured half octaves at which Levelling.EDGES counts an error as an ULP
 QUANTS_LEVEL = -2  # of the rows of quants under Levelling.EDGES: their edges are their contexts

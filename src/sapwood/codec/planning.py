@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood._kernel import Tables
-from sapwood.codec.chunk import Coding, Levelling, Recipe
+from sapwood.codec.chunk import MOST_TABLES, Coding, Levelling, Recipe
 from sapwood.codec.costs import (
     CHANGES,
     ESCAPE,
@@ -40,7 +40,6 @@ from sapwood.tensors import DType
 
 MOST_CLASSES = 8
 WORTH_OWN_TABLES = 1 << 15  # bits; below, tables of one's own never pay
-MOST_TABLES = 256  # sets in a patch; each takes half a MiB unpacked
 PER_CLASS = 64.0  # bits, about what the tables of one more class take
 SHARED_TABLES = 3  # sets of a group: dense, sparse, values; and one more with edges
 RESIDUAL, VALUE, SPARSE = 0, 1, 2  # codings of tables

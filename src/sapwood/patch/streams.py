@@ -38,7 +38,8 @@ from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs, decode_job
 from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.applying.pipeline import ordered
-from sapwood.patch.format.front import MOST_DIMENSIONS, BaseRange, Chunk, FileDigest, Segment
+from sapwood.patch.format.front import MOST_DIMENSIONS, Chunk, FileDigest, Segment
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.format.serialising import serialise_front
 from sapwood.patch.making.building import DEFAULT_CHUNK, Options
 from sapwood.patch.making.chunks import ChunkSource, Encoded, encode

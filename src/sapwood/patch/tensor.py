@@ -26,8 +26,9 @@ from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.file_lists import files_fields
-from sapwood.patch.format.front import MOST_BASES, PREAMBLE, VERSION, BaseRange, FileDigest, Header
+from sapwood.patch.format.front import MOST_BASES, PREAMBLE, VERSION, FileDigest, Header
 from sapwood.patch.format.parsing import parse_front, parse_header, parse_preamble
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.format.version import WRITER
 from sapwood.patch.making.building import DEFAULT_CHUNK, Builder, Options
 from sapwood.patch.making.matching import find_copies

@@ -1,4 +1,4 @@
-"""Factors as a payload of a patch, and back."""
+"""Factors from their payload in a patch; `payload_coding` makes it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from sapwood.codec import Coding, decode_chunk, encode_chunk
-from sapwood.codec.local import plan_residual
+from sapwood.codec import Coding, decode_chunk
 from sapwood.content.content import Bytes
 from sapwood.errors import InvalidPatch
 from sapwood.prediction.factors import Factors
@@ -20,18 +19,6 @@ def payload_row(rows: int, columns: int) -> int:
     """Numbers a row of the payload, so that rows do not straddle columns of factors."""
     both = math.gcd(rows, columns)
     return both if both >= SHORTEST_ROW else min(rows, columns)
-
-
-def encode_factors(factors: Factors) -> bytes:
-    """The payload: a residual coding of the coded integers against zeros.
-
-    All left factors, then all right ones, as `Factors` has them, in rows of `payload_row`.
-    """
-    numbers = np.concatenate([factors.left.ravel(), factors.right.ravel()]).astype("<i4")
-    target = numbers.view(np.uint8)
-    row = payload_row(factors.rows, factors.columns)
-    recipe, tables = plan_residual(DType.I32, np.zeros_like(target), target, row)
-    return encode_chunk(recipe, DType.I32, np.zeros_like(target), target, row, tables)
 
 
 def decode_factors(

@@ -15,7 +15,8 @@ from sapwood.codec import Coding, decode_chunk
 from sapwood.codec.chunk import uses_edges
 from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs
 from sapwood.patch.applying.predictors import unpacked_factors
-from sapwood.patch.format.front import BlendEntry, FactorsEntry, Segment
+from sapwood.patch.format.front import Segment
+from sapwood.patch.format.predictions import BlendEntry, FactorsEntry
 from sapwood.tensors import DType
 from support.payload_cases import element_of
 from support.reference_codec import decode_residual

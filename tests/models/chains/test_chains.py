@@ -253,7 +253,7 @@ def test_versions_on_the_way_are_beside_the_output_and_never_left(
     st.lists(st.booleans(), min_size=6, max_size=6),
     st.data(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_way_is_the_shortest(line: list[int], both: list[bool], data: st.DataObject) -> None:
     files = [FILES[i] for i in line]
     pairs = list(itertools.pairwise(files))

@@ -122,7 +122,7 @@ def body_of(chain: bytearray, offset: int) -> int:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_refused(data: bytes) -> None:
     for chain in (data, START + data, START + Record(data).written() if len(data) > 104 else data):
         with pytest.raises(SapwoodError):
@@ -130,7 +130,7 @@ def test_any_bytes_are_refused(data: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_row_of_records_gives_no_wrong_data(data: st.DataObject) -> None:
     pool = [patch_between(a, b) for a in FILES for b in FILES if a != b]
     records = data.draw(

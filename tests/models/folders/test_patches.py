@@ -24,7 +24,7 @@ from sapwood.files.trees import ReadFile
 from sapwood.models.making.inputs import open_input
 from sapwood.patch.applying.opening import open_patch
 from sapwood.patch.format.file_lists import folders_of
-from sapwood.patch.format.front import BaseRange, QuantiseEntry
+from sapwood.patch.format.predictions import BaseRange, QuantiseEntry
 from sapwood.tensors import DType
 from support.coreml_files import blob_storage, model, network
 from support.folder_trees import (
@@ -76,7 +76,7 @@ def consistent(files: dict[str, bytes]) -> dict[str, bytes]:
 trees_of_files = st.dictionaries(paths, contents, max_size=6).map(consistent)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees_of_files, trees_of_files, st.booleans())
 def test_any_folder_comes_back(base: Tree, target: Tree, alike: bool) -> None:
     target = consistent({**base, **target}) if alike else target
@@ -84,7 +84,7 @@ def test_any_folder_comes_back(base: Tree, target: Tree, alike: bool) -> None:
         update(base, target, Path(folder))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(trees_of_files, contents)
 def test_a_folder_and_a_file_lead_to_each_other(tree: Tree, data: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:

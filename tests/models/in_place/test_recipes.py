@@ -16,7 +16,7 @@ from sapwood.codec import Coding
 from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.models.applying.in_place.journal_place import journal_path
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import CastEntry
+from sapwood.patch.format.predictions import CastEntry
 from sapwood.prediction.casting import cast_words
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex

@@ -548,7 +548,7 @@ def test_any_bytes_as_a_journal(data: bytes, magic: bool) -> None:
         assert model.read_bytes() == BASE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> None:
     """Numbers of head, slots and records are replaced; what comes back is right or refused."""

@@ -14,7 +14,7 @@ import torch
 
 from sapwood.content.zstd import compress
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import CastEntry, QuantiseEntry
+from sapwood.patch.format.predictions import CastEntry, QuantiseEntry
 from sapwood.tensors import DType
 from support.model_files import safetensors_file
 from support.recipe_patches import predictions, round_trip

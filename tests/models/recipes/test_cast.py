@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import CastEntry
+from sapwood.patch.format.predictions import CastEntry
 from sapwood.prediction.casting import cast_words
 from sapwood.tensors import DType
 from support.model_files import safetensors_file, weights
@@ -49,7 +49,6 @@ def words(draw: st.DrawFn, source: DType, target: DType) -> list[int]:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @given(data=st.data())
-@settings(deadline=None)
 def test_a_cast_rounds_once_to_the_nearest(
     source: DType, target: DType, data: st.DataObject
 ) -> None:

@@ -19,7 +19,7 @@ from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, SapwoodError, UnsupportedPatch
 from sapwood.limits import Limits
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.front import BlendEntry, GivenFactors
+from sapwood.patch.format.predictions import BlendEntry, GivenFactors
 from sapwood.prediction.given_factors import integer_factors
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex
@@ -67,7 +67,6 @@ def matrices(draw: st.DrawFn) -> tuple[Array, Array, float]:
 
 
 @given(matrices())
-@settings(deadline=None)
 def test_the_integers_are_those_of_the_definition(case: tuple[Array, Array, float]) -> None:
     left, right, coefficient = case
     found = integer_factors(left, right, coefficient)
@@ -80,7 +79,7 @@ def test_the_integers_are_those_of_the_definition(case: tuple[Array, Array, floa
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-6, 1e-2, 1.0, 1e6]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_product_is_near(seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     left, right = rng.standard_normal((40, 8)) * size, rng.standard_normal((8, 50))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InvalidPatch, SapwoodError, UnsupportedPatch
-from sapwood.patch.format.front import QuantiseEntry
+from sapwood.patch.format.predictions import QuantiseEntry
 from sapwood.prediction.requantising import quantised
 from sapwood.tensors import DType
 from support.model_files import safetensors_file, weights
@@ -55,7 +55,6 @@ def elements(draw: st.DrawFn, source: DType) -> bytes:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("source", SOURCES)
 @given(data=st.data())
-@settings(deadline=None)
 def test_blocks_are_those_of_the_definition(kind: str, source: DType, data: st.DataObject) -> None:
     given_bytes = data.draw(elements(source))
     found = quantised(kind, source, np.frombuffer(given_bytes, np.uint8)).tobytes()

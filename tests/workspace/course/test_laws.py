@@ -49,7 +49,6 @@ def test_each_path_has_one_place_and_leads_back(
 
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(first=WORDS, second=WORDS)

@@ -79,9 +79,9 @@ class TemplateVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Prints it and exits."""
-        from sapwood.patch.format.version import RELEASE
+        from sapwood import __version__
         from sapwood.workspace import read_manifest
 
         program = parser.get_default("program")
-        print(f"{parser.prog} {read_manifest(program.template).version} (sapwood {RELEASE})")
+        print(f"{parser.prog} {read_manifest(program.template).version} (sapwood {__version__})")
         parser.exit()

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sapwood.errors import InputError
-from sapwood.patch.format.front import BlendEntry, FactorsEntry, GivenFactors, Segment, Term
+from sapwood.patch.format.front import Segment
+from sapwood.patch.format.predictions import BlendEntry, FactorsEntry, GivenFactors, Term
 
 AMBIGUOUS = "several tensors have its name"
 SUFFIX = ".weight"  # of the tensor that a module's adapter updates

@@ -19,7 +19,8 @@ from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.demands import Demands
 from sapwood.models.receiving.memory import Room
 from sapwood.patch.applying.chunks import chunk_digest
-from sapwood.patch.format.front import BaseRange, Segment
+from sapwood.patch.format.front import Segment
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.tensors import FRAMEWORKS, TensorSpec, made
 
 IN_C_ORDER = frozenset({"safetensors", "gguf"})  # formats whose files say what each tensor is

@@ -16,7 +16,7 @@ import numpy as np
 from sapwood.content.content import Bytes, Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.making.pairing import LIKELY, SAMPLES, Candidates, sample
-from sapwood.patch.format.front import CASTED, QUANTISED, CastEntry, Prediction, QuantiseEntry
+from sapwood.patch.format.predictions import CASTED, QUANTISED, CastEntry, Prediction, QuantiseEntry
 from sapwood.prediction.casting import cast_words
 from sapwood.prediction.requantising import ELEMENTS, QUANTISERS, quantised
 from sapwood.tensors import DType

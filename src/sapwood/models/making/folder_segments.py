@@ -28,7 +28,7 @@ from sapwood.models.making.segments import (
 )
 from sapwood.models.making.skeletons import SkeletonFinder
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import BaseRange
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.making.segments import SegmentSource
 
 SMALL = 1 << 20  # bytes; smaller files without tensors are searched for in all such of the base

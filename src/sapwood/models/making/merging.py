@@ -23,7 +23,7 @@ from sapwood.files.sources import Source
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.adapters.files import CONFIG, PREFIX
 from sapwood.patch.applying.predictors import given_matrix
-from sapwood.patch.format.front import (
+from sapwood.patch.format.predictions import (
     BLENDED,
     BaseRange,
     BlendEntry,

@@ -9,7 +9,7 @@ from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.making.converting import conversions
 from sapwood.models.making.merging import Config, merges
 from sapwood.models.making.pairing import pair_tensors
-from sapwood.patch.format.front import BaseRange, Prediction
+from sapwood.patch.format.predictions import BaseRange, Prediction
 
 
 def predictions(

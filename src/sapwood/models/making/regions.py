@@ -23,7 +23,7 @@ from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
 from sapwood.content.zstd import compress
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import BaseRange
+from sapwood.patch.format.predictions import BaseRange
 from sapwood.patch.making.matching import find_copies
 from sapwood.patch.making.segments import SegmentSource
 from sapwood.tensors import DType

@@ -17,7 +17,8 @@ from sapwood.models.making.recipes import predictions
 from sapwood.models.making.regions import bytes_segment, plain_segments
 from sapwood.models.making.skeletons import SkeletonFinder
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import MOST_DIMENSIONS, BaseRange, Prediction
+from sapwood.patch.format.front import MOST_DIMENSIONS
+from sapwood.patch.format.predictions import BaseRange, Prediction
 from sapwood.patch.making.segments import SegmentSource
 
 WITH_ISLANDS = frozenset({"onnx", "tflite", "coreml"})

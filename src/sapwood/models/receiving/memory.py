@@ -13,9 +13,9 @@ from sapwood.limits import Limits, check_range
 from sapwood.patch.applying.decoding import ChunkJob
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.applying.scratch import Largest, decoding_memory
-from sapwood.patch.format.front import BlendEntry, Front, Segment
+from sapwood.patch.format.front import Front, Segment
 from sapwood.patch.format.parsing import TABLES_UNPACKED
-from sapwood.patch.format.parsing_predictions import base_places
+from sapwood.patch.format.predictions import BlendEntry
 
 LEAST = 16 << 20  # bytes
 MOST = 1 << 62
@@ -102,9 +102,11 @@ def crossing(ends: Sequence[Sequence[int]], segment: Segment, begin: int, end: i
         return 0
     prediction = segment.prediction
     if isinstance(prediction, BlendEntry):  # an adapter is read before
-        prediction = dataclasses.replace(prediction, factors=None)
+        segment = dataclasses.replace(
+            segment, prediction=dataclasses.replace(prediction, factors=None)
+        )
     copied = 0
-    for place in base_places(prediction, segment.nbytes, segment.dtype.size):
+    for place in segment.places():
         first = max(0, begin * place.length // segment.nbytes - BLOCK)
         last = min(place.length, end * place.length // segment.nbytes + BLOCK)
         files = ends[place.base]

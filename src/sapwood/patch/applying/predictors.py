@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
-from sapwood.patch.format.front import (
+from sapwood.patch.format.front import Segment
+from sapwood.patch.format.predictions import (
     BaseRange,
     BlendEntry,
     CastEntry,
@@ -23,7 +25,6 @@ from sapwood.patch.format.front import (
     Matrix,
     Prediction,
     QuantiseEntry,
-    Segment,
 )
 from sapwood.prediction.blend import Blend, packed
 from sapwood.prediction.casting import Cast, numbers
@@ -126,10 +127,10 @@ def predictor_of(
             return Predictor(dtype, ())
         case BaseRange(base, offset):
             return Predictor(dtype, ((base, offset),))
-        case CastEntry(base, offset, source):
-            return Predictor(dtype, ((base, offset),), conversion=Cast(source, dtype))
-        case QuantiseEntry(base, offset, source, block):
-            return Predictor(dtype, ((base, offset),), conversion=Requantise(block, source))
+        case CastEntry(base, offset, given):
+            return Predictor(dtype, ((base, offset),), conversion=Cast(given, dtype))
+        case QuantiseEntry(base, offset, given, block):
+            return Predictor(dtype, ((base, offset),), conversion=Requantise(block, given))
         case BlendEntry(terms, each, entry):
             return Predictor(
                 dtype,
@@ -141,6 +142,8 @@ def predictor_of(
                     None if entry is None else packed(blend_factors(entry, factors, bases)),
                 ),
             )
+        case _:
+            assert_never(prediction)
 
 
 def blend_factors(
@@ -162,8 +165,8 @@ def given_matrix(
     matrix: Matrix, rows: int, columns: int, transposed: bool, bases: Sequence[Content]
 ) -> npt.NDArray[np.float64]:
     """(rows, columns) numbers of an adapter, which may lie as (columns, rows)."""
-    end = matrix.offset + rows * columns * matrix.source.size
-    stored = numbers(matrix.source, bases[matrix.base][matrix.offset : end])
+    end = matrix.offset + rows * columns * matrix.dtype.size
+    stored = numbers(matrix.dtype, bases[matrix.base][matrix.offset : end])
     with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
         found = stored.astype(np.float64)
     return found.reshape(columns, rows).T if transposed else found.reshape(rows, columns)

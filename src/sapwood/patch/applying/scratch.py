@@ -16,20 +16,11 @@ from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.planes import plane_payloads, plane_row
 from sapwood.patch.applying.prefixed import MOST_PREFIX
 from sapwood.patch.applying.splice import Varints
-from sapwood.patch.format.front import (
-    PREDICTED,
-    BlendEntry,
-    CastEntry,
-    Chunk,
-    Front,
-    QuantiseEntry,
-    Segment,
-)
+from sapwood.patch.format.front import PREDICTED, Chunk, Front, Segment
 from sapwood.patch.format.parsing import TABLES_UNPACKED
 
 ROW_CONTEXT = 2  # contexts from here on have a level for each row, of 2 bytes
 INLINE = 4  # the flag for tables in the payload
-CONVERTING = 5 << 19  # bytes of numbers that elements of another type are rounded by
 REQUANTISING = 2 << 20  # bytes of numbers that quants are predicted with
 POSITION = 4  # bytes for each change of a sparse payload
 LONGEST_HEAD = 32  # bytes of a frame or a varint that are looked at
@@ -46,10 +37,9 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
         payload: of the chunk, of which the first bytes are read.
     """
     taken = coding_memory(front, segment, chunk, size, payload)
-    converted = isinstance(segment.prediction, CastEntry | QuantiseEntry)
-    if converted and chunk.coding in PREDICTED:  # which is done before the payload is unpacked
-        return max(taken, CONVERTING)
-    return taken
+    if segment.prediction is None or chunk.coding not in PREDICTED:
+        return taken
+    return max(taken, segment.prediction.memory)  # taken before the payload is unpacked
 
 
 def coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
@@ -174,9 +164,7 @@ class Largest:
 
     def among(self, segment: Segment, target: int, scratch: int) -> Largest:
         """With another chunk."""
-        blend = segment.prediction
-        entry = blend.factors if isinstance(blend, BlendEntry) else None
-        factors = 0 if entry is None else 4 * entry.numbers
+        factors = 0 if segment.prediction is None else 4 * segment.prediction.factor_numbers
         return Largest(
             max(self.target, target), max(self.scratch, scratch), max(self.factors, factors)
         )

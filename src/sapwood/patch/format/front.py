@@ -11,15 +11,14 @@ import dataclasses
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from blake3 import blake3
 
 from sapwood.codec import Coding
 from sapwood.codec.blocks import BlockType
 from sapwood.files.trees import FileEntry
-from sapwood.prediction.casting import WORDS
-from sapwood.prediction.intervals import TYPES
+from sapwood.patch.format.predictions import BaseRange, Place, Prediction
 from sapwood.tensors import DType
 
 VERSION = "ttpatch/v1"
@@ -37,9 +36,6 @@ PREDICTED = frozenset(
 )  # these read predictions
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
-BLENDED = frozenset(TYPES)  # types of blend predictions
-CASTED = frozenset(WORDS)  # types that are rounded to one another
-QUANTISED = BLENDED  # types that are quantised to blocks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,149 +55,6 @@ class FileDigest:
     sha256: bytes | None = None
     name: str | None = None
     files: tuple[FileEntry, ...] | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BaseRange:
-    """The prediction of a segment: as many bytes of a base, from `offset`."""
-
-    base: int
-    offset: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Term:
-    """A base's elements times a number, in a sum.
-
-    Attributes:
-        base: which.
-        offset: where its elements begin, bytes.
-        coefficient: finite; a binary32 number where the elements have 16 bits.
-    """
-
-    base: int
-    offset: int
-    coefficient: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class FactorsEntry:
-    """What the index says of the factors of a tensor; see `sapwood.prediction.Factors`.
-
-    Attributes:
-        matrices, rows, columns: that the tensor's elements are, in order.
-        rank: of each matrix.
-        exponent: the products are times 2**exponent.
-        shifts: of the columns of the left factors, then of the rows of the right ones;
-            `matrices * rank` each.
-        row: numbers a row, as the payload's contexts see them.
-        size: of the payload, bytes.
-    """
-
-    matrices: int
-    rows: int
-    columns: int
-    rank: int
-    exponent: int
-    shifts: tuple[int, ...]
-    row: int
-    size: int
-
-    @property
-    def numbers(self) -> int:
-        """Integers in the payload."""
-        return self.matrices * self.rank * (self.rows + self.columns)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Matrix:
-    """A matrix of an adapter, in C order: which base it is in, where, and its element type."""
-
-    base: int
-    offset: int
-    source: DType
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GivenFactors:
-    """The factors of a tensor that are matrices of an adapter among the bases.
-
-    Attributes:
-        left: rows times rank numbers.
-        right: rank times columns numbers.
-        transposed: whether `left` lies as (rank, rows) and `right` as (columns, rank).
-        rows, columns: of the tensor as a matrix.
-        rank: of the adapter.
-        coefficient: that the product is multiplied with.
-    """
-
-    left: Matrix
-    right: Matrix
-    transposed: bool
-    rows: int
-    columns: int
-    rank: int
-    coefficient: float
-
-    @property
-    def numbers(self) -> int:
-        """Numbers of both matrices."""
-        return self.rank * (self.rows + self.columns)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BlendEntry:
-    """The prediction of a segment: a sum of bases and a low-rank part, rounded.
-
-    Attributes:
-        terms: of the sum; may be empty where there are factors.
-        each: whether every step is rounded to the element type, not just the sum.
-        factors: of the low-rank part, or None.
-    """
-
-    terms: tuple[Term, ...]
-    each: bool
-    factors: FactorsEntry | GivenFactors | None
-
-    @property
-    def payload_size(self) -> int:
-        """Bytes of the factors in the body."""
-        return self.factors.size if isinstance(self.factors, FactorsEntry) else 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CastEntry:
-    """The prediction of a segment: as many elements of a base, rounded to its type.
-
-    Attributes:
-        base: which.
-        offset: where its elements begin, bytes.
-        source: their type, another than the segment's.
-    """
-
-    base: int
-    offset: int
-    source: DType
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class QuantiseEntry:
-    """The prediction of a segment of blocks: elements of a base, quantised.
-
-    Attributes:
-        base: which.
-        offset: where its elements begin, bytes.
-        source: their type.
-        block: name of the type of the blocks.
-    """
-
-    base: int
-    offset: int
-    source: DType
-    block: str
-
-
-Prediction: TypeAlias = BaseRange | BlendEntry | CastEntry | QuantiseEntry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -261,7 +114,13 @@ class Segment:
     @property
     def factors_size(self) -> int:
         """Bytes of the payload before those of the chunks."""
-        return self.prediction.payload_size if isinstance(self.prediction, BlendEntry) else 0
+        return 0 if self.prediction is None else self.prediction.payload_size
+
+    def places(self) -> list[Place]:
+        """What its prediction reads of the bases."""
+        if self.prediction is None:
+            return []
+        return self.prediction.places(self.nbytes, self.dtype.size)
 
     @property
     def payload_size(self) -> int:

@@ -30,20 +30,17 @@ from sapwood.patch.format.front import (
     MOST_ELEMENTS,
     PREAMBLE,
     VERSION,
-    BlendEntry,
-    CastEntry,
     Chunk,
     FileDigest,
     Front,
-    GivenFactors,
     Header,
     Preamble,
-    QuantiseEntry,
     Segment,
     front_digest,
 )
 from sapwood.patch.format.parsing_blocks import parse_blocks
-from sapwood.patch.format.parsing_predictions import base_places, parse_dtype, parse_prediction
+from sapwood.patch.format.parsing_predictions import parse_dtype, parse_prediction
+from sapwood.patch.format.predictions import BlendEntry
 
 SEGMENT_FIELDS = {
     *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
@@ -219,12 +216,11 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     if segment.dtype is not header.dtype or segment.shape != header.shape or segment.name:
         raise InvalidPatch("index: the segment's name, dtype or shape is not the header's")
     prediction = segment.prediction
-    if isinstance(prediction, CastEntry | QuantiseEntry):
+    if prediction is not None and prediction.converts:
         raise InvalidPatch("index: a tensor's prediction is of another type")
-    if isinstance(prediction, BlendEntry) and isinstance(prediction.factors, GivenFactors):
+    if isinstance(prediction, BlendEntry) and prediction.given_places():
         raise InvalidPatch("index: a tensor's prediction is of an adapter")
-    places = base_places(prediction, segment.nbytes, segment.dtype.size)
-    if any(place.offset != 0 for place in places):
+    if any(place.offset != 0 for place in segment.places()):
         raise InvalidPatch("index: a tensor's prediction begins inside of its base")
     if any(base.size != header.target.size for base in header.bases):
         raise InvalidPatch("header: base and target of a tensor differ in size")
@@ -265,7 +261,7 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
             parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
         where = one.where
-        for place in base_places(segment.prediction, segment.nbytes, segment.dtype.size):
+        for place in segment.places():
             if place.base >= len(header.bases):
                 raise UnsupportedPatch(
                     f"{where}: predicted from base {place.base} of {len(header.bases)}; "

@@ -9,10 +9,10 @@ import struct
 from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
 from sapwood.limits import Limits
-from sapwood.patch.format.front import (
+from sapwood.patch.format.front import MOST_BASES
+from sapwood.patch.format.predictions import (
     BLENDED,
     CASTED,
-    MOST_BASES,
     QUANTISED,
     BaseRange,
     BlendEntry,
@@ -30,7 +30,6 @@ from sapwood.prediction.factors import (
     GREATEST_SHIFT,
     LEAST_EXPONENT,
 )
-from sapwood.prediction.requantising import ELEMENTS as BLOCK_ELEMENTS
 from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 
@@ -112,39 +111,6 @@ def parse_dtype(label: str) -> DType:
         return DType.named(label)
     except KeyError as e:
         raise UnsupportedPatch(f"unknown element type {label!r}; update sapwood") from e
-
-
-def base_places(prediction: Prediction | None, nbytes: int, size: int) -> list[Place]:
-    """What a prediction reads of the bases.
-
-    Args:
-        prediction: of a segment.
-        nbytes: of the segment.
-        size: bytes of one of its elements.
-    """
-    match prediction:
-        case BaseRange(base, offset):
-            return [Place(base, offset, nbytes)]
-        case BlendEntry(terms, _, factors):
-            places = [Place(term.base, term.offset, nbytes) for term in terms]
-            if isinstance(factors, GivenFactors):
-                places += given_places(factors)
-            return places
-        case CastEntry(base, offset, source):
-            return [Place(base, offset, nbytes // size * source.size)]
-        case QuantiseEntry(base, offset, source, block):
-            blocks = nbytes // QUANTISERS[block].nbytes
-            return [Place(base, offset, blocks * BLOCK_ELEMENTS * source.size)]
-        case None:
-            return []
-
-
-def given_places(factors: GivenFactors) -> list[Place]:
-    """Where both matrices of an adapter lie."""
-    return [
-        Place(one.base, one.offset, factors.rank * side * one.source.size)
-        for one, side in ((factors.left, factors.rows), (factors.right, factors.columns))
-    ]
 
 
 def parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> BlendEntry:

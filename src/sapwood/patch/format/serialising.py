@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from sapwood.content.zstd import compress
 from sapwood.documents import canonical_json
@@ -16,18 +16,20 @@ from sapwood.patch.format.front import (
     MAJOR,
     PREAMBLE,
     VERSION,
+    FileDigest,
+    Header,
+    Segment,
+    front_digest,
+)
+from sapwood.patch.format.predictions import (
     BaseRange,
     BlendEntry,
     CastEntry,
     FactorsEntry,
-    FileDigest,
     GivenFactors,
-    Header,
     Matrix,
     Prediction,
     QuantiseEntry,
-    Segment,
-    front_digest,
 )
 from sapwood.prediction.factors import LEAST_EXPONENT
 
@@ -121,10 +123,10 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
             return None
         case BaseRange(base, offset):
             return {"kind": "base", "base": base, "offset": offset}
-        case CastEntry(base, offset, source):
-            return {"kind": "cast", "base": base, "offset": offset, "from": source.label}
-        case QuantiseEntry(base, offset, source, block):
-            place = {"base": base, "offset": offset, "from": source.label}
+        case CastEntry(base, offset, dtype):
+            return {"kind": "cast", "base": base, "offset": offset, "from": dtype.label}
+        case QuantiseEntry(base, offset, dtype, block):
+            place = {"base": base, "offset": offset, "from": dtype.label}
             return {"kind": "quantise", "type": block, **place}
         case BlendEntry(terms, each, factors):
             return {
@@ -140,6 +142,8 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
                 "rounding": "each" if each else "once",
                 "factors": factors_fields(factors),
             }
+        case _:
+            assert_never(prediction)
 
 
 def double_hex(number: float) -> str:
@@ -149,7 +153,7 @@ def double_hex(number: float) -> str:
 
 def matrix_fields(matrix: Matrix) -> dict[str, Any]:
     """Where a matrix of an adapter lies, as JSON values."""
-    return {"base": matrix.base, "offset": matrix.offset, "from": matrix.source.label}
+    return {"base": matrix.base, "offset": matrix.offset, "from": matrix.dtype.label}
 
 
 def factors_fields(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any] | None:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-RELEASE: Final = "0.1.0"
-WRITER: Final = f"sapwood {RELEASE}"
+__version__: Final = "0.1.0"
+WRITER: Final = f"sapwood {__version__}"

@@ -34,15 +34,8 @@ from sapwood.limits import check_range
 from sapwood.patch.applying.pipeline import ordered
 from sapwood.patch.applying.predictors import Predictor, predictor_of
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import (
-    BLENDED,
-    MOST_ELEMENTS,
-    PREDICTED,
-    BaseRange,
-    BlendEntry,
-    Header,
-    Segment,
-)
+from sapwood.patch.format.front import MOST_ELEMENTS, PREDICTED, Header, Segment
+from sapwood.patch.format.predictions import BLENDED
 from sapwood.patch.making.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
 from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
 from sapwood.patch.making.coded import Coded, Written, needed_tables
@@ -352,9 +345,8 @@ class Builder:
     ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)
-        of_use = isinstance(choice.entry, BaseRange | BlendEntry) or any(
-            one.chunk.coding in PREDICTED for one in encoded
-        )
+        direct = choice.entry is not None and not choice.entry.converts
+        of_use = direct or any(one.chunk.coding in PREDICTED for one in encoded)
         in_planes = any(one.chunk.coding is Coding.BLOCKS for one in encoded)
         return Segment(
             name=source.name,

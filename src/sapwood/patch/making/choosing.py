@@ -16,7 +16,7 @@ from sapwood.codec.survey import sample_ranges
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
 from sapwood.patch.applying.predictors import predictor_of
-from sapwood.patch.format.front import (
+from sapwood.patch.format.predictions import (
     BLENDED,
     BaseRange,
     BlendEntry,
@@ -28,7 +28,8 @@ from sapwood.prediction.blend import Values, values
 from sapwood.prediction.coefficients import BaseSum, fit_coefficients, residual_bits
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.lowrank import find_factors
-from sapwood.prediction.payload import encode_factors, payload_row
+from sapwood.prediction.payload import payload_row
+from sapwood.prediction.payload_coding import encode_factors
 from sapwood.tensors import DType
 
 FITTED = 1 << 20  # bytes of all bases of a tensor that coefficients are fitted to

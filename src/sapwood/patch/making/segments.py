@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sapwood.codec.blocks import BlockType
 from sapwood.content.content import Content
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import BaseRange, Prediction
+from sapwood.patch.format.predictions import BaseRange, Prediction
 from sapwood.tensors import DType
 
 SHORTEST_ROW = 64  # elements; trailing dimensions are joined up to here

@@ -20,14 +20,8 @@ from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.applying.predictors import Predictor, segment_predictor
 from sapwood.patch.applying.prefixed import prefix_span
 from sapwood.patch.applying.splice import splice_copies
-from sapwood.patch.format.front import (
-    PREDICTED,
-    BaseRange,
-    BlendEntry,
-    Chunk,
-    GivenFactors,
-    Segment,
-)
+from sapwood.patch.format.front import PREDICTED, Chunk, Segment
+from sapwood.patch.format.predictions import BaseRange, BlendEntry
 from sapwood.tensors import DType
 
 MOST_READS = 256  # ranges that one chunk is said to read; more are joined
@@ -131,15 +125,12 @@ def reading_predictor(segment: Segment, body: Content) -> Predictor:
 
 def factor_spans(segment: Segment, in_file: frozenset[int]) -> list[Span]:
     """The parts of the file that the factors of a segment are read from."""
-    prediction = segment.prediction
-    if not isinstance(prediction, BlendEntry) or not isinstance(prediction.factors, GivenFactors):
+    if not isinstance(segment.prediction, BlendEntry):
         return []
-    entry = prediction.factors
-    sizes = (entry.rows * entry.rank, entry.rank * entry.columns)
     return [
-        (matrix.offset, matrix.offset + elements * matrix.source.size)
-        for matrix, elements in zip((entry.left, entry.right), sizes, strict=True)
-        if matrix.base in in_file
+        (place.offset, place.offset + place.length)
+        for place in segment.prediction.given_places()
+        if place.base in in_file
     ]
 
 
@@ -193,7 +184,7 @@ def sources_of(
         job.begin,
         job.end,
     )
-    if not isinstance(job.segment.prediction, BaseRange | BlendEntry):
+    if job.segment.prediction is None or job.segment.prediction.converts:
         return tuple(asked), ()
     dtype, row = job.segment.dtype, job.segment.row_length
     reads = joined_spans([*asked, *factor_spans(job.segment, in_file)], MOST_READS)

@@ -1,0 +1,23 @@
+"""Codes factors as a payload of a patch; `payload` decodes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sapwood.codec.chunk import encode_chunk
+from sapwood.codec.local import plan_residual
+from sapwood.prediction.factors import Factors
+from sapwood.prediction.payload import payload_row
+from sapwood.tensors import DType
+
+
+def encode_factors(factors: Factors) -> bytes:
+    """The payload: a residual coding of the coded integers against zeros.
+
+    All left factors, then all right ones, as `Factors` has them, in rows of `payload_row`.
+    """
+    numbers = np.concatenate([factors.left.ravel(), factors.right.ravel()]).astype("<i4")
+    target = numbers.view(np.uint8)
+    row = payload_row(factors.rows, factors.columns)
+    recipe, tables = plan_residual(DType.I32, np.zeros_like(target), target, row)
+    return encode_chunk(recipe, DType.I32, np.zeros_like(target), target, row, tables)

@@ -1,0 +1,51 @@
+"""What holds of the tests themselves: none leans on another, and what they share has one place."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.places import GOLDEN, TESTS
+
+FILES = sorted(path for path in TESTS.rglob("*.py") if GOLDEN not in path.parents)
+SUPPORT = TESTS / "support"
+ROOMS = {path.relative_to(TESTS).parts[0] for path in FILES if path.parent != TESTS} - {"support"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names of what a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (one.name for one in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{one.name}" for one in names)
+
+
+def leads_to_a_test(name: str) -> bool:
+    """Whether an imported name is that of a test module, or of something in a room of tests."""
+    first, *inner = name.split(".")
+    if first == "support":
+        return any(part.startswith("test_") for part in inner)
+    return first in {"tests", *ROOMS} or first.startswith("test_")
+
+
+def test_the_files_are_found() -> None:
+    assert len(FILES) > 200
+    assert {"cli", "kernel", "models", "workspace"} <= ROOMS
+
+
+def test_no_module_imports_a_test() -> None:
+    found = {
+        path.relative_to(TESTS).as_posix(): names
+        for path in FILES
+        if (names := [name for name in imported(path) if leads_to_a_test(name)])
+    }
+    assert found == {}
+
+
+def test_helpers_lie_in_support_and_nothing_else_does() -> None:
+    for path in FILES:
+        if path != TESTS / "conftest.py":
+            assert path.name.startswith("test_") != path.is_relative_to(SUPPORT), path
