@@ -29,16 +29,16 @@ from sapwood.package.manifest.manifest import parse_manifest
 from sapwood.workspace import (
     Course,
     Extra,
-    FileEntry,
     FileIdentity,
     Record,
+    RecordedFile,
     open_package,
     parse_course,
 )
 from sapwood.workspace.change.texts import shown_text, unified_lines
 from sapwood.workspace.exporting.code import exported_module, is_untouched
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, parse_journal
 from sapwood.workspace.record.record import parse_record
 
 MANIFEST = b"""schema = 1
@@ -94,13 +94,13 @@ RECORD = Record(
     "1.0",
     TIME,
     TIME,
-    {"a": FileEntry("1.0", FileIdentity(HASH), 3, "0" * 64)},
+    {"a": RecordedFile("1.0", FileIdentity(HASH), 3, "0" * 64)},
     Course("CS 101", ("02_losses", None), extras=(Extra("a", "modules/02_b"),)),
 )
 MODULES = parse_manifest(
     MANIFEST + b"".join(b'[[modules]]\nname = "0%d_m%d"\n' % (n, n) for n in range(1, 10))
 )
-JOURNAL = Journal("0" * 16, (Step(Kind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
+JOURNAL = ChangeJournal("0" * 16, (ChangeStep(StepKind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
 EXPORT = {"nbformat": 4, "cells": [{"cell_type": "code", "source": "#| export\nx = 1"}]}
 NOTEBOOK = {"nbformat": 4, "cells": [{"cell_type": "code", "source": ["x\n"], "metadata": {}}]}
 

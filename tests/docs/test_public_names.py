@@ -177,11 +177,11 @@ def test_the_tree_of_errors() -> None:
 
 def test_workspaces() -> None:
     assert set(vars(workspace)["__all__"]) == {
-        *("Action", "Backup", "Blocked", "Change", "FileIdentity", "FileEntry", "FileStatus"),
+        *("Action", "Backup", "Blocked", "Change", "FileIdentity", "RecordedFile", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
-        *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
+        *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "UpdatePlan", "Policy"),
         *("PolicyRule", "Record"),
-        *("CellReport", "Merged", "Reason"),
+        *("CellReport", "MergedNotebook", "Reason"),
         *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
         *("Finding", "Remedy", "Severity"),
         *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),

@@ -25,7 +25,7 @@ from sapwood.files.locks import locked
 from sapwood.workspace import Action, Blocked, State, Workspace
 from sapwood.workspace.change import applying, staging
 from sapwood.workspace.disk.scanning import Disk
-from sapwood.workspace.record.journal import Step
+from sapwood.workspace.record.journal import ChangeStep
 from sapwood.workspace.record.places import Places
 from support.template_folders import (
     Clock,
@@ -540,7 +540,7 @@ def test_init_after_an_update_that_was_interrupted_is_no_downgrade(
     assert user_files(course.root)["tests/a.py"] == b"a\nsecond\n"
 
 
-def refused(places: Places, folder: str, step: Step) -> bool:
+def refused(places: Places, folder: str, step: ChangeStep) -> bool:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 

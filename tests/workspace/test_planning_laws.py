@@ -21,7 +21,7 @@ from sapwood.workspace import (
     Rules,
     State,
 )
-from sapwood.workspace.change.actions import Asked
+from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
 from sapwood.workspace.change.reach import Reach
 from sapwood.workspace.disk.states import Found
@@ -193,8 +193,10 @@ def in_modules(draw: st.DrawFn) -> Situation:
     )
 
 
-@given(in_modules(), st.sampled_from(Asked))
-def test_one_module_alone_is_planned_and_the_rest_stays(situation: Situation, asked: Asked) -> None:
+@given(in_modules(), st.sampled_from(ModuleRequest))
+def test_one_module_alone_is_planned_and_the_rest_stays(
+    situation: Situation, asked: ModuleRequest
+) -> None:
     recorded, found, new, rules, replace = situation
     changes = plan_changes(recorded, found, new, rules, replace=replace, scope=Scope(MODULE, asked))
     everything = plan_changes(recorded, found, new, rules, replace=replace)
@@ -215,7 +217,7 @@ def test_one_module_alone_is_planned_and_the_rest_stays(situation: Situation, as
 @given(in_modules())
 def test_after_a_reset_the_module_is_the_templates(situation: Situation) -> None:
     recorded, found, new, rules, _ = situation
-    changes = plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.RESET))
+    changes = plan_changes(recorded, found, new, rules, scope=Scope(MODULE, ModuleRequest.RESET))
     after, disk = applied(changes, recorded, found)
     for change in changes:
         if change.new is None:  # what the template does not have stays
@@ -231,7 +233,9 @@ def test_after_a_reset_the_module_is_the_templates(situation: Situation) -> None
 @given(in_modules())
 def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: Situation) -> None:
     recorded, found, new, rules, _ = situation
-    for change in plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.UPDATE)):
+    for change in plan_changes(
+        recorded, found, new, rules, scope=Scope(MODULE, ModuleRequest.UPDATE)
+    ):
         once, generated = change.policy is Policy.ONCE, change.policy is Policy.GENERATED
         if change.state is State.MODIFIED:
             assert (change.action is Action.KEEP) is not generated

@@ -20,7 +20,14 @@ from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
 from sapwood.package.package import Package
 from sapwood.package.sources import open_package, read_manifest
 from sapwood.workspace.change.planning import Change
-from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.results import (
+    Difference,
+    FileStatus,
+    Outcome,
+    Restored,
+    Status,
+    UpdatePlan,
+)
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
 from sapwood.workspace.course.sources import OpenCourse, open_course
@@ -29,10 +36,10 @@ from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.doctor.findings import Finding, Remedy, Severity
 from sapwood.workspace.exporting.status import ExportState, ExportStatus
 from sapwood.workspace.exporting.writing import Exported
-from sapwood.workspace.notebooks.reports import CellReport, Merged, Reason
+from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reason
 from sapwood.workspace.record.backups import Backup
 from sapwood.workspace.record.course import Course, Extra
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 from sapwood.workspace.workspace import Workspace
 
 __all__ = [
@@ -55,28 +62,28 @@ __all__ = [
     "Exported",
     "Extra",
     "Fetched",
-    "FileEntry",
     "FileIdentity",
     "FileStatus",
     "Finding",
     "LineChanges",
     "Manifest",
-    "Merged",
+    "MergedNotebook",
     "Module",
     "OpenCourse",
     "Outcome",
     "Package",
-    "Plan",
     "Policy",
     "PolicyRule",
     "Reason",
     "Record",
+    "RecordedFile",
     "Remedy",
     "Restored",
     "Rules",
     "Severity",
     "State",
     "Status",
+    "UpdatePlan",
     "Workspace",
     "fetch_data",
     "find_dataset",

@@ -16,7 +16,7 @@ from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
 from sapwood.workspace.change.opening import TemplateSource, sources
 from sapwood.workspace.change.restoring import restore_files
-from sapwood.workspace.change.results import Difference, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.results import Difference, Outcome, Restored, Status, UpdatePlan
 from sapwood.workspace.change.status import changed_lines, status_of
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.change.updating import Request, make_update, plan_request
@@ -154,7 +154,7 @@ class Workspace:
         replace: bool = False,
         merge: bool = False,
         allow_downgrade: bool = False,
-    ) -> Plan:
+    ) -> UpdatePlan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
@@ -207,7 +207,7 @@ class Workspace:
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
-    ) -> Plan:
+    ) -> UpdatePlan:
         """Says what `reset` would do, and changes nothing of the user's.
 
         Args, Raises: as of `reset`, but for what writing adds.
@@ -264,7 +264,7 @@ class Workspace:
 
     def _planned(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None
-    ) -> Plan:
+    ) -> UpdatePlan:
         request.check_course(config)
         with sources(template, config, self.root) as (package, course):
             record = installed_record(self._places)

@@ -30,12 +30,12 @@ from sapwood.files.locks import locked
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.journal import Journal, Kind, Step, read_journal
+from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, read_record
 
 
-def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str, ...]:
+def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tuple[str, ...]:
     """Makes a change that was staged. From here on a kill is repaired by the next change.
 
     Args:
@@ -65,7 +65,7 @@ def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str
         ) from e
 
 
-def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
+def carry_out(places: Places, journal: ChangeJournal) -> tuple[str, ...]:
     """Makes a change whose journal is written, up to the end.
 
     A file that is already what it is to become is done. A file that is neither that nor
@@ -100,11 +100,11 @@ def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
     return tuple(missed)
 
 
-def apply_step(places: Places, folder: str, step: Step) -> bool:
+def apply_step(places: Places, folder: str, step: ChangeStep) -> bool:
     """Makes one step, and tells whether it is made; False if somebody else was faster."""
     path = places.root / step.path
     disk = Disk(places.root)
-    if step.kind is Kind.MODE:
+    if step.kind is StepKind.MODE:
         status = disk.status(step.path)
         if isinstance(status, os.stat_result):
             path.chmod(mode_with(status.st_mode, executable=step.executable))
@@ -117,7 +117,7 @@ def apply_step(places: Places, folder: str, step: Step) -> bool:
     return written(places, places.staging / folder / step.staged, step, found)
 
 
-def removed(places: Places, folder: str, step: Step, found: str | Blocked | None) -> bool:
+def removed(places: Places, folder: str, step: ChangeStep, found: str | Blocked | None) -> bool:
     """Makes a step that removes a file."""
     path = places.root / step.path
     # Of the path, so that whoever goes on after a kill finds it.
@@ -135,7 +135,7 @@ def removed(places: Places, folder: str, step: Step, found: str | Blocked | None
     return True
 
 
-def written(places: Places, staged: Path, step: Step, found: str | Blocked | None) -> bool:
+def written(places: Places, staged: Path, step: ChangeStep, found: str | Blocked | None) -> bool:
     """Makes a step that gives a staged file its name."""
     path = places.root / step.path
     holds = hash_at(staged) if is_there(staged) else None

@@ -10,7 +10,7 @@ from sapwood.errors import InputError
 from sapwood.files.durable import read_whole
 from sapwood.package.canonical import LARGEST
 from sapwood.workspace.change.planning import Change
-from sapwood.workspace.change.results import Difference, Plan
+from sapwood.workspace.change.results import Difference, UpdatePlan
 from sapwood.workspace.change.texts import shown_text, unified_lines
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
@@ -22,7 +22,7 @@ DIFFERENT = frozenset({State.OUTDATED, State.MODIFIED, State.CONFLICT, State.COL
 
 
 def differences_in(
-    plan: Plan, root: Path, template: Template, paths: Sequence[str] | None
+    plan: UpdatePlan, root: Path, template: Template, paths: Sequence[str] | None
 ) -> Iterator[Difference]:
     """How the files of a plan differ from the template's.
 

@@ -21,13 +21,13 @@ from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_cour
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
 TemplateSource: TypeAlias = Package | str | os.PathLike[str]
 """The package that a template is, open, or where it lies: see `open_package`."""
 
 
-def with_note(change: Change, template: Template, files: Mapping[str, FileEntry]) -> Change:
+def with_note(change: Change, template: Template, files: Mapping[str, RecordedFile]) -> Change:
     """A change with the reason that the template gives for it."""
     if change.state in {State.IDENTICAL, State.MODIFIED}:
         return change
@@ -54,7 +54,7 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
 
 
 def check_versions(
-    changes: Iterable[Change], template: Template, files: Mapping[str, FileEntry]
+    changes: Iterable[Change], template: Template, files: Mapping[str, RecordedFile]
 ) -> None:
     """Sees to it that no file goes back to an earlier version.
 

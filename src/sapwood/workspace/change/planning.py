@@ -17,7 +17,7 @@ from sapwood.package.identity import FileIdentity
 from sapwood.package.manifest.modules import Module
 from sapwood.package.manifest.patches import PatchOnly
 from sapwood.package.manifest.policies import Policy, Rules
-from sapwood.workspace.change.actions import Asked, action_for
+from sapwood.workspace.change.actions import ModuleRequest, action_for
 from sapwood.workspace.change.reach import WHOLE, Reach, fault_of_reach
 from sapwood.workspace.disk.states import Action, Blocked, Found, State, state_of
 
@@ -43,7 +43,7 @@ class Scope:
     """
 
     module: Module
-    asked: Asked
+    asked: ModuleRequest
 
     def holds(self, path: str, source: str | None) -> bool:
         """Whether a file is the module's, under the name it has or under the one it had."""
@@ -160,7 +160,7 @@ def plan_changes(
         if action is Action.ADOPT and touched and mode_changed(b, c, n):
             action = Action.SET_MODE
         change = Change(path, state, action, rule.policy, b, c, n, source)
-        if merge and asked is not Asked.RESET:
+        if merge and asked is not ModuleRequest.RESET:
             change = merging(change)
         if only is not None:
             change = reaching(change, only, reach.versions.get(known))

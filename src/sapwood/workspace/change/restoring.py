@@ -15,7 +15,7 @@ from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.backups import FILES, read_backup
-from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 
 
@@ -48,7 +48,7 @@ def restore_files(
         raise
     missed: tuple[str, ...] = ()
     if stage.steps:
-        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+        missed = commit(places, ChangeJournal(stage.folder, tuple(stage.steps), None), None)
     else:
         tidy(places, None)
     unchanged = tuple(path for path in chosen if path not in done)

@@ -30,7 +30,7 @@ from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.journal import Kind, Step
+from sapwood.workspace.record.journal import ChangeStep, StepKind
 from sapwood.workspace.record.places import Places
 
 PLAIN, EXECUTABLE = 0o666, 0o777  # permissions before the umask has its say
@@ -89,7 +89,7 @@ class Stage:
         Raises:
             InvalidWorkspace, OSError: it cannot be made.
         """
-        self.steps: list[Step] = []
+        self.steps: list[ChangeStep] = []
         self.folder = secrets.token_hex(8)
         self._places = places
         self._path = places.staging / self.folder
@@ -182,7 +182,7 @@ class Stage:
         self._check_writable(path)
         if mode is not None:
             staged.chmod(mode)
-        step = Step(Kind.WRITE, path, old=old, new=new, staged=staged.name, beside=beside)
+        step = ChangeStep(StepKind.WRITE, path, old=old, new=new, staged=staged.name, beside=beside)
         self.steps.append(step)
 
     def remove(self, path: str, old: str, *, after: str | None = None) -> None:
@@ -194,11 +194,11 @@ class Stage:
             after: path of a step without which it stays.
         """
         self._check_writable(path)
-        self.steps.append(Step(Kind.REMOVE, path, old=old, after=after))
+        self.steps.append(ChangeStep(StepKind.REMOVE, path, old=old, after=after))
 
     def set_mode(self, path: str, *, executable: bool) -> None:
         """Makes a file executable, or no longer."""
-        self.steps.append(Step(Kind.MODE, path, executable=executable))
+        self.steps.append(ChangeStep(StepKind.MODE, path, executable=executable))
 
     def keep_blob(self, digest: str, data: bytes) -> None:
         """Keeps what is installed, to show differences to."""

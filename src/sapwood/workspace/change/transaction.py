@@ -30,14 +30,14 @@ from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk, file_hash
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.notebooks.reports import Merged
+from sapwood.workspace.notebooks.reports import MergedNotebook
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Update:
+class Transaction:
     """What the steps of an update are made from.
 
     Attributes:
@@ -52,7 +52,7 @@ class Update:
     template: Template
     record: Record | None
     stage: Stage
-    merges: dict[str, Merged] = dataclasses.field(default_factory=dict)
+    merges: dict[str, MergedNotebook] = dataclasses.field(default_factory=dict)
 
     def add(self, change: Change) -> Change:
         """Stages one change.
@@ -283,7 +283,7 @@ class Update:
         known = self.template.known
         return {blob for blob, path in named.items() if path in known or is_there(blobs.path(blob))}
 
-    def _entry(self, change: Change, kept: Set[str]) -> FileEntry | None:
+    def _entry(self, change: Change, kept: Set[str]) -> RecordedFile | None:
         """What the record says of the template's file, where some blobs are kept already."""
         file = self.template.files.get(change.path)
         if file is None or change.new is None:
@@ -301,9 +301,9 @@ class Update:
         else:
             blob = hashlib.sha256(file.read()).hexdigest()
         extra = change.path in self.template.extras
-        return FileEntry(self.template.version, change.new, file.size, blob, extra)
+        return RecordedFile(self.template.version, change.new, file.size, blob, extra)
 
-    def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
+    def _record(self, files: dict[str, RecordedFile], now: datetime, *, whole: bool) -> Record:
         version, name = self.template.version, self.template.manifest.name
         if self.record is None:
             return Record(name, version, version, now, now, files, self.template.course)

@@ -25,7 +25,7 @@ from sapwood.workspace.course.template import Template
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.course import Course, renamed_path, stems_of
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
 NO_COURSE = Course(None, ())
 
@@ -181,7 +181,7 @@ def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[
             )
 
 
-def read_entry(blobs: Blobs, path: str, entry: FileEntry) -> Stripes:
+def read_entry(blobs: Blobs, path: str, entry: RecordedFile) -> Stripes:
     """Reads what was installed.
 
     Raises:

@@ -10,7 +10,7 @@ from sapwood.package.manifest.policies import DEFAULT, PolicyRule, Rules
 from sapwood.package.package import Package
 from sapwood.workspace.course.successors import successor
 from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
-from sapwood.workspace.record.record import FileEntry
+from sapwood.workspace.record.record import RecordedFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def course_rules(
     package: Package,
     before: Course,
     after: Course,
-    recorded: Mapping[str, FileEntry],
+    recorded: Mapping[str, RecordedFile],
     origins: Mapping[str, str],
     extras: Collection[str],
 ) -> CourseRules:

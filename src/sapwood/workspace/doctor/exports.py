@@ -18,7 +18,7 @@ from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.exporting.code import export_cells, without_directive
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.record import FileEntry
+from sapwood.workspace.record.record import RecordedFile
 
 WORDS = {
     ExportState.STALE: "{notebook} was changed since",
@@ -104,7 +104,7 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     yield problem("fix", status.export.to, message, Remedy(command=command))
 
 
-def lacks_change(look: Look, notebook: str, entry: FileEntry, file: PackageFile) -> bool:
+def lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageFile) -> bool:
     """Whether marked cells that a release changed are not yet so in the user's notebook.
 
     A user who took them over by hand has them, whatever the rest of the notebook is.

@@ -14,7 +14,7 @@ from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
-from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 
 OWN_WORK = frozenset({ExportState.EDITED, ExportState.FOREIGN})
@@ -75,7 +75,7 @@ def export_modules(
     paths = tuple(step.path for step in stage.steps)
     missed: tuple[str, ...] = ()
     if stage.steps:
-        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+        missed = commit(places, ChangeJournal(stage.folder, tuple(stage.steps), None), None)
     else:
         tidy(places, None)
     written = tuple(one for one in paths if one not in missed)

@@ -33,7 +33,7 @@ FOLDER = re.compile(r"[0-9a-f]{16}")
 REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
 
 
-class Kind(enum.StrEnum):
+class StepKind(enum.StrEnum):
     """What a step does."""
 
     WRITE = "write"  # a staged file takes its name
@@ -42,7 +42,7 @@ class Kind(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
+class ChangeStep:
     """What happens to one file.
 
     Attributes:
@@ -56,7 +56,7 @@ class Step:
         executable: what a step of kind MODE makes the file.
     """
 
-    kind: Kind
+    kind: StepKind
     path: str
     old: str | None = None
     new: str | None = None
@@ -75,7 +75,7 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Journal:
+class ChangeJournal:
     """A change that is being made.
 
     Attributes:
@@ -85,7 +85,7 @@ class Journal:
     """
 
     folder: str
-    steps: tuple[Step, ...]
+    steps: tuple[ChangeStep, ...]
     record: Record | None
 
     def to_bytes(self) -> bytes:
@@ -100,7 +100,7 @@ class Journal:
         return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_journal(places: Places) -> Journal | None:
+def read_journal(places: Places) -> ChangeJournal | None:
     """The journal of a change that was interrupted, None where there is none.
 
     Raises:
@@ -116,7 +116,7 @@ def read_journal(places: Places) -> Journal | None:
         raise type(e)(f"{e}; {REMEDY}") from e
 
 
-def parse_journal(data: bytes, where: str) -> Journal:
+def parse_journal(data: bytes, where: str) -> ChangeJournal:
     """Reads a journal.
 
     Raises:
@@ -133,18 +133,18 @@ def parse_journal(data: bytes, where: str) -> Journal:
     folder = table.text("folder")
     if not FOLDER.fullmatch(folder):
         raise table.fail("folder", "expected 16 hexadecimal digits")
-    return Journal(
+    return ChangeJournal(
         folder=folder,
         steps=tuple(step_from(one) for one in table.tables("steps")),
         record=None if record is None else record_from_json(record, f"{where}.record"),
     )
 
 
-def step_from(table: Table) -> Step:
+def step_from(table: Table) -> ChangeStep:
     """A step from JSON values."""
     kind = table.text("kind")
-    if kind not in set(Kind):
-        raise table.fail("kind", f"expected one of {', '.join(Kind)}")
+    if kind not in set(StepKind):
+        raise table.fail("kind", f"expected one of {', '.join(StepKind)}")
     for name in ("path", "beside", "after"):
         path = table.optional_text(name)
         fault = fault_of(path) if path is not None else None
@@ -155,10 +155,10 @@ def step_from(table: Table) -> Step:
         if digest is not None and not HASH.fullmatch(digest):
             raise table.fail(name, "expected a SHA-256")
     staged = table.optional_text("staged")
-    if (staged is None) == (kind == Kind.WRITE) or (staged and not STAGED.fullmatch(staged)):
+    if (staged is None) == (kind == StepKind.WRITE) or (staged and not STAGED.fullmatch(staged)):
         raise table.fail("staged", "expected a number")
-    return Step(
-        kind=Kind(kind),
+    return ChangeStep(
+        kind=StepKind(kind),
         path=table.text("path"),
         old=table.optional_text("old"),
         new=table.optional_text("new"),

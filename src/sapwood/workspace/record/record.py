@@ -36,7 +36,7 @@ REMEDY = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class FileEntry:
+class RecordedFile:
     """What was installed under one path.
 
     Attributes:
@@ -74,7 +74,7 @@ class Record:
     template_version: str
     created: datetime
     last_updated: datetime
-    files: Mapping[str, FileEntry]
+    files: Mapping[str, RecordedFile]
     course: Course | None = None
 
     def identities(self) -> dict[str, FileIdentity]:
@@ -104,7 +104,7 @@ class Record:
         return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def entry_to_json(entry: FileEntry) -> dict[str, Any]:
+def entry_to_json(entry: RecordedFile) -> dict[str, Any]:
     """What was installed, as JSON values."""
     out: dict[str, Any] = {
         "version": entry.version,
@@ -222,7 +222,7 @@ def record_from_json(value: Any, where: str) -> Record:
     )
 
 
-def entry_from_json(path: str, table: Table) -> FileEntry:
+def entry_from_json(path: str, table: Table) -> RecordedFile:
     """What was installed under a path."""
     fault = fault_of(path)
     if fault:
@@ -232,7 +232,7 @@ def entry_from_json(path: str, table: Table) -> FileEntry:
     if not HASH.fullmatch(canonical) or (blob is not None and not DIGEST.fullmatch(blob)):
         raise table.fail("hash", f"expected 64 hexadecimal digits; {REMEDY}")
     version = checked_version(table, "version")
-    return FileEntry(
+    return RecordedFile(
         version=version,
         identity=FileIdentity(canonical, table.flag("executable")),
         size=table.integer("size"),
