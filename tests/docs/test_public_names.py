@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 
 import sapwood
-from sapwood import errors, models, workspace
+from sapwood import errors, models, package, workspace
 from sapwood.errors import SapwoodError
+from sapwood.store import oci
 
 # Every error, with its parent and the exit code of the command line.
 ERRORS = {
@@ -212,8 +213,25 @@ def test_workspaces() -> None:
         assert list(found) == expected
 
 
+def test_packages() -> None:
+    assert set(vars(package)["__all__"]) == {
+        *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
+        *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
+        *("Target", "WeightsPatch", "canonical"),
+        *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
+        *("read_manifest", "regular_files"),
+        *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),
+        *("MOST_MODULES", "PACKAGE_NAME", "USER"),
+    }
+    assert all(hasattr(package, name) for name in vars(package)["__all__"])
+
+
+def test_stores() -> None:
+    assert oci.__all__ == ["OCI", "Descriptor", "Layout", "Reference", "parse_reference"]
+
+
 def test_every_public_name_is_documented() -> None:
-    for module in (sapwood, models, workspace, errors):
+    for module in (sapwood, models, package, oci, workspace, errors):
         for name, value in vars(module).items():
             if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
                 assert inspect.getdoc(value), name

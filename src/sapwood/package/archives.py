@@ -24,7 +24,7 @@ from sapwood.content.zstd import ZstdError, open_stream
 from sapwood.errors import InvalidPackage
 from sapwood.files.durable import STRIPE, Stripes
 from sapwood.files.stamps import Stamp, stamp_of
-from sapwood.package.manifest.manifest import FILE_NAME
+from sapwood.package.manifest.manifest import MANIFEST_FILE
 from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, is_litter
 
 LARGEST_HEADER = 1 << 20  # bytes from the end of one content in a tar to the next
@@ -60,7 +60,7 @@ def archive_package(path: Path) -> Package:
         InvalidPackage: it is damaged, hostile or no such archive.
         OSError: it cannot be read.
     """
-    files, close = archive_files(path, FILE_NAME)
+    files, close = archive_files(path, MANIFEST_FILE)
     with archive_errors(path):
         return Package({one.path: one for one in files}, close)
 
@@ -310,7 +310,7 @@ def check_count(count: int) -> None:
         raise InvalidPackage(f"expected at most {MOST_FILES} files, found more")
 
 
-def files_beside(members: Iterable[Member], top_name: str = FILE_NAME) -> list[PackageFile]:
+def files_beside(members: Iterable[Member], top_name: str = MANIFEST_FILE) -> list[PackageFile]:
     """The files beside the manifest, or one of another name, and below it: paths from there.
 
     Raises:

@@ -27,8 +27,7 @@ from sapwood.package.archives import (
     unpacked,
 )
 from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, located
-from sapwood.store.oci.descriptors import LAYOUT, Blob, parse_reference
-from sapwood.store.oci.layout import Layout
+from sapwood.store.oci import OCI, Descriptor, Layout, parse_reference
 
 EMPTY = "application/vnd.oci.empty.v1+json"  # stands where an artifact has no layer
 OCI_TAR = re.compile(r"application/vnd\.oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?")
@@ -57,7 +56,7 @@ def layout_package(text: str) -> Package:
         OSError: it cannot be read.
     """
     reference = parse_reference(text)
-    with located(f"{LAYOUT}{text}"), contextlib.ExitStack() as opened:
+    with located(f"{OCI}{text}"), contextlib.ExitStack() as opened:
         layout = Layout(reference.folder)
         layers = layout.layers(reference)
         spool = opened.enter_context(tempfile.TemporaryFile())
@@ -66,7 +65,7 @@ def layout_package(text: str) -> Package:
         return Package({one.path: one for one in files}, close)
 
 
-def _members_of(layout: Layout, layers: Sequence[Blob], spool: IO[bytes]) -> list[Member]:
+def _members_of(layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes]) -> list[Member]:
     """What all layers hold.
 
     Args:
@@ -94,7 +93,7 @@ def _members_of(layout: Layout, layers: Sequence[Blob], spool: IO[bytes]) -> lis
     return members
 
 
-def _path_of(layer: Blob) -> str | None:
+def _path_of(layer: Descriptor) -> str | None:
     """The path of the only file that a layer is; None if it is a tar.
 
     Raises:
@@ -117,7 +116,7 @@ def _path_of(layer: Blob) -> str | None:
     )
 
 
-def _file_layer(layout: Layout, layer: Blob, path: str) -> Member:
+def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
     """The file that a layer is. It is read, and verified, when it is used."""
     layout.path_of(layer)
     mode, kind = 0, FILE_TYPES[0]
@@ -139,7 +138,9 @@ def _file_layer(layout: Layout, layer: Blob, path: str) -> Member:
     return Member(file, kind in FILE_TYPES)
 
 
-def _unpacked_layer(layout: Layout, layer: Blob, spool: IO[bytes], already: int) -> list[Member]:
+def _unpacked_layer(
+    layout: Layout, layer: Descriptor, spool: IO[bytes], already: int
+) -> list[Member]:
     """What a layer holds that is a tar.
 
     Args:

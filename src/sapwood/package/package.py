@@ -13,7 +13,7 @@ from sapwood.errors import InvalidPackage, InvalidStore
 from sapwood.files.durable import Stripes
 from sapwood.files.stamps import Stamp, stamp_of_name
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.manifest.manifest import FILE_NAME, Manifest, check_files, parse_manifest
+from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest
 from sapwood.package.manifest.patches import PatchOnly, Target, patch_only
 
 MOST_FILES = 100_000
@@ -119,9 +119,9 @@ class Package:
         """
         self._close = close
         try:
-            if FILE_NAME not in files:
-                raise InvalidPackage(f"expected {FILE_NAME} in the package, found none")
-            self.manifest = parse_manifest(files[FILE_NAME].read())
+            if MANIFEST_FILE not in files:
+                raise InvalidPackage(f"expected {MANIFEST_FILE} in the package, found none")
+            self.manifest = parse_manifest(files[MANIFEST_FILE].read())
             self.version = str(self.manifest.version)
             check_files(self.manifest, files)
             unheld = _unheld_files(self.manifest, files)

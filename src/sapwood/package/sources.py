@@ -18,9 +18,9 @@ from sapwood.files.durable import Stripes, read_stripes, read_whole
 from sapwood.files.paths import resolved
 from sapwood.files.refusals import system_errors
 from sapwood.files.stamps import stamp_of
-from sapwood.package.manifest.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
+from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
 from sapwood.package.package import MOST_FILES, Package, PackageFile, is_litter, located
-from sapwood.store.oci.descriptors import LAYOUT
+from sapwood.store.oci import OCI
 
 DISTRIBUTION = "dist:"
 
@@ -48,8 +48,8 @@ def open_package(source: str | os.PathLike[str]) -> Package:
     from sapwood.package.archives import archive_package
     from sapwood.package.artifacts import layout_package
 
-    if isinstance(source, str) and source.startswith(LAYOUT):
-        return layout_package(source.removeprefix(LAYOUT))
+    if isinstance(source, str) and source.startswith(OCI):
+        return layout_package(source.removeprefix(OCI))
     return archive_package(resolved(source))
 
 
@@ -59,7 +59,7 @@ def _folder_of(source: str | os.PathLike[str]) -> Path | None:
     Raises:
         InputError: as `open_package`.
     """
-    if isinstance(source, str) and source.startswith(LAYOUT):
+    if isinstance(source, str) and source.startswith(OCI):
         return None
     if isinstance(source, str) and source.startswith(DISTRIBUTION):
         return _distribution_folder(source.removeprefix(DISTRIBUTION))
@@ -82,10 +82,10 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         if folder is None:
             with open_package(source) as package:
                 return package.manifest
-        data = read_whole(folder / FILE_NAME, LARGEST)
+        data = read_whole(folder / MANIFEST_FILE, LARGEST)
         with located(folder):
             if data is None:
-                raise InvalidPackage(f"{FILE_NAME}: expected at most {LARGEST} bytes")
+                raise InvalidPackage(f"{MANIFEST_FILE}: expected at most {LARGEST} bytes")
             return parse_manifest(data)
 
 
@@ -102,10 +102,10 @@ def _distribution_folder(name: str) -> Path:
         files = importlib.metadata.distribution(name).files or []
     except (importlib.metadata.PackageNotFoundError, ValueError) as e:
         raise InputError(f"{name!r:.80}: expected an installed distribution; pip install it") from e
-    folders = {Path(os.fspath(one.locate())).parent for one in files if one.name == FILE_NAME}
+    folders = {Path(os.fspath(one.locate())).parent for one in files if one.name == MANIFEST_FILE}
     if len(folders) != 1:
         raise InputError(
-            f"{name}: expected one {FILE_NAME} among the files of the distribution, found "
+            f"{name}: expected one {MANIFEST_FILE} among the files of the distribution, found "
             f"{len(folders)}; of one that is installed in editable form, name the folder"
         )
     return folders.pop()
@@ -119,17 +119,33 @@ def _folder_package(folder: Path) -> Package:
     """
     files: dict[str, PackageFile] = {}
     for path, status in regular_files(folder):
-        files[path] = PackageFile(
-            path=path,
-            size=status.st_size,
-            executable=bool(status.st_mode & stat.S_IXUSR),
-            stamp=stamp_of(status),
-            stripes=partial(read_below, folder, path),
-        )
+        files[path] = file_in_folder(folder, path, status)
         if len(files) > MOST_FILES:
             raise InvalidPackage(f"{folder}: expected at most {MOST_FILES} files, found more")
     with located(folder):
         return Package(files, close=lambda: None)
+
+
+def file_in_folder(folder: Path, path: str, status: os.stat_result) -> PackageFile:
+    """A file below a folder as one of a package.
+
+    Args:
+        folder: the package's.
+        path: of the file, relative.
+        status: what the system says of it.
+    """
+    return PackageFile(
+        path=path,
+        size=status.st_size,
+        executable=bool(status.st_mode & stat.S_IXUSR),
+        stamp=stamp_of(status),
+        stripes=partial(_read_below, folder, path),
+    )
+
+
+def _read_below(folder: Path, path: str) -> Stripes:
+    """Reads a file of a folder; the path is only put together when that is asked for."""
+    return read_stripes(folder / path)
 
 
 def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -157,8 +173,3 @@ def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                         f"{folder}: expected files and folders, found a link or device "
                         f"{path!r:.120}; put a copy in its place"
                     )
-
-
-def read_below(folder: Path, path: str) -> Stripes:
-    """Reads a file of a folder; the path is only put together when that is asked for."""
-    return read_stripes(folder / path)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import keyword
-from collections.abc import Iterable
 
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of, folded
 from sapwood.package.canonical import NOTEBOOK
-from sapwood.package.manifest.modules import Module
 
 MOST_EXPORTS = 1000
 PYTHON = ".py"
@@ -83,8 +81,3 @@ def python_in(table: Table) -> str:
 def is_importable(name: str) -> bool:
     """Whether `import` takes a name."""
     return name.isidentifier() and not keyword.iskeyword(name)
-
-
-def exports_among(exports: Iterable[Export], module: Module) -> list[Export]:
-    """The exports of a module's notebooks."""
-    return [one for one in exports if module.holds(one.notebook)]

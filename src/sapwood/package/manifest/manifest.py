@@ -24,14 +24,14 @@ from sapwood.package.manifest.modules import Module, modules_of
 from sapwood.package.manifest.patches import WeightsPatch, check_targets, patch_only, target_of
 from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
 
-FILE_NAME = "sapwood-template.toml"
+MANIFEST_FILE = "sapwood-template.toml"
 SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
 MOST_PATTERNS = 1000
 # Of a workspace of another package, in the same folder.
 RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
     *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
     *("modules", "exports", "environment", "data"),
@@ -103,7 +103,7 @@ class Manifest:
 
     def not_installed(self) -> frozenset[str]:
         """Paths in the package that are no files of a workspace."""
-        return frozenset({FILE_NAME, *(one.patch for one in self.patches)})
+        return frozenset({MANIFEST_FILE, *(one.patch for one in self.patches)})
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -113,12 +113,14 @@ def parse_manifest(data: bytes) -> Manifest:
         InvalidPackage: and nothing else, whatever the bytes.
     """
     if len(data) > LARGEST:
-        raise InvalidPackage(f"{FILE_NAME}: expected at most {LARGEST} bytes, found {len(data)}")
+        raise InvalidPackage(
+            f"{MANIFEST_FILE}: expected at most {LARGEST} bytes, found {len(data)}"
+        )
     try:
         value = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as e:
-        raise InvalidPackage(f"{FILE_NAME}: no TOML: {e}") from e
-    table = Table(value, FILE_NAME, InvalidPackage)
+        raise InvalidPackage(f"{MANIFEST_FILE}: no TOML: {e}") from e
+    table = Table(value, MANIFEST_FILE, InvalidPackage)
     schema = table.integer("schema")
     if schema != SCHEMA:
         raise table.fail("schema", f"expected {SCHEMA}, found {schema}; update sapwood")
@@ -128,7 +130,7 @@ def parse_manifest(data: bytes) -> Manifest:
             raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
     rules = rules_of(table)
     patches = tuple(patch_of(one) for one in table.tables("patches"))
-    check_targets(patches, rules, FILE_NAME)
+    check_targets(patches, rules, MANIFEST_FILE)
     return Manifest(
         name=name_of(table),
         version=version_in(table, "version"),
@@ -154,7 +156,7 @@ def user_of(table: Table) -> str:
 def name_of(table: Table) -> str:
     """The package's name: the folder in which a workspace keeps its record is named for it."""
     name = table.text("name")
-    if not NAME.fullmatch(name) or fault_of_name(f".{name}") or fault_of_name(name):
+    if not PACKAGE_NAME.fullmatch(name) or fault_of_name(f".{name}") or fault_of_name(name):
         raise table.fail(
             "name", f"expected up to 64 of a-z, 0-9, - and _, and no device; found {name!r:.80}"
         )
@@ -188,7 +190,9 @@ def rules_of(table: Table) -> Rules:
             rename.only(("from", "to"))
             steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
     if len(policies) + len(retired) > MOST_PATTERNS or len(steps) > MOST_LINES:
-        raise InvalidPackage(f"{FILE_NAME}: more than {MOST_PATTERNS} patterns or too many renames")
+        raise InvalidPackage(
+            f"{MANIFEST_FILE}: more than {MOST_PATTERNS} patterns or too many renames"
+        )
     return Rules(policies, followed(steps), tuple(retired))
 
 
@@ -202,7 +206,7 @@ def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
     for _, old, new in sorted(steps):
         if old in after:
             raise InvalidPackage(
-                f"{FILE_NAME}: {old} is renamed to {after[old]} and to {new}; expected one name"
+                f"{MANIFEST_FILE}: {old} is renamed to {after[old]} and to {new}; expected one name"
             )
         after[old] = new
     last: dict[str, str] = {}
@@ -212,7 +216,7 @@ def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
         while way[-1] in after and way[-1] not in last:
             way.append(after[way[-1]])
             if len(way) > len(after) + 1:
-                raise InvalidPackage(f"{FILE_NAME}: the renames of {old} lead in a circle")
+                raise InvalidPackage(f"{MANIFEST_FILE}: the renames of {old} lead in a circle")
         end = last.get(way[-1], way[-1])
         last.update((one, end) for one in way if one in after)
     return last
@@ -293,22 +297,22 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
     for patch in manifest.patches:
         if patch.patch not in held:
             raise InvalidPackage(
-                f"{FILE_NAME}: patches name {patch.patch!r:.120}, which is not there"
+                f"{MANIFEST_FILE}: patches name {patch.patch!r:.120}, which is not there"
             )
         if patch.path not in there:
             raise InvalidPackage(
-                f"{FILE_NAME}: patches name {patch.path!r:.120}, which is not there; give the "
+                f"{MANIFEST_FILE}: patches name {patch.path!r:.120}, which is not there; give the "
                 "sha256 and size that they lead to, or put the file in"
             )
     for export in manifest.exports:
         if export.notebook not in held:
             raise InvalidPackage(
-                f"{FILE_NAME}: exports name {export.notebook!r:.120}, which is not there"
+                f"{MANIFEST_FILE}: exports name {export.notebook!r:.120}, which is not there"
             )
     for old in manifest.rules.renames:
         if old in there:
             raise InvalidPackage(
-                f"{FILE_NAME}: {old!r:.120} was renamed and is still there; drop one of the two"
+                f"{MANIFEST_FILE}: {old!r:.120} was renamed and is still there; drop one of the two"
             )
 
 

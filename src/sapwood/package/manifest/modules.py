@@ -11,7 +11,7 @@ from sapwood.documents.paths import fault_of_name
 from sapwood.errors import InputError
 
 MOST_MODULES = 1000
-NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
+MODULE_NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def module_of(table: Table) -> Module:
     """One module."""
     table.only(("name", "title", "needs"))
     name = table.text("name")
-    if not NAME.fullmatch(name) or fault_of_name(name):
+    if not MODULE_NAME.fullmatch(name) or fault_of_name(name):
         raise table.fail("name", f"expected a name such as 05_autograd, found {name!r:.80}")
     title = table.optional_text("title") or name.partition("_")[2]
     if len(title) > 200 or not title.isprintable():

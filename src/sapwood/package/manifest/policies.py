@@ -35,7 +35,7 @@ class PolicyRule:
 
 
 # What no pattern matches is the user's own: nothing can be lost then.
-DEFAULT = PolicyRule(Pattern.of("**"), Policy.PROTECT)
+DEFAULT_RULE = PolicyRule(Pattern.of("**"), Policy.PROTECT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Rules:
         for place, rule in enumerate(self.policies):
             if rule.pattern.matches(path):
                 return place, rule
-        return len(self.policies), DEFAULT
+        return len(self.policies), DEFAULT_RULE
 
     def is_retired(self, path: str) -> bool:
         """Whether the package says that a file is to leave."""

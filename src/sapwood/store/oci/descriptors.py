@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sapwood.documents.fields import Table
 from sapwood.errors import InputError, InvalidStore
 
-LAYOUT = "oci:"
+OCI = "oci:"  # begins the name of an artifact in a layout
 SCHEMA = 2  # of manifests and indexes; will not change
 MOST_NAMED = 20  # tags or digests in an error
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -29,9 +29,9 @@ class Reference:
     """What names an artifact in a layout. Without tag and digest: the only one.
 
     Attributes:
-        folder: of the layout.
-        tag: that its index has for it.
-        digest: of its manifest, or of an index that has only one.
+        folder: the path of the layout's folder.
+        tag: that the layout's index has for the artifact.
+        digest: of the artifact's manifest, or of an index that has only one.
     """
 
     folder: str
@@ -40,13 +40,13 @@ class Reference:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Blob:
-    """What a descriptor says of a blob.
+class Descriptor:
+    """What leads to a blob, and says what it is.
 
     Attributes:
-        media_type: of it.
+        media_type: what the blob holds; empty where only its digest is known.
         digest: algorithm, colon and lower-case hex digits.
-        size: bytes.
+        size: bytes of the blob; negative where only its digest is known.
         annotations: whatever was noted on it.
     """
 
@@ -69,7 +69,7 @@ def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
     if at and digest.startswith(("sha256:", "sha512:")):
         if not DIGEST.fullmatch(digest):
             raise InputError(
-                f"{LAYOUT}{text!r:.200}: expected a digest of 64 hex digits behind @sha256: "
+                f"{OCI}{text!r:.200}: expected a digest of 64 hex digits behind @sha256: "
                 "(128 behind @sha512:), in lower case"
             )
         found = Reference(folder, None, digest)
@@ -79,8 +79,8 @@ def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
         found = Reference(text[:drive] + rest, tag if colon else None)
     if not found.folder or found.tag == "":
         raise InputError(
-            f"{LAYOUT}{text!r:.200}: expected {LAYOUT}FOLDER, {LAYOUT}FOLDER:TAG or "
-            f"{LAYOUT}FOLDER@sha256:DIGEST; a folder with a colon in its name needs another"
+            f"{OCI}{text!r:.200}: expected {OCI}FOLDER, {OCI}FOLDER:TAG or "
+            f"{OCI}FOLDER@sha256:DIGEST; a folder with a colon in its name needs another"
         )
     return found
 
@@ -103,16 +103,16 @@ def check_kind(table: Table, media_type: str) -> None:
         )
 
 
-def descriptors(index: Table) -> list[Blob]:
+def descriptors_in(index: Table) -> list[Descriptor]:
     """The manifests and indexes that an index lists. What else it lists is passed over."""
     return [
-        blob_of(one)
+        parse_descriptor(one)
         for one in index.tables("manifests")
         if one.optional_text("mediaType") in {INDEX, MANIFEST}
     ]
 
 
-def blob_of(descriptor: Table) -> Blob:
+def parse_descriptor(descriptor: Table) -> Descriptor:
     """Parses a descriptor.
 
     Raises:
@@ -128,10 +128,12 @@ def blob_of(descriptor: Table) -> Blob:
         found = descriptor.mapping("annotations")
         table = Table(found, f"{descriptor.where}.annotations", InvalidStore)
         notes = {name: table.text(name) for name in found}
-    return Blob(descriptor.text("mediaType"), digest, descriptor.integer("size"), notes)
+    return Descriptor(descriptor.text("mediaType"), digest, descriptor.integer("size"), notes)
 
 
-def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
+def choose_descriptor(
+    found: Sequence[Descriptor], reference: Reference, folder: object
+) -> Descriptor:
     """What a reference names among those that an index lists.
 
     Without a tag it is the only one that has tags, for the others are signatures and the
@@ -147,27 +149,29 @@ def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
         fitting = {one.digest: one for one in tagged or found}
         if len(fitting) != 1:
             names = (
-                f"FOLDER:TAG, of {named(tags)}" if tags else f"FOLDER@DIGEST, of {named(fitting)}"
+                f"FOLDER:TAG, of {few_names(tags)}"
+                if tags
+                else f"FOLDER@DIGEST, of {few_names(fitting)}"
             )
             raise InputError(
-                f"{LAYOUT}{folder}: expected one artifact, found {len(fitting)}; name one, "
-                f"{LAYOUT}{names}"
+                f"{OCI}{folder}: expected one artifact, found {len(fitting)}; name one, "
+                f"{OCI}{names}"
             )
     else:
         fitting = {one.digest: one for one in tagged if one.annotations[TAG] == reference.tag}
         if not fitting:
             raise InputError(
-                f"{LAYOUT}{folder}: expected the tag {reference.tag!r:.80}, found {named(tags)}"
+                f"{OCI}{folder}: expected the tag {reference.tag!r:.80}, found {few_names(tags)}"
             )
         if len(fitting) > 1:
             raise InvalidStore(
                 f"index.json: expected one artifact of the tag {reference.tag!r:.80}, found "
-                f"{named(fitting)}; name one by its digest"
+                f"{few_names(fitting)}; name one by its digest"
             )
     return next(iter(fitting.values()))
 
 
-def named(names: Iterable[str]) -> str:
+def few_names(names: Iterable[str]) -> str:
     """A few names for an error, made harmless for terminals."""
     every = sorted(names)
     shown = [f"{one!r:.150}" for one in every[:MOST_NAMED]]

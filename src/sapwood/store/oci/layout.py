@@ -32,15 +32,15 @@ from sapwood.files.paths import resolved
 from sapwood.files.stamps import stamp_of
 from sapwood.store.oci.descriptors import (
     INDEX,
-    LAYOUT,
     MANIFEST,
-    Blob,
+    OCI,
+    Descriptor,
     Reference,
-    blob_of,
     check_kind,
-    chosen,
-    descriptors,
-    named,
+    choose_descriptor,
+    descriptors_in,
+    few_names,
+    parse_descriptor,
 )
 
 VERSION = "1.0.0"  # of layouts; the only one that there is
@@ -65,7 +65,7 @@ class Layout:
             OSError: it cannot be read.
         """
         self.folder = resolved(folder)
-        header = self._document("oci-layout", read_document(self.folder / "oci-layout"))
+        header = self._document("oci-layout", _read_document(self.folder / "oci-layout"))
         version = header.text("imageLayoutVersion")
         if version != VERSION:
             raise header.fail("imageLayoutVersion", f"expected {VERSION}, found {version!r:.40}")
@@ -74,7 +74,7 @@ class Layout:
                 f"{self.folder / 'blobs'}: expected a folder, no link; copy the layout anew"
             )
 
-    def layers(self, reference: Reference) -> list[Blob]:
+    def layers(self, reference: Reference) -> list[Descriptor]:
         """The layers of an artifact, by its manifest.
 
         Raises:
@@ -83,28 +83,28 @@ class Layout:
             OSError: it cannot be read.
         """
         if reference.digest is None:
-            index = self._document("index.json", read_document(self.folder / "index.json"))
+            index = self._document("index.json", _read_document(self.folder / "index.json"))
             check_kind(index, INDEX)
-            found = self._manifest(chosen(descriptors(index), reference, self.folder))
+            found = self._manifest(choose_descriptor(descriptors_in(index), reference, self.folder))
         else:
-            found = self._manifest(Blob("", reference.digest, -1, {}))
+            found = self._manifest(Descriptor("", reference.digest, -1, {}))
         if "manifests" in found:
             found = self._manifest(self._only(found))
             if "manifests" in found:
                 raise found.fail("manifests", "an index in an index; expected a manifest")
-        return [blob_of(one) for one in found.tables("layers")]
+        return [parse_descriptor(one) for one in found.tables("layers")]
 
-    def _only(self, index: Table) -> Blob:
+    def _only(self, index: Table) -> Descriptor:
         """The only manifest of an index that lies in a blob."""
-        found = {one.digest: one for one in descriptors(index)}
+        found = {one.digest: one for one in descriptors_in(index)}
         if len(found) != 1:
             raise InputError(
-                f"{LAYOUT}{self.folder}: {index.where} has {len(found)} manifests, for as many "
-                f"platforms; name one, {LAYOUT}{self.folder}@DIGEST, of {named(found)}"
+                f"{OCI}{self.folder}: {index.where} has {len(found)} manifests, for as many "
+                f"platforms; name one, {OCI}{self.folder}@DIGEST, of {few_names(found)}"
             )
         return next(iter(found.values()))
 
-    def _manifest(self, blob: Blob) -> Table:
+    def _manifest(self, blob: Descriptor) -> Table:
         """A manifest, or an index, that lies in a blob.
 
         Args:
@@ -116,9 +116,9 @@ class Layout:
                 f"{blob.size}"
             )
         path = self.path_of(blob)
-        data = read_document(path)
-        if not matches(blob, data):
-            raise InvalidStore(damage(path, blob))
+        data = _read_document(path)
+        if not _matches(blob, data):
+            raise InvalidStore(_damage(path, blob))
         table = self._document(blob.digest, data)
         check_kind(table, blob.media_type or (INDEX if "manifests" in table else MANIFEST))
         return table
@@ -131,7 +131,7 @@ class Layout:
             raise InvalidStore(f"{name}: expected JSON: {e}; copy the layout anew") from e
         return Table(value, name, InvalidStore)
 
-    def path_of(self, blob: Blob) -> Path:
+    def path_of(self, blob: Descriptor) -> Path:
         """Where a blob lies.
 
         Raises:
@@ -143,14 +143,14 @@ class Layout:
         path = folder / encoded
         if not is_folder(folder):
             raise InvalidStore(f"{folder}: expected a folder, no link; copy the layout anew")
-        size = regular(path).st_size
+        size = _regular(path).st_size
         if blob.size not in {-1, size}:
             raise InvalidStore(
                 f"{path}: expected {blob.size} bytes, found {size}; copy the layout anew"
             )
         return path
 
-    def stripes(self, blob: Blob) -> Stripes:
+    def stripes(self, blob: Descriptor) -> Stripes:
         """Reads a blob; raises at the end if it was another one.
 
         Raises:
@@ -158,10 +158,10 @@ class Layout:
         """
         path = self.path_of(blob)
         with contextlib.closing(read_stripes(path)) as stripes:
-            yield from verified(path, blob, stripes)
+            yield from _verified(path, blob, stripes)
 
     @contextlib.contextmanager
-    def opened(self, blob: Blob) -> Iterator[IO[bytes]]:
+    def opened(self, blob: Descriptor) -> Iterator[IO[bytes]]:
         """A blob that has its digest, open at its beginning.
 
         Raises:
@@ -171,7 +171,7 @@ class Layout:
         handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED | BINARY)
         with os.fdopen(handle, "rb") as file:
             before = stamp_of(os.fstat(file.fileno()))
-            for _ in verified(path, blob, iter(lambda: file.read(STRIPE), b"")):
+            for _ in _verified(path, blob, iter(lambda: file.read(STRIPE), b"")):
                 pass
             file.seek(0)
             yield file
@@ -179,7 +179,7 @@ class Layout:
                 raise InvalidStore(f"{path}: changed while it was read; try again")
 
 
-def regular(path: Path) -> os.stat_result:
+def _regular(path: Path) -> os.stat_result:
     """What the system says of a file of a layout.
 
     Raises:
@@ -200,21 +200,21 @@ def regular(path: Path) -> os.stat_result:
     return status
 
 
-def read_document(path: Path) -> bytes:
+def _read_document(path: Path) -> bytes:
     """The bytes of a file that is to hold JSON.
 
     Raises:
         InvalidStore: it is not there, no regular file, or too large.
         OSError: it cannot be read.
     """
-    regular(path)
+    _regular(path)
     data = read_whole(path, MOST_JSON)
     if data is None:
         raise InvalidStore(f"{path}: expected at most {MOST_JSON} bytes, found more")
     return data
 
 
-def verified(path: Path, blob: Blob, stripes: Iterable[bytes]) -> Stripes:
+def _verified(path: Path, blob: Descriptor, stripes: Iterable[bytes]) -> Stripes:
     """Passes the bytes of a blob on, never more than it may have.
 
     Raises:
@@ -229,15 +229,15 @@ def verified(path: Path, blob: Blob, stripes: Iterable[bytes]) -> Stripes:
         total.update(stripe)
         yield stripe
     if left != 0 or total.hexdigest() != encoded:
-        raise InvalidStore(damage(path, blob))
+        raise InvalidStore(_damage(path, blob))
 
 
-def matches(blob: Blob, data: bytes) -> bool:
+def _matches(blob: Descriptor, data: bytes) -> bool:
     """Whether bytes have the digest and, where it is known, the size of a blob."""
     algorithm, _, encoded = blob.digest.partition(":")
     return blob.size in {-1, len(data)} and hashlib.new(algorithm, data).hexdigest() == encoded
 
 
-def damage(path: Path, blob: Blob) -> str:
+def _damage(path: Path, blob: Descriptor) -> str:
     """What is said of a blob that is another one."""
     return f"{path}: expected the content of {blob.digest}, found another; copy the layout anew"

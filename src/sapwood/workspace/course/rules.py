@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping
 
-from sapwood.package.manifest.modules import NAME
-from sapwood.package.manifest.policies import DEFAULT, PolicyRule, Rules
+from sapwood.package.manifest.modules import MODULE_NAME
+from sapwood.package.manifest.policies import DEFAULT_RULE, PolicyRule, Rules
 from sapwood.package.package import Package
 from sapwood.workspace.course.successors import successor
 from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
@@ -40,7 +40,7 @@ class CourseRules(Rules):
         holding = self.extras if path in self.extra_files else ()
         extra = next((one for one in holding if one.holds(path)), None)
         if extra is not None and extra.policy is not None:
-            return len(self.policies), PolicyRule(DEFAULT.pattern, extra.policy)
+            return len(self.policies), PolicyRule(DEFAULT_RULE.pattern, extra.policy)
         return Rules.placed(self, self.origins.get(path, path))
 
     def is_retired(self, path: str) -> bool:
@@ -115,7 +115,7 @@ class Passage:
     def _now_called(self, path: str) -> dict[str, str]:
         """What modules on a path are called in this version of the package."""
         for stem in stems_of(path) - self._successors.keys():
-            name = successor(stem, self._package.manifest) if NAME.fullmatch(stem) else None
+            name = successor(stem, self._package.manifest) if MODULE_NAME.fullmatch(stem) else None
             self._successors[stem] = name or stem
         return self._successors
 

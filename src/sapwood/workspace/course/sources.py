@@ -7,7 +7,6 @@ import dataclasses
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,9 +14,8 @@ from sapwood.errors import InputError
 from sapwood.files.durable import kind_of, read_whole
 from sapwood.files.paths import resolved
 from sapwood.files.refusals import system_errors
-from sapwood.files.stamps import stamp_of
 from sapwood.package.package import MOST_BYTES, MOST_FILES, PackageFile
-from sapwood.package.sources import read_below, regular_files
+from sapwood.package.sources import file_in_folder, regular_files
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
 from sapwood.workspace.record.course import Extra
@@ -85,13 +83,7 @@ def course_in_folder(path: Path) -> OpenCourse:
     for extra in config.extras:
         for rest, status in files_beside(path.parent, extra, config.where):
             source = extra.source + rest
-            files[extra.to + rest] = PackageFile(
-                path=source,
-                size=status.st_size,
-                executable=bool(status.st_mode & stat.S_IXUSR),
-                stamp=stamp_of(status),
-                stripes=partial(read_below, path.parent, source),
-            )
+            files[extra.to + rest] = file_in_folder(path.parent, source, status)
     return OpenCourse(config, files)
 
 

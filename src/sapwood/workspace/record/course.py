@@ -14,7 +14,7 @@ from typing import Any
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.package.manifest.modules import MOST_MODULES, NAME, Module
+from sapwood.package.manifest.modules import MODULE_NAME, MOST_MODULES, Module
 from sapwood.package.manifest.policies import Policy
 
 MOST_LETTERS = 200  # of a title
@@ -44,7 +44,7 @@ class Extra:
     def module(self) -> Module | None:
         """The module that it is, if its name has that form."""
         name = stem_of(self.to.rpartition("/")[2])
-        return Module(name, name.partition("_")[2]) if NAME.fullmatch(name) else None
+        return Module(name, name.partition("_")[2]) if MODULE_NAME.fullmatch(name) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def course_in_record(table: Table, remedy: str) -> Course:
 def modules_in_record(table: Table, remedy: str) -> tuple[str | None, ...]:
     """The modules that a record keeps, null in places of extras."""
     places = table.sequence("modules")
-    names = [one for one in places if isinstance(one, str) and NAME.fullmatch(one)]
+    names = [one for one in places if isinstance(one, str) and MODULE_NAME.fullmatch(one)]
     strange = len(names) + places.count(None) != len(places)
     if strange or len({short_name(one) for one in names}) != len(names):
         raise table.fail("modules", f"expected names such as 05_autograd, each once; {remedy}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.durable import is_folder, is_there
 from sapwood.files.paths import resolved
-from sapwood.package.manifest.manifest import NAME
+from sapwood.package.manifest.manifest import PACKAGE_NAME
 
 RECORD = "version.json"
 JOURNAL = "journal.json"
@@ -107,7 +107,7 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
         InputError: it is several, and no name is given.
     """
     root = resolved(folder)
-    if name is not None and not NAME.fullmatch(name):
+    if name is not None and not PACKAGE_NAME.fullmatch(name):
         raise InputError(f"expected the name of a template, found {name!r:.80}")
     names = names_in(root) if name is None else [name] if holds(root / f".{name}") else []
     if not names:
@@ -156,7 +156,9 @@ def names_in(root: Path) -> list[str]:
     if not is_folder(root):
         return []
     hidden = (one for one in root.iterdir() if one.name.startswith("."))
-    return sorted(one.name[1:] for one in hidden if NAME.fullmatch(one.name[1:]) and holds(one))
+    return sorted(
+        one.name[1:] for one in hidden if PACKAGE_NAME.fullmatch(one.name[1:]) and holds(one)
+    )
 
 
 def holds(own: Path) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from sapwood.errors import InvalidPackage, InvalidStore
 from sapwood.package import artifacts
-from support.hostile_templates import CLASHES, PATHS, TAR_KINDS, TARS, entry
+from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 from support.oci_layouts import TAR, TITLE, UNPACK, LayoutFolder, refused, tar, with_layers
 
 MODEL = "application/vnd.cncf.model.code.v1"

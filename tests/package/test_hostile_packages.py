@@ -22,7 +22,7 @@ from sapwood.documents.paths import clash_among, fault_of
 from sapwood.documents.patterns import Pattern
 from sapwood.errors import InputError, InvalidPackage, IoError
 from sapwood.workspace import Workspace, open_package, parse_manifest
-from support.hostile_templates import CLASHES, PATHS, TAR_KINDS, TARS, entry
+from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sapwood.errors import InputError
 from sapwood.files.stamps import Stamps
 from sapwood.package.package import PackageFile
-from sapwood.store.oci.descriptors import Reference, parse_reference
+from sapwood.store.oci import Reference, parse_reference
 from sapwood.workspace import Workspace, open_package
 from sapwood.workspace.course.template import Template
 from support.cli_session import Session
