@@ -13,7 +13,7 @@ import sys
 from fuzz_safetensors import check_cover
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile import READERS, open_model
+from sapwood.modelfile import FORMATS, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 
 BESIDE = bytes(64)  # a data file that external tensors may be in
@@ -23,9 +23,9 @@ def one_input(data: bytes) -> None:
     """One run: `data` as any file and as each format; an AssertionError is a finding."""
     view = memoryview(data)
     check_cover(open_model(view), len(data))
-    for _, read in READERS:
+    for one in FORMATS:
         try:
-            layout = read(view)
+            layout = one.read(view)
         except InvalidModelFile as e:
             if e.offset is None or not 0 <= e.offset <= len(data):
                 raise AssertionError(f"error without a place in the file: {e}") from e

@@ -18,7 +18,6 @@ import numpy as np
 from blake3 import blake3
 
 from sapwood import Patch, apply_patch, create_patch, inspect_patch
-from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.content import zstd
 from sapwood.errors import SapwoodError
 from sapwood.patch.applying.planes import decode_planes
@@ -29,6 +28,7 @@ from sapwood.patch.making.segments import SegmentSource
 from sapwood.patch.tensor import tensor_header
 from sapwood.prediction.payload import decode_factors
 from sapwood.tensors import DType, TensorSpec
+from sapwood.tensors.block_types import BLOCK_TYPES
 
 PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
 ELEMENTS = 300

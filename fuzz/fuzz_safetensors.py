@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile import ModelFile, open_model, read_safetensors
+from sapwood.modelfile import ModelFile, open_model
+from sapwood.modelfile.safetensors import read_safetensors
 
 
 def one_input(data: bytes) -> None:

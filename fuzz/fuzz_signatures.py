@@ -20,11 +20,8 @@ from fuzz_patch import refused
 from sapwood.content.content import Bytes
 from sapwood.models import create_patch
 from sapwood.patch.format.front import PREAMBLE
-from sapwood.trust import (
-    Policy,
-    Signature,
+from sapwood.patch.signatures import (
     check_patch,
-    key_id,
     list_signatures,
     parse_detached,
     serialise_detached,
@@ -32,9 +29,9 @@ from sapwood.trust import (
     sign_front,
     signatures_of,
 )
-from sapwood.trust.ed25519 import check_public_key, library
-from sapwood.trust.signatures import parse
-from sapwood.trust.signing import FIELD, HEADER_LENGTH, with_header
+from sapwood.patch.signatures.fronts import FIELD, HEADER_LENGTH, parse_list, with_header
+from sapwood.trust import Signature, Trust, key_id
+from sapwood.trust.algorithms.ed25519 import check_public_key, library
 
 MINIMUM = 3  # of the counters that are taken
 Result = TypeVar("Result")
@@ -53,9 +50,9 @@ def trusted() -> dict[bytes, bytes]:
 
 
 @functools.cache
-def policy() -> Policy:
+def demands() -> Trust:
     """What is demanded of every patch here: a signature by one of the two."""
-    return Policy.of([keypair(1)[0], keypair(2)[0]], MINIMUM)
+    return Trust([keypair(1)[0], keypair(2)[0]], MINIMUM)
 
 
 @functools.cache
@@ -81,7 +78,7 @@ def front_size(patch: bytes) -> int:
 
 
 def view(data: bytes) -> Bytes:
-    """Bytes as `sapwood.trust` takes them."""
+    """Bytes as `sapwood.patch.signatures` takes them."""
     return np.frombuffer(data, np.uint8)
 
 
@@ -95,7 +92,7 @@ def one_input(data: bytes) -> None:
 
 def as_patch(data: bytes) -> None:
     """As a patch with or without signatures."""
-    refused(lambda one: list_signatures(view(one), [keypair(1)[0]]), data)
+    refused(lambda one: list_signatures(view(one), Trust(keypair(1)[0])), data)
     if taken(data):
         expect_genuine(data, signatures_of(view(data)))
 
@@ -117,12 +114,12 @@ def as_list(data: bytes) -> None:
     header = front[PREAMBLE.size : PREAMBLE.size + length]
     forged = with_header(front, length, FIELD + data + b"," + header[1:])
     if taken(forged + patch[len(front) :]):
-        expect_genuine(patch, parse(data))
+        expect_genuine(patch, parse_list(data))
 
 
 def taken(patch: bytes, *detached: bytes) -> bool:
     """Whether the patch is as demanded."""
-    return result(lambda one: check_patch(view(one), policy(), detached), patch) is not None
+    return result(lambda one: check_patch(view(one), demands(), detached), patch) is not None
 
 
 def result(read: Callable[[bytes], Result], data: bytes) -> Result | None:

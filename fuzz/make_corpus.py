@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from sapwood.models import create_patch  # noqa: E402 (the path comes first)
+from sapwood.patch.signatures import serialise_detached, sign_detached  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
-from sapwood.trust import serialise_detached, sign_detached  # noqa: E402
 from support import (  # noqa: E402
     chain_files,
     coreml_files,
@@ -124,7 +124,7 @@ def gguf_models() -> Iterator[tuple[str, bytes]]:
 
 
 def zip_models() -> Iterator[tuple[str, bytes]]:
-    """NumPy's and PyTorch's, and archives that are unusual."""
+    """NumPy's, PyTorch's and Keras', and archives that are unusual or no models."""
     a, b = npy_file(np.arange(6.0).reshape(2, 3)), npy_file(np.arange(5, dtype=np.int16))
     yield "npz-two", archive([Item("a.npy", a), Item("b.npy", b)])
     yield "npz-large", archive([Item("a.npy", a, wide=True)], large=True, comment=b"note")
@@ -132,6 +132,10 @@ def zip_models() -> Iterator[tuple[str, bytes]]:
     yield "pytorch-training", checkpoint(state())
     yield "pytorch-script", torchscript()
     yield "pytorch-package", package()
+    weights_of = hdf5_files.hdf5_file({"w": weights(1, (3, 4), DType.F32)})
+    config = [Item("metadata.json", b"{}"), Item("config.json", b"{}")]
+    yield "keras-one", archive([*config, Item("model.weights.h5", weights_of)])
+    yield "zip-text", archive([Item("a.txt", b"no model at all")])
 
 
 def model_files() -> Iterator[tuple[str, bytes]]:

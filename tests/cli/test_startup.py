@@ -23,7 +23,7 @@ HEAVY = {
     "pathlib",
     "subprocess",
     "blake3",
-    "httpx",
+    "httpx2",
     "rich",
     "sapwood.patch",
     "sapwood.codec",

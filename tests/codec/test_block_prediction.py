@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapwood.codec.block_types import BLOCK_TYPES
-from sapwood.codec.blocks import BlockType
 from sapwood.codec.requantising import predicted_plane
+from sapwood.tensors.block_types import BLOCK_TYPES
+from sapwood.tensors.blocks import BlockType
 from support import reference_blocks as reference
 
 TYPES = pytest.mark.parametrize("kind", BLOCK_TYPES.values(), ids=lambda kind: kind.name)

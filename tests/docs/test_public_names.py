@@ -135,6 +135,7 @@ def test_models() -> None:
         "Route",
         "RoutePlan",
         "TensorDiff",
+        "Trust",
         "Version",
         "append_to_chain",
         "apply_chain",

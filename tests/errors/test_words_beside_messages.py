@@ -14,6 +14,7 @@ from sapwood.errors import (
     Unavailable,
     WorkspaceBusy,
 )
+from sapwood.models.locating import located
 
 ERRORS = [
     SapwoodError("too long"),
@@ -60,3 +61,11 @@ def test_who_waits_for_any_other_process_waits_for_that_of_a_workspace() -> None
     assert issubclass(WorkspaceBusy, Busy)
     assert issubclass(Busy, IoError)
     assert (Busy("").exit_code, WorkspaceBusy("").exit_code) == (7, 13)
+
+
+def test_what_names_a_model_keeps_the_place_in_it() -> None:
+    with pytest.raises(InvalidPatch, match=r"^layer: cut off") as raised, located("layer"):
+        raise TruncatedPatch("cut off", offset=10)
+    assert type(raised.value) is TruncatedPatch
+    assert raised.value.offset == 10
+    assert isinstance(raised.value.__cause__, TruncatedPatch)

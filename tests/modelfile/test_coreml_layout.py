@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.modelfile import coreml_weights, naming, open_model, read_coreml, read_coreml_weights
+from sapwood.modelfile import coreml_weights, naming, open_model
+from sapwood.modelfile.coreml import read_coreml
+from sapwood.modelfile.coreml_weights import read_coreml_weights
 from sapwood.tensors import DType, TensorSpec
 from support.coreml_files import (
     blob_header,

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.modelfile import ModelFile, open_model, read_openvino
+from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, resolved, whole_folder
-from sapwood.modelfile.openvino import DEEPEST, LARGEST_TAG, MOST_WORDS
+from sapwood.modelfile.openvino import DEEPEST, LARGEST_TAG, MOST_WORDS, read_openvino
 from sapwood.tensors import DType, TensorSpec
 from support.folder_trees import Tree, read_tree, write_tree
 from support.layout_laws import assert_damage_is_harmless, assert_harmless, assert_refused

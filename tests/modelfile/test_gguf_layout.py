@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.modelfile.ggml_types import GGML_TYPES
-from sapwood.modelfile.gguf import DEEPEST
+from sapwood.modelfile.gguf import DEEPEST, TYPES
 from sapwood.tensors import DType
+from sapwood.tensors.block_types import BLOCK_TYPES, GGML_BLOCKS
 from support.gguf_files import (
     EVERY_KIND,
     F32,
@@ -48,13 +48,18 @@ PLAIN = {
     0: DType.F32, 1: DType.F16, 24: DType.I8, 25: DType.I16, 26: DType.I32, 27: DType.I64,
     28: DType.F64, 30: DType.BF16,
 }  # fmt: skip
+# Names by number, of those that other types have the size of.
+OF_ONE_SIZE = {2: "q4_0", 20: "iq4_nl", 11: "q3_k", 21: "iq3_s", 16: "iq2_xxs", 35: "tq2_0"}
 Q4_0, UNKNOWN = 2, 1000
 
 
 def test_the_table_of_types_is_the_published_one() -> None:
-    assert {n: (one.elements, one.nbytes) for n, one in GGML_TYPES.items()} == PUBLISHED
-    assert {n: one.dtype for n, one in GGML_TYPES.items() if one.elements == 1} == PLAIN
-    assert all(one.dtype is DType.U8 for n, one in GGML_TYPES.items() if n not in PLAIN)
+    plain = {n: (1, kind.size) for n, kind in PLAIN.items()}
+    blocks = {n: (kind.weights, kind.nbytes) for n, kind in GGML_BLOCKS.items()}
+    assert plain | blocks == PUBLISHED
+    assert {**PLAIN, **GGML_BLOCKS} == TYPES
+    assert {n: GGML_BLOCKS[n].name for n in OF_ONE_SIZE} == OF_ONE_SIZE
+    assert {kind.name for kind in GGML_BLOCKS.values()} - set(BLOCK_TYPES) == {"iq1_m", "q1_0"}
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -87,17 +92,17 @@ def test_files_of_every_type_are_covered_exactly(data: st.DataObject) -> None:
     tensors: list[Tensor] = []
     expected = {}
     for i in range(data.draw(st.integers(0, 5))):
-        kind = data.draw(st.sampled_from(sorted(GGML_TYPES)))
-        block = GGML_TYPES[kind]
+        kind = data.draw(st.sampled_from(sorted(PUBLISHED)))
+        elements, nbytes = PUBLISHED[kind]
         outer = data.draw(st.lists(st.integers(0, 3), max_size=3))
         blocks = data.draw(st.integers(0, 3))
         at += data.draw(st.integers(0, 40))
-        content = bytes([i]) * (math.prod(outer) * blocks * block.nbytes)
-        extents = [blocks * block.elements, *reversed(outer)]
+        content = bytes([i]) * (math.prod(outer) * blocks * nbytes)
+        extents = [blocks * elements, *reversed(outer)]
         tensors.append((f"t{i}", extents, kind, at, content))
-        size = blocks if kind in PLAIN else blocks * block.nbytes
+        size = blocks if kind in PLAIN else blocks * nbytes
         sides = ", ".join(map(str, [*outer, size]))
-        expected[f"t{i}"] = (f"{block.dtype}[{sides}]", content)
+        expected[f"t{i}"] = (f"{PLAIN.get(kind, DType.U8)}[{sides}]", content)
         at += len(content)
     order = data.draw(st.permutations(tensors))
     pairs = data.draw(st.lists(st.sampled_from(EVERY_KIND), max_size=4))

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.modelfile import open_model, read_hdf5
+from sapwood.modelfile import open_model
+from sapwood.modelfile.hdf5 import read_hdf5
 from sapwood.tensors import DType, TensorSpec
 from support.hdf5_files import (
     MANY,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.modelfile import open_model
+from sapwood.modelfile.npy import read_header
 from sapwood.tensors.dtypes import DType
 from support.layouts import (
     assert_prefixes_open,
@@ -79,6 +80,33 @@ def test_fortran_order_is_the_reversed_shape() -> None:
 )
 def test_other_types_are_their_parts_or_bytes(array: Any, spec: str) -> None:
     assert contents(saved(array)) == {"array": (spec, array.tobytes())}
+
+
+@given(
+    st.sampled_from(["<", ">"]),
+    st.sampled_from(sorted(TYPES)),
+    st.lists(st.integers(0, 4), max_size=4),
+    st.booleans(),
+)
+def test_a_header_says_all_that_an_array_is(
+    order: str, kind: str, shape: list[int], fortran: bool
+) -> None:
+    array = np.ones(shape, order + kind, "F" if fortran else "C")
+    file = saved(array)
+    header = read_header(memoryview(file))
+    assert (header.dtype, header.shape) == (array.dtype, array.shape)
+    # An array that is both is said to be in C order.
+    assert header.fortran is not array.flags.c_contiguous
+    assert header.start + array.nbytes == len(file)
+    assert file[: header.start] == saved(np.empty_like(array))[: header.start]
+
+
+@pytest.mark.parametrize("descr", ["<c8", "|V2", "|S4", "<M8[s]", "|O", "f4", "", "<f3", "<f4,<i2"])
+def test_a_header_of_no_numbers_has_no_type(descr: str) -> None:
+    assert (
+        read_header(memoryview(npy(HEADER.replace("<f4", descr).replace("2, 3", "0,")))).dtype
+        is None
+    )
 
 
 def test_objects_are_bytes_and_are_not_unpickled() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.modelfile import naming, open_model, read_onnx
-from sapwood.modelfile.onnx import DEEPEST
+from sapwood.modelfile import naming, open_model
+from sapwood.modelfile.onnx import DEEPEST, read_onnx
 from sapwood.tensors import DType, TensorSpec
 from support.layout_laws import (
     Contents,

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.errors import InvalidModelFile, UnsupportedType
-from sapwood.modelfile import ModelFile, open_model, read_safetensors
+from sapwood.modelfile import ModelFile, open_model
+from sapwood.modelfile.safetensors import read_safetensors
 from sapwood.tensors import DType, TensorSpec
 
 WIDTHS = {

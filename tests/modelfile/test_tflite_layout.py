@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.modelfile import naming, open_model, read_tflite
+from sapwood.modelfile import naming, open_model
+from sapwood.modelfile.tflite import read_tflite
 from sapwood.tensors import DType, TensorSpec
 from support.flatbuffer_writer import Part, at, file, integer, once, table, vector
 from support.layout_laws import (

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, errors, models
 from sapwood.codec import Coding
-from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.codec.chunk import EDGE_CONTEXTS
 from sapwood.limits import Limits
-from sapwood.modelfile.ggml_types import GGML_TYPES
 from sapwood.patch.applying.planes import plane_payloads
 from sapwood.patch.format.front import Segment
 from sapwood.patch.format.parsing import parse_front
+from sapwood.tensors.block_types import BLOCK_TYPES
 from support.block_files import block_pair, block_patch
 from support.cli_session import Session
 from support.gguf_files import gguf
@@ -27,7 +26,6 @@ from support.hostile_patches import BLOCKED_SEGMENTS, PLANES
 from support.patch_writer import Parts, parts_of
 
 TYPES = pytest.mark.parametrize("name", BLOCK_TYPES)
-NUMBERS = {kind.name.lower(): number for number, kind in GGML_TYPES.items()}
 BLOCKS = 512
 FRONT = 1 << 11  # bytes that the front of a patch takes at most, but for its chunks
 CHUNK = 64  # and for each chunk
@@ -126,7 +124,7 @@ def test_a_stream_of_blocks_is_applied_in_place() -> None:
 def gguf_file(name: str, blocks: bytes, rows: int) -> bytes:
     kind = BLOCK_TYPES[name]
     row = len(blocks) // rows // kind.nbytes * kind.weights
-    return gguf([("w", (row, rows), NUMBERS[name], 0, blocks)])
+    return gguf([("w", (row, rows), BLOCK_TYPES[name].ggml, 0, blocks)])
 
 
 def model_patch(base: bytes, target: bytes, **options: Any) -> bytes:

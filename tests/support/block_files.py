@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.block_types import BLOCK_TYPES
-from sapwood.codec.blocks import BlockType
 from sapwood.content.digests import blake3_digest
 from sapwood.patch.format.front import FileDigest
 from sapwood.patch.format.predictions import BaseRange
@@ -17,6 +15,8 @@ from sapwood.patch.making.building import Builder, Options
 from sapwood.patch.making.segments import SegmentSource
 from sapwood.patch.tensor import tensor_header
 from sapwood.tensors import DType, TensorSpec
+from sapwood.tensors.block_types import BLOCK_TYPES
+from sapwood.tensors.blocks import BlockType
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile import FileBytes, ModelFile, open_model
+from sapwood.modelfile import ModelFile, open_model
 from sapwood.tensors import TensorSpec
 
 Contents = dict[str, tuple[TensorSpec, bytes]]  # each tensor's spec and bytes, by name
@@ -33,7 +33,7 @@ def contents(file: bytes, expected_format: str) -> Contents:
     return {entry.name: (entry.spec, file[entry.offset : entry.end]) for entry in layout.tensors}
 
 
-def assert_refused(file: bytes, read: Callable[[FileBytes], ModelFile], reason: str) -> None:
+def assert_refused(file: bytes, read: Callable[[memoryview], ModelFile], reason: str) -> None:
     """The reader refuses the file for that reason, and it is taken as bytes with a warning."""
     try:
         read(memoryview(file))

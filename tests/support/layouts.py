@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile import READERS, ModelFile, open_model
+from sapwood.modelfile import FORMATS, ModelFile, open_model
 
 Reader: TypeAlias = Callable[[memoryview], ModelFile]
 
@@ -28,8 +28,8 @@ def opened(file: bytes) -> ModelFile:
     view = memoryview(file)
     layout = open_model(view)
     assert_covers(layout, len(file))
-    for _, read in READERS:
-        found = outcome(read, view)
+    for one in FORMATS:
+        found = outcome(one.read, view)
         if isinstance(found, ModelFile):
             assert_covers(found, len(file))
         else:

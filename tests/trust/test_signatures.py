@@ -31,7 +31,9 @@ from sapwood.errors import (
 )
 from sapwood.models.receiving.demands import check_same
 from sapwood.patch.applying.opening import open_patch
-from sapwood.trust import ed25519
+from sapwood.patch.signatures import check_patch, sign_front
+from sapwood.trust.algorithms import ed25519
+from support.keys import keypair
 from support.patch_writer import canonical, parts_of
 from support.places import SPEC
 from support.signed_patches import entries_of, rewritten, with_entries
@@ -43,15 +45,9 @@ OTHER = BASE[:100] + b"+" + BASE[100:]
 ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
-def pair(number: int) -> tuple[bytes, bytes]:
-    """The public and the private key of a seed."""
-    public, private = ed25519.library().crypto_sign_seed_keypair(bytes([number] * 32))
-    return public, private
-
-
-PUBLIC, PRIVATE = pair(1)
-PUBLIC2, PRIVATE2 = pair(2)
-STRANGER, STRANGER_PRIVATE = pair(3)
+PUBLIC, PRIVATE = keypair(1)
+PUBLIC2, PRIVATE2 = keypair(2)
+STRANGER, STRANGER_PRIVATE = keypair(3)
 
 
 def made(target: bytes = TARGET, **options: Any) -> bytes:
@@ -124,7 +120,7 @@ def test_a_patch_of_a_tensor_is_signed_alike() -> None:
     base, target = np.zeros(100, np.float32), np.arange(100, dtype=np.float32)
     patch = signed(sapwood.create_patch(base, target).to_bytes())
     data = np.frombuffer(patch, np.uint8)
-    assert trust.check_patch(data, trust.Policy.of(PUBLIC)).keys == (trust.key_id(PUBLIC),)
+    assert check_patch(data, trust.Trust(PUBLIC)).keys == (trust.key_id(PUBLIC),)
     again = sapwood.Patch.from_bytes(patch)
     assert again.to_bytes() == patch
     assert np.array_equal(sapwood.apply_patch(base, again), target)
@@ -337,7 +333,7 @@ def test_a_field_of_that_name_elsewhere_is_no_signature() -> None:
 
 
 def signed_anyway(patch: bytes) -> bytes:
-    front = trust.sign_front(np.frombuffer(patch, np.uint8), PRIVATE, 0)
+    front = sign_front(np.frombuffer(patch, np.uint8), PRIVATE, 0)
     return front + patch[-int.from_bytes(patch[32:40], "little") :]
 
 
@@ -446,7 +442,7 @@ def test_a_header_that_cannot_hold_signatures_is_signed_beside() -> None:
 
 
 def test_a_patch_that_changes_between_two_looks_is_refused() -> None:
-    accepted = trust.check_patch(np.frombuffer(SIGNED, np.uint8), trust.Policy.of(PUBLIC))
+    accepted = check_patch(np.frombuffer(SIGNED, np.uint8), trust.Trust(PUBLIC))
     check_same(accepted, open_patch(np.frombuffer(SIGNED, np.uint8)))
     with pytest.raises(IoError, match="changed while it was read"):
         check_same(accepted, open_patch(np.frombuffer(BARE, np.uint8)))
@@ -531,6 +527,6 @@ def test_key_files_are_private_and_never_replaced(tmp_path: Path) -> None:
 
 def test_accepted_says_by_whom() -> None:
     both = np.frombuffer(signed(SIGNED, PRIVATE2), np.uint8)
-    accepted = trust.check_patch(both, trust.Policy.of([PUBLIC, PUBLIC2]))
+    accepted = check_patch(both, trust.Trust([PUBLIC, PUBLIC2]))
     assert set(accepted.keys) == {trust.key_id(PUBLIC), trust.key_id(PUBLIC2)}
     assert dataclasses.is_dataclass(accepted)

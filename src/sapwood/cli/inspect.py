@@ -66,12 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     from sapwood.cli.trusting import read_public_keys, read_signatures
     from sapwood.models.receiving.ranges import patch_parts
     from sapwood.patch.applying.opening import open_patch
-    from sapwood.trust import list_signatures
+    from sapwood.patch.signatures import list_signatures
+    from sapwood.trust import Trust
 
     patch = patch_parts(stdin_or(arguments.patch))
     front = open_patch(patch).front
+    keys = read_public_keys(arguments.public_key)
     signatures = list_signatures(
-        patch, read_public_keys(arguments.public_key), read_signatures(arguments.signature)
+        patch, Trust(keys) if keys else None, read_signatures(arguments.signature)
     )
     if arguments.json:
         facts = patch_listing.facts(front)

@@ -15,8 +15,8 @@ from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
 from sapwood.codec import Coding
 from sapwood.patch.format.front import VERSION, FileDigest, Front, Segment
+from sapwood.patch.signatures import Listed
 from sapwood.tensors import DType
-from sapwood.trust import Listed
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")

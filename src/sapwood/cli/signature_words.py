@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sapwood.trust import Listed
+from sapwood.patch.signatures import Listed
 
 
 def signature_facts(listed: Listed) -> dict[str, Any]:

@@ -55,10 +55,9 @@ def read_private_key(name: str) -> bytes:
     """
     from pathlib import Path
 
-    from sapwood.trust import read_key
-    from sapwood.trust.ed25519 import PRIVATE_KEY
+    from sapwood.trust import ED25519, read_key
 
-    return read_key(Path(name), PRIVATE_KEY, "a private key")
+    return read_key(Path(name), ED25519.private_size, "a private key")
 
 
 def key_facts(private_key: bytes, counter: int) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Ite
         resumed: the output beside which a download that is cut short is kept.
 
     Raises:
-        InputError: httpx is not installed.
+        InputError: httpx2 is not installed.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the URL leads to no patch.
         IoError: it cannot be had.
     """

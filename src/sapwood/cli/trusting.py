@@ -89,10 +89,9 @@ def read_public_keys(names: Sequence[str]) -> list[bytes]:
     """
     from pathlib import Path
 
-    from sapwood.trust import read_key
-    from sapwood.trust.ed25519 import PUBLIC_KEY
+    from sapwood.trust import ED25519, read_key
 
-    return [read_key(Path(name), PUBLIC_KEY, "a public key") for name in names]
+    return [read_key(Path(name), ED25519.public_size, "a public key") for name in names]
 
 
 def read_signatures(names: Sequence[str]) -> list[bytes]:
@@ -102,7 +101,7 @@ def read_signatures(names: Sequence[str]) -> list[bytes]:
         IoError: a file cannot be read.
     """
     from sapwood.files.sources import read_source
-    from sapwood.trust import LARGEST_FILE
+    from sapwood.patch.signatures import LARGEST_FILE
 
     # One that is longer than any can be is refused when it is parsed.
     return [read_source(name)[: LARGEST_FILE + 1].tobytes() for name in names]

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import enum
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -180,10 +180,12 @@ def encode_chunk(
         case Levelling.EDGES:
             measured = _kernel.row_levels(dtype.code, base, target, row_length)
             levels = edge_levels(dtype, measured, recipe.level)
-        case _:
+        case Levelling.RUNS | Levelling.ROWS:
             slack = recipe.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
             levels = shifted(measured, recipe.shift)
+        case other:
+            assert_never(other)
     arguments = (dtype.code, base, target, row_length, recipe.levelling.context, levels)
     if recipe.coding is Coding.SPARSE:
         return _kernel.encode_sparse(*arguments, tables, recipe.table)

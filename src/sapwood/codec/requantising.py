@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.codec.blocks import BlockType, Field
 from sapwood.content.content import Bytes
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType, Field
 
 STRIPE = 1 << 16  # integers at a time: as binary32 they take four times the memory
 FAR = 118  # exponent field of binary32: fractions below 2**-8 count as none

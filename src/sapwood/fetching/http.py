@@ -24,7 +24,7 @@ from sapwood.fetching.urls import SCHEMES, shown
 from sapwood.fetching.versions import Version
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 HEAD = 1 << 16  # bytes asked for first: most often the whole front
 MOST_REDIRECTS = 10
@@ -46,12 +46,12 @@ def library() -> ModuleType:
         InputError: it is not installed.
     """
     try:
-        import httpx
+        import httpx2
     except ImportError as e:
         raise InputError(
-            "patches from URLs need httpx, which is not installed; pip install 'sapwood[http]'"
+            "patches from URLs need httpx2, which is not installed; pip install 'sapwood[http]'"
         ) from e
-    return httpx
+    return httpx2
 
 
 @functools.cache
@@ -89,7 +89,7 @@ class RemoteFile:
             most_failures: of connections in a row, after which another try is made.
 
         Raises:
-            InputError: the URL is none, or httpx is not installed.
+            InputError: the URL is none, or httpx2 is not installed.
             IoError: the server cannot be reached, or answers otherwise than HTTP asks for.
         """
         self._httpx = library()
@@ -99,7 +99,7 @@ class RemoteFile:
         timeout = self._httpx.Timeout(WAITING, connect=CONNECTING)
         client = self._httpx.Client(timeout=timeout, follow_redirects=False, verify=authorities())
         self.close = weakref.finalize(self, client.close)
-        self._client: httpx.Client = client
+        self._client: httpx2.Client = client
         self._version: Version | None = None
         self.ranges = False
         self.head = b""
@@ -165,7 +165,7 @@ class RemoteFile:
             self._check_encoding(response)
             yield from self._body(response, sys.maxsize)
 
-    def _taken_apart(self, url: str) -> tuple[httpx.URL, dict[str, str]]:
+    def _taken_apart(self, url: str) -> tuple[httpx2.URL, dict[str, str]]:
         """The URL without user and password, and the headers of every request."""
         try:
             parsed = self._httpx.URL(url)
@@ -190,7 +190,7 @@ class RemoteFile:
             except BrokenOff as e:
                 tries.failed(e)
 
-    def _begin(self, response: httpx.Response) -> None:
+    def _begin(self, response: httpx2.Response) -> None:
         """Takes the first answer, with what it says of the file."""
         said = response.headers.get("content-range", "")
         match response.status_code:
@@ -217,7 +217,7 @@ class RemoteFile:
         self._version = Version.of(response)
 
     @contextlib.contextmanager
-    def _answer(self, begin: int | None, end: int | None) -> Iterator[httpx.Response]:
+    def _answer(self, begin: int | None, end: int | None) -> Iterator[httpx2.Response]:
         """The answer to a request for the bytes [begin, end), or for all; its body not read.
 
         Raises:
@@ -242,7 +242,7 @@ class RemoteFile:
         finally:
             response.close()
 
-    def _sent(self, request: httpx.Request) -> httpx.Response:
+    def _sent(self, request: httpx2.Request) -> httpx2.Response:
         """The answer at the end of all redirects."""
         for _ in range(MOST_REDIRECTS + 1):
             response = self._client.send(request, stream=True)
@@ -261,7 +261,7 @@ class RemoteFile:
             request = following
         raise IoError(f"{self.name}: redirected more than {MOST_REDIRECTS} times; check the URL")
 
-    def _body(self, response: httpx.Response, most: int) -> Iterator[bytes]:
+    def _body(self, response: httpx2.Response, most: int) -> Iterator[bytes]:
         """The bytes of an answer as they come.
 
         Raises:
@@ -285,7 +285,7 @@ class RemoteFile:
             left -= len(piece)
             yield piece
 
-    def _check_part(self, response: httpx.Response, begin: int, end: int) -> None:
+    def _check_part(self, response: httpx2.Response, begin: int, end: int) -> None:
         """That an answer is the part that was asked for, of the file that was opened."""
         if response.status_code in {200, 412, 416}:
             raise self._changed(f"the server answers {response.status_code} and not 206")
@@ -308,7 +308,7 @@ class RemoteFile:
             f"{self.name}: changed while it was read ({how}), nothing was written; try again"
         )
 
-    def _check_encoding(self, response: httpx.Response) -> None:
+    def _check_encoding(self, response: httpx2.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise IoError(
@@ -316,7 +316,7 @@ class RemoteFile:
                 f"{encoding!r:.40}; keep the server from compressing them"
             )
 
-    def _content_range(self, response: httpx.Response) -> tuple[int, int, int]:
+    def _content_range(self, response: httpx2.Response) -> tuple[int, int, int]:
         """First byte, last byte, and bytes in all, as the answer has them."""
         said = response.headers.get("content-range", "")
         found = CONTENT_RANGE.fullmatch(said)
@@ -327,11 +327,11 @@ class RemoteFile:
             )
         return int(found[1]), int(found[2]), int(found[3])
 
-    def _length(self, response: httpx.Response) -> int | None:
+    def _length(self, response: httpx2.Response) -> int | None:
         said = response.headers.get("content-length")
         return int(said) if said is not None and LENGTH.fullmatch(said) else None
 
-    def _unexpected(self, response: httpx.Response, what: str) -> IoError:
+    def _unexpected(self, response: httpx2.Response, what: str) -> IoError:
         advice = {401: "give a user and password", 403: "check the permissions"}
         return IoError(
             f"{self.name}: expected {what}, the server answers {response.status_code}; "

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Version:
     validator: str | None
 
     @classmethod
-    def of(cls, response: httpx.Response) -> Version:
+    def of(cls, response: httpx2.Response) -> Version:
         """From the headers of an answer."""
         headers = response.headers
         etag, modified = headers.get("etag"), headers.get("last-modified")

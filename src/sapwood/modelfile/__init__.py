@@ -6,66 +6,48 @@ or a broken one, is still a file: all of it is skeleton, and is patched as bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.coreml import looks_like_coreml, read_coreml
-from sapwood.modelfile.coreml_weights import looks_like_coreml_weights, read_coreml_weights
-from sapwood.modelfile.gguf import looks_like_gguf, read_gguf
-from sapwood.modelfile.hdf5 import looks_like_hdf5, read_hdf5
+from sapwood.modelfile.coreml import FORMAT as COREML
+from sapwood.modelfile.coreml_weights import FORMAT as COREML_WEIGHTS
+from sapwood.modelfile.format import BEGINNING, Format, SmallTensors
+from sapwood.modelfile.gguf import FORMAT as GGUF
+from sapwood.modelfile.hdf5 import FORMAT as HDF5
 from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, plain_bytes
-from sapwood.modelfile.npy import looks_like_npy, read_npy
-from sapwood.modelfile.onnx import looks_like_onnx, read_onnx
-from sapwood.modelfile.openvino import looks_like_openvino, read_openvino
-from sapwood.modelfile.safetensors import looks_like_safetensors, read_safetensors
-from sapwood.modelfile.tflite import looks_like_tflite, read_tflite
-from sapwood.modelfile.zipped import looks_like_zip, read_zip
+from sapwood.modelfile.npy import FORMAT as NPY
+from sapwood.modelfile.onnx import FORMAT as ONNX
+from sapwood.modelfile.openvino import FORMAT as OPENVINO
+from sapwood.modelfile.safetensors import FORMAT as SAFETENSORS
+from sapwood.modelfile.tflite import FORMAT as TFLITE
+from sapwood.modelfile.zipped import FORMAT as ZIP
 
 __all__ = [
-    "READERS",
+    "FORMATS",
     "FileBytes",
+    "Format",
     "ModelFile",
+    "SmallTensors",
     "TensorEntry",
     "apparent_format",
+    "format_named",
     "open_model",
-    "read_coreml",
-    "read_coreml_weights",
-    "read_gguf",
-    "read_hdf5",
-    "read_npy",
-    "read_onnx",
-    "read_openvino",
-    "read_safetensors",
-    "read_tflite",
-    "read_zip",
 ]
 
-READERS: tuple[
-    tuple[Callable[[FileBytes], bool], Callable[[FileBytes], ModelFile]],
-    ...,
-] = (
-    (looks_like_safetensors, read_safetensors),
-    (looks_like_gguf, read_gguf),
-    (looks_like_zip, read_zip),
-    (looks_like_hdf5, read_hdf5),
-    (looks_like_npy, read_npy),
-    (looks_like_tflite, read_tflite),
-    (looks_like_coreml_weights, read_coreml_weights),
-    (looks_like_openvino, read_openvino),
-    (looks_like_onnx, read_onnx),
-    (looks_like_coreml, read_coreml),
+FORMATS = (
+    SAFETENSORS,
+    GGUF,
+    ZIP,
+    HDF5,
+    NPY,
+    TFLITE,
+    COREML_WEIGHTS,
+    OPENVINO,
+    ONNX,
+    COREML,
 )
-"""How each format is told and read; those that are told at a glance come first."""
+"""All formats that are read; those that are told at a glance come first."""
 
-# What the first bytes alone tell; a zip archive may hold a model of several formats.
-BEGINNINGS: tuple[tuple[Callable[[FileBytes], bool], str], ...] = (
-    (looks_like_safetensors, "safetensors"),
-    (looks_like_gguf, "gguf"),
-    (looks_like_zip, "zip"),
-    (looks_like_hdf5, "hdf5"),
-    (looks_like_npy, "npy"),
-    (looks_like_tflite, "tflite"),
-)
+PLAIN = Format("bytes", lambda _: True, lambda view: plain_bytes(len(view)))
+"""What every other file is."""
 
 
 def open_model(data: FileBytes) -> ModelFile:
@@ -82,20 +64,34 @@ def open_model(data: FileBytes) -> ModelFile:
         UnsupportedType: `data` is not contiguous bytes.
     """
     view = byte_view(data)
-    for looks_like, read in READERS:
-        if looks_like(view):
-            try:
-                return read(view)
-            except InvalidModelFile as e:
-                return plain_bytes(len(view), warning=str(e))
-    return plain_bytes(len(view))
+    found = next((one for one in FORMATS if one.told_by(view)), PLAIN)
+    try:
+        return found.reads(view)
+    except InvalidModelFile as e:
+        return plain_bytes(len(view), warning=str(e))
+
+
+def format_named(name: str) -> Format:
+    """What is known of files that `ModelFile.format` calls so.
+
+    Nothing is of "bytes", of "folder" or of a name that a later version of the program gives:
+    then it is what is known of plain bytes.
+    """
+    return next((one for one in FORMATS if name in one.names), PLAIN)
 
 
 def apparent_format(data: FileBytes) -> str:
     """What a file begins as, from its first bytes alone: "bytes" where that is nothing known.
 
+    A zip archive may hold a model of several formats: it begins as "zip".
+
     Args:
-        data: the first bytes of the file, 16 or more unless the file is shorter. Whether the
+        data: the first 16 bytes of the file or more, unless the file is shorter. Whether the
             rest keeps to the format is for `open_model` to say.
+
+    Raises:
+        UnsupportedType: `data` is not contiguous bytes.
     """
-    return next((name for looks_like, name in BEGINNINGS if looks_like(data)), "bytes")
+    view = byte_view(data)[:BEGINNING]
+    told = (one.name for one in FORMATS if one.is_told_at_once and one.told_by(view))
+    return next(told, PLAIN.name)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias, Union
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.format import Format, SmallTensors
+from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out
 from sapwood.modelfile.naming import Names, joined, part
 from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
 from sapwood.modelfile.typed import sized_spec
@@ -87,9 +88,8 @@ KINDS = range(200, 3001)  # the numbers of what a model may be
 DEEPEST = 64  # messages in messages; the upstream parser stops at 100
 
 
-def looks_like_coreml(data: FileBytes) -> bool:
+def _looks_like_coreml(view: memoryview) -> bool:
     """Whether the file begins as a model: version, description, then one of the kinds."""
-    view = byte_view(data)
     if len(view) < 2 or view[0] != VERSION << 3 or not 0 < view[1] <= NEWEST_VERSION:
         return False
     at = 0
@@ -117,23 +117,14 @@ def _is_cut_kind(wire: Wire, at: int) -> bool:
     return tag >> 3 in KINDS and tag & 7 == BYTES
 
 
-def read_coreml(data: FileBytes) -> ModelFile:
+def read_coreml(view: memoryview) -> ModelFile:
     """The layout of a Core ML model. The elements of its tensors are not read.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
-
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
-    if not looks_like_coreml(view):
-        raise InvalidModelFile("expected a Core ML model with a version and a kind", offset=0)
     whole = Field(0, BYTES, 0, len(view), 0)
-    found = _Walk(view).message(whole, "model", "", 0)
-    tensors = sorted(found, key=lambda tensor: tensor.offset)
-    return ModelFile("coreml", len(view), tuple(tensors), gaps(len(view), tensors))
+    return laid_out("coreml", len(view), _Walk(view).message(whole, "model", "", 0))
 
 
 class _Walk:
@@ -174,3 +165,6 @@ class _Walk:
             if field.wire == BYTES and field.number in ELEMENTS and field.length:
                 spec = sized_spec(ELEMENTS[field.number], None, field.length)
                 yield TensorEntry(self._names.unique(path), spec, field.offset)
+
+
+FORMAT = Format("coreml", _looks_like_coreml, read_coreml, small_tensors=SmallTensors.ISLANDS)

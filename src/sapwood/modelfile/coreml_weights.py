@@ -21,7 +21,8 @@ blob is named by its number and has one dimension.
 from __future__ import annotations
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.format import Format, Marks
+from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out
 from sapwood.modelfile.naming import MOST_TENSORS
 from sapwood.modelfile.typed import sized_spec
 from sapwood.tensors import DType
@@ -37,25 +38,12 @@ DTYPES = {
 }  # fmt: skip
 
 
-def looks_like_coreml_weights(data: FileBytes) -> bool:
-    """Whether the file has the version of blob storage, and a blob where the first must be."""
-    view = byte_view(data)
-    return view[4:8] == VERSION and view[ALIGNMENT : ALIGNMENT + 4] == SENTINEL
-
-
-def read_coreml_weights(data: FileBytes) -> ModelFile:
+def read_coreml_weights(view: memoryview) -> ModelFile:
     """The layout of a weight file. Only the headers of the blobs are read.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
-
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
-    if not looks_like_coreml_weights(view):
-        raise InvalidModelFile("expected blob storage of version 2 and a blob in it", offset=0)
     count = int.from_bytes(view[:4], "little")
     if count > MOST_TENSORS:
         raise InvalidModelFile(f"expected at most {MOST_TENSORS} blobs, found {count}", offset=0)
@@ -65,7 +53,7 @@ def read_coreml_weights(data: FileBytes) -> ModelFile:
         entry = _blob(view, at, f"blob.{number}")
         tensors.append(entry)
         at = -(-entry.end // ALIGNMENT) * ALIGNMENT
-    return ModelFile("coreml_weights", len(view), tuple(tensors), gaps(len(view), tensors))
+    return laid_out("coreml_weights", len(view), tensors)
 
 
 def _blob(view: memoryview, at: int, name: str) -> TensorEntry:
@@ -86,3 +74,7 @@ def _blob(view: memoryview, at: int, name: str) -> TensorEntry:
             offset=at,
         )
     return TensorEntry(name, sized_spec(DTYPES.get(kind), None, size), offset)
+
+
+# A blob stands where the first must be.
+FORMAT = Format("coreml_weights", Marks({4: VERSION, ALIGNMENT: SENTINEL}), read_coreml_weights)

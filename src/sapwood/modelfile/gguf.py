@@ -24,20 +24,21 @@ from __future__ import annotations
 import dataclasses
 import struct
 from collections.abc import Sequence
+from typing import assert_never
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.ggml_types import GGML_TYPES, GgmlType
+from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
     MOST_TENSORS,
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
     laid_out,
     shown,
 )
 from sapwood.tensors import DType, TensorSpec
+from sapwood.tensors.block_types import GGML_BLOCKS
+from sapwood.tensors.blocks import BlockType
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -53,27 +54,24 @@ UINT32, STRING, ARRAY = 4, 8, 9
 # Bytes of the values of metadata that have a fixed size, by the number of their type.
 FIXED = {0: 1, 1: 1, 2: 2, 3: 2, UINT32: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
+# The types of tensors by upstream's number: elements that stand alone, and blocks.
+TYPES: dict[int, DType | BlockType] = {
+    0: DType.F32, 1: DType.F16, 24: DType.I8, 25: DType.I16, 26: DType.I32, 27: DType.I64,
+    28: DType.F64, 30: DType.BF16,
+    **GGML_BLOCKS,
+}  # fmt: skip
+
 SMALLEST_PAIR = 8 + 4 + 1  # bytes: an empty key, a type and a value
 SMALLEST_TENSOR = 8 + 4 + 4 + 8  # bytes: an empty name and no extents
 
 
-def looks_like_gguf(data: FileBytes) -> bool:
-    """Whether the file begins as GGUF does."""
-    return bytes(byte_view(data)[: len(MAGIC)]) == MAGIC
-
-
-def read_gguf(data: FileBytes) -> ModelFile:
+def read_gguf(view: memoryview) -> ModelFile:
     """The layout of a GGUF file. Only what stands before the data is read.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
 
     Raises:
         InvalidModelFile: the file breaks the format, with the `offset` of the place, or is
             big-endian or of another version.
-        UnsupportedType: `data` is not contiguous bytes.
     """
-    view = byte_view(data)
     at = Cursor(view)
     _check_start(at)
     count = at.count(MOST_TENSORS, SMALLEST_TENSOR, "tensors")
@@ -246,28 +244,36 @@ def _entries(infos: Sequence[TensorInfo], start: int, size: int) -> list[TensorE
         offset = start + info.offset
         if offset > size:
             raise _broken(info, f"an offset within {max(0, size - start)} bytes", info.offset)
-        known = GGML_TYPES.get(info.ggml_type)
-        blocks = known.name.lower() if known is not None and known.elements > 1 else None
-        if known is None:
+        kind = TYPES.get(info.ggml_type)
+        if kind is None:
             end = start + ascending[i + 1].offset if i + 1 < len(ascending) else size
             spec = TensorSpec(DType.BYTES, (min(end, size) - offset,))
         else:
-            spec = _spec(info, known, size - offset)
+            spec = _spec(info, kind, size - offset)
+        blocks = kind.name if isinstance(kind, BlockType) else None
         entries.append(TensorEntry(info.name, spec, offset, blocks))
     return entries
 
 
-def _spec(info: TensorInfo, known: GgmlType, left: int) -> TensorSpec:
+def _spec(info: TensorInfo, kind: DType | BlockType, left: int) -> TensorSpec:
     """What a tensor is; `left` are the bytes from its offset to the file's end."""
+    match kind:
+        case DType():
+            weights, size = 1, kind.size
+        case BlockType():
+            weights, size = kind.weights, kind.nbytes
+        case _:
+            assert_never(kind)
+    name = kind.name.upper()
     *outer, row = info.shape or (1,)
-    if row % known.elements:
-        raise _broken(info, f"rows of whole {known.name} blocks of {known.elements}", row)
-    row_bytes = row // known.elements * known.nbytes
+    if row % weights:
+        raise _broken(info, f"rows of whole {name} blocks of {weights}", row)
+    row_bytes = row // weights * size
     nbytes = bounded_product((*outer, row_bytes))
     if nbytes is None or nbytes > left:
-        raise _broken(info, f"at most {left} bytes", f"{known.name} of shape {list(info.shape)}")
-    if known.elements == 1:
-        return TensorSpec(known.dtype, info.shape)
+        raise _broken(info, f"at most {left} bytes", f"{name} of shape {list(info.shape)}")
+    if isinstance(kind, DType):
+        return TensorSpec(kind, info.shape)
     return TensorSpec(DType.U8, (*outer, row_bytes))
 
 
@@ -277,3 +283,6 @@ def _broken(info: TensorInfo, expected: str, found: object) -> InvalidModelFile:
         "the file is cut off or damaged",
         offset=info.place,
     )
+
+
+FORMAT = Format("gguf", Marks({0: MAGIC}), read_gguf, in_c_order=True)

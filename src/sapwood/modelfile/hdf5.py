@@ -20,13 +20,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.layout import (
-    FileBytes,
-    ModelFile,
-    TensorEntry,
-    byte_view,
-    laid_out,
-)
+from sapwood.modelfile.format import Format, Marks
+from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out
 from sapwood.modelfile.naming import LONGEST_PART, Names, joined, part
 from sapwood.modelfile.typed import MOST_DIMENSIONS, sized_spec
 from sapwood.tensors import DType
@@ -52,27 +47,15 @@ INTEGERS = {
 }  # fmt: skip
 
 
-def looks_like_hdf5(data: FileBytes) -> bool:
-    """Whether the file begins as HDF5 does."""
-    return bytes(byte_view(data)[: len(MAGIC)]) == MAGIC
-
-
-def read_hdf5(data: FileBytes) -> ModelFile:
+def read_hdf5(view: memoryview) -> ModelFile:
     """The layout of an HDF5 file.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
 
     Returns:
         A layout without tensors where the file has a newer form.
 
     Raises:
         InvalidModelFile: the file breaks its format; `offset` is the place.
-        UnsupportedType: `data` is not contiguous bytes.
     """
-    view = byte_view(data)
-    if not looks_like_hdf5(view):
-        raise InvalidModelFile("expected an HDF5 file", offset=0)
     walk = _Walk(view)
     root = walk.root()
     tensors = [] if root is None else list(walk.tensors(root))
@@ -241,3 +224,6 @@ class _Walk:
         if version not in (1, 2) or sides > MOST_DIMENSIONS:
             return None
         return list(self._unpack(f"<{sides}Q", at + (8 if version == 1 else 4)))
+
+
+FORMAT = Format("hdf5", Marks({0: MAGIC}), read_hdf5)

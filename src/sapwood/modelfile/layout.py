@@ -30,7 +30,7 @@ class TensorEntry:
     """One tensor: `spec.nbytes` bytes at `offset` from the start of the file.
 
     `blocks` is the type of quantised weights whose whole blocks each of its rows is, as
-    `sapwood.codec.block_types` names it; None of others.
+    `sapwood.tensors.block_types` names it; None of others.
     """
 
     name: str
@@ -63,10 +63,8 @@ class ModelFile:
     """The layout of one file.
 
     Attributes:
-        format: "safetensors", "gguf", "pytorch", "npz", "npy", "keras", "hdf5", "onnx", "tflite",
-            "openvino", "coreml" or "coreml_weights"; "zip" for an archive of other things,
-            "folder" for a folder of several formats, or "bytes" for a file that is taken as
-            it is.
+        format: one of the `names` of its `Format`, such as "safetensors" or "pytorch"; "folder"
+            for a folder of several formats, or "bytes" for a file that is taken as it is.
         size: of the file, bytes.
         tensors: in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
@@ -88,8 +86,19 @@ def plain_bytes(size: int, warning: str | None = None) -> ModelFile:
     return ModelFile("bytes", size, (), gaps(size, ()), warning)
 
 
-def laid_out(file_format: str, size: int, tensors: Iterable[TensorEntry]) -> ModelFile:
+def laid_out(
+    file_format: str,
+    size: int,
+    tensors: Iterable[TensorEntry],
+    elsewhere: Iterable[ExternalTensor] = (),
+) -> ModelFile:
     """The layout of a file that has these tensors, given in any order, inside the file.
+
+    Args:
+        file_format: what it is called.
+        size: bytes of the file.
+        tensors: all that are in it.
+        elsewhere: those that it describes and other files hold; looked at when `tensors` are read.
 
     Raises:
         InvalidModelFile: two of them overlap.
@@ -103,7 +112,8 @@ def laid_out(file_format: str, size: int, tensors: Iterable[TensorEntry]) -> Mod
                 f"at byte {left.end} of the file, the second begins before; write the file anew",
                 offset=right.offset,
             )
-    return ModelFile(file_format, size, tuple(ordered), gaps(size, ordered))
+    skeleton = gaps(size, ordered)
+    return ModelFile(file_format, size, tuple(ordered), skeleton, elsewhere=tuple(elsewhere))
 
 
 def bounded_product(factors: Iterable[int]) -> int | None:

@@ -18,14 +18,16 @@ import ast
 import dataclasses
 import re
 import warnings
+from typing import Any
+
+import numpy as np
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
     laid_out,
     shown,
 )
@@ -47,53 +49,66 @@ DTYPES = {
     "<V2": (DType.BF16, 1), "|V2": (DType.BF16, 1),
 }  # fmt: skip
 
+# What a `descr` of single numbers is made of; NumPy has none for bfloat16.
+BYTE_ORDERS = ("<", ">", "|", "=")
+NUMBERS = {descr[1:] for descr, (_, parts) in DTYPES.items() if parts == 1} - {"V2"}
+
 PYTHON_2_LONG = re.compile(r"(?<=[0-9])L\b")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NpyArray:
-    """Where the elements of a .npy file lie.
+class NpyHeader:
+    """What stands before the elements of a .npy file, and where these lie.
 
     Attributes:
-        start: of the elements, bytes from the start of the file.
-        spec: of the elements, in the order of the file.
+        start: bytes of the file before the elements.
+        spec: the elements as they lie in the file: the shape is reversed in Fortran order. Opaque
+            bytes, up to the end of the file, where they have no equal of ours.
+        shape: sides of the array, outermost first.
+        fortran: whether the elements lie in Fortran order, else in C order.
+        descr: what the file says of their type, such as "<f4": a literal of any kind.
     """
 
     start: int
     spec: TensorSpec
+    shape: tuple[int, ...]
+    fortran: bool
+    descr: object
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """NumPy's type of the elements, with their byte order.
+
+        None where they are no single numbers: structures, texts, times, objects, complex numbers.
+        """
+        descr = self.descr
+        if isinstance(descr, str) and descr[:1] in BYTE_ORDERS and descr[1:] in NUMBERS:
+            return np.dtype(descr)
+        return None
 
 
-def looks_like_npy(data: FileBytes) -> bool:
-    """Whether the file begins as .npy files do."""
-    return bytes(byte_view(data)[: len(MAGIC)]) == MAGIC
-
-
-def read_npy(data: FileBytes) -> ModelFile:
+def read_npy(view: memoryview) -> ModelFile:
     """The layout of a .npy file. Only the header is read; what follows the array is skeleton.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
-
-    Raises:
-        InvalidModelFile: the file breaks the format; `offset` is the place.
-        UnsupportedType: `data` is not contiguous bytes.
-    """
-    view = byte_view(data)
-    found = find_array(view)
-    return laid_out("npy", len(view), [TensorEntry(NAME, found.spec, found.start)])
-
-
-def find_array(view: memoryview) -> NpyArray:
-    """The array of a .npy file.
-
-    Args:
-        view: the file, bytes.
-
     Raises:
         InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    start, header = _read_header(view)
-    descr, fortran, shape = header.get("descr"), header.get("fortran_order"), header.get("shape")
+    header = read_header(view)
+    return laid_out("npy", len(view), [TensorEntry(NAME, header.spec, header.start)])
+
+
+def read_header(view: memoryview) -> NpyHeader:
+    """The header of a .npy file.
+
+    Args:
+        view: the whole file, contiguous bytes, borrowed for the call.
+
+    Raises:
+        InvalidModelFile: the file breaks the format; `offset` is the place. Elements past its
+            end do, but for those that are opaque bytes here.
+    """
+    start, fields = _fields(view)
+    descr, fortran, shape = fields.get("descr"), fields.get("fortran_order"), fields.get("shape")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise _broken("a shape of sizes", shape)
     if not isinstance(fortran, bool):
@@ -101,16 +116,16 @@ def find_array(view: memoryview) -> NpyArray:
     left = len(view) - start
     known = DTYPES.get(descr) if isinstance(descr, str) else None
     if known is None:
-        return NpyArray(start, TensorSpec(DType.BYTES, (left,)))
+        return NpyHeader(start, TensorSpec(DType.BYTES, (left,)), shape, fortran, descr)
     dtype, parts = known
     in_order = (*(reversed(shape) if fortran else shape), *([parts] if parts > 1 else []))
     nbytes = bounded_product((dtype.size, *in_order))
     if nbytes is None or nbytes > left:
         raise _broken(f"at most {left} bytes of elements", f"{descr} of shape {shown(shape)}")
-    return NpyArray(start, TensorSpec(dtype, in_order))
+    return NpyHeader(start, TensorSpec(dtype, in_order), shape, fortran, descr)
 
 
-def _read_header(view: memoryview) -> tuple[int, dict[object, object]]:
+def _fields(view: memoryview) -> tuple[int, dict[object, object]]:
     """Where the elements begin, and the fields of the header."""
     if bytes(view[: len(MAGIC)]) != MAGIC or len(view) < 8:
         raise InvalidModelFile("expected a .npy file and its version", offset=0)
@@ -148,3 +163,6 @@ def _broken(expected: str, found: object) -> InvalidModelFile:
     return InvalidModelFile(
         f"the header of an array: expected {expected}, found {shown(found)}", offset=8
     )
+
+
+FORMAT = Format("npy", Marks({0: MAGIC}), read_npy)

@@ -13,15 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, SmallTensors
 from sapwood.modelfile.layout import (
     MAX_INTEGER,
     ExternalTensor,
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
-    gaps,
+    laid_out,
 )
 from sapwood.modelfile.naming import Names, joined, part
 from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
@@ -50,12 +49,11 @@ DTYPES = {
 }  # fmt: skip
 
 
-def looks_like_onnx(data: FileBytes) -> bool:
+def _looks_like_onnx(view: memoryview) -> bool:
     """Whether the file begins as a ModelProto: its version, known fields, then a graph.
 
     The graph may be cut off, but begins with a field that a graph has.
     """
-    view = byte_view(data)
     # Told by its first two bytes: few other files come further.
     if len(view) < 2 or view[0] != IR_VERSION << 3 or not 0 < view[1] <= NEWEST_IR_VERSION:
         return False
@@ -91,24 +89,14 @@ def _is_cut_graph(wire: Wire, at: int) -> bool:
         return False
 
 
-def read_onnx(data: FileBytes) -> ModelFile:
+def read_onnx(view: memoryview) -> ModelFile:
     """The layout of an ONNX file. The elements of its tensors are not read.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
-
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
-    if not looks_like_onnx(view):
-        raise InvalidModelFile("expected an ONNX model with a version and a graph", offset=0)
-    # The order of the walk is not quite that of the file: a message's fields may come in any.
     walk = _Walk(view)
-    tensors = sorted(walk.model(), key=lambda tensor: tensor.offset)
-    skeleton = gaps(len(view), tensors)
-    return ModelFile("onnx", len(view), tuple(tensors), skeleton, elsewhere=tuple(walk.elsewhere))
+    return laid_out("onnx", len(view), walk.model(), walk.elsewhere)
 
 
 def whole_number(text: str) -> int | None:
@@ -266,3 +254,6 @@ class _Walk:
             while at < field.end and len(shape) <= MOST_DIMENSIONS:
                 extent, at = self._wire.varint(at, field.end)
                 shape.append(extent)
+
+
+FORMAT = Format("onnx", _looks_like_onnx, read_onnx, small_tensors=SmallTensors.ISLANDS)

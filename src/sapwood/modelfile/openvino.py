@@ -16,14 +16,13 @@ from __future__ import annotations
 from xml.parsers import expat
 
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, SmallTensors
 from sapwood.modelfile.layout import (
     MAX_INTEGER,
     ExternalTensor,
-    FileBytes,
     ModelFile,
     TensorEntry,
-    byte_view,
-    gaps,
+    laid_out,
     shown,
 )
 from sapwood.modelfile.naming import LONGEST, Names
@@ -46,9 +45,9 @@ DTYPES = {
 }  # fmt: skip
 
 
-def looks_like_openvino(data: FileBytes) -> bool:
+def _looks_like_openvino(view: memoryview) -> bool:
     """Whether the file begins as XML whose first element is `net`."""
-    beginning = bytes(byte_view(data)[:BEGINNING]).removeprefix(b"\xef\xbb\xbf").lstrip()
+    beginning = bytes(view[:BEGINNING]).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not beginning.startswith((b"<?xml", b"<net")):
         return False
     if beginning.startswith(b"<?xml"):
@@ -56,28 +55,20 @@ def looks_like_openvino(data: FileBytes) -> bool:
     return beginning.startswith(b"<net") and beginning[4:5] in (b" ", b"\t", b"\r", b"\n", b">")
 
 
-def read_openvino(data: FileBytes) -> ModelFile:
+def read_openvino(view: memoryview) -> ModelFile:
     """The layout of the XML of an OpenVINO model.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
 
     Returns:
         A layout without tensors; `elsewhere` has those of the file beside it.
 
     Raises:
         InvalidModelFile: it is no XML, or not one that is safe to read; `offset` is the place.
-        UnsupportedType: `data` is not contiguous bytes.
     """
-    view = byte_view(data)
-    if not looks_like_openvino(view):
-        raise InvalidModelFile("expected an OpenVINO model", offset=0)
     if len(view) > LARGEST:
         raise InvalidModelFile(f"expected at most {LARGEST} bytes of XML", offset=LARGEST)
     walk = _Walk()
     walk.read(view)
-    skeleton = gaps(len(view), ())
-    return ModelFile("openvino", len(view), (), skeleton, elsewhere=tuple(walk.tensors))
+    return laid_out("openvino", len(view), (), walk.tensors)
 
 
 class _Walk:
@@ -168,3 +159,6 @@ def shape_of(text: str) -> list[int] | None:
     if not all(one.isascii() and one.isdecimal() and len(one) <= LONGEST_NUMBER for one in sides):
         return None
     return [int(one) for one in sides]
+
+
+FORMAT = Format("openvino", _looks_like_openvino, read_openvino, small_tensors=SmallTensors.CRUMBS)

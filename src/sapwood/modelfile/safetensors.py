@@ -1,4 +1,4 @@
-"""Reads the layout of a safetensors file.
+"""Reads the layout of a safetensors file, and makes the header of one.
 
     offset  size  field
     0       8     n, length of the header, unsigned, little-endian
@@ -16,23 +16,25 @@ from __future__ import annotations
 
 import collections
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from sapwood.documents.canonical_json import weight
 from sapwood.errors import InvalidModelFile
+from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
     MAX_INTEGER,
-    FileBytes,
     ModelFile,
     TensorEntry,
     bounded_product,
-    byte_view,
     laid_out,
     shown,
 )
 from sapwood.tensors import DType, TensorSpec
 
 LENGTH_SIZE = 8  # bytes of the length in front of the header
+ALIGNMENT = 8  # bytes, of the data in files that we write
+METADATA = "__metadata__"  # what is called so in a header is no tensor
 MOST_PARSED = 512 << 20  # bytes; a header of 100,000 tensors takes about 100 MB
 MAX_HEADER = 100_000_000  # bytes, as upstream
 MAX_DIGITS = 20  # of a JSON integer; more is no size of anything
@@ -42,29 +44,15 @@ DTYPES = {
 }  # upstream's names are ours in upper case
 
 
-def looks_like_safetensors(data: FileBytes) -> bool:
-    """Whether the file begins as safetensors does: a length below 4 GiB, then `{`.
-
-    No text begins so: the upper half of the length is zeros.
-    """
-    head = bytes(byte_view(data)[: LENGTH_SIZE + 1])
-    return len(head) == LENGTH_SIZE + 1 and head[4:] == b"\0\0\0\0{"
-
-
-def read_safetensors(data: FileBytes) -> ModelFile:
-    """The layout of a safetensors file. Only the header is read.
-
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
+def read_safetensors(view: memoryview) -> ModelFile:
+    """The layout of a safetensors file, whatever it begins with. Only the header is read.
 
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
     start = LENGTH_SIZE + _header_length(view)
     header = _parse_header(bytes(view[LENGTH_SIZE:start]))
-    _check_metadata(header.pop("__metadata__", {}))
+    _check_metadata(header.pop(METADATA, {}))
     tensors = [_entry(name, info, start, len(view)) for name, info in header.items()]
     return laid_out("safetensors", len(view), tensors)
 
@@ -148,7 +136,7 @@ def _check_metadata(metadata: object) -> None:
     # Its keys are strings, as all of JSON's.
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise InvalidModelFile(
-            "expected '__metadata__' to map strings to strings", offset=LENGTH_SIZE
+            f"expected {METADATA!r} to map strings to strings", offset=LENGTH_SIZE
         )
 
 
@@ -193,3 +181,39 @@ def _broken(name: str, field: str, expected: str, found: object) -> InvalidModel
         f"tensor {shown(name)}, {field}: expected {expected}, found {shown(found)}",
         offset=LENGTH_SIZE,
     )
+
+
+def file_header(
+    tensors: Iterable[tuple[str, TensorSpec]], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """The beginning of a file whose tensors lie one behind the other.
+
+    Args:
+        tensors: names and what is called so, in order; of the element types that have names here.
+        metadata: what is kept beside them, or None.
+
+    Returns:
+        The length and the header, padded so that the data begins at a multiple of ALIGNMENT.
+    """
+    fields: dict[str, object] = {} if metadata is None else {METADATA: dict(metadata)}
+    at = 0
+    for name, spec in tensors:
+        fields[name] = {
+            "dtype": spec.dtype.name,
+            "shape": list(spec.shape),
+            "data_offsets": [at, at + spec.nbytes],
+        }
+        at += spec.nbytes
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    text += b" " * (-(LENGTH_SIZE + len(text)) % ALIGNMENT)
+    return len(text).to_bytes(LENGTH_SIZE, "little") + text
+
+
+FORMAT = Format(
+    "safetensors",
+    # A length below 4 GiB, then a brace. No text begins so.
+    Marks({LENGTH_SIZE - 4: b"\0\0\0\0{"}),
+    read_safetensors,
+    in_c_order=True,
+    by_tensors_alone=True,
+)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.flatbuffers import Flat
-from sapwood.modelfile.layout import FileBytes, ModelFile, TensorEntry, byte_view, gaps
+from sapwood.modelfile.format import Format, Marks, SmallTensors
+from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out
 from sapwood.modelfile.naming import Names, part
 from sapwood.modelfile.typed import MOST_DIMENSIONS, sized_spec
 from sapwood.tensors import DType
@@ -33,26 +34,13 @@ INT4 = 17  # two in a byte
 MOST_VISITED = 2**20  # tensors, with or without elements; some seconds
 
 
-def looks_like_tflite(data: FileBytes) -> bool:
-    """Whether the file has the identifier of TFLite behind its first offset."""
-    return bytes(byte_view(data)[4:8]) == b"TFL3"
-
-
-def read_tflite(data: FileBytes) -> ModelFile:
+def read_tflite(view: memoryview) -> ModelFile:
     """The layout of a TFLite file. The elements of its tensors are not read.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call.
-
     Raises:
-        InvalidModelFile: the file breaks the format; `offset` where one place is at fault.
-        UnsupportedType: `data` is not contiguous bytes.
+        InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    view = byte_view(data)
-    if not looks_like_tflite(view):
-        raise InvalidModelFile("expected the identifier TFL3", offset=min(4, len(view)))
-    tensors = _apart(_used_buffers(Flat(view)))
-    return ModelFile("tflite", len(view), tuple(tensors), gaps(len(view), tensors))
+    return laid_out("tflite", len(view), _apart(_used_buffers(Flat(view))))
 
 
 def _apart(entries: Iterable[TensorEntry]) -> list[TensorEntry]:
@@ -128,3 +116,11 @@ def _shape(flat: Flat, tensor: int) -> tuple[int, ...]:
     # One more than we take tells that there are too many.
     sides = min(count, MOST_DIMENSIONS + 1)
     return struct.unpack_from(f"<{sides}i", flat.view, start)
+
+
+FORMAT = Format(
+    "tflite",
+    Marks({4: b"TFL3"}),  # behind the offset of the first table
+    read_tflite,
+    small_tensors=SmallTensors.ISLANDS,
+)

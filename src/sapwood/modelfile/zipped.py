@@ -13,19 +13,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sapwood.errors import InvalidModelFile
-from sapwood.modelfile.hdf5 import looks_like_hdf5, read_hdf5
-from sapwood.modelfile.layout import (
-    FileBytes,
-    ModelFile,
-    TensorEntry,
-    byte_view,
-    laid_out,
-    plain_bytes,
-)
-from sapwood.modelfile.npy import find_array
+from sapwood.modelfile.format import Format, Marks
+from sapwood.modelfile.hdf5 import FORMAT as HDF5
+from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out, plain_bytes
+from sapwood.modelfile.npy import read_header
 from sapwood.modelfile.storage_pickle import Budget, Storage, find_storages
 from sapwood.modelfile.zip_entries import LOCAL_MAGIC, Directory, StoredEntry, read_directory
 from sapwood.tensors import DType, TensorSpec
@@ -37,44 +31,55 @@ WEIGHTS = "model.weights.h5"
 KERAS = {"metadata.json", "config.json", WEIGHTS}
 
 
-def looks_like_zip(data: FileBytes) -> bool:
-    """Whether the file begins as zip archives with an entry do."""
-    return bytes(byte_view(data)[: len(LOCAL_MAGIC)]) == LOCAL_MAGIC
-
-
-def read_zip(data: FileBytes) -> ModelFile:
+def read_zip(view: memoryview) -> ModelFile:
     """The layout of a model in a zip archive.
 
-    Args:
-        data: the whole file, usually a memory map; borrowed for the call. Its directory is
-            read, the local headers, and the headers or pickles that tell what tensors are.
-
-    Returns:
-        A layout of the format "pytorch", "npz", "keras" or "zip".
+    Its directory is read, the local headers, and the headers or pickles that tell what tensors
+    are.
 
     Raises:
         InvalidModelFile: the archive's directory is damaged; `offset` is the place.
-        UnsupportedType: `data` is not contiguous bytes.
     """
-    view = byte_view(data)
     directory = read_directory(view)
-    names = directory.names
-    if any(name.endswith(("/data.pkl", "/.data/version")) for name in names):
-        return laid_out("pytorch", len(view), _storages(view, directory))
-    if names and all(name.endswith(NPY) for name in names):
-        return laid_out("npz", len(view), [_array(view, entry) for entry in directory.stored])
-    if set(names) >= KERAS:
-        return laid_out("keras", len(view), _weights(view, directory.stored))
-    return dataclasses.replace(plain_bytes(len(view)), format="zip")
+    for kind in KINDS:
+        if kind.told_by(directory.names):
+            return laid_out(kind.name, len(view), kind.tensors(view, directory))
+    return dataclasses.replace(plain_bytes(len(view)), format=FORMAT.name)
 
 
-def _weights(view: memoryview, stored: Iterable[StoredEntry]) -> list[TensorEntry]:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """What a zip archive may be.
+
+    Attributes:
+        name: what `ModelFile.format` calls it.
+        told_by: whether an archive is one, by the names of all its entries in their order.
+        tensors: gives those of such an archive, of the file and its directory, in any order.
+    """
+
+    name: str
+    told_by: Callable[[tuple[str, ...]], bool]
+    tensors: Callable[[memoryview, Directory], list[TensorEntry]]
+
+
+def _is_pytorch(names: tuple[str, ...]) -> bool:
+    return any(name.endswith(("/data.pkl", "/.data/version")) for name in names)
+
+
+def _is_npz(names: tuple[str, ...]) -> bool:
+    return bool(names) and all(name.endswith(NPY) for name in names)
+
+
+def _is_keras(names: tuple[str, ...]) -> bool:
+    return KERAS.issubset(names)
+
+
+def _weights(view: memoryview, directory: Directory) -> list[TensorEntry]:
     """The datasets of a Keras archive's weights; none where they are no sound HDF5."""
-    for entry in stored:
-        data = view[entry.offset : entry.end]
-        if entry.name == WEIGHTS and looks_like_hdf5(data):
+    for entry in directory.stored:
+        if entry.name == WEIGHTS:
             try:
-                found = read_hdf5(data)
+                found = HDF5.read(view[entry.offset : entry.end])
             except InvalidModelFile:
                 return []
             return [
@@ -83,14 +88,19 @@ def _weights(view: memoryview, stored: Iterable[StoredEntry]) -> list[TensorEntr
     return []
 
 
+def _arrays(view: memoryview, directory: Directory) -> list[TensorEntry]:
+    """The arrays of an .npz archive."""
+    return [_array(view, entry) for entry in directory.stored]
+
+
 def _array(view: memoryview, entry: StoredEntry) -> TensorEntry:
     """The elements of a .npy file; all of the entry where it is none."""
     name = entry.name.removesuffix(NPY)
     try:
-        found = find_array(view[entry.offset : entry.end])
+        header = read_header(view[entry.offset : entry.end])
     except InvalidModelFile:
         return TensorEntry(name, TensorSpec(DType.BYTES, (entry.size,)), entry.offset)
-    return TensorEntry(name, found.spec, entry.offset + found.start)
+    return TensorEntry(name, header.spec, entry.offset + header.start)
 
 
 def _storages(view: memoryview, directory: Directory) -> list[TensorEntry]:
@@ -142,3 +152,13 @@ def _is_storage(name: str) -> bool:
         (parts[1] in ("data", "constants") and parts[2].isdecimal())
         or (parts[1] == ".data" and parts[2].endswith(".storage"))
     )
+
+
+KINDS = (
+    Kind("pytorch", _is_pytorch, _storages),
+    Kind("npz", _is_npz, _arrays),
+    Kind("keras", _is_keras, _weights),
+)
+"""What is told apart, the first that an archive looks like; any other is the format itself."""
+
+FORMAT = Format("zip", Marks({0: LOCAL_MAGIC}), read_zip, kinds=tuple(kind.name for kind in KINDS))

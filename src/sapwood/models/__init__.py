@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sapwood.models.results import PatchInfo as PatchInfo
     from sapwood.models.results import PatchStats as PatchStats
     from sapwood.models.results import PatchVerification as PatchVerification
+    from sapwood.trust import Trust as Trust
     from sapwood.trust import generate_keypair as generate_keypair
 else:
     __all__, __getattr__, __dir__ = lazy.door(
@@ -95,6 +96,6 @@ else:
             "sapwood.models.making.signing": ["sign_patch"],
             "sapwood.models.receiving.info": ["patch_info"],
             "sapwood.models.results": ["PatchInfo", "PatchStats", "PatchVerification"],
-            "sapwood.trust": ["generate_keypair"],
+            "sapwood.trust": ["Trust", "generate_keypair"],
         },
     )

@@ -24,4 +24,4 @@ def located(what: str | None) -> Iterator[None]:
     except SapwoodError as e:
         if what is None or isinstance(e, IoError):
             raise
-        raise type(e)(f"{what}: {e}") from e
+        raise e.behind(what) from e

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sapwood.content.content import Bytes
 from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
+from sapwood.tensors.block_types import BLOCK_TYPES
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -88,8 +89,8 @@ class Quantiser:
 
 
 QUANTISERS = {
-    "q4_0": Quantiser(18, quantised_q4_0),
-    "q8_0": Quantiser(34, quantised_q8_0),
+    "q4_0": Quantiser(BLOCK_TYPES["q4_0"].nbytes, quantised_q4_0),
+    "q8_0": Quantiser(BLOCK_TYPES["q8_0"].nbytes, quantised_q8_0),
 }
 
 

@@ -164,7 +164,7 @@ def test_signatures_are_demanded_before_payloads_are_fetched(
 def test_nothing_is_fetched_without_the_library(
     server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(InputError, match=r"pip install 'sapwood\[http\]'"):
         models.patch_info(server.url("patch"))
     assert server.exchanges == []

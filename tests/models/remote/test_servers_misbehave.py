@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -291,14 +291,14 @@ def test_redirects_are_followed_but_not_for_ever() -> None:
 def test_a_redirect_from_https_to_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def handler(request: httpx.Request) -> httpx.Response:
+    def handler(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
         place = "http://example.org/patch?token=1" if len(asked) > 1 else "https://example.org/2"
-        return httpx.Response(301, headers={"Location": place})
+        return httpx2.Response(301, headers={"Location": place})
 
-    real = httpx.Client
+    real = httpx2.Client
     monkeypatch.setattr(
-        httpx, "Client", lambda **options: real(transport=httpx.MockTransport(handler), **options)
+        httpx2, "Client", lambda **options: real(transport=httpx2.MockTransport(handler), **options)
     )
     with pytest.raises(IoError, match=r"refused to go on from https to http://example.org/patch"):
         RemoteFile("https://example.org/1")

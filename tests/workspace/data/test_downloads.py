@@ -402,7 +402,7 @@ def test_how_much_is_there(tmp_path: Path, cache: Path, server: FileServer) -> N
     assert (status.path, status.have, status.whole) == (path, SIZE, True)
 
 
-@pytest.mark.parametrize("library", ["pooch", "httpx"])
+@pytest.mark.parametrize("library", ["pooch", "httpx2"])
 def test_without_the_extra_it_is_named(
     library: str,
     tmp_path: Path,

@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,13 @@ import numpy.typing as npt
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError
 from sapwood.files.writing import copy_rest, write_all
+from sapwood.modelfile.safetensors import file_header
 from sapwood.prediction.factors import Factors
-from sapwood.tensors import DType
+from sapwood.tensors import DType, TensorSpec
 
 MODEL = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 PREFIX = "base_model.model."  # of PEFT's wrapper around the model
-ALIGNMENT = 8  # bytes, of the data in a safetensors file
 
 Doubles = npt.NDArray[np.float64]
 
@@ -139,31 +139,22 @@ def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> 
         OSError: writing failed.
         InputError: no modules.
     """
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    tensors: list[tuple[str, TensorSpec]] = []
     written = []
     with (folder / MODEL).open("wb") as out, tempfile.TemporaryFile() as spool:
         for module in modules:
             for name, shape, data in module.tensors():
-                begin = spool.tell()
                 write_all(spool, data.data)
-                span = [begin, spool.tell()]
-                header[name] = {"dtype": dtype.name, "shape": list(shape), "data_offsets": span}
+                tensors.append((name, TensorSpec(dtype, shape)))
             written.append(Entry(module.name, module.rank))
         if not written:
             raise InputError("no adapter in this patch: all of its updates are zeros")
-        write_header(header, out)
+        write_all(out, memoryview(file_header(tensors, {"format": "pt"})))
         spool.seek(0)
         copy_rest(spool, out)
     text = json.dumps(config(written), indent=2) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
     return written
-
-
-def write_header(header: dict[str, Any], out: IO[bytes]) -> None:
-    """Writes the start of a safetensors file: a length and JSON padded with spaces."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    write_all(out, memoryview(len(text).to_bytes(8, "little") + text))
 
 
 def config(modules: Sequence[Entry]) -> dict[str, Any]:

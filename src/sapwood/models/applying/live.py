@@ -66,7 +66,7 @@ def check_live(live: Mapping[str, Any], specs: Mapping[str, TensorSpec], strict:
             try:
                 check_out(live[name], spec)
             except InputError as e:
-                raise type(e)(f"{name}: {e}") from e
+                raise e.behind(name) from e
 
 
 def check_names(live: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> None:

@@ -13,7 +13,7 @@ from sapwood.content.content import Bytes
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMismatch
 from sapwood.files.sources import Source
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.modelfile import open_model
+from sapwood.modelfile import FORMATS, format_named, open_model
 from sapwood.models.applying.live import Live, check_live, live_tensors, write_live
 from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.demands import Demands
@@ -23,7 +23,6 @@ from sapwood.patch.format.front import Segment
 from sapwood.patch.format.predictions import BaseRange
 from sapwood.tensors import FRAMEWORKS, TensorSpec, made
 
-IN_C_ORDER = frozenset({"safetensors", "gguf"})  # formats whose files say what each tensor is
 MOST_WHOLE = 1 << 30  # bytes of a target without tensors in its patch that is held in memory
 
 
@@ -204,9 +203,10 @@ class PatchedModel(Mapping[str, Any]):
             InvalidPatch, TargetHashMismatch, LimitExceeded: as `tensor`.
             After any of these the model is as it was.
         """
-        if self._format not in IN_C_ORDER:
+        if not format_named(self._format).in_c_order:
+            known = sorted(one.name for one in FORMATS if one.in_c_order)
             raise InputError(
-                f"expected a target in {' or '.join(sorted(IN_C_ORDER))}, found {self._format!r}, "
+                f"expected a target in {' or '.join(known)}, found {self._format!r}, "
                 "of which the order of elements is not known; make the file with "
                 "sapwood.models.apply_patch and load it"
             )
@@ -345,5 +345,5 @@ def decoded(origin: Origin, segments: tuple[Segment, ...], begin: int, size: int
         for _ in origin.chunks(place, segments):
             pass
     except InvalidPatch as e:
-        raise type(e)(f"{what}: {e}") from e
+        raise e.behind(what) from e
     return out

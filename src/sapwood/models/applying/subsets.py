@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import IO
@@ -14,6 +13,7 @@ from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.modelfile.safetensors import METADATA, file_header
 from sapwood.models.applying.loading import Lazy, lazy_tensors
 from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.demands import Demands
@@ -23,8 +23,6 @@ from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.format.front import Segment
 from sapwood.progress import Progress, silent
 from sapwood.tensors import DType
-
-ALIGNMENT = 8  # bytes; where the data of a safetensors file begins
 
 
 def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
@@ -81,7 +79,7 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
     if not isinstance(origin.opened.body, RemoteBody):
         fitting_threads(origin.opened, memory, 1, segments)
     with atomic_output(output) as out:
-        write_all(out, memoryview(safetensors_header(chosen)))
+        write_all(out, memoryview(file_header((name, one.spec) for name, one in chosen.items())))
         if segments:
             write_segments(origin, segments, out, progress)
         else:
@@ -123,24 +121,8 @@ def check_types(tensors: Mapping[str, Lazy]) -> None:
                 f"{name!r}: its elements are of a type that is not known here; leave it out, or "
                 "make the whole file with sapwood.models.apply_patch"
             )
-        if name == "__metadata__":
-            raise InputError("'__metadata__': no tensor of a safetensors file can be named so")
-
-
-def safetensors_header(tensors: Mapping[str, Lazy]) -> bytes:
-    """The beginning of a file of tensors that lie one behind the other."""
-    fields = {}
-    at = 0
-    for name, one in tensors.items():
-        fields[name] = {
-            "dtype": one.spec.dtype.name,
-            "shape": list(one.spec.shape),
-            "data_offsets": [at, at + one.spec.nbytes],
-        }
-        at += one.spec.nbytes
-    text = json.dumps(fields, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    return len(text).to_bytes(8, "little") + text
+        if name == METADATA:
+            raise InputError(f"{METADATA!r}: no tensor of a safetensors file can be named so")
 
 
 def write_segments(

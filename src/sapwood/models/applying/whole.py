@@ -91,7 +91,7 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
         InputError: keys or counters that are none, or those without a public key; an output
-            that cannot become a folder; a URL without httpx; less memory than can do; an output
+            that cannot become a folder; a URL without httpx2; less memory than can do; an output
             to resume at that is no path, or becomes a folder.
         IoError: a file cannot be read or written, a server does not answer as it should, or
             another process resumes the same.

@@ -200,10 +200,10 @@ def check_links(
         if accepted is None:
             continue
         counter = max(accepted.counter, counter or 0)
-        if demands.policy is not None and not link.reverse:
-            least = max(demands.policy.minimum_counter, accepted.counter)
-            policy = dataclasses.replace(demands.policy, minimum_counter=least)
-            demands = dataclasses.replace(demands, policy=policy)
+        if demands.trust is not None and not link.reverse:
+            # What was accepted has no lower counter than was demanded.
+            trust = dataclasses.replace(demands.trust, minimum_counter=accepted.counter)
+            demands = dataclasses.replace(demands, trust=trust)
     return (None if counter is None else True), counter
 
 

@@ -33,7 +33,6 @@ TAIL = 4 << 10  # bytes at the end that are hashed
 BLOCKS = 512  # in between
 BLOCK = 4 << 10  # bytes; blocks begin at multiples of it
 SHORT = 16  # letters
-BEGINNING = 16  # bytes that tell the format
 
 Read = Callable[[int, int], bytes]
 """The bytes of a file from an offset on, so many."""
@@ -114,7 +113,7 @@ def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
                 hasher.update(read(offset, BLOCK))
             hasher.update(tail)
         return Fingerprint(
-            format="folder" if listed else apparent_format(memoryview(head[:BEGINNING])),
+            format="folder" if listed else apparent_format(memoryview(head)),
             file_size=size,
             header_hash=blake3(head).hexdigest(),
             tail_hash=blake3(tail).hexdigest(),

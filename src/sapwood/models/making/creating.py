@@ -24,6 +24,7 @@ from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
 from sapwood.files.writing import copy_rest
 from sapwood.limits import thread_count
+from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.folder_segments import input_segments, whole
 from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
@@ -245,7 +246,7 @@ def model_header(
 def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     """Whether a patch by bytes may be made as well.
 
-    Not of safetensors, whose patches are always by tensors; nor of several bases, of which
+    Not of formats whose patches are always by tensors; nor of several bases, of which
     bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
     file = target.file
@@ -254,7 +255,7 @@ def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     return (
         sized
         and bool(file.tensors)
-        and file.format != "safetensors"
+        and not format_named(file.format).by_tensors_alone
         and len(bases) == 1
         and not folders
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import STRIPE, Within
-from sapwood.modelfile import TensorEntry
+from sapwood.modelfile import TensorEntry, format_named
 from sapwood.modelfile.layout import Range
 from sapwood.models.making.inputs import Input, Part
 from sapwood.models.making.merging import Config
@@ -33,8 +33,6 @@ from sapwood.patch.making.segments import SegmentSource
 
 SMALL = 1 << 20  # bytes; smaller files without tensors are searched for in all such of the base
 MOST_JOINED = 1 << 20  # bytes of small files that share a segment
-# Formats of which unchanged files keep an entry for each tensor: `load_patched` gives those.
-ALWAYS_BY_TENSOR = frozenset({"safetensors", "gguf"})
 
 Placed = tuple[int, SegmentSource]
 
@@ -191,7 +189,8 @@ class FolderCutter:
         """A file as the run that it begins, or None where it gets segments of its own."""
         part = piece.part
         twin = self._twins.of(part)
-        shown = bool(piece.tensors) and part.file.format in ALWAYS_BY_TENSOR
+        # Unchanged files of such formats keep an entry for each tensor: `load_patched` gives those.
+        shown = bool(piece.tensors) and format_named(part.file.format).in_c_order
         if twin is not None and not shown and same_bytes(twin.content, part.content):
             return Run(part.begin, part.end, [Copy(part.begin, twin.begin, part.file.size)], True)
         if piece.tensors or part.file.size > SMALL:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 
-from sapwood.codec.block_types import BLOCK_TYPES
 from sapwood.content.content import Bytes, Content
-from sapwood.modelfile import ModelFile, TensorEntry
+from sapwood.modelfile import ModelFile, SmallTensors, TensorEntry, format_named
 from sapwood.modelfile.layout import gaps
 from sapwood.models.making.merging import Config
 from sapwood.models.making.recipes import predictions
@@ -20,9 +19,8 @@ from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.front import MOST_DIMENSIONS
 from sapwood.patch.format.predictions import BaseRange, Prediction
 from sapwood.patch.making.segments import SegmentSource
+from sapwood.tensors.block_types import BLOCK_TYPES
 
-WITH_ISLANDS = frozenset({"onnx", "tflite", "coreml"})
-WITH_CRUMBS = frozenset({"openvino"})  # small tensors, one beside the other
 LEAST_ISLAND = 256  # bytes; about what two segments take in the index, and their payloads
 
 
@@ -57,24 +55,24 @@ def file_segments(
 
 
 def with_islands_as_skeleton(file: ModelFile) -> ModelFile:
-    """The layout without the small tensors that have skeleton on both sides, or each other.
-
-    Of formats with many of them only: in others all tensors keep their names.
+    """The layout without the small tensors that its format leaves to the skeleton.
 
     A segment of its own for an axis or a scalar, and one for the bytes behind it, would take
     more than its elements: an ONNX file has hundreds of them.
     """
-    if file.format not in WITH_ISLANDS | WITH_CRUMBS:
-        return file
-    crumbs = file.format in WITH_CRUMBS
-    starts = {offset for offset, _ in file.skeleton}
-    ends = {offset + length for offset, length in file.skeleton}
-    tensors = tuple(
-        entry
-        for entry in file.tensors
-        if entry.spec.nbytes >= LEAST_ISLAND
-        or not (crumbs or (entry.offset in ends and entry.end in starts))
-    )
+    small = [entry for entry in file.tensors if entry.spec.nbytes < LEAST_ISLAND]
+    match format_named(file.format).small_tensors:
+        case SmallTensors.NAMED:
+            return file
+        case SmallTensors.ISLANDS:
+            starts = {offset for offset, _ in file.skeleton}
+            ends = {offset + length for offset, length in file.skeleton}
+            left = {one for one in small if one.offset in ends and one.end in starts}
+        case SmallTensors.CRUMBS:
+            left = set(small)
+        case other:
+            assert_never(other)
+    tensors = tuple(entry for entry in file.tensors if entry not in left)
     return dataclasses.replace(file, tensors=tensors, skeleton=gaps(file.size, tensors))
 
 

@@ -1,4 +1,4 @@
-"""Signs patches, and holds them against what their receiver demands."""
+"""Signs patches: new ones, and files of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ from sapwood.files.sources import Source, read_source, unchanged
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.patch.applying.opening import open_patch
-from sapwood.trust import (
-    check_counter,
-    check_private_key,
-    serialise_detached,
-    sign_detached,
-    sign_front,
-)
+from sapwood.patch.signatures import serialise_detached, sign_detached, sign_front
+from sapwood.trust import check_counter, check_private_key
 
 
 def sign_patch(

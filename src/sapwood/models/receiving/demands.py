@@ -12,12 +12,8 @@ from sapwood.files.sources import Source, read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.results import PatchVerification
 from sapwood.patch.applying.opening import OpenPatch
-from sapwood.trust import (
-    LARGEST_FILE,
-    Accepted,
-    Policy,
-    check_patch,
-)
+from sapwood.patch.signatures import LARGEST_FILE, AcceptedPatch, check_patch
+from sapwood.trust import Trust
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,11 +21,11 @@ class Demands:
     """What a receiver demands of a patch, and the signatures that came beside it.
 
     Attributes:
-        policy: None where nothing is demanded.
-        detached: contents of files of signatures.
+        trust: whom the receiver trusts, or None where nothing is demanded.
+        detached: the contents of files of signatures.
     """
 
-    policy: Policy | None
+    trust: Trust | None
     detached: tuple[bytes, ...]
 
     @classmethod
@@ -54,13 +50,13 @@ class Demands:
                     "give the key that you trust"
                 )
             return cls(None, ())
-        policy = Policy.of(public_key, minimum_counter, threshold)
+        trust = Trust(public_key, minimum_counter, threshold)
         given = list(signature) if isinstance(signature, list | tuple) else [signature]
         files = [cast("Source", one) for one in given if one is not None]
         # One that is longer than any can be is refused when it is parsed.
-        return cls(policy, tuple(read_source(one)[: LARGEST_FILE + 1].tobytes() for one in files))
+        return cls(trust, tuple(read_source(one)[: LARGEST_FILE + 1].tobytes() for one in files))
 
-    def check(self, data: Content, limits: Limits = DEFAULT_LIMITS) -> Accepted | None:
+    def check(self, data: Content, limits: Limits = DEFAULT_LIMITS) -> AcceptedPatch | None:
         """What the patch is accepted for; None where nothing is demanded.
 
         Raises:
@@ -68,9 +64,9 @@ class Demands:
             InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: its front is
                 damaged.
         """
-        if self.policy is None:
+        if self.trust is None:
             return None
-        return check_patch(data, self.policy, self.detached, limits)
+        return check_patch(data, self.trust, self.detached, limits)
 
     def judged(
         self,
@@ -95,7 +91,7 @@ class Demands:
         return dataclasses.replace(found, signature_valid=True, counter=accepted.counter)
 
 
-def check_same(accepted: Accepted | None, opened: OpenPatch) -> None:
+def check_same(accepted: AcceptedPatch | None, opened: OpenPatch) -> None:
     """That what was opened is what was accepted: a file may change between two looks.
 
     Raises:

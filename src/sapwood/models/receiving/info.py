@@ -11,7 +11,7 @@ from sapwood.models.receiving.ranges import patch_parts
 from sapwood.models.results import PatchInfo
 from sapwood.patch.applying.opening import open_patch
 from sapwood.patch.format.front import MAJOR
-from sapwood.trust import signatures_of
+from sapwood.patch.signatures import signatures_of
 
 
 def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:

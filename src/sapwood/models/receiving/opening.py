@@ -11,7 +11,7 @@ from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.receiving.demands import Demands, check_same
 from sapwood.models.receiving.received import received
 from sapwood.patch.applying.opening import OpenPatch, open_patch
-from sapwood.trust import Accepted
+from sapwood.patch.signatures import AcceptedPatch
 
 
 def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
@@ -26,7 +26,7 @@ def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatc
 
 def checked_patch(
     patch: Source, demands: Demands, threads: int, limits: Limits
-) -> tuple[OpenPatch, Accepted | None]:
+) -> tuple[OpenPatch, AcceptedPatch | None]:
     """A patch of model files that is signed as demanded and whole, and what it is accepted for.
 
     Raises:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from blake3 import blake3
 
 from sapwood.codec import Coding, Tables, decode_chunk
-from sapwood.codec.blocks import BlockType
 from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import decompress_into
 from sapwood.errors import InvalidPatch
@@ -16,6 +15,7 @@ from sapwood.patch.applying.prefixed import decode_prefixed
 from sapwood.patch.applying.splice import decode_splice
 from sapwood.patch.format.front import CHUNK_DIGEST
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType
 
 
 def chunk_digest(target: Bytes) -> bytes:

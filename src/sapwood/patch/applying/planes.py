@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sapwood.codec import Coding, Tables, decode_chunk
-from sapwood.codec.blocks import BlockType, Field
 from sapwood.codec.chunk import uses_edges
 from sapwood.codec.requantising import predicted_plane
 from sapwood.content.content import Bytes
@@ -15,6 +14,7 @@ from sapwood.content.zstd import decompress_into
 from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.splice import Varints
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType, Field
 
 
 def plane_row(kind: BlockType, field: Field, row_length: int) -> int:

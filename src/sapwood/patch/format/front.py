@@ -16,10 +16,10 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.codec import Coding
-from sapwood.codec.blocks import BlockType
 from sapwood.files.trees import FileEntry
 from sapwood.patch.format.predictions import BaseRange, Place, Prediction
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType
 
 VERSION = "ttpatch/v1"
 MAGIC = b"\x89TTP\r\n\x1a\n"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sapwood.codec.block_types import BLOCK_TYPES
-from sapwood.codec.blocks import BlockType
 from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
 from sapwood.limits import Limits
 from sapwood.tensors import DType
+from sapwood.tensors.block_types import BLOCK_TYPES
+from sapwood.tensors.blocks import BlockType
 
 
 def parse_blocks(

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.codec import Coding, Plan, Recipe, Tables, encode_chunk
-from sapwood.codec.blocks import BlockType
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import compress
@@ -24,6 +23,7 @@ from sapwood.patch.making.planes import encode_planes, plane_pairs
 from sapwood.patch.making.prefixed import encode_prefixed
 from sapwood.patch.making.splice import encode_splice
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType
 
 WORTH_A_PREFIX = 64  # bytes of payload; shorter ones have little to lose
 SAMPLE = 1 << 16  # bytes that tell whether zstd is worth its time

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.codec import Coding
-from sapwood.codec.blocks import BlockType, Field
 from sapwood.codec.requantising import predicted_plane
 from sapwood.content.content import Bytes
 from sapwood.patch.applying.planes import (
@@ -21,6 +20,7 @@ from sapwood.patch.applying.planes import (
     plane_row,
 )
 from sapwood.patch.making.splice import put_varint
+from sapwood.tensors.blocks import BlockType, Field
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,11 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from sapwood.codec.blocks import BlockType
 from sapwood.content.content import Content
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.predictions import BaseRange, Prediction
 from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType
 
 SHORTEST_ROW = 64  # elements; trailing dimensions are joined up to here
 

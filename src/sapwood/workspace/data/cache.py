@@ -114,7 +114,7 @@ def libraries() -> ModuleType:
         InputError: it, or the library that downloads, is not installed.
     """
     try:
-        import httpx  # noqa: F401 (asked for here, where the advice fits)
+        import httpx2  # noqa: F401 (asked for here, where the advice fits)
         import pooch
     except ImportError as e:
         raise InputError(

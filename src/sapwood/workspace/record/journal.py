@@ -113,7 +113,7 @@ def read_journal(places: Places) -> ChangeJournal | None:
     except FileNotFoundError:
         return None
     except InvalidWorkspace as e:
-        raise type(e)(f"{e}; {REMEDY}") from e
+        raise e.before(REMEDY) from e
 
 
 def parse_journal(data: bytes, where: str) -> ChangeJournal:

@@ -242,7 +242,7 @@ class Update:
                 raise
             steps.back(self.progress)
             journal.remove()
-            raise type(e)(f"{e}; {self.file.name} is what it was before") from e
+            raise e.before(f"{self.file.name} is what it was before") from e
         except BaseException:
             if journal.done == 0 and journal.pending() is None:
                 self.file.cut(journal.head.base_size)

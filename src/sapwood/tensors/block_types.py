@@ -1,15 +1,16 @@
 """The block types of GGML, as fields of bits; spec/patch-v1.md, Blocks, has the same table.
 
-Types whose integers are no numbers on a grid (indices into code books, signs, trits) have
-their scales taken from the rest, which stays as it is.
+Readers of model files and of patches take names, numbers and sizes from here. Types whose
+integers are no numbers on a grid (indices into code books, signs, trits) have their scales
+taken from the rest, which stays as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sapwood.codec.blocks import BlockType, Field, Grid, Run
-from sapwood.tensors import DType
+from sapwood.tensors.blocks import BlockType, Field, Grid, Run
+from sapwood.tensors.dtypes import DType
 
 
 def _whole(name: str, dtype: DType, place: int, count: int = 1, grid: Grid | None = None) -> Field:
@@ -54,11 +55,11 @@ def _six_bits(place: int, high: int, shift: int) -> list[Run]:
     return [Run(place, 4, 0, 6, 0), Run(high, 4, shift, 4, 4), Run(place, 4, 6, 2, 4, up=4)]
 
 
-def _scaled(name: str, nbytes: int, place: int = 0) -> BlockType:
+def _scaled(name: str, ggml: int, nbytes: int, place: int = 0) -> BlockType:
     """A block of 256 weights with one scale, and opaque bytes before or behind it."""
     at = 2 if place == 0 else 0
     rest = _whole("rest", DType.U8, at, nbytes - 2)
-    return BlockType(name, 256, nbytes, (_whole("scale", DType.F16, place), rest))
+    return BlockType(name, ggml, 256, nbytes, (_whole("scale", DType.F16, place), rest))
 
 
 _PLAIN = Grid(("scale",))
@@ -87,40 +88,39 @@ def _types() -> tuple[BlockType, ...]:
         *_types_of_32(),
         *_types_of_256(),
         *_types_of_indices(),
-        *(
-            _scaled(name, nbytes)
-            for name, nbytes in (
-                ("iq1_s", 50),
-                ("iq2_xxs", 66),
-                ("iq2_xs", 74),
-                ("iq2_s", 82),
-                ("iq3_xxs", 98),
-                ("iq3_s", 110),
-            )
-        ),
-        _scaled("tq1_0", 54, place=52),
+        _scaled("iq1_s", 19, 50),
+        _scaled("iq2_xxs", 16, 66),
+        _scaled("iq2_xs", 17, 74),
+        _scaled("iq2_s", 22, 82),
+        _scaled("iq3_xxs", 18, 98),
+        _scaled("iq3_s", 21, 110),
+        _scaled("tq1_0", 34, 54, place=52),
+        BlockType("iq1_m", 29, 256, 56, ()),  # its scale is in bits of four integers
+        BlockType("q1_0", 41, 128, 18, ()),
     )
 
 
 def _types_of_32() -> Iterator[BlockType]:
     """A scale for every 32 weights, in some types an offset."""
     low4, low8 = (_packed(at, 16, 16, 4) for at in (6, 8))
-    yield BlockType("q4_0", 32, 18, (_SCALE, _quants(32, _packed(2, 16, 16, 4), 8, _PLAIN)))
+    yield BlockType("q4_0", 2, 32, 18, (_SCALE, _quants(32, _packed(2, 16, 16, 4), 8, _PLAIN)))
     yield BlockType(
-        "q4_1", 32, 20, (_SCALE, _OFFSET, _quants(32, _packed(4, 16, 16, 4), grid=_SHIFTED))
+        "q4_1", 3, 32, 20, (_SCALE, _OFFSET, _quants(32, _packed(4, 16, 16, 4), grid=_SHIFTED))
     )
     yield BlockType(
-        "q5_0", 32, 22, (_SCALE, _quants(32, [*low4, *_spread(2, 4, 1, up=4)], 16, _PLAIN))
+        "q5_0", 6, 32, 22, (_SCALE, _quants(32, [*low4, *_spread(2, 4, 1, up=4)], 16, _PLAIN))
     )
     yield BlockType(
         "q5_1",
+        7,
         32,
         24,
         (_SCALE, _OFFSET, _quants(32, [*low8, *_spread(4, 4, 1, up=4)], grid=_SHIFTED)),
     )
-    yield BlockType("q8_0", 32, 34, (_SCALE, _whole("quants", DType.I8, 2, 32, _PLAIN)))
+    yield BlockType("q8_0", 8, 32, 34, (_SCALE, _whole("quants", DType.I8, 2, 32, _PLAIN)))
     yield BlockType(
         "q8_1",
+        9,
         32,
         40,
         (
@@ -135,6 +135,7 @@ def _types_of_256() -> Iterator[BlockType]:
     """A scale for every 256 weights, and integers times it for parts of them."""
     yield BlockType(
         "q2_k",
+        10,
         256,
         84,
         (
@@ -148,6 +149,7 @@ def _types_of_256() -> Iterator[BlockType]:
     scales = [*_packed(96, 8, 8, 4), *_packed(104, 4, 4, 2, up=4)]
     yield BlockType(
         "q3_k",
+        11,
         256,
         110,
         (
@@ -156,11 +158,14 @@ def _types_of_256() -> Iterator[BlockType]:
             _quants(256, [*_packed(32, 64, 32, 2), *_packed(0, 32, 32, 1, up=2)], 4, _NESTED),
         ),
     )
-    yield BlockType("q4_k", 256, 144, (*_K_START, _quants(256, _packed(16, 128, 32, 4), grid=_K)))
+    yield BlockType(
+        "q4_k", 12, 256, 144, (*_K_START, _quants(256, _packed(16, 128, 32, 4), grid=_K))
+    )
     runs = [*_packed(48, 128, 32, 4), *_packed(16, 32, 32, 1, up=4)]
-    yield BlockType("q5_k", 256, 176, (*_K_START, _quants(256, runs, grid=_K)))
+    yield BlockType("q5_k", 13, 256, 176, (*_K_START, _quants(256, runs, grid=_K)))
     yield BlockType(
         "q6_k",
+        14,
         256,
         210,
         (
@@ -171,6 +176,7 @@ def _types_of_256() -> Iterator[BlockType]:
     )
     yield BlockType(
         "q8_k",
+        15,
         256,
         292,
         (
@@ -180,15 +186,16 @@ def _types_of_256() -> Iterator[BlockType]:
         ),
     )
     trits = _quants(256, _packed(0, 64, 32, 2), 1, _PLAIN)
-    yield BlockType("tq2_0", 256, 66, (_whole("scale", DType.F16, 64), trits))
+    yield BlockType("tq2_0", 35, 256, 66, (_whole("scale", DType.F16, 64), trits))
 
 
 def _types_of_indices() -> Iterator[BlockType]:
     """Quants that are indices of numbers on no grid."""
-    yield BlockType("iq4_nl", 32, 18, (_SCALE, _quants(32, _packed(2, 16, 16, 4))))
+    yield BlockType("iq4_nl", 20, 32, 18, (_SCALE, _quants(32, _packed(2, 16, 16, 4))))
     scales = [*_spread(4, 4, 4), *_spread(2, 2, 2, up=4)]
     yield BlockType(
         "iq4_xs",
+        23,
         256,
         136,
         (
@@ -198,9 +205,15 @@ def _types_of_indices() -> Iterator[BlockType]:
         ),
     )
     scale = _whole("scale", DType.U8, 0)
-    yield BlockType("mxfp4", 32, 17, (scale, _quants(32, _packed(1, 16, 16, 4))))
+    yield BlockType("mxfp4", 39, 32, 17, (scale, _quants(32, _packed(1, 16, 16, 4))))
     scale = _whole("scales", DType.U8, 0, 4)
-    yield BlockType("nvfp4", 64, 36, (scale, _quants(64, _packed(4, 32, 8, 4))))
+    yield BlockType("nvfp4", 40, 64, 36, (scale, _quants(64, _packed(4, 32, 8, 4))))
 
 
-BLOCK_TYPES = {one.name: one for one in _types()}
+_TYPES = _types()
+
+BLOCK_TYPES = {one.name: one for one in _TYPES if one.fields}
+"""The types that patches know, by name."""
+
+GGML_BLOCKS = {one.ggml: one for one in _TYPES}
+"""All types by upstream's number. What is not here was removed, or came after this was written."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.codec.block_types import BLOCK_TYPES
-from sapwood.codec.blocks import BlockType
-from sapwood.modelfile.ggml_types import GGML_TYPES
+from sapwood.tensors.block_types import BLOCK_TYPES
+from sapwood.tensors.blocks import BlockType
+from support.places import SPEC
 
 TYPES = pytest.mark.parametrize("kind", BLOCK_TYPES.values(), ids=lambda kind: kind.name)
 
@@ -35,10 +37,12 @@ def test_every_bit_of_a_block_is_one_bit_of_a_plane(kind: BlockType) -> None:
         assert sum(int(np.unpackbits(plane).sum()) for plane in kind.unpack(block)) == 1
 
 
-@TYPES
-def test_types_are_those_of_ggml(kind: BlockType) -> None:
-    (known,) = (one for one in GGML_TYPES.values() if one.name.lower() == kind.name)
-    assert (kind.weights, kind.nbytes) == (known.elements, known.nbytes)
+def test_the_table_is_that_of_the_specification() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\d+) \| (\d+) \|", (SPEC / "patch-v1.md").read_text(), re.MULTILINE
+    )
+    written = {name: (int(weights), int(nbytes)) for name, weights, nbytes in rows}
+    assert {one.name: (one.weights, one.nbytes) for one in BLOCK_TYPES.values()} == written
 
 
 @TYPES

@@ -4,7 +4,7 @@ A block holds some dozens of weights as small integers, *quants*, and numbers th
 they stand for: scales, and offsets where there are any. A *field* is one of these; its
 *plane* is that field of all blocks, one after another, an element to one or more bytes.
 Taking apart is a bijection: every bit of a block is one bit of one plane, whatever it means.
-Which types there are says `sapwood.codec.block_types`; spec/patch-v1.md, Blocks, defines them.
+Which types there are says `sapwood.tensors.block_types`; spec/patch-v1.md, Blocks, defines them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sapwood.content.content import Bytes
-from sapwood.tensors import DType
+from sapwood.tensors.dtypes import DType
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,13 +106,16 @@ class BlockType:
     """The layout of a block.
 
     Attributes:
-        name: in the patch format: upstream's in lower case.
-        weights: in a block.
-        nbytes: of a block.
-        fields: in the order of the planes; the quants come last.
+        name: of the type in the patch format: upstream's in lower case.
+        ggml: upstream's number of the type, as GGUF files have it.
+        weights: how many a block stands for; no two rows of a tensor share a block.
+        nbytes: bytes of a block.
+        fields: in the order of the planes; the quants come last. Empty of a type whose
+            blocks are not taken apart: no patch names it.
     """
 
     name: str
+    ggml: int
     weights: int
     nbytes: int
     fields: tuple[Field, ...]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sapwood.content.content import Content
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.trust.policy import Policy, objection
-from sapwood.trust.signatures import Signature, parse_detached
-from sapwood.trust.signing import SignedFront, take_apart
+from sapwood.patch.signatures.detached import parse_detached
+from sapwood.patch.signatures.fronts import SignedFront, take_apart
+from sapwood.trust import Signature, Trust
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Listed:
     """A signature and what is known of it.
 
     Attributes:
-        signature: as it stands in the patch or beside it.
+        signature: the signature as it stands in the patch or beside it.
         detached: whether it came in a file of its own.
         public_key: the one of the given keys that it names, 32 bytes, or None.
         valid: whether it is that key's and of this patch. None where it was not checked: no
@@ -32,9 +32,18 @@ class Listed:
     objection: str | None
 
 
+def signatures_of(data: Content, limits: Limits = DEFAULT_LIMITS) -> tuple[Signature, ...]:
+    """The signatures that a patch carries, none of them checked.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front is damaged.
+    """
+    return take_apart(data, limits).signatures
+
+
 def list_signatures(
     data: Content,
-    public_keys: Sequence[bytes] = (),
+    trust: Trust | None = None,
     detached: Iterable[bytes] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Listed]:
@@ -42,35 +51,34 @@ def list_signatures(
 
     Args:
         data: the patch, borrowed. No more is parsed of it than preamble and header.
-        public_keys: to check with, 32 bytes each; without one nothing is checked but that
-            what is detached is of this patch.
+        trust: the keys to check with; without them nothing is checked but that what is
+            detached is of this patch. The threshold is for `check_patch`.
         detached: the contents of files of signatures.
         limits: what the front may take.
 
     Raises:
-        InputError: a key is none. PyNaCl is not installed.
         SignatureError: a file of signatures is none.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front is damaged.
     """
     front = take_apart(data, limits)
-    policy = Policy.of(public_keys) if public_keys else None
-    found = [listed(front, one, policy) for one in front.signatures]
+    found = [_listed(front, one, trust) for one in front.signatures]
     for file in detached:
         patch, signatures = parse_detached(file)
         if patch == front.patch:
-            found += [listed(front, one, policy, detached=True) for one in signatures]
+            found += [_listed(front, one, trust, detached=True) for one in signatures]
         else:
             reason = f"is of the patch {patch.hex()}, not of this one, {front.patch.hex()}"
             found += [Listed(one, True, None, False, reason) for one in signatures]
     return found
 
 
-def listed(
-    front: SignedFront, signature: Signature, policy: Policy | None, *, detached: bool = False
+def _listed(
+    front: SignedFront, signature: Signature, trust: Trust | None, *, detached: bool = False
 ) -> Listed:
-    """A signature over this patch, checked where there is a policy."""
-    if policy is None:
+    """A signature over this patch, checked where there are keys."""
+    if trust is None:
         return Listed(signature, detached, None, None, None)
-    reason = objection(front, signature, policy)
-    key = policy.keys.get(signature.key)
-    return Listed(signature, detached, key, reason is None, reason)
+    reason = trust.objection(front.statement, signature)
+    key = trust.key_of(signature)
+    public_key = None if key is None else key.data
+    return Listed(signature, detached, public_key, reason is None, reason)

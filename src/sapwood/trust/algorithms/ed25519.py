@@ -12,13 +12,12 @@ from types import ModuleType
 from blake3 import blake3
 
 from sapwood.errors import InputError
+from sapwood.trust.algorithms.algorithm import KEY_ID, Algorithm, sized
 
-ALGORITHM = "ed25519"
 PRIVATE_KEY = 64  # bytes: the seed, then the public key
 PUBLIC_KEY = 32  # bytes
 SEED = 32  # bytes
 SIGNATURE = 64  # bytes
-KEY_ID = 16  # bytes
 
 
 def library() -> ModuleType:
@@ -56,7 +55,7 @@ def check_private_key(key: bytes) -> bytes:
 
     Raises:
         InputError: it is no 64 bytes, or its second half is not the public key of the first.
-            Signing with such a key would give the seed away.
+            Signing with such a key would give the seed away. PyNaCl is not installed.
     """
     private_key = sized(key, PRIVATE_KEY, "a private key")
     public_key, _ = library().crypto_sign_seed_keypair(private_key[:SEED])
@@ -72,19 +71,11 @@ def check_public_key(key: bytes) -> bytes:
     """A public key, by its length; a point that is none never verifies.
 
     Raises:
-        InputError: it is no 32 bytes.
+        InputError: it is no 32 bytes, or PyNaCl is not installed: nothing could be checked.
     """
-    return sized(key, PUBLIC_KEY, "a public key")
-
-
-def sized(key: bytes, size: int, what: str) -> bytes:
-    """A key as bytes of its own."""
-    if not isinstance(key, bytes | bytearray | memoryview):
-        raise InputError(f"expected {what} as {size} bytes, found {type(key).__name__}")
-    found = bytes(key)
-    if len(found) != size:
-        raise InputError(f"expected {what} of {size} bytes, found {len(found)}")
-    return found
+    public_key = sized(key, PUBLIC_KEY, "a public key")
+    library()
+    return public_key
 
 
 def public_key_of(private_key: bytes) -> bytes:
@@ -123,3 +114,18 @@ def verifies(message: bytes, signature: bytes, public_key: bytes) -> bool:
     except BadSignatureError:
         return False
     return True
+
+
+ED25519 = Algorithm(
+    name="ed25519",
+    private_size=PRIVATE_KEY,
+    public_size=PUBLIC_KEY,
+    signature_size=SIGNATURE,
+    generate_keypair=generate_keypair,
+    check_private_key=check_private_key,
+    check_public_key=check_public_key,
+    public_key_of=public_key_of,
+    key_id=key_id,
+    sign=sign,
+    verifies=verifies,
+)

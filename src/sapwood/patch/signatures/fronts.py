@@ -1,0 +1,135 @@
+"""The front of a patch with and without signatures, and what a signature of the patch says.
+
+The list of signatures stands first in the header, written in one way only:
+
+    {"signatures":[..],"format":..
+
+Whatever reads version 1 passes over the field. Without it the header is byte for byte what it was
+before anybody signed; the digest of a front with that header is what is signed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from sapwood.content.content import Content
+from sapwood.documents import canonical_json
+from sapwood.documents.canonical_json import Fields
+from sapwood.errors import InputError, InvalidPatch
+from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.patch.format.front import (
+    DIGEST,
+    PREAMBLE,
+    VERSION,
+    FileDigest,
+    Header,
+    front_digest,
+)
+from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
+from sapwood.trust import Signature, Statement
+from sapwood.trust.signatures import entries, parse_entries
+
+FIELD = b'{"signatures":'  # a header with signatures begins so, and with their list
+HEADER_LENGTH = slice(12, 16)  # where it stands in the preamble
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SignedFront:
+    """The front of a patch, taken apart.
+
+    Attributes:
+        header: the header, parsed.
+        signatures: those that the header carries; none of them is checked.
+        bare: the front without them.
+        patch: the digest of `bare`, 32 bytes, which names the patch whoever has signed it.
+        digest: the digest of the front as it is, 32 bytes.
+    """
+
+    header: Header
+    signatures: tuple[Signature, ...]
+    bare: bytes
+    patch: bytes
+    digest: bytes
+
+    @property
+    def statement(self) -> Statement:
+        """What signatures of the patch are over.
+
+        The digest binds every byte of the rest: header, index with the digest of each chunk,
+        tables, and the body by its digest.
+        """
+        bases = (f"base {_named(base)}" for base in self.header.bases)
+        target = f"target {_named(self.header.target)}"
+        return Statement("patch", VERSION, (f"patch {self.patch.hex()}", *bases, target))
+
+
+def take_apart(data: Content, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
+    """The front of a patch; its index and tables are not parsed.
+
+    Args:
+        data: the patch or its front, borrowed.
+        limits: what the front may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+    """
+    preamble = parse_preamble(data[: PREAMBLE.size].tobytes(), limits)
+    front = data[: preamble.front_size].tobytes()
+    header, _, _ = checked_parts(front, limits)
+    parsed = parse_header(header, limits)
+    if not header.startswith(FIELD + b"["):
+        return SignedFront(parsed, (), front, preamble.digest, preamble.digest)
+    listed, separator, rest = header[len(FIELD) :].partition(b"],")
+    if not separator:
+        raise InvalidPatch("header.signatures: expected a list and other fields behind it")
+    bare = with_header(front, len(header), b"{" + rest)
+    patch = bare[PREAMBLE.size - DIGEST : PREAMBLE.size]
+    return SignedFront(parsed, parse_list(listed + b"]"), bare, patch, preamble.digest)
+
+
+def parse_list(data: bytes) -> tuple[Signature, ...]:
+    """The signatures of the canonical JSON list in a header.
+
+    Raises:
+        InvalidPatch: it is none.
+    """
+    fields = Fields({"signatures": canonical_json.parse_exact(data, "signatures")}, "header")
+    return parse_entries(fields)
+
+
+def with_header(front: bytes, length: int, header: bytes) -> bytes:
+    """A front with another header, and the digest that it has then.
+
+    Args:
+        front: the whole front.
+        length: bytes of the header that it has.
+        header: the header that takes its place.
+    """
+    begin = PREAMBLE.size
+    preamble = bytearray(front[:begin])
+    preamble[HEADER_LENGTH] = len(header).to_bytes(4, "little")
+    changed = bytes(preamble) + header + front[begin + length :]
+    return changed[: begin - DIGEST] + front_digest(changed) + changed[begin:]
+
+
+def with_signatures(front: SignedFront, signatures: Sequence[Signature]) -> bytes:
+    """The front with these signatures in the place of those that it had.
+
+    Raises:
+        InputError: its header does not begin as those that can be signed inside.
+    """
+    length = int.from_bytes(front.bare[HEADER_LENGTH], "little")
+    header = front.bare[PREAMBLE.size : PREAMBLE.size + length]
+    if not header.startswith(b"{"):
+        raise InputError(
+            "the patch's header does not begin with '{', so that no signature can be put into "
+            "it; sign it detached"
+        )
+    signed = FIELD + canonical_json.serialise(entries(signatures)) + b"," + header[1:]
+    return with_header(front.bare, length, signed)
+
+
+def _named(file: FileDigest) -> str:
+    """A base or the target by size and BLAKE3."""
+    return f"{file.size} {file.blake3.hex()}"
