@@ -22,7 +22,6 @@ TWICE = frozenset(
         "piece",  # of a journal; of a segment
         "place",  # of a prediction; of what is read of one
         "plan",  # of a coding; of an update in place
-        "policy",  # of a package's files; of signatures
         "run",  # of blocks; of a folder's bytes
         "slot",  # of a device; of a journal
         "steps",  # of quantising; of an update in place
