@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from sapwood.documents.fields import Table
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
 from sapwood.errors import InputError, InvalidTemplate
 from sapwood.files.durable import (
     BINARY,
@@ -45,6 +45,10 @@ from sapwood.store.oci.descriptors import (
 
 VERSION = "1.0.0"  # of layouts; the only one that there is
 MOST_JSON = 4 << 20  # bytes of an index or a manifest, as registries have it
+MOST_PARSED = (
+    64 << 20
+)  # bytes of memory of its values; those of true ones take some 4 times its own
+REMEDY = "copy the layout anew"
 
 
 class Layout:
@@ -92,9 +96,9 @@ class Layout:
             found = self._manifest(self._only(found))
             if "manifests" in found:
                 raise found.fail("manifests", "an index in an index; expected a manifest")
-        return [blob_of(one) for one in found.tables("layers")]
+        return [blob_of(one) for one in found.objects("layers")]
 
-    def _only(self, index: Table) -> Blob:
+    def _only(self, index: Fields) -> Blob:
         """The only manifest of an index that lies in a blob."""
         found = {one.digest: one for one in descriptors(index)}
         if len(found) != 1:
@@ -105,7 +109,7 @@ class Layout:
             )
         return next(iter(found.values()))
 
-    def _manifest(self, blob: Blob) -> Table:
+    def _manifest(self, blob: Blob) -> Fields:
         """A manifest, or an index, that lies in a blob.
 
         Args:
@@ -124,13 +128,10 @@ class Layout:
         check_kind(table, blob.media_type or (INDEX if "manifests" in table else MANIFEST))
         return table
 
-    def _document(self, name: str, data: bytes) -> Table:
+    def _document(self, name: str, data: bytes) -> Fields:
         """An object of JSON."""
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as e:
-            raise InvalidTemplate(f"{name}: expected JSON: {e}; copy the layout anew") from e
-        return Table(value, name, InvalidTemplate)
+        value = parse(data, name, InvalidTemplate, remedy=REMEDY, most=MOST_PARSED)
+        return Fields(value, name, InvalidTemplate, remedy=REMEDY)
 
     def path_of(self, blob: Blob) -> Path:
         """Where a blob lies.
