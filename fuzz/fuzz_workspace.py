@@ -21,7 +21,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sapwood.documents.paths import fault_of
+from sapwood.documents.paths import portable
 from sapwood.errors import InputError, InvalidPackage, InvalidWorkspace
 from sapwood.package.archives import archive_package
 from sapwood.package.canonical import Unreadable, content_hash
@@ -148,10 +148,10 @@ def layout_seed() -> bytes:
 def read_manifest(data: bytes) -> None:
     manifest = parse_manifest(data)
     for path in (*manifest.rules.renames.values(), *(one.to for one in manifest.exports)):
-        assert fault_of(path) is None
+        assert portable(path) is None
     for dataset in manifest.data:
         for file in dataset.files:
-            assert fault_of(file.name) is None
+            assert portable(file.name) is None
             assert file.name[0] != "."
             assert file.size > 0
             assert all(url.lower().startswith(("http://", "https://")) for url in file.urls)
@@ -159,13 +159,13 @@ def read_manifest(data: bytes) -> None:
 
 def read_record(data: bytes) -> None:
     record = parse_record(data, "record")
-    assert all(fault_of(path) is None for path in record.files)
+    assert all(portable(path) is None for path in record.files)
     assert parse_record(record.to_bytes(), "record") == record
 
 
 def read_journal(data: bytes) -> None:
     journal = parse_journal(data, "journal")
-    assert all(fault_of(step.path) is None for step in journal.steps)
+    assert all(portable(step.path) is None for step in journal.steps)
     assert parse_journal(journal.to_bytes(), "journal") == journal
 
 
@@ -222,7 +222,7 @@ def read_archive(data: bytes) -> None:
         path.write_bytes(data)
         with archive_package(path) as template:
             for name, file in template.files.items():
-                assert fault_of(name) is None
+                assert portable(name) is None
                 if file.size < 1 << 20:
                     file.read()
 
@@ -245,7 +245,7 @@ def read_layout(data: bytes) -> None:
         for source in (f"oci:{folder}", f"oci:{folder}@sha256:{named}"):
             with contextlib.suppress(InvalidPackage, InputError), open_package(source) as found:
                 for name, file in found.files.items():
-                    assert fault_of(name) is None
+                    assert portable(name) is None
                     if file.size < 1 << 20:
                         file.read()
 
@@ -254,8 +254,8 @@ def read_course(data: bytes) -> None:
     with contextlib.suppress(InputError):
         config = parse_course(data)
         for extra in config.extras:
-            assert fault_of(extra.to) is None
-            assert fault_of(extra.source) is None
+            assert portable(extra.to) is None
+            assert portable(extra.source) is None
         names = config.course_for(MODULES).names()
         assert len(set(names.values())) == len(names) <= len(config.modules)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.documents.paths import fault_of
+from sapwood.documents.paths import portable
 from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import (
     LONGEST_NAME,
@@ -150,7 +150,7 @@ def test_whatever_is_said_of_data_it_is_safe_or_refused(
     files: list[DataFile] = [file for dataset in data for file in dataset.files]
     assert len(files) == len(entries)
     for file in files:
-        assert fault_of(file.name) is None
+        assert portable(file.name) is None
         assert file.name[0] != "."
         assert "/" not in file.name
         assert SHA256.fullmatch(file.sha256)

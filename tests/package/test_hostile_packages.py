@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.content.zstd import compress
-from sapwood.documents.paths import clash_among, fault_of
+from sapwood.documents.paths import clash_among, portable
 from sapwood.documents.patterns import Pattern
 from sapwood.errors import InputError, InvalidPackage, IoError
 from sapwood.workspace import Workspace, open_package, parse_manifest
@@ -59,7 +59,7 @@ def refused(source: Path, root: Path, match: str | None = None) -> None:
 def test_paths_are_refused(case: str, tmp_path: Path) -> None:
     path = PATHS[case]
     private = path.lower().startswith((".course/", ".novel/"))
-    assert (fault_of(path) is None) == private
+    assert (portable(path) is None) == private
     if "\udc80" not in path:  # which no zip can hold
         refused(zipped(tmp_path, [(path, b"evil")]), tmp_path / "course")
     if "\0" not in path:
@@ -273,7 +273,7 @@ def test_whatever_the_bytes_a_manifest_is_read_or_refused(data: bytes) -> None:
 
 @given(st.text(max_size=80))
 def test_a_path_without_a_fault_stays_inside(path: str) -> None:
-    if fault_of(path) is None:
+    if portable(path) is None:
         whole = os.path.normpath(f"/root/{path}")
         assert whole == f"/root/{path}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
-from sapwood.documents.paths import path_fault
+from sapwood.documents.paths import unportable
 from sapwood.errors import InputError
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import mapped
@@ -55,8 +55,8 @@ def list_folder(root: Path) -> list[Listed]:
     without files are left out.
 
     Raises:
-        InputError: something that is no file and no folder, a link to a folder, a name that
-            other systems cannot have, or more files than a patch can list.
+        InputError: something that is no file and no folder, a link to a folder, files that
+            cannot be written everywhere beside each other, or more than a patch can list.
         IoError: something cannot be looked at, such as a link that leads nowhere.
     """
     found: list[Listed] = []
@@ -66,16 +66,17 @@ def list_folder(root: Path) -> list[Listed]:
         with os_errors(root / within), os.scandir(root / within) as entries:
             for one in entries:
                 path = f"{within}{one.name}"
-                fault = path_fault(path)
-                if fault is not None:
-                    raise InputError(f"{root}: {path[:80]!a} {fault}; rename it")
                 if one.is_dir(follow_symlinks=False):
                     folders.append(f"{path}/")
                 else:
                     found.append(listed(root / path, path))
         if len(found) > MOST_FILES:
             raise InputError(f"{root}: expected at most {MOST_FILES} files, found more")
-    return sorted(found, key=lambda one: one.entry.path)
+    found.sort(key=lambda one: one.entry.path)
+    fault = unportable([one.entry.path for one in found])
+    if fault is not None:
+        raise InputError(f"{root}: {fault}; rename it, or move it away")
+    return found
 
 
 def listed(path: Path, name: str) -> Listed:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
 from typing import IO
 
-from sapwood.documents.fields import Table
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
 from sapwood.files.stamps import stamp_of_name
 from sapwood.package.archives import (
@@ -121,13 +121,11 @@ def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
     layout.path_of(layer)
     mode, kind = 0, FILE_TYPES[0]
     if MODEL_METADATA in layer.annotations:
-        try:
-            value = json.loads(layer.annotations[MODEL_METADATA])
-        except (ValueError, RecursionError) as e:
-            raise InvalidPackage(f"{MODEL_METADATA}: expected JSON: {e}") from e
-        table = Table(value, MODEL_METADATA, InvalidPackage)
-        mode = table.integer("mode")
-        kind = table.integer("typeflag") if "typeflag" in table else kind
+        value = parse(layer.annotations[MODEL_METADATA].encode(), MODEL_METADATA, InvalidPackage)
+        table = Fields(value, MODEL_METADATA, InvalidPackage)
+        mode = table.size("mode")
+        flag = table.optional_size("typeflag")
+        kind = kind if flag is None else flag
     file = PackageFile(
         path=path,
         size=layer.size,

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.documents.paths import path_fault
+from sapwood.documents.paths import within
 from sapwood.errors import InputError, IoError, SourceHashMismatch
 from sapwood.files import trees
 from sapwood.files.trees import ReadFile
@@ -58,7 +58,7 @@ names = st.text(
     min_size=1,
     max_size=6,
 ).filter(lambda name: name not in {".", ".."})
-paths = st.lists(names, min_size=1, max_size=3).map("/".join).filter(lambda p: not path_fault(p))
+paths = st.lists(names, min_size=1, max_size=3).map("/".join).filter(lambda p: not within(p))
 contents = st.one_of(
     st.binary(max_size=40),
     st.integers(0, 3).map(lambda seed: np.random.default_rng(seed).bytes(3000)),

@@ -7,8 +7,8 @@ import hashlib
 import re
 from urllib.parse import urlsplit
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import clash_among, fault_of, fault_of_name
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import clash_among, portable_name
 
 MOST_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
@@ -64,7 +64,7 @@ class Dataset:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def datasets_of(table: Table) -> tuple[Dataset, ...]:
+def datasets_of(table: Fields) -> tuple[Dataset, ...]:
     """The data that a manifest names, in its order; entries of one name belong together.
 
     Args:
@@ -74,14 +74,14 @@ def datasets_of(table: Table) -> tuple[Dataset, ...]:
         The table's error: a name, a hash, a size or a URL is none, or two files of one
             name cannot lie in one folder.
     """
-    listed = table.tables("data")
+    listed = table.optional_objects("data")
     if len(listed) > MOST_FILES:
         raise table.fail("data", f"expected at most {MOST_FILES} entries")
     files: dict[str, list[DataFile]] = {}
     for one in listed:
         one.only(("name", "file", "sha256", "size", "urls"))
         name = one.text("name")
-        if not NAME.fullmatch(name) or fault_of_name(name):
+        if not NAME.fullmatch(name) or portable_name(name) is not None:
             raise one.fail("name", f"expected up to 64 of a-z, 0-9, - and _, found {name!r:.80}")
         files.setdefault(name, []).append(file_of(one))
     for name, together in files.items():
@@ -91,7 +91,7 @@ def datasets_of(table: Table) -> tuple[Dataset, ...]:
     return tuple(Dataset(name, tuple(together)) for name, together in files.items())
 
 
-def file_of(table: Table) -> DataFile:
+def file_of(table: Fields) -> DataFile:
     """One file."""
     name = table.text("file")
     fault = fault_of_file(name)
@@ -100,10 +100,10 @@ def file_of(table: Table) -> DataFile:
     sha256 = table.text("sha256").lower()
     if not SHA256.fullmatch(sha256):
         raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
-    size = table.integer("size")
+    size = table.size("size")
     if not 1 <= size <= LARGEST:
         raise table.fail("size", f"expected 1 to {LARGEST} bytes, found {size}")
-    urls = table.texts("urls")
+    urls = table.optional_texts("urls")
     if not 1 <= len(urls) <= MOST_URLS:
         raise table.fail("urls", f"expected 1 to {MOST_URLS}, found {len(urls)}")
     for number, url in enumerate(urls):
@@ -115,9 +115,9 @@ def file_of(table: Table) -> DataFile:
 
 def fault_of_file(name: str) -> str | None:
     """What is wrong with the name of a file that is downloaded, or None."""
-    fault = fault_of(name)
-    if fault or "/" in name:
-        return fault or "expected a name without folders"
+    fault = portable_name(name)
+    if fault is not None:
+        return fault
     if name.startswith("."):
         return "begins with a dot, as what the cache keeps of itself does"
     if len(name.encode()) > LONGEST_NAME:

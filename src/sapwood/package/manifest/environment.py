@@ -7,7 +7,7 @@ import dataclasses
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from sapwood.documents.fields import Table
+from sapwood.documents.fields import Fields
 from sapwood.package.manifest.exports import is_importable
 
 MOST_ENTRIES = 1000
@@ -30,7 +30,7 @@ class Environment:
     imports: tuple[str, ...] = ()
 
 
-def environment_of(table: Table) -> Environment:
+def environment_of(table: Fields) -> Environment:
     """What a manifest says of the environment.
 
     Args:
@@ -41,9 +41,9 @@ def environment_of(table: Table) -> Environment:
     """
     if "environment" not in table:
         return Environment()
-    inner = table.table("environment")
+    inner = table.object("environment")
     inner.only(("python", "packages", "imports"))
-    packages, imports = inner.texts("packages"), inner.texts("imports")
+    packages, imports = inner.optional_texts("packages"), inner.optional_texts("imports")
     if len(packages) > MOST_ENTRIES or len(imports) > MOST_ENTRIES:
         raise inner.fail("packages", f"expected at most {MOST_ENTRIES} entries")
     for name in imports:
@@ -56,7 +56,7 @@ def environment_of(table: Table) -> Environment:
     )
 
 
-def specifier_in(table: Table) -> SpecifierSet:
+def specifier_in(table: Fields) -> SpecifierSet:
     """Versions of Python."""
     text = table.optional_text("python") or ""
     try:
@@ -67,7 +67,7 @@ def specifier_in(table: Table) -> SpecifierSet:
         raise table.fail("python", f"expected versions such as >=3.11, found {text!r:.80}") from e
 
 
-def requirement_from(table: Table, text: str) -> Requirement:
+def requirement_from(table: Fields, text: str) -> Requirement:
     """A package, by name and versions, perhaps with a marker."""
     try:
         if len(text) > MOST_LETTERS:

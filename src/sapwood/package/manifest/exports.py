@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import keyword
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of, folded
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import folded, portable
 from sapwood.package.canonical import NOTEBOOK
 
 MOST_EXPORTS = 1000
@@ -31,7 +31,7 @@ class Export:
         return ["/".join([*folders[: i + 1], "__init__.py"]) for i in range(len(folders))]
 
 
-def exports_of(table: Table) -> tuple[Export, ...]:
+def exports_of(table: Fields) -> tuple[Export, ...]:
     """The exports that a manifest names.
 
     Args:
@@ -41,7 +41,7 @@ def exports_of(table: Table) -> tuple[Export, ...]:
         The table's error: a path is none of a notebook, or none that Python imports, or a
             notebook or a module is named twice.
     """
-    listed = table.tables("exports")
+    listed = table.optional_objects("exports")
     if len(listed) > MOST_EXPORTS:
         raise table.fail("exports", f"expected at most {MOST_EXPORTS} entries")
     exports: list[Export] = []
@@ -57,19 +57,19 @@ def exports_of(table: Table) -> tuple[Export, ...]:
     return tuple(exports)
 
 
-def notebook_in(table: Table) -> str:
+def notebook_in(table: Fields) -> str:
     """The path of a notebook."""
     path = table.text("notebook")
-    fault = fault_of(path)
+    fault = portable(path)
     if fault or not path.endswith(NOTEBOOK):
         raise table.fail("notebook", f"{path!r:.80}: {fault or f'expected a name in {NOTEBOOK}'}")
     return path
 
 
-def python_in(table: Table) -> str:
+def python_in(table: Fields) -> str:
     """The path of a module that Python can import from the workspace's folder."""
     path = table.text("to")
-    fault = fault_of(path)
+    fault = portable(path)
     if fault:
         raise table.fail("to", f"{path!r:.80}: {fault}")
     names = path.removesuffix(PYTHON).split("/")

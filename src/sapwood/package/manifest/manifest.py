@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Iterable
 
 from packaging.version import InvalidVersion, Version
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import clash_among, fault_of, fault_of_name, folded
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import clash_among, folded, portable, portable_name
 from sapwood.documents.patterns import Pattern
+from sapwood.documents.toml import parse_toml
 from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import Dataset, datasets_of
 from sapwood.package.manifest.environment import Environment, environment_of
@@ -112,30 +112,23 @@ def parse_manifest(data: bytes) -> Manifest:
     Raises:
         InvalidPackage: and nothing else, whatever the bytes.
     """
-    if len(data) > LARGEST:
-        raise InvalidPackage(
-            f"{MANIFEST_FILE}: expected at most {LARGEST} bytes, found {len(data)}"
-        )
-    try:
-        value = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as e:
-        raise InvalidPackage(f"{MANIFEST_FILE}: no TOML: {e}") from e
-    table = Table(value, MANIFEST_FILE, InvalidPackage)
-    schema = table.integer("schema")
+    value = parse_toml(data, MANIFEST_FILE, InvalidPackage, LARGEST)
+    table = Fields(value, MANIFEST_FILE, InvalidPackage)
+    schema = table.size("schema")
     if schema != SCHEMA:
         raise table.fail("schema", f"expected {SCHEMA}, found {schema}; update sapwood")
     table.only(FIELDS)
     for list_name in ("policies", "migrations", "notes", "patches"):
-        if len(table.tables(list_name)) > MOST_LINES:
+        if len(table.optional_objects(list_name)) > MOST_LINES:
             raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
     rules = rules_of(table)
-    patches = tuple(patch_of(one) for one in table.tables("patches"))
+    patches = tuple(patch_of(one) for one in table.optional_objects("patches"))
     check_targets(patches, rules, MANIFEST_FILE)
     return Manifest(
         name=name_of(table),
         version=version_in(table, "version"),
         rules=rules,
-        notes=tuple(note_of(one) for one in table.tables("notes")),
+        notes=tuple(note_of(one) for one in table.optional_objects("notes")),
         patches=patches,
         user=user_of(table),
         modules=modules_of(table),
@@ -145,7 +138,7 @@ def parse_manifest(data: bytes) -> Manifest:
     )
 
 
-def user_of(table: Table) -> str:
+def user_of(table: Fields) -> str:
     """What owners of a workspace are called."""
     user = table.optional_text("user") or USER
     if len(user) > 40 or not user.isprintable():
@@ -153,17 +146,18 @@ def user_of(table: Table) -> str:
     return user
 
 
-def name_of(table: Table) -> str:
+def name_of(table: Fields) -> str:
     """The package's name: the folder in which a workspace keeps its record is named for it."""
     name = table.text("name")
-    if not PACKAGE_NAME.fullmatch(name) or fault_of_name(f".{name}") or fault_of_name(name):
+    faults = (portable_name(one) for one in (name, f".{name}"))
+    if not PACKAGE_NAME.fullmatch(name) or any(fault is not None for fault in faults):
         raise table.fail(
             "name", f"expected up to 64 of a-z, 0-9, - and _, and no device; found {name!r:.80}"
         )
     return name
 
 
-def version_in(table: Table, field: str) -> Version:
+def version_in(table: Fields, field: str) -> Version:
     """A version as PEP 440 has them."""
     text = table.text(field)
     try:
@@ -177,16 +171,17 @@ def version_in(table: Table, field: str) -> Version:
     return version
 
 
-def rules_of(table: Table) -> Rules:
+def rules_of(table: Fields) -> Rules:
     """Policies and what migrations say."""
-    policies = tuple(policy_of(one) for one in table.tables("policies"))
+    policies = tuple(policy_of(one) for one in table.optional_objects("policies"))
     retired: list[Pattern] = []
     steps: list[tuple[Version, str, str]] = []
-    for migration in table.tables("migrations"):
+    for migration in table.optional_objects("migrations"):
         migration.only(("version", "renames", "retired"))
         version = version_in(migration, "version")
-        retired += (pattern_of(migration, "retired", one) for one in migration.texts("retired"))
-        for rename in migration.tables("renames"):
+        texts = migration.optional_texts("retired")
+        retired += (pattern_of(migration, "retired", one) for one in texts)
+        for rename in migration.optional_objects("renames"):
             rename.only(("from", "to"))
             steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
     if len(policies) + len(retired) > MOST_PATTERNS or len(steps) > MOST_LINES:
@@ -222,7 +217,7 @@ def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
     return last
 
 
-def policy_of(table: Table) -> PolicyRule:
+def policy_of(table: Fields) -> PolicyRule:
     """One line of policies."""
     table.only(("pattern", "policy", "deleted"))
     name = table.text("policy")
@@ -235,7 +230,7 @@ def policy_of(table: Table) -> PolicyRule:
     return PolicyRule(pattern, Policy(name), restore=deleted == "restore")
 
 
-def pattern_of(table: Table, field: str, text: str) -> Pattern:
+def pattern_of(table: Fields, field: str, text: str) -> Pattern:
     """A pattern."""
     try:
         return Pattern.of(text)
@@ -243,7 +238,7 @@ def pattern_of(table: Table, field: str, text: str) -> Pattern:
         raise table.fail(field, str(e)) from e
 
 
-def note_of(table: Table) -> Note:
+def note_of(table: Fields) -> Note:
     """Why a file changed."""
     table.only(("path", "text", "version"))
     text = table.text("text")
@@ -253,17 +248,17 @@ def note_of(table: Table) -> Note:
     return Note(path_in(table, "path"), text, version)
 
 
-def patch_of(table: Table) -> WeightsPatch:
+def patch_of(table: Fields) -> WeightsPatch:
     """A patch for a file of weights."""
     table.only(("path", "base", "patch", "sha256", "size"))
     path, base = path_in(table, "path"), version_in(table, "base")
     return WeightsPatch(path, base, path_in(table, "patch"), target_of(table))
 
 
-def path_in(table: Table, field: str) -> str:
+def path_in(table: Fields, field: str) -> str:
     """A path that is safe on every system."""
     path = table.text(field)
-    fault = fault_of(path)
+    fault = portable(path)
     if fault:
         raise table.fail(field, f"{path!r:.80}: {fault}")
     return path
@@ -327,7 +322,7 @@ def check_path(path: str, private: str) -> None:
         InvalidPackage: it leads outside, cannot be written on every system, or lies where
             this record does or another package's would.
     """
-    fault = fault_of(path)
+    fault = portable(path)
     if fault:
         raise InvalidPackage(f"{path!r:.120}: {fault}; rename the file in the package")
     if folded(path.partition("/")[0]) == private:

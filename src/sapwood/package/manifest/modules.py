@@ -6,8 +6,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of_name
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable_name
 from sapwood.errors import InputError
 
 MOST_MODULES = 1000
@@ -60,7 +60,7 @@ class Module:
         return None
 
 
-def modules_of(table: Table) -> tuple[Module, ...]:
+def modules_of(table: Fields) -> tuple[Module, ...]:
     """The modules that a manifest names, in their order.
 
     Args:
@@ -70,7 +70,7 @@ def modules_of(table: Table) -> tuple[Module, ...]:
         The table's error: a module has no such name, two have one number or name, or one
         needs what does not come before it.
     """
-    listed = table.tables("modules")
+    listed = table.optional_objects("modules")
     if len(listed) > MOST_MODULES:
         raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
     modules: dict[str, Module] = {}
@@ -87,16 +87,16 @@ def modules_of(table: Table) -> tuple[Module, ...]:
     return tuple(modules.values())
 
 
-def module_of(table: Table) -> Module:
+def module_of(table: Fields) -> Module:
     """One module."""
     table.only(("name", "title", "needs"))
     name = table.text("name")
-    if not MODULE_NAME.fullmatch(name) or fault_of_name(name):
+    if not MODULE_NAME.fullmatch(name) or portable_name(name) is not None:
         raise table.fail("name", f"expected a name such as 05_autograd, found {name!r:.80}")
     title = table.optional_text("title") or name.partition("_")[2]
     if len(title) > 200 or not title.isprintable():
         raise table.fail("title", "expected at most 200 letters on one line")
-    return Module(name, title, tuple(table.texts("needs")))
+    return Module(name, title, tuple(table.optional_texts("needs")))
 
 
 def find_module(modules: Sequence[Module], word: str) -> Module:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 
 from packaging.version import Version
 
-from sapwood.documents.fields import Table
+from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
 from sapwood.package.canonical import NOTEBOOK
 from sapwood.package.identity import FileIdentity
@@ -79,7 +79,7 @@ class PatchOnly:
         return FileIdentity(self.target.hash, recorded is not None and recorded.executable)
 
 
-def target_of(table: Table) -> Target | None:
+def target_of(table: Fields) -> Target | None:
     """The file that a patch leads to, if the manifest's line names it.
 
     Raises:
@@ -90,7 +90,7 @@ def target_of(table: Table) -> Target | None:
     sha256 = table.text("sha256").lower()
     if not SHA256.fullmatch(sha256):
         raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
-    size = table.integer("size")
+    size = table.size("size")
     if size > LARGEST:
         raise table.fail("size", f"expected at most {LARGEST} bytes, found {size}")
     return Target(sha256, size)

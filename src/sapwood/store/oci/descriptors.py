@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from sapwood.documents.fields import Table
+from sapwood.documents.fields import Fields
 from sapwood.errors import InputError, InvalidStore
 
 OCI = "oci:"  # begins the name of an artifact in a layout
@@ -85,7 +85,7 @@ def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
     return found
 
 
-def check_kind(table: Table, media_type: str) -> None:
+def check_kind(table: Fields, media_type: str) -> None:
     """Sees to it that a document is what leads to it says that it is.
 
     Raises:
@@ -94,25 +94,25 @@ def check_kind(table: Table, media_type: str) -> None:
     expected, other = ("manifests", "layers") if media_type == INDEX else ("layers", "manifests")
     if other in table:
         raise table.fail(other, f"expected {media_type}, which has none")
-    if table.integer("schemaVersion") != SCHEMA:
+    if table.size("schemaVersion") != SCHEMA:
         raise table.fail("schemaVersion", f"expected {SCHEMA}")
-    claimed = table.optional_text("mediaType") or media_type
+    claimed = table.optional_text("mediaType", null=True) or media_type
     if claimed != media_type or expected not in table:
         raise table.fail(
             "mediaType", f"expected {media_type} with {expected}, found {claimed!r:.80}"
         )
 
 
-def descriptors_in(index: Table) -> list[Descriptor]:
+def descriptors_in(index: Fields) -> list[Descriptor]:
     """The manifests and indexes that an index lists. What else it lists is passed over."""
     return [
         parse_descriptor(one)
-        for one in index.tables("manifests")
-        if one.optional_text("mediaType") in {INDEX, MANIFEST}
+        for one in index.objects("manifests")
+        if one.optional_text("mediaType", null=True) in {INDEX, MANIFEST}
     ]
 
 
-def parse_descriptor(descriptor: Table) -> Descriptor:
+def parse_descriptor(descriptor: Fields) -> Descriptor:
     """Parses a descriptor.
 
     Raises:
@@ -123,12 +123,13 @@ def parse_descriptor(descriptor: Table) -> Descriptor:
         raise descriptor.fail(
             "digest", f"expected sha256 or sha512 and hex digits, found {digest!r:.150}"
         )
-    notes: dict[str, str] = {}
-    if descriptor.has("annotations"):
-        found = descriptor.mapping("annotations")
-        table = Table(found, f"{descriptor.where}.annotations", InvalidStore)
-        notes = {name: table.text(name) for name in found}
-    return Descriptor(descriptor.text("mediaType"), digest, descriptor.integer("size"), notes)
+    notes = descriptor.optional_object("annotations", null=True)
+    return Descriptor(
+        descriptor.text("mediaType"),
+        digest,
+        descriptor.size("size"),
+        {} if notes is None else notes.every_text(),
+    )
 
 
 def choose_descriptor(

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from sapwood.documents.fields import Table
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
 from sapwood.errors import InputError, InvalidStore
 from sapwood.files.durable import (
     BINARY,
@@ -45,6 +45,8 @@ from sapwood.store.oci.descriptors import (
 
 VERSION = "1.0.0"  # of layouts; the only one that there is
 MOST_JSON = 4 << 20  # bytes of an index or a manifest, as registries have it
+MOST_PARSED = 64 << 20  # bytes of memory of its values; those of true ones take 4 times its own
+REMEDY = "copy the layout anew"
 
 
 class Layout:
@@ -92,9 +94,9 @@ class Layout:
             found = self._manifest(self._only(found))
             if "manifests" in found:
                 raise found.fail("manifests", "an index in an index; expected a manifest")
-        return [parse_descriptor(one) for one in found.tables("layers")]
+        return [parse_descriptor(one) for one in found.objects("layers")]
 
-    def _only(self, index: Table) -> Descriptor:
+    def _only(self, index: Fields) -> Descriptor:
         """The only manifest of an index that lies in a blob."""
         found = {one.digest: one for one in descriptors_in(index)}
         if len(found) != 1:
@@ -104,7 +106,7 @@ class Layout:
             )
         return next(iter(found.values()))
 
-    def _manifest(self, blob: Descriptor) -> Table:
+    def _manifest(self, blob: Descriptor) -> Fields:
         """A manifest, or an index, that lies in a blob.
 
         Args:
@@ -123,13 +125,10 @@ class Layout:
         check_kind(table, blob.media_type or (INDEX if "manifests" in table else MANIFEST))
         return table
 
-    def _document(self, name: str, data: bytes) -> Table:
+    def _document(self, name: str, data: bytes) -> Fields:
         """An object of JSON."""
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as e:
-            raise InvalidStore(f"{name}: expected JSON: {e}; copy the layout anew") from e
-        return Table(value, name, InvalidStore)
+        value = parse(data, name, InvalidStore, remedy=REMEDY, most=MOST_PARSED)
+        return Fields(value, name, InvalidStore, remedy=REMEDY)
 
     def path_of(self, blob: Descriptor) -> Path:
         """Where a blob lies.

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from sapwood.documents.paths import clash_among, fault_of, folded
+from sapwood.documents.paths import clash_among, folded, portable
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.durable import Stripes
 from sapwood.package.identity import FileIdentity
@@ -119,7 +119,7 @@ def check_paths(
         InputError: they cannot.
     """
     for path in (*files, *extras):
-        fault = fault_of(path)
+        fault = portable(path)
         if fault:
             raise InputError(f"{path!r:.120}: {fault}; rename the file in the extra assignment")
         if folded(path.partition("/")[0]) == f".{name}":

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from sapwood.documents.paths import fault_of
+from sapwood.documents.paths import portable
 from sapwood.files.durable import is_folder
 from sapwood.package.identity import FileIdentity
 from sapwood.package.manifest.policies import Policy
@@ -103,7 +103,8 @@ def incoming(look: Look) -> Iterator[Finding]:
     for version in sorted(one for one in top.iterdir() if is_folder(one)):
         for laid in sorted(regular_files(version)):
             path = laid.relative_to(version).as_posix()
-            there = None if fault_of(path) else scan(root, [path], look.stamps)[path]
+            safe = portable(path) is None
+            there = scan(root, [path], look.stamps)[path] if safe else None
             if isinstance(there, FileIdentity) and there.hash == file_hash(str(version), path):
                 continue
             beside = laid.relative_to(root).as_posix()
