@@ -9,7 +9,7 @@ import pytest
 
 from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidPackage, InvalidStore
-from sapwood.files.durable import Stripes
+from sapwood.files.reading import Stripes
 from sapwood.package import Package, PackageFile, Target, open_package
 from support.oci_layouts import TITLE, LayoutFolder, with_layers
 from support.template_folders import write_files

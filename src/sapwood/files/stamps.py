@@ -20,7 +20,7 @@ from typing import TypeAlias
 from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.errors import InputError
-from sapwood.files.durable import NOT_FOLLOWED, read_whole
+from sapwood.files.reading import NOT_FOLLOWED, read_whole
 
 LARGEST = 256 << 20  # bytes of what is kept, more than 100,000 files take
 

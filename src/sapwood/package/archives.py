@@ -22,7 +22,7 @@ from typing import IO, Self, cast
 
 from sapwood.content.zstd import ZstdError, open_stream
 from sapwood.errors import InvalidPackage
-from sapwood.files.durable import STRIPE, Stripes
+from sapwood.files.reading import STRIPE, Stripes
 from sapwood.files.stamps import Stamp, stamp_of
 from sapwood.package.manifest.manifest import MANIFEST_FILE
 from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, is_litter

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidPackage, InvalidStore
-from sapwood.files.durable import Stripes
+from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamp, stamp_of_name
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest

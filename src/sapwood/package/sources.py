@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from sapwood.errors import InputError, InvalidPackage
-from sapwood.files.durable import Stripes, read_stripes, read_whole
 from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
+from sapwood.files.reading import Stripes, read_stripes, read_whole
+from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
+from sapwood.files.walking import Found, walk
 from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
 from sapwood.package.package import MOST_FILES, Package, PackageFile, is_litter, located
 from sapwood.store.oci import OCI
@@ -77,7 +78,7 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         InvalidPackage, InvalidStore, InputError: as `open_package`.
         IoError: it cannot be read.
     """
-    with system_errors(source):
+    with os_errors(source):
         folder = _folder_of(source)
         if folder is None:
             with open_package(source) as package:
@@ -118,8 +119,8 @@ def _folder_package(folder: Path) -> Package:
         InvalidPackage, OSError: as `open_package`.
     """
     files: dict[str, PackageFile] = {}
-    for path, status in regular_files(folder):
-        files[path] = file_in_folder(folder, path, status)
+    for one in regular_files(folder):
+        files[one.path] = file_in_folder(folder, one.path, one.status)
         if len(files) > MOST_FILES:
             raise InvalidPackage(f"{folder}: expected at most {MOST_FILES} files, found more")
     with located(folder):
@@ -148,28 +149,17 @@ def _read_below(folder: Path, path: str) -> Stripes:
     return read_stripes(folder / path)
 
 
-def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The files of a folder and of those in it, by relative path, without litter.
+def regular_files(folder: Path) -> Iterator[Found]:
+    """The files of a folder and of those in it, without litter.
 
     Raises:
         InvalidPackage: something is neither a file nor a folder.
         OSError: something cannot be read.
     """
-    waiting = [""]
-    while waiting:
-        below = waiting.pop()
-        with os.scandir(folder / below if below else folder) as entries:
-            for entry in entries:
-                path = f"{below}/{entry.name}" if below else entry.name
-                if is_litter(path):
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    waiting.append(path)
-                elif stat.S_ISREG(status.st_mode):
-                    yield path, status
-                else:
-                    raise InvalidPackage(
-                        f"{folder}: expected files and folders, found a link or device "
-                        f"{path!r:.120}; put a copy in its place"
-                    )
+    for one in walk(folder, following=False, wanted=lambda path: not is_litter(path)):
+        if not one.is_file:
+            raise InvalidPackage(
+                f"{folder}: expected files and folders, found a link or device "
+                f"{one.path!r:.120}; put a copy in its place"
+            )
+        yield one

@@ -12,8 +12,8 @@ from typing import TypeAlias
 from packaging.version import Version
 
 from sapwood.errors import InputError
-from sapwood.files.durable import is_folder
-from sapwood.files.refusals import system_errors
+from sapwood.files.paths import is_folder
+from sapwood.files.refusals import os_errors
 from sapwood.package.package import Package
 from sapwood.package.sources import open_package
 from sapwood.workspace.change.planning import Change
@@ -103,7 +103,7 @@ def opened(template: TemplateSource) -> Iterator[Package]:
     if isinstance(template, Package):
         yield template
         return
-    with system_errors(template):
+    with os_errors(template):
         package = open_package(template)
     with package:
         yield package
@@ -120,5 +120,5 @@ def sources(
         config: of the course, None for none.
         what: is worked on, for what the system refuses.
     """
-    with opened(template) as package, open_course(config) as course, system_errors(what):
+    with opened(template) as package, open_course(config) as course, os_errors(what):
         yield package, course

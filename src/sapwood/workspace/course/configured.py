@@ -13,7 +13,7 @@ from functools import partial
 
 from sapwood.documents.paths import clash_among, folded, portable
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import Stripes
+from sapwood.files.reading import Stripes
 from sapwood.package.identity import FileIdentity
 from sapwood.package.manifest.manifest import Manifest
 from sapwood.package.manifest.modules import Module

@@ -16,7 +16,7 @@ from typing import Any
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable
 from sapwood.errors import UnsupportedWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import (
     HASH,

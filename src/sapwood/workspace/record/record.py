@@ -20,7 +20,7 @@ from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, portable
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.identity import FileIdentity
 from sapwood.workspace.record.course import Course, course_in_record
 from sapwood.workspace.record.places import Places
