@@ -15,6 +15,7 @@ TWICE = frozenset(
         "choice",  # of codings; of predictors
         "coded",  # factors; a tensor
         "field",  # of quantised blocks; of protobuf messages
+        "found",  # in a folder; of a low-rank update
         "guess",  # of factors; of where weights begin
         "head",  # of a journal; of a chain
         "listed",  # entries of a zip; files of a folder; signatures

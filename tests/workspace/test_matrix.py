@@ -26,7 +26,7 @@ from sapwood.workspace import (
 )
 from sapwood.workspace.change.planning import plan_changes
 from sapwood.workspace.change.reach import Reach
-from sapwood.workspace.disk.states import Found, state_of
+from sapwood.workspace.disk.states import OnDisk, state_of
 from support.places import GOLDEN
 
 TABLE = GOLDEN / "workspace_matrix.txt"
@@ -49,7 +49,7 @@ class Column:
     kind: str = "sha256:"
     patch_from: str | None = None  # the template has only a patch from that version
 
-    def plan(self, b: FileIdentity | None, c: Found, n: FileIdentity | None) -> tuple[Change, ...]:
+    def plan(self, b: FileIdentity | None, c: OnDisk, n: FileIdentity | None) -> tuple[Change, ...]:
         return plan_changes(
             {} if b is None else {self.path: b},
             {self.path: c},

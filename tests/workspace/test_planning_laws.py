@@ -24,10 +24,10 @@ from sapwood.workspace import (
 from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
 from sapwood.workspace.change.reach import Reach
-from sapwood.workspace.disk.states import Found
+from sapwood.workspace.disk.states import OnDisk
 
 Situation: TypeAlias = tuple[
-    dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+    dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
 ]
 """What is recorded, on disk and new, the rules, and whether to replace."""
 
@@ -36,7 +36,7 @@ IDENTITY = st.builds(
     FileIdentity, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans()
 )
 FILES = st.dictionaries(PATHS, IDENTITY)
-FOUND: st.SearchStrategy[Found] = IDENTITY | st.just(Blocked("a link"))
+FOUND: st.SearchStrategy[OnDisk] = IDENTITY | st.just(Blocked("a link"))
 RULE = st.builds(
     PolicyRule,
     st.sampled_from(["a/**", "b/**", "*", "**/1"]).map(Pattern.of),
@@ -56,8 +56,8 @@ def situations(draw: st.DrawFn) -> Situation:
 
 
 def applied(
-    changes: tuple[Change, ...], recorded: dict[str, FileIdentity], found: dict[str, Found]
-) -> tuple[dict[str, FileIdentity], dict[str, Found]]:
+    changes: tuple[Change, ...], recorded: dict[str, FileIdentity], found: dict[str, OnDisk]
+) -> tuple[dict[str, FileIdentity], dict[str, OnDisk]]:
     """Record and disk after a plan, as the engine brings them about."""
     after, disk = dict(recorded), dict(found)
     for change in changes:
@@ -81,7 +81,7 @@ def applied(
 @given(situations())
 def test_each_file_has_one_change_and_all_have_one(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
@@ -93,12 +93,12 @@ def test_each_file_has_one_change_and_all_have_one(
 @given(situations())
 def test_the_plan_is_the_same_whatever_the_order(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     backwards = [dict(reversed(one.items())) for one in (recorded, new)]
-    turned: dict[str, Found] = dict(reversed(found.items()))
+    turned: dict[str, OnDisk] = dict(reversed(found.items()))
     assert plan_changes(recorded, found, new, rules, replace=replace) == plan_changes(
         backwards[0], turned, backwards[1], rules, replace=replace
     )
@@ -107,7 +107,7 @@ def test_the_plan_is_the_same_whatever_the_order(
 @given(situations())
 def test_a_second_update_has_nothing_to_do(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
@@ -121,7 +121,7 @@ def test_a_second_update_has_nothing_to_do(
 @given(situations())
 def test_what_the_user_wrote_is_only_touched_where_the_policy_says_so(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
@@ -139,7 +139,7 @@ def test_what_the_user_wrote_is_only_touched_where_the_policy_says_so(
 @given(situations())
 def test_protected_files_are_never_replaced(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
@@ -153,7 +153,7 @@ def test_protected_files_are_never_replaced(
 @given(situations())
 def test_a_file_moves_only_to_where_nothing_is(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
 ) -> None:
     recorded, found, new, rules, replace = situation
@@ -246,7 +246,7 @@ def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: Situa
 @given(situations(), st.sets(PATHS), st.dictionaries(PATHS, st.sampled_from(["1.0", "2"])))
 def test_what_only_patches_lead_to_is_made_from_its_base_or_left(
     situation: tuple[
-        dict[str, FileIdentity], dict[str, Found], dict[str, FileIdentity], Rules, bool
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
     ],
     chosen: set[str],
     versions: dict[str, str],

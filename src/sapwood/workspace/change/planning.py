@@ -19,7 +19,7 @@ from sapwood.package.manifest.patches import PatchOnly
 from sapwood.package.manifest.policies import Policy, Rules
 from sapwood.workspace.change.actions import ModuleRequest, action_for
 from sapwood.workspace.change.reach import WHOLE, Reach, fault_of_reach
-from sapwood.workspace.disk.states import Action, Blocked, Found, State, state_of
+from sapwood.workspace.disk.states import Action, Blocked, OnDisk, State, state_of
 
 Entry = TypeVar("Entry")
 
@@ -75,7 +75,7 @@ class Change:
     action: Action
     policy: Policy
     recorded: FileIdentity | None = None
-    found: Found = None
+    found: OnDisk = None
     new: FileIdentity | None = None
     moved_from: str | None = None
     note: str | None = None
@@ -111,7 +111,7 @@ class Change:
 
 def plan_changes(
     recorded: Mapping[str, FileIdentity],
-    found: Mapping[str, Found],
+    found: Mapping[str, OnDisk],
     new: Mapping[str, FileIdentity],
     rules: Rules,
     *,
@@ -196,7 +196,7 @@ def reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
 
 def renamed(
     recorded: Mapping[str, FileIdentity],
-    found: Mapping[str, Found],
+    found: Mapping[str, OnDisk],
     new: Mapping[str, FileIdentity],
     renames: Mapping[str, str],
 ) -> dict[str, str]:
@@ -217,7 +217,7 @@ def renamed(
 
 def respelled(
     recorded: Mapping[str, FileIdentity],
-    found: Mapping[str, Found],
+    found: Mapping[str, OnDisk],
     new: Mapping[str, FileIdentity],
 ) -> dict[str, str]:
     """The old path of each whose spelling alone the template changed, where that is one file.
@@ -236,7 +236,7 @@ def respelled(
     }
 
 
-def mode_changed(recorded: FileIdentity | None, found: Found, new: FileIdentity | None) -> bool:
+def mode_changed(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> bool:
     """Whether the template changed who may run a file, and the disk does not show it yet."""
     if recorded is None or new is None or not isinstance(found, FileIdentity):
         return False

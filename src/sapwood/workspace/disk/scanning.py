@@ -14,7 +14,7 @@ from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.identity import FileIdentity
-from sapwood.workspace.disk.states import Blocked, Found
+from sapwood.workspace.disk.states import Blocked, OnDisk
 
 UNREADABLE = Blocked("something unreadable")
 ELSEWHERE = Blocked("something on another file system")
@@ -76,7 +76,7 @@ class Disk:
             return Blocked(kind_of(status.st_mode))
         return status
 
-    def found(self, path: str, stamps: Stamps) -> Found:
+    def found(self, path: str, stamps: Stamps) -> OnDisk:
         """What is under a name."""
         status = self.status(path)
         if status is None or isinstance(status, Blocked):
@@ -118,7 +118,7 @@ def file_hash(root: str, path: str) -> str:
     return raw_hash(read_stripes(file)) if data is None else content_hash(data, path)
 
 
-def scan(root: Path, paths: Iterable[str], stamps: Stamps) -> dict[str, Found]:
+def scan(root: Path, paths: Iterable[str], stamps: Stamps) -> dict[str, OnDisk]:
     """What is on disk under each of some names."""
     disk = Disk(root)
     return {path: disk.found(path, stamps) for path in paths}

@@ -55,11 +55,11 @@ class Blocked:
     reason: str
 
 
-Found: TypeAlias = FileIdentity | Blocked | None
+OnDisk: TypeAlias = FileIdentity | Blocked | None
 """What is on disk under a name: a file, something in the way, or nothing."""
 
 
-def state_of(recorded: FileIdentity | None, found: Found, new: FileIdentity | None) -> State:
+def state_of(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> State:
     """The state of a file.
 
     Args:
