@@ -22,17 +22,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sapwood.documents.paths import portable
-from sapwood.errors import InputError, InvalidPackage, InvalidWorkspace
-from sapwood.package.archives import archive_package
+from sapwood.errors import InputError, InvalidPackage, InvalidStore, InvalidWorkspace
+from sapwood.package import FileIdentity, open_package, parse_manifest
 from sapwood.package.canonical import Unreadable, content_hash
-from sapwood.package.manifest.manifest import parse_manifest
 from sapwood.workspace import (
     Course,
     Extra,
-    FileIdentity,
     Record,
     RecordedFile,
-    open_package,
     parse_course,
 )
 from sapwood.workspace.change.texts import shown_text, unified_lines
@@ -220,7 +217,7 @@ def read_archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
         path.write_bytes(data)
-        with archive_package(path) as template:
+        with open_package(path) as template:
             for name, file in template.files.items():
                 assert portable(name) is None
                 if file.size < 1 << 20:
@@ -242,8 +239,9 @@ def read_layout(data: bytes) -> None:
         Path(folder, "oci-layout").write_bytes(b'{"imageLayoutVersion": "1.0.0"}')
         # The same bytes as the index that leads to everything, and as a manifest.
         Path(folder, "index.json").write_bytes(document)
+        refused = contextlib.suppress(InvalidPackage, InvalidStore, InputError)
         for source in (f"oci:{folder}", f"oci:{folder}@sha256:{named}"):
-            with contextlib.suppress(InvalidPackage, InputError), open_package(source) as found:
+            with refused, open_package(source) as found:
                 for name, file in found.files.items():
                     assert portable(name) is None
                     if file.size < 1 << 20:

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 
 from sapwood.documents.paths import portable
 from sapwood.errors import InvalidPackage
-from sapwood.package.manifest.datasets import (
-    LONGEST_NAME,
-    MOST_FILES,
-    MOST_URLS,
-    SHA256,
-    fault_of_url,
-)
+from sapwood.package import MOST_FILES
+from sapwood.package.manifest.datasets import LONGEST_NAME, MOST_URLS, SHA256, fault_of_url
 from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sapwood.errors import InputError
 from sapwood.files.stamps import Stamps
-from sapwood.package.package import PackageFile
+from sapwood.package import PackageFile
 from sapwood.store.oci import Reference, parse_reference
 from sapwood.workspace import Workspace, open_package
 from sapwood.workspace.course.template import Template

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from sapwood.documents.patterns import Pattern
-from sapwood.package.manifest.patches import PatchOnly, Target
+from sapwood.package import PatchOnly, Target
 from sapwood.workspace import (
     Action,
     Blocked,

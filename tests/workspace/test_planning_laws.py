@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from sapwood.documents.patterns import Pattern
-from sapwood.package.manifest.patches import PatchOnly, Target
+from sapwood.package import PatchOnly, Target
 from sapwood.workspace import (
     Action,
     Blocked,

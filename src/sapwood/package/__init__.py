@@ -25,11 +25,9 @@ from sapwood import lazy
 if TYPE_CHECKING:
     from sapwood.package import canonical as canonical
     from sapwood.package.archives import archive_files as archive_files
-    from sapwood.package.identity import FileIdentity as FileIdentity
+    from sapwood.package.canonical import FileIdentity as FileIdentity
     from sapwood.package.manifest.datasets import DataFile as DataFile
     from sapwood.package.manifest.datasets import Dataset as Dataset
-    from sapwood.package.manifest.environment import Environment as Environment
-    from sapwood.package.manifest.exports import Export as Export
     from sapwood.package.manifest.manifest import MANIFEST_FILE as MANIFEST_FILE
     from sapwood.package.manifest.manifest import PACKAGE_NAME as PACKAGE_NAME
     from sapwood.package.manifest.manifest import USER as USER
@@ -47,6 +45,8 @@ if TYPE_CHECKING:
     from sapwood.package.manifest.policies import Policy as Policy
     from sapwood.package.manifest.policies import PolicyRule as PolicyRule
     from sapwood.package.manifest.policies import Rules as Rules
+    from sapwood.package.manifest.python import Environment as Environment
+    from sapwood.package.manifest.python import Export as Export
     from sapwood.package.package import MOST_BYTES as MOST_BYTES
     from sapwood.package.package import MOST_FILES as MOST_FILES
     from sapwood.package.package import Package as Package
@@ -61,10 +61,8 @@ else:
         {
             "sapwood.package": ["canonical"],
             "sapwood.package.archives": ["archive_files"],
-            "sapwood.package.identity": ["FileIdentity"],
+            "sapwood.package.canonical": ["FileIdentity"],
             "sapwood.package.manifest.datasets": ["DataFile", "Dataset"],
-            "sapwood.package.manifest.environment": ["Environment"],
-            "sapwood.package.manifest.exports": ["Export"],
             "sapwood.package.manifest.manifest": [
                 "MANIFEST_FILE",
                 "PACKAGE_NAME",
@@ -81,6 +79,7 @@ else:
             ],
             "sapwood.package.manifest.patches": ["PatchOnly", "Target", "WeightsPatch"],
             "sapwood.package.manifest.policies": ["DEFAULT_RULE", "Policy", "PolicyRule", "Rules"],
+            "sapwood.package.manifest.python": ["Environment", "Export"],
             "sapwood.package.package": ["MOST_BYTES", "MOST_FILES", "Package", "PackageFile"],
             "sapwood.package.sources": [
                 "file_in_folder",

@@ -11,6 +11,7 @@ A hash names its kind, so that no notebook can be taken for the text that it red
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -26,6 +27,19 @@ MOST_VALUES = 1_000_000  # commas and brackets of a notebook, a bound on what pa
 CELLS = frozenset({"code", "markdown", "raw"})
 
 PairsHook: TypeAlias = Callable[[list[tuple[str, Any]]], Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What makes two versions of a file the same or not.
+
+    Attributes:
+        hash: canonical, as `content_hash` gives it.
+        executable: whether its owner may run it.
+    """
+
+    hash: str
+    executable: bool = False
 
 
 class Unreadable(ValueError):

@@ -10,15 +10,22 @@
 files, in one transaction. docs/workspaces.md says what a template holds.
 """
 
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.datasets import DataFile, Dataset
-from sapwood.package.manifest.environment import Environment
-from sapwood.package.manifest.exports import Export
-from sapwood.package.manifest.manifest import Manifest, parse_manifest
-from sapwood.package.manifest.modules import Module
-from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
-from sapwood.package.package import Package
-from sapwood.package.sources import open_package, read_manifest
+from sapwood.package import (
+    DataFile,
+    Dataset,
+    Environment,
+    Export,
+    FileIdentity,
+    Manifest,
+    Module,
+    Package,
+    Policy,
+    PolicyRule,
+    Rules,
+    open_package,
+    parse_manifest,
+    read_manifest,
+)
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import (
     Difference,

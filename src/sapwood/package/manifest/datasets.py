@@ -83,7 +83,7 @@ def datasets_of(table: Fields) -> tuple[Dataset, ...]:
         name = one.text("name")
         if not NAME.fullmatch(name) or portable_name(name) is not None:
             raise one.fail("name", f"expected up to 64 of a-z, 0-9, - and _, found {name!r:.80}")
-        files.setdefault(name, []).append(file_of(one))
+        files.setdefault(name, []).append(_file_of(one))
     for name, together in files.items():
         clash = clash_among(one.name for one in together)
         if clash:
@@ -91,10 +91,10 @@ def datasets_of(table: Fields) -> tuple[Dataset, ...]:
     return tuple(Dataset(name, tuple(together)) for name, together in files.items())
 
 
-def file_of(table: Fields) -> DataFile:
+def _file_of(table: Fields) -> DataFile:
     """One file."""
     name = table.text("file")
-    fault = fault_of_file(name)
+    fault = _fault_of_file(name)
     if fault:
         raise table.fail("file", f"{name!r:.80}: {fault}")
     sha256 = table.text("sha256").lower()
@@ -113,7 +113,7 @@ def file_of(table: Fields) -> DataFile:
     return DataFile(name, sha256, size, tuple(urls))
 
 
-def fault_of_file(name: str) -> str | None:
+def _fault_of_file(name: str) -> str | None:
     """What is wrong with the name of a file that is downloaded, or None."""
     fault = portable_name(name)
     if fault is not None:

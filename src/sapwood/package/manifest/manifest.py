@@ -10,25 +10,23 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, folded, portable, portable_name
-from sapwood.documents.patterns import Pattern
 from sapwood.documents.toml import parse_toml
 from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import Dataset, datasets_of
-from sapwood.package.manifest.environment import Environment, environment_of
-from sapwood.package.manifest.exports import Export, exports_of
 from sapwood.package.manifest.modules import Module, modules_of
-from sapwood.package.manifest.patches import WeightsPatch, check_targets, patch_only, target_of
-from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
+from sapwood.package.manifest.patches import WeightsPatch, patch_only, patches_of
+from sapwood.package.manifest.policies import Rules, rules_of
+from sapwood.package.manifest.python import Environment, Export, environment_of, exports_of
+from sapwood.package.manifest.values import path_in, version_in
 
 MANIFEST_FILE = "sapwood-template.toml"
 SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
-MOST_PATTERNS = 1000
 # Of a workspace of another package, in the same folder.
 RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
 PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -122,15 +120,13 @@ def parse_manifest(data: bytes) -> Manifest:
         if len(table.optional_objects(list_name)) > MOST_LINES:
             raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
     rules = rules_of(table)
-    patches = tuple(patch_of(one) for one in table.optional_objects("patches"))
-    check_targets(patches, rules, MANIFEST_FILE)
     return Manifest(
-        name=name_of(table),
+        name=_name_of(table),
         version=version_in(table, "version"),
         rules=rules,
-        notes=tuple(note_of(one) for one in table.optional_objects("notes")),
-        patches=patches,
-        user=user_of(table),
+        notes=tuple(_note_of(one) for one in table.optional_objects("notes")),
+        patches=patches_of(table, rules),
+        user=_user_of(table),
         modules=modules_of(table),
         data=datasets_of(table),
         exports=exports_of(table),
@@ -138,7 +134,7 @@ def parse_manifest(data: bytes) -> Manifest:
     )
 
 
-def user_of(table: Fields) -> str:
+def _user_of(table: Fields) -> str:
     """What owners of a workspace are called."""
     user = table.optional_text("user") or USER
     if len(user) > 40 or not user.isprintable():
@@ -146,7 +142,7 @@ def user_of(table: Fields) -> str:
     return user
 
 
-def name_of(table: Fields) -> str:
+def _name_of(table: Fields) -> str:
     """The package's name: the folder in which a workspace keeps its record is named for it."""
     name = table.text("name")
     faults = (portable_name(one) for one in (name, f".{name}"))
@@ -157,88 +153,7 @@ def name_of(table: Fields) -> str:
     return name
 
 
-def version_in(table: Fields, field: str) -> Version:
-    """A version as PEP 440 has them."""
-    text = table.text(field)
-    try:
-        if len(text) > 64:
-            raise InvalidVersion("too long")
-        version = Version(text)
-    except InvalidVersion as e:
-        raise table.fail(field, f"expected a version such as 1.2.0, found {text!r:.80}") from e
-    if version.epoch:  # an exclamation mark, in names of folders
-        raise table.fail(field, f"expected a version without an epoch, found {text!r:.80}")
-    return version
-
-
-def rules_of(table: Fields) -> Rules:
-    """Policies and what migrations say."""
-    policies = tuple(policy_of(one) for one in table.optional_objects("policies"))
-    retired: list[Pattern] = []
-    steps: list[tuple[Version, str, str]] = []
-    for migration in table.optional_objects("migrations"):
-        migration.only(("version", "renames", "retired"))
-        version = version_in(migration, "version")
-        texts = migration.optional_texts("retired")
-        retired += (pattern_of(migration, "retired", one) for one in texts)
-        for rename in migration.optional_objects("renames"):
-            rename.only(("from", "to"))
-            steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
-    if len(policies) + len(retired) > MOST_PATTERNS or len(steps) > MOST_LINES:
-        raise InvalidPackage(
-            f"{MANIFEST_FILE}: more than {MOST_PATTERNS} patterns or too many renames"
-        )
-    return Rules(policies, followed(steps), tuple(retired))
-
-
-def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
-    """Each old path with the path that it has in the end.
-
-    Raises:
-        InvalidPackage: a path is renamed twice, or back to what it was.
-    """
-    after: dict[str, str] = {}
-    for _, old, new in sorted(steps):
-        if old in after:
-            raise InvalidPackage(
-                f"{MANIFEST_FILE}: {old} is renamed to {after[old]} and to {new}; expected one name"
-            )
-        after[old] = new
-    last: dict[str, str] = {}
-    # Later steps first, in effect: what a path leads to is looked up once for all before it.
-    for old in after:
-        way = [old]
-        while way[-1] in after and way[-1] not in last:
-            way.append(after[way[-1]])
-            if len(way) > len(after) + 1:
-                raise InvalidPackage(f"{MANIFEST_FILE}: the renames of {old} lead in a circle")
-        end = last.get(way[-1], way[-1])
-        last.update((one, end) for one in way if one in after)
-    return last
-
-
-def policy_of(table: Fields) -> PolicyRule:
-    """One line of policies."""
-    table.only(("pattern", "policy", "deleted"))
-    name = table.text("policy")
-    if name not in set(Policy):
-        raise table.fail("policy", f"expected one of {', '.join(Policy)}; found {name!r:.40}")
-    deleted = table.optional_text("deleted") or "keep"
-    if deleted not in {"keep", "restore"}:
-        raise table.fail("deleted", f"expected 'keep' or 'restore', found {deleted!r:.40}")
-    pattern = pattern_of(table, "pattern", table.text("pattern"))
-    return PolicyRule(pattern, Policy(name), restore=deleted == "restore")
-
-
-def pattern_of(table: Fields, field: str, text: str) -> Pattern:
-    """A pattern."""
-    try:
-        return Pattern.of(text)
-    except ValueError as e:
-        raise table.fail(field, str(e)) from e
-
-
-def note_of(table: Fields) -> Note:
+def _note_of(table: Fields) -> Note:
     """Why a file changed."""
     table.only(("path", "text", "version"))
     text = table.text("text")
@@ -246,22 +161,6 @@ def note_of(table: Fields) -> Note:
         raise table.fail("text", "expected at most 200 letters on one line")
     version = version_in(table, "version") if "version" in table else None
     return Note(path_in(table, "path"), text, version)
-
-
-def patch_of(table: Fields) -> WeightsPatch:
-    """A patch for a file of weights."""
-    table.only(("path", "base", "patch", "sha256", "size"))
-    path, base = path_in(table, "path"), version_in(table, "base")
-    return WeightsPatch(path, base, path_in(table, "patch"), target_of(table))
-
-
-def path_in(table: Fields, field: str) -> str:
-    """A path that is safe on every system."""
-    path = table.text(field)
-    fault = portable(path)
-    if fault:
-        raise table.fail(field, f"{path!r:.80}: {fault}")
-    return path
 
 
 def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
@@ -281,7 +180,7 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
     held = frozenset(listed)
     names = [*listed, *patch_only(manifest.patches, held)]
     for path in names:
-        check_path(path, f".{manifest.name}")
+        _check_path(path, f".{manifest.name}")
     clash = clash_among([*names, *(one.to for one in manifest.exports)])
     if clash:
         raise InvalidPackage(
@@ -311,7 +210,7 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
             )
 
 
-def check_path(path: str, private: str) -> None:
+def _check_path(path: str, private: str) -> None:
     """Sees to it that a file of a package can be installed anywhere.
 
     Args:

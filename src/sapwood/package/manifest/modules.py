@@ -75,7 +75,7 @@ def modules_of(table: Fields) -> tuple[Module, ...]:
         raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
     modules: dict[str, Module] = {}
     for one in listed:
-        module = module_of(one)
+        module = _module_of(one)
         taken = {other.number for other in modules.values()}
         shorts = {other.short_name.lower() for other in modules.values()}
         if module.number in taken or module.short_name.lower() in shorts:
@@ -87,7 +87,7 @@ def modules_of(table: Fields) -> tuple[Module, ...]:
     return tuple(modules.values())
 
 
-def module_of(table: Fields) -> Module:
+def _module_of(table: Fields) -> Module:
     """One module."""
     table.only(("name", "title", "needs"))
     name = table.text("name")

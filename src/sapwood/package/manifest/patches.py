@@ -14,9 +14,9 @@ from packaging.version import Version
 
 from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
-from sapwood.package.canonical import NOTEBOOK
-from sapwood.package.identity import FileIdentity
+from sapwood.package.canonical import NOTEBOOK, FileIdentity
 from sapwood.package.manifest.policies import Policy, Rules
+from sapwood.package.manifest.values import path_in, version_in
 
 LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole package
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -79,7 +79,30 @@ class PatchOnly:
         return FileIdentity(self.target.hash, recorded is not None and recorded.executable)
 
 
-def target_of(table: Fields) -> Target | None:
+def patches_of(table: Fields, rules: Rules) -> tuple[WeightsPatch, ...]:
+    """The patches for files of weights that a manifest names, in its order.
+
+    Args:
+        table: the manifest.
+        rules: what it says of its files.
+
+    Raises:
+        InvalidPackage: a path, a version, a hash or a size is none; patches of one file do not
+            agree; or the file is a notebook or has another policy than 'weights'.
+    """
+    patches = tuple(map(_patch_of, table.optional_objects("patches")))
+    _check_targets(patches, rules, table.where)
+    return patches
+
+
+def _patch_of(table: Fields) -> WeightsPatch:
+    """A patch for a file of weights."""
+    table.only(("path", "base", "patch", "sha256", "size"))
+    path, base = path_in(table, "path"), version_in(table, "base")
+    return WeightsPatch(path, base, path_in(table, "patch"), _target_of(table))
+
+
+def _target_of(table: Fields) -> Target | None:
     """The file that a patch leads to, if the manifest's line names it.
 
     Raises:
@@ -96,13 +119,13 @@ def target_of(table: Fields) -> Target | None:
     return Target(sha256, size)
 
 
-def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> None:
+def _check_targets(patches: Iterable[WeightsPatch], rules: Rules, where: str) -> None:
     """Sees to it that patches of one file lead to one file, and that it may come from a patch.
 
     Args:
-        patches: of the manifest.
-        rules: of it.
-        name: of the manifest, for errors.
+        patches: all that the manifest names.
+        rules: what it says of its files.
+        where: the name of the manifest, for errors.
 
     Raises:
         InvalidPackage: they do not agree, or the file is a notebook or has another policy.
@@ -111,7 +134,7 @@ def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> N
     for patch in patches:
         if known.setdefault(patch.path, patch.target) != patch.target:
             raise InvalidPackage(
-                f"{name}: expected patches of {patch.path} to have one sha256 and one size, "
+                f"{where}: expected patches of {patch.path} to have one sha256 and one size, "
                 "found others"
             )
         if patch.target is None:
@@ -120,7 +143,7 @@ def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> N
         if policy is not Policy.WEIGHTS or patch.path.endswith(NOTEBOOK):
             kind = "a notebook" if policy is Policy.WEIGHTS else f"'{policy}'"
             raise InvalidPackage(
-                f"{name}: patches name {patch.path} with its sha256, which is for files with the "
+                f"{where}: patches name {patch.path} with its sha256, which is for files with the "
                 f"policy 'weights' alone, found {kind}"
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from sapwood.package.manifest.policies import Policy, PolicyRule
+from sapwood.package import Policy, PolicyRule
 from sapwood.workspace.disk.states import Action, State
 
 FOLLOWING: Mapping[State, Action] = {

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.folders import make_folder
-from sapwood.package.package import Package
+from sapwood.package import Package
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.opening import check_whole
 from sapwood.workspace.change.results import Outcome

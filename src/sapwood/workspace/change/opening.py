@@ -14,8 +14,7 @@ from packaging.version import Version
 from sapwood.errors import InputError
 from sapwood.files.paths import is_folder
 from sapwood.files.refusals import os_errors
-from sapwood.package.package import Package
-from sapwood.package.sources import open_package
+from sapwood.package import Package, open_package
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
 from sapwood.workspace.course.template import Template

@@ -12,11 +12,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from sapwood.documents.paths import folded
+from sapwood.package import FileIdentity, Module, PatchOnly, Policy, Rules
 from sapwood.package.canonical import AS_NOTEBOOK, NOTEBOOK
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.modules import Module
-from sapwood.package.manifest.patches import PatchOnly
-from sapwood.package.manifest.policies import Policy, Rules
 from sapwood.workspace.change.actions import ModuleRequest, action_for
 from sapwood.workspace.change.reach import WHOLE, Reach, fault_of_reach
 from sapwood.workspace.disk.states import Action, Blocked, OnDisk, State, state_of

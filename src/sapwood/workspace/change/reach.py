@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from packaging.version import Version
 
-from sapwood.package.manifest.patches import PatchOnly
+from sapwood.package import PatchOnly
 from sapwood.workspace.disk.states import State
 
 REMEDY = "take the full release"

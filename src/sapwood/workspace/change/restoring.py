@@ -8,7 +8,7 @@ from datetime import datetime
 from sapwood.errors import Changed, InputError, InvalidWorkspace, IoError
 from sapwood.files.reading import read_stripes
 from sapwood.files.stamps import Stamps
-from sapwood.package.identity import FileIdentity
+from sapwood.package import FileIdentity
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.results import Restored
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from sapwood.package.manifest.manifest import USER
-from sapwood.package.manifest.modules import Module
+from sapwood.package import USER, Module
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.notebooks.reports import MergedNotebook

@@ -21,8 +21,8 @@ from sapwood.files.paths import is_folder, is_there
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.syncing import sync
 from sapwood.files.writing import write_new
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.blobs import Blobs

@@ -13,10 +13,8 @@ from sapwood.documents.paths import clashing
 from sapwood.errors import InvalidPackage, InvalidWorkspace
 from sapwood.files.paths import is_there
 from sapwood.files.reading import read_stripes
+from sapwood.package import FileIdentity, PackageFile, Policy
 from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.policies import Policy
-from sapwood.package.package import PackageFile
 from sapwood.workspace.change.planning import Change, recorded_after
 from sapwood.workspace.change.reach import mismatch
 from sapwood.workspace.change.staging import (

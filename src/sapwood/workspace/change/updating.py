@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sapwood.errors import Changed, InputError
 from sapwood.files.stamps import Stamps
-from sapwood.package.manifest.modules import find_module
+from sapwood.package import find_module
 from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.opening import check_source, check_versions, with_note

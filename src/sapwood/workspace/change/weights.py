@@ -11,8 +11,8 @@ from sapwood.files.paths import is_folder
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.syncing import sync
 from sapwood.files.writing import write_new
+from sapwood.package import PackageFile
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.package import PackageFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,10 +14,7 @@ from functools import partial
 from sapwood.documents.paths import clash_among, folded, portable
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.reading import Stripes
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import Module
-from sapwood.package.package import Package, PackageFile
+from sapwood.package import FileIdentity, Manifest, Module, Package, PackageFile
 from sapwood.workspace.course.rules import course_rules
 from sapwood.workspace.course.sources import OpenCourse
 from sapwood.workspace.course.successors import carried

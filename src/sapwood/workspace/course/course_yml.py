@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable
 from sapwood.errors import InputError
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import MOST_MODULES, Module
-from sapwood.package.manifest.policies import Policy
+from sapwood.package import MOST_MODULES, Manifest, Module, Policy
 from sapwood.workspace.course.plain_yaml import parse_yaml
 from sapwood.workspace.course.successors import module_named
 from sapwood.workspace.record.course import (

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping
 
-from sapwood.package.manifest.modules import MODULE_NAME
-from sapwood.package.manifest.policies import DEFAULT_RULE, PolicyRule, Rules
-from sapwood.package.package import Package
+from sapwood.package import DEFAULT_RULE, MODULE_NAME, Package, PolicyRule, Rules
 from sapwood.workspace.course.successors import successor
 from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
 from sapwood.workspace.record.record import RecordedFile

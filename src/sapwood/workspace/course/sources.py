@@ -14,8 +14,7 @@ from sapwood.errors import InputError
 from sapwood.files.paths import kind_of, resolved
 from sapwood.files.reading import read_whole
 from sapwood.files.refusals import os_errors
-from sapwood.package.package import MOST_BYTES, MOST_FILES, PackageFile
-from sapwood.package.sources import file_in_folder, regular_files
+from sapwood.package import MOST_BYTES, MOST_FILES, PackageFile, file_in_folder, regular_files
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
 from sapwood.workspace.record.course import Extra
@@ -122,7 +121,7 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     Raises:
         InputError, InvalidPackage, OSError: as `open_course`.
     """
-    from sapwood.package.archives import archive_files
+    from sapwood.package import archive_files
 
     members, close = archive_files(path, FILE_NAME)
     closing.callback(close)

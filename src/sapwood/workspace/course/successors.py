@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import MODULE_NAME, find_module
+from sapwood.package import MODULE_NAME, Manifest, find_module
 from sapwood.workspace.record.course import Course, short_name, stems_of
 
 

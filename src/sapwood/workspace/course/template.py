@@ -10,10 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Set
 
 from sapwood.files.stamps import Stamps
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.patches import PatchOnly
-from sapwood.package.package import Package, PackageFile
+from sapwood.package import FileIdentity, Manifest, Package, PackageFile, PatchOnly
 from sapwood.workspace.record.course import Course
 
 

@@ -15,8 +15,7 @@ from types import ModuleType
 from sapwood.errors import InputError
 from sapwood.files.locks import exclusive_in_turn
 from sapwood.files.refusals import os_errors
-from sapwood.package.manifest.datasets import Dataset
-from sapwood.package.sources import read_manifest
+from sapwood.package import Dataset, read_manifest
 from sapwood.workspace.data.files import is_right, part_of, size_of
 from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
 

@@ -15,7 +15,7 @@ from typing import IO
 from sapwood.errors import IoError
 from sapwood.fetching.http import BrokenOff, RemoteFile
 from sapwood.files.reading import NOT_FOLLOWED
-from sapwood.package.manifest.datasets import DataFile
+from sapwood.package import DataFile
 from sapwood.workspace.data.files import size_of
 
 

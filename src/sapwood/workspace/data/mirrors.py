@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Protocol
 
 from sapwood.errors import InputError, IoError
-from sapwood.package.manifest.datasets import DataFile
+from sapwood.package import DataFile
 from sapwood.workspace.data.files import part_of
 
 ONE_OF_SEVERAL = 1  # failures of connections in a row that are borne where there are mirrors

@@ -12,8 +12,8 @@ from sapwood.content.digests import raw_hash
 from sapwood.files.paths import kind_of
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import FileIdentity
 from sapwood.workspace.disk.states import Blocked, OnDisk
 
 UNREADABLE = Blocked("something unreadable")

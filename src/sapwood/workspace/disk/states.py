@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TypeAlias
 
-from sapwood.package.identity import FileIdentity
+from sapwood.package import FileIdentity
 
 
 class State(enum.StrEnum):

@@ -8,9 +8,8 @@ from packaging.version import Version
 
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.reading import read_whole
+from sapwood.package import FileIdentity, PackageFile
 from sapwood.package.canonical import LARGEST
-from sapwood.package.identity import FileIdentity
-from sapwood.package.package import PackageFile
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from sapwood.documents.paths import portable
 from sapwood.files.paths import is_folder
 from sapwood.files.walking import passed_over, walk
-from sapwood.package.identity import FileIdentity
-from sapwood.package.manifest.policies import Policy
+from sapwood.package import FileIdentity, Policy
 from sapwood.workspace.change.results import FileStatus
 from sapwood.workspace.change.status import file_statuses
 from sapwood.workspace.disk.scanning import UNREADABLE, file_hash, scan

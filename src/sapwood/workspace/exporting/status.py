@@ -9,10 +9,8 @@ from collections.abc import Sequence
 
 from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
+from sapwood.package import Export, Manifest, find_module
 from sapwood.package.canonical import LARGEST, unix_ends
-from sapwood.package.manifest.exports import Export
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import find_module
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import Blocked

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sapwood.errors import Changed, InputError
 from sapwood.files.paths import is_folder
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import content_hash
-from sapwood.package.identity import FileIdentity
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.course.template import Template

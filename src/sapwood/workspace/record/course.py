@@ -13,8 +13,7 @@ from typing import Any
 
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable
-from sapwood.package.manifest.modules import MODULE_NAME, MOST_MODULES, Module
-from sapwood.package.manifest.policies import Policy
+from sapwood.package import MODULE_NAME, MOST_MODULES, Module, Policy
 
 MOST_LETTERS = 200  # of a title
 LAST_NUMBER = 9999

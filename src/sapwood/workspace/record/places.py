@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sapwood.errors import InputError, InvalidWorkspace, WorkspaceBusy
 from sapwood.files.paths import is_folder, is_there, resolved
-from sapwood.package.manifest.manifest import PACKAGE_NAME
+from sapwood.package import PACKAGE_NAME
 
 RECORD = "version.json"
 JOURNAL = "journal.json"

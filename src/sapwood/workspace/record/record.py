@@ -21,7 +21,7 @@ from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, portable
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
 from sapwood.files.reading import read_whole
-from sapwood.package.identity import FileIdentity
+from sapwood.package import FileIdentity
 from sapwood.workspace.record.course import Course, course_in_record
 from sapwood.workspace.record.places import Places
 
