@@ -54,7 +54,7 @@ def archive_package(path: Path) -> Package:
     nearest to the top.
 
     Args:
-        path: of a zip, a tar, a tar.gz or a tar.zst.
+        path: path of a zip, a tar, a tar.gz or a tar.zst.
 
     Raises:
         InvalidPackage: it is damaged, hostile or no such archive.
@@ -69,14 +69,15 @@ def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[]
     """The files of an archive that lie beside a file of some name, or below it.
 
     Args:
-        path: as of `archive_package`.
-        name: of the file; the one that is nearest to the top counts.
+        path: path of a zip, a tar, a tar.gz or a tar.zst.
+        name: name of that file; the one that is nearest to the top counts.
 
     Returns:
         The files, with their paths from there, and what closes the archive.
 
     Raises:
-        InvalidPackage, OSError: as `archive_package`.
+        InvalidPackage: the archive is damaged, hostile, or none of these.
+        OSError: it cannot be read.
     """
     with contextlib.ExitStack() as opened, archive_errors(path):
         file = opened.enter_context(path.open("rb"))
@@ -115,8 +116,8 @@ class Member:
     """An entry of an archive that is no folder.
 
     Attributes:
-        file: that it would be.
-        regular: whether it is one, and no link, device or pipe.
+        file: the file that the entry would be in a package.
+        regular: whether it is a file, and no link, device or pipe.
     """
 
     file: PackageFile
@@ -194,14 +195,14 @@ class _Headers:
     """What a tar is read from, so that no header asks for more memory than names take.
 
     Attributes:
-        end: of the content that was read last, bytes from the beginning of the tar.
+        end: where the content that was read last ends, bytes from the beginning of the tar.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Reads forwards only.
 
         Args:
-            stream: of the tar, unpacked.
+            stream: the tar, unpacked.
         """
         self.end = 0
         self._stream = stream
@@ -228,8 +229,8 @@ def tar_members(
     Args:
         stream: the tar, unpacked, at its beginning.
         spool: a temporary file that takes the content, at its end.
-        stamp: of the archive.
-        already: entries of other archives of the same package.
+        stamp: changes when the archive does.
+        already: number of entries of other archives of the same package.
 
     Raises:
         InvalidPackage: it holds more files or bytes than a package may.
@@ -266,9 +267,9 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
     """Sees to it that a tar takes no more memory and disk than a package may.
 
     Args:
-        archive: which has just read the header of a member.
+        archive: a tar that has just read the header of a member.
         info: that header.
-        spool: where its content would go.
+        spool: the file that the member's content would go to.
     """
     # What it says is stored, and what is to be written: a sparse file is mostly holes.
     if max(archive.offset, spool.tell() + info.size) > MOST_BYTES:

@@ -69,8 +69,8 @@ def _members_of(layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes]) 
     """What all layers hold.
 
     Args:
-        layout: where they lie.
-        layers: of the artifact.
+        layout: the layout that the layers lie in.
+        layers: all layers of the artifact.
         spool: a temporary file that takes the content of tars.
     """
     total = sum(one.size for one in layers)
@@ -142,10 +142,10 @@ def _unpacked_layer(
     """What a layer holds that is a tar.
 
     Args:
-        layout: where it lies.
+        layout: the layout that the layer lies in.
         layer: a tar; whether it is packed its first bytes tell.
-        spool: takes the content.
-        already: entries of other layers.
+        spool: a temporary file that takes the content.
+        already: number of entries of other layers.
     """
     members = []
     with layout.opened(layer) as file, archive_errors("its content"):

@@ -51,7 +51,7 @@ def content_hash(data: bytes, path: str) -> str:
 
     Args:
         data: at most LARGEST bytes; of larger files use `raw_hash`.
-        path: of the file; its ending tells notebooks.
+        path: path of the file; its ending tells notebooks.
 
     Returns:
         As 'sha256:…' or 'notebook:…', with 64 hexadecimal digits.
@@ -115,7 +115,7 @@ def parsed_notebook(data: bytes, pairs: PairsHook | None = None) -> dict[str, An
     """The JSON values of a notebook, in bounded memory.
 
     Args:
-        data: of the file.
+        data: the file's bytes.
         pairs: makes an object of its fields; raises ValueError for those it refuses.
 
     Raises:

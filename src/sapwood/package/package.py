@@ -35,7 +35,7 @@ class PackageFile:
         stamp: changes when the file does.
         stripes: reads it, in parts of at most a few MiB.
         target: what it has to be, if the manifest says that.
-        only: of a file that the package has only as patches, what is known of it.
+        only: what is known of a file that the package has only as patches; None of others.
     """
 
     path: str
@@ -78,7 +78,7 @@ class PackageFile:
         """Sees to it that it is what the manifest says that patches lead to.
 
         Args:
-            found: its canonical hash.
+            found: the file's canonical hash.
 
         Raises:
             InvalidPackage: it is not.
@@ -95,7 +95,7 @@ class Package:
 
     Attributes:
         manifest: what it says of itself.
-        version: its version, normalised.
+        version: the package's version, normalised.
         files: what is installed from it, by path; of some it may hold patches alone.
         patches: the patches that it carries for files of weights, by path in the package.
     """
@@ -160,7 +160,7 @@ def _unheld_files(manifest: Manifest, files: Mapping[str, PackageFile]) -> dict[
     """The files of which a package holds patches alone, by path.
 
     Args:
-        manifest: of the package.
+        manifest: what the package says of itself.
         files: all that it holds, by path.
     """
     return {

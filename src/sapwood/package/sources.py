@@ -58,7 +58,7 @@ def _folder_of(source: str | os.PathLike[str]) -> Path | None:
     """The folder that a package is, or None of one that is packed.
 
     Raises:
-        InputError: as `open_package`.
+        InputError: there is no such distribution, or it has no package.
     """
     if isinstance(source, str) and source.startswith(OCI):
         return None
@@ -72,10 +72,12 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
     """Reads the manifest of a package, and of folders and distributions nothing else.
 
     Args:
-        source: as of `open_package`.
+        source: a path or a name, as `open_package` takes it.
 
     Raises:
-        InvalidPackage, InvalidStore, InputError: as `open_package`.
+        InvalidPackage: the package breaks the rules.
+        InvalidStore: the layout that it lies in is damaged.
+        InputError: there is no such distribution or tag, or it has no package.
         IoError: it cannot be read.
     """
     with os_errors(source):
@@ -94,7 +96,7 @@ def _distribution_folder(name: str) -> Path:
     """Where the package in an installed distribution lies, which is used there.
 
     Args:
-        name: of the distribution, as `pip` takes it.
+        name: name of the distribution, as `pip` takes it.
 
     Raises:
         InputError: it is not installed, or has no package, or several.
@@ -116,7 +118,8 @@ def _folder_package(folder: Path) -> Package:
     """The package that a folder is.
 
     Raises:
-        InvalidPackage, OSError: as `open_package`.
+        InvalidPackage: the package breaks the rules.
+        OSError: the folder cannot be read.
     """
     files: dict[str, PackageFile] = {}
     for one in regular_files(folder):
@@ -131,9 +134,9 @@ def file_in_folder(folder: Path, path: str, status: os.stat_result) -> PackageFi
     """A file below a folder as one of a package.
 
     Args:
-        folder: the package's.
-        path: of the file, relative.
-        status: what the system says of it.
+        folder: the package's folder.
+        path: relative path of the file.
+        status: what the system says of the file.
     """
     return PackageFile(
         path=path,

@@ -25,10 +25,10 @@ class DataFile:
     """One file to download.
 
     Attributes:
-        name: of the file, without folders.
-        sha256: of its content, 64 hexadecimal digits in lower case.
-        size: of it, bytes; no more are ever written.
-        urls: where it is, tried in order.
+        name: name of the file, without folders.
+        sha256: digest of the file's bytes, 64 hexadecimal digits in lower case.
+        size: bytes of the file; no more are ever written.
+        urls: addresses of the file, tried in order.
     """
 
     name: str

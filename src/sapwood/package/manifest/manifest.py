@@ -42,8 +42,8 @@ class Note:
     """Why a file changed.
 
     Attributes:
-        path: of the file.
-        text: as 'bug fix'.
+        path: path of the file.
+        text: the reason, as 'bug fix'.
         version: in which it changed; None if the note holds for whoever has another.
     """
 
@@ -84,8 +84,8 @@ class Manifest:
         """Why a file changed.
 
         Args:
-            path: of it.
-            since: the version that the user has of it, None for none.
+            path: path of the file.
+            since: the package's version that the user has the file of, None for none.
         """
         have = None if since is None else Version(since)
         for note in self.notes:
@@ -167,8 +167,8 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
     """Sees to it that the files of a package can be installed anywhere, and fit its manifest.
 
     Args:
-        manifest: of the package.
-        paths: of its files, in any order, the manifest itself among them.
+        manifest: what the package says of itself.
+        paths: paths of all its files in any order, the manifest itself among them.
 
     Raises:
         InvalidPackage: a path leads outside or cannot be written on every system, two
@@ -214,7 +214,7 @@ def _check_path(path: str, private: str) -> None:
     """Sees to it that a file of a package can be installed anywhere.
 
     Args:
-        path: of the file.
+        path: path of the file.
         private: the folder in which workspaces of the package keep their record.
 
     Raises:

@@ -103,8 +103,9 @@ def find_module(modules: Sequence[Module], word: str) -> Module:
     """The module that a user names.
 
     Args:
-        modules: of the package.
-        word: its number ('05', '5'), its name ('05_autograd') or the name without the number.
+        modules: all modules of the package.
+        word: the module's number ('05', '5'), its name ('05_autograd') or its name without the
+            number.
 
     Raises:
         InputError: there is none of that name.

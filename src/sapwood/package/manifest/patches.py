@@ -27,8 +27,8 @@ class Target:
     """The file that patches lead to.
 
     Attributes:
-        sha256: of its bytes, in hexadecimal.
-        size: bytes.
+        sha256: digest of the file's bytes, 64 hexadecimal digits.
+        size: bytes of the file.
     """
 
     sha256: str
@@ -45,11 +45,11 @@ class WeightsPatch:
     """A Sapwood patch that the package carries for a file of weights.
 
     Attributes:
-        path: of the file.
+        path: path of the file in the package.
         base: the package's version whose file the patch is made from.
-        patch: path of the patch, in the package; it is not installed.
-        target: that it leads to; None where the manifest leaves that to the file, which the
-            package holds then.
+        patch: path of the patch in the package; it is not installed.
+        target: what the patch leads to; None where the manifest leaves that to the file, which
+            the package holds then.
     """
 
     path: str
@@ -63,8 +63,8 @@ class PatchOnly:
     """A file that a package has only as patches.
 
     Attributes:
-        target: that they lead to.
-        bases: versions that they start from.
+        target: the file that the patches lead to.
+        bases: versions of the package that the patches start from.
     """
 
     target: Target
@@ -152,8 +152,8 @@ def patch_only(patches: Iterable[WeightsPatch], held: Collection[str]) -> dict[s
     """The files that a package has only as patches.
 
     Args:
-        patches: of its manifest.
-        held: paths of all files in it.
+        patches: all that its manifest names.
+        held: paths of all files that it holds.
     """
     found: dict[str, PatchOnly] = {}
     for patch in patches:

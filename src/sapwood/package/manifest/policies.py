@@ -32,8 +32,8 @@ class PolicyRule:
     """One line of a manifest.
 
     Attributes:
-        pattern: of the paths that it is for.
-        policy: of these files.
+        pattern: matches the paths of the files that the line is for.
+        policy: the policy of these files.
         restore: whether files that the user deleted come back.
     """
 
@@ -53,7 +53,7 @@ class Rules:
     Attributes:
         policies: the first that matches counts; `protect` where none does.
         renames: old path to the path that it has now, all steps taken together.
-        retired: of files that leave even where the policy would keep them, as long as the
+        retired: match files that leave even where the policy would keep them, as long as the
             user has not modified them.
     """
 

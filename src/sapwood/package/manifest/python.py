@@ -27,7 +27,7 @@ class Export:
     """A notebook whose marked cells become a module.
 
     Attributes:
-        notebook: path of it in the workspace.
+        notebook: path of the notebook in the workspace.
         to: path of the module in the workspace; the user's, never a file of the package.
     """
 
@@ -98,7 +98,7 @@ class Environment:
 
     Attributes:
         python: versions of Python that the package works with; empty for all.
-        packages: that must be installed.
+        packages: distributions that must be installed.
         imports: names of packages of the workspace: importing them there must give the
             workspace's own.
     """

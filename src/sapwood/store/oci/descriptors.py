@@ -29,8 +29,8 @@ class Reference:
 
     Attributes:
         folder: the path of the layout's folder.
-        tag: that the layout's index has for the artifact.
-        digest: of the artifact's manifest, or of an index that has only one.
+        tag: the tag that the layout's index has for the artifact.
+        digest: the digest of the artifact's manifest, or of an index that has only one.
     """
 
     folder: str

@@ -45,14 +45,14 @@ class Layout:
     """A layout on disk.
 
     Attributes:
-        folder: of it, with links on the way to it resolved.
+        folder: the layout's folder, with links on the way to it resolved.
     """
 
     def __init__(self, folder: str) -> None:
         """Opens a layout.
 
         Args:
-            folder: of it.
+            folder: path of the layout's folder.
 
         Raises:
             InvalidStore: it is none.
@@ -145,7 +145,9 @@ class Layout:
         """Reads a blob; raises at the end if it was another one.
 
         Raises:
-            InvalidStore, OSError: as `path_of`; or it has another digest.
+            InvalidStore: the blob is not there, no regular file, of another size or another
+                digest.
+            OSError: it cannot be read.
         """
         path = self.path_of(blob)
         with contextlib.closing(read_stripes(path)) as stripes:
@@ -156,7 +158,9 @@ class Layout:
         """A blob that has its digest, open at its beginning.
 
         Raises:
-            InvalidStore, OSError: as `stripes`; or it was written to meanwhile.
+            InvalidStore: the blob is not there, no regular file, of another size or another
+                digest, or it was written to meanwhile.
+            OSError: it cannot be read.
         """
         path = self.path_of(blob)
         handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED)
