@@ -15,6 +15,7 @@ All else that breaks the format is refused, with its place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
