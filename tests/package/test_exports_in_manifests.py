@@ -89,7 +89,7 @@ def test_other_faults() -> None:
         parsed("".join(f'[[exports]]\nnotebook="a{i}.ipynb"\nto="a{i}.py"\n' for i in range(1001)))
     with pytest.raises(InvalidPackage, match="among notebook, to"):
         parsed('[[exports]]\nnotebook="a.ipynb"\nto="a.py"\nmode="x"')
-    with pytest.raises(InvalidPackage, match="expected a table"):
+    with pytest.raises(InvalidPackage, match="environment: expected named fields, found 1"):
         parsed("environment = 1")
     with pytest.raises(InvalidPackage, match="among imports, packages, python"):
         parsed("[environment]\nconda = true")

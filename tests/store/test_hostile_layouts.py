@@ -166,7 +166,7 @@ DESCRIPTORS: dict[str, tuple[Callable[[Descriptor], Descriptor], str]] = {
     "an algorithm of which nothing is there": (changed(digest="sha512:" + "a" * 128), "sha512"),
     "a smaller size": (changed(size=1), "expected 1 bytes"),
     "a larger size": (changed(size=1 << 20), "expected 1048576 bytes"),
-    "a size that no file has": (changed(size=1 << 70), "size"),
+    "a size that no file has": (changed(size=1 << 70), "64 bits"),
     "a negative size": (changed(size=-1), "size"),
     "a size with a point": (changed(size=5.0), "size"),
     "true for a size": (changed(size=True), "size"),
@@ -195,11 +195,14 @@ def test_sizes_without_end_are_refused(layout: LayoutFolder) -> None:
 
 
 DOCUMENTS: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "expected JSON"),
-    "no text": (b"\xff\xfe\xfd", "expected JSON"),
-    "a list": (b"[]", "expected a table"),
-    "deep nesting": (b"[" * 1_000_000, "expected JSON"),
-    "a number without end": (b'{"schemaVersion": ' + b"1" * 100_000 + b"}", "expected JSON"),
+    "nothing": (b"", "no usable JSON"),
+    "no text": (b"\xff\xfe\xfd", "no usable JSON"),
+    "a list": (b"[]", "expected named fields, found a list"),
+    "deep nesting": (b"[" * 100_000, "no usable JSON"),
+    "a key twice": (b'{"schemaVersion": 2, "schemaVersion": 2}', "'schemaVersion' occurs twice"),
+    "not a number": (b'{"schemaVersion": NaN}', "NaN is no JSON number"),
+    "a million objects": (b"[" + b"{}," * 1_000_000 + b"{}]", "bytes in memory"),
+    "a number without end": (b'{"schemaVersion": ' + b"1" * 100_000 + b"}", "no usable JSON"),
     "too large": (b" " * ((4 << 20) + 1), "at most 4194304 bytes"),
     "an empty object": (b"{}", "schemaVersion"),
     "another schema": (b'{"schemaVersion": 1, "manifests": [], "layers": []}', "expected"),

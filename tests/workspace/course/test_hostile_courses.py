@@ -37,9 +37,9 @@ needs = ["02_losses"]
 
 # What is written, and what the error says of it.
 YAML: dict[str, tuple[str | bytes, str]] = {
-    "nothing": ("", r"expected a table"),
-    "text": ("hello", "expected a table"),
-    "a list": ("- a", "expected a table"),
+    "nothing": ("", "expected named fields, found null"),
+    "text": ("hello", "expected named fields, found text"),
+    "a list": ("- a", "expected named fields, found a list"),
     "no YAML": ("modules: [tensors", "line 1, column 18: no YAML"),
     "a tab": ("modules:\n\t- tensors", "line 2, column 1: no YAML"),
     "an anchor": ("modules: &a [tensors]", "line 1, column 10: found an anchor"),
@@ -120,7 +120,7 @@ EXTRAS = {
     "without a place": ("{from: x}", "to: expected text, found nothing"),
     "an unknown field": ("{from: x, to: y, mode: 1}", "found 'mode'"),
     "an unknown policy": ("{from: x, to: y, policy: always}", "expected one of update"),
-    "no table": ("x", "expected a table"),
+    "no table": ("x", "expected named fields, found text"),
 }
 
 

@@ -141,7 +141,7 @@ MANIFESTS = {
     "no size": (WEIGHTS + entry("1.0", SECOND).replace("size", "# "), "size: expected a whole"),
     "no hash": (WEIGHTS + entry("1.0", SECOND).replace("sha256", "# "), "sha256: expected text"),
     "a short hash": (WEIGHTS + entry("1.0", SECOND, sha256="00"), "64 hexadecimal"),
-    "a negative size": (WEIGHTS + entry("1.0", SECOND, size=-1), "expected 0 to"),
+    "a negative size": (WEIGHTS + entry("1.0", SECOND, size=-1), r"from 0 to 2\^63 - 1, found -1"),
     "a size beyond all disks": (WEIGHTS + entry("1.0", SECOND, size=1 << 50), "expected at most"),
     "two targets": (WEIGHTS + entry("1.0", SECOND) + entry("0.9", FIRST), "one sha256"),
     "one target and none": (

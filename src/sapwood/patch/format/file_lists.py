@@ -61,11 +61,11 @@ def check_files(files: Sequence[FileEntry], where: str) -> None:
         seen.add(one.path)
     for i, one in enumerate(files):
         # A folder sorts before what is in it.
-        if any(folder in seen for folder in folders_of(one.path)):
+        if any(folder in seen for folder in _folders_of(one.path)):
             raise InvalidPatch(f"{where}[{i}].path: a folder that it is in is a file")
 
 
-def folders_of(path: str) -> list[str]:
+def _folders_of(path: str) -> list[str]:
     """The folders that a file is in, the outermost first."""
     return [path[:at] for at, letter in enumerate(path) if letter == "/"]
 
