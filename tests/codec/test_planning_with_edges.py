@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from sapwood.codec import (
     Coding,
-    Plan,
-    Recipe,
+    CodingPlan,
     Survey,
+    TensorCoding,
     decode_chunk,
     encode_chunk,
     plan_tensors,
@@ -48,9 +48,11 @@ class Pair:
         edges = self.edges if with_edges else None
         return survey_tensor(DType.BF16, self.base, self.target, COLUMNS, edges=edges)
 
-    def encoded(self, recipe: Recipe, plan: Plan) -> bytes:
-        tables = plan.tables[recipe.table]
-        return encode_chunk(recipe, DType.BF16, self.base, self.target, COLUMNS, tables, self.edges)
+    def encoded(self, tensor_coding: TensorCoding, plan: CodingPlan) -> bytes:
+        tables = plan.tables[tensor_coding.table]
+        return encode_chunk(
+            tensor_coding, DType.BF16, self.base, self.target, COLUMNS, tables, self.edges
+        )
 
 
 def rounded(sums: npt.NDArray[np.float32]) -> Bytes:
@@ -83,11 +85,11 @@ def trained(rows: int, seed: int = 1) -> Pair:
     return Pair(rounded(base), rng.integers(0, 62, len(base)).astype(np.uint8), rounded(target))
 
 
-def check_round_trip(pair: Pair, recipe: Recipe, plan: Plan) -> bytes:
-    payload = pair.encoded(recipe, plan)
+def check_round_trip(pair: Pair, tensor_coding: TensorCoding, plan: CodingPlan) -> bytes:
+    payload = pair.encoded(tensor_coding, plan)
     out = np.empty_like(pair.target)
     decode_chunk(
-        recipe.coding,
+        tensor_coding.coding,
         DType.BF16,
         np.frombuffer(payload, np.uint8),
         pair.base,
@@ -104,12 +106,12 @@ def test_edges_make_a_recovered_merge_smaller() -> None:
     pair = merged(400)
     with_edges = plan_tensors([pair.survey()])
     without = plan_tensors([pair.survey(with_edges=False)])
-    (recipe,), (plain,) = with_edges.recipes, without.recipes
-    assert (recipe.coding, recipe.levelling) == (Coding.RESIDUAL, Levelling.EDGES)
-    payload = check_round_trip(pair, recipe, with_edges)
+    (tensor_coding,), (plain,) = with_edges.codings, without.codings
+    assert (tensor_coding.coding, tensor_coding.levelling) == (Coding.RESIDUAL, Levelling.EDGES)
+    payload = check_round_trip(pair, tensor_coding, with_edges)
     assert len(payload) < 0.75 * len(check_round_trip(pair, plain, without))
     # The estimate was made from samples, the payload is the whole.
-    assert 0.95 < 8 * len(payload) / len(pair.edges) / recipe.bits < 1.05
+    assert 0.95 < 8 * len(payload) / len(pair.edges) / tensor_coding.bits < 1.05
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 100])
@@ -117,22 +119,22 @@ def test_edges_make_a_recovered_merge_smaller() -> None:
 def test_any_plan_with_edges_comes_back(rows: int, error: float) -> None:
     pair = merged(rows, error=error)
     plan = plan_tensors([pair.survey()])
-    recipe = plan.recipes[0]
-    if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE}:
-        check_round_trip(pair, recipe, plan)
-    forced = dataclasses.replace(recipe, coding=Coding.RESIDUAL, levelling=Levelling.EDGES)
+    tensor_coding = plan.codings[0]
+    if tensor_coding.coding in {Coding.RESIDUAL, Coding.SPARSE}:
+        check_round_trip(pair, tensor_coding, plan)
+    forced = dataclasses.replace(tensor_coding, coding=Coding.RESIDUAL, levelling=Levelling.EDGES)
     tables = plan_tensors([merged(100).survey()]).tables
-    for level in (recipe.level, STILL, -8191, 8191, recipe.level + 10):
+    for level in (tensor_coding.level, STILL, -8191, 8191, tensor_coding.level + 10):
         moved = dataclasses.replace(forced, table=0, level=level)
-        check_round_trip(pair, moved, Plan((moved,), tables))
+        check_round_trip(pair, moved, CodingPlan((moved,), tables))
 
 
 def test_edges_that_say_nothing_are_not_used() -> None:
     pair = trained(400)
-    (recipe,) = plan_tensors([pair.survey()]).recipes
-    (plain,) = plan_tensors([pair.survey(with_edges=False)]).recipes
-    assert recipe == plain
-    assert recipe.levelling is not Levelling.EDGES
+    (tensor_coding,) = plan_tensors([pair.survey()]).codings
+    (plain,) = plan_tensors([pair.survey(with_edges=False)]).codings
+    assert tensor_coding == plain
+    assert tensor_coding.levelling is not Levelling.EDGES
 
 
 def test_tensors_with_edges_leave_the_others_as_they_are() -> None:
@@ -140,25 +142,25 @@ def test_tensors_with_edges_leave_the_others_as_they_are() -> None:
     edged = [merged(100, seed) for seed in range(5)]
     alone = plan_tensors(plain)
     among = plan_tensors([*[pair.survey() for pair in edged], *plain])
-    for one, other in zip(alone.recipes, among.recipes[5:], strict=True):
+    for one, other in zip(alone.codings, among.codings[5:], strict=True):
         assert dataclasses.replace(one, table=0) == dataclasses.replace(other, table=0)
         expected = alone.tables[one.table].serialised()
         assert among.tables[other.table].serialised() == expected
-    shared = {recipe.table for recipe in among.recipes[:5]}
+    shared = {tensor_coding.table for tensor_coding in among.codings[:5]}
     assert len(shared) == 1
-    assert shared.isdisjoint(recipe.table for recipe in among.recipes[5:])
-    for pair, recipe in zip(edged, among.recipes[:5], strict=True):
-        assert recipe.levelling is Levelling.EDGES
-        check_round_trip(pair, recipe, among)
+    assert shared.isdisjoint(tensor_coding.table for tensor_coding in among.codings[5:])
+    for pair, tensor_coding in zip(edged, among.codings[:5], strict=True):
+        assert tensor_coding.levelling is Levelling.EDGES
+        check_round_trip(pair, tensor_coding, among)
 
 
 def test_merges_and_updates_of_one_type_may_both_have_edges() -> None:
     pairs = [merged(100), trained(100), merged(50, 2), trained(200, 2)]
     plan = plan_tensors([pair.survey() for pair in pairs])
-    used = [recipe.levelling is Levelling.EDGES for recipe in plan.recipes]
+    used = [tensor_coding.levelling is Levelling.EDGES for tensor_coding in plan.codings]
     assert used == [True, False, True, False]
-    for pair, recipe in zip(pairs, plan.recipes, strict=True):
-        check_round_trip(pair, recipe, plan)
+    for pair, tensor_coding in zip(pairs, plan.codings, strict=True):
+        check_round_trip(pair, tensor_coding, plan)
 
 
 def test_a_prediction_that_is_right_everywhere_has_no_use_for_edges() -> None:
@@ -166,7 +168,7 @@ def test_a_prediction_that_is_right_everywhere_has_no_use_for_edges() -> None:
     survey = pair.survey()
     assert not survey.changed
     assert Levelling.EDGES not in survey.levelled
-    assert plan_tensors([survey]).recipes[0].unseen_changes
+    assert plan_tensors([survey]).codings[0].unseen_changes
 
 
 def test_one_row_has_edges_too() -> None:
@@ -176,12 +178,14 @@ def test_one_row_has_edges_too() -> None:
 
 def test_a_chunk_planned_alone() -> None:
     pair = merged(300)
-    recipe, tables = plan_locally(DType.BF16, pair.base, pair.target, COLUMNS, pair.edges)
-    assert (recipe.levelling, recipe.table) == (Levelling.EDGES, INLINE)
+    tensor_coding, tables = plan_locally(DType.BF16, pair.base, pair.target, COLUMNS, pair.edges)
+    assert (tensor_coding.levelling, tensor_coding.table) == (Levelling.EDGES, INLINE)
     assert tables is not None
-    moved = dataclasses.replace(recipe, table=0)
-    inside = pair.encoded(dataclasses.replace(recipe, table=INLINE), Plan((), (tables,)))
-    assert len(inside) > len(pair.encoded(moved, Plan((), (tables,))))
+    moved = dataclasses.replace(tensor_coding, table=0)
+    inside = pair.encoded(
+        dataclasses.replace(tensor_coding, table=INLINE), CodingPlan((), (tables,))
+    )
+    assert len(inside) > len(pair.encoded(moved, CodingPlan((), (tables,))))
     out = np.empty_like(pair.target)
     data = np.frombuffer(inside, np.uint8)
     decode_chunk(Coding.RESIDUAL, DType.BF16, data, pair.base, out, COLUMNS, [], edges=pair.edges)
@@ -191,13 +195,13 @@ def test_a_chunk_planned_alone() -> None:
 def test_edges_that_are_missing() -> None:
     pair = merged(100)
     plan = plan_tensors([pair.survey()])
-    (recipe,) = plan.recipes
-    data = np.frombuffer(pair.encoded(recipe, plan), np.uint8)
+    (tensor_coding,) = plan.codings
+    data = np.frombuffer(pair.encoded(tensor_coding, plan), np.uint8)
     out = np.empty_like(pair.target)
     with pytest.raises(InvalidPatch, match="edges"):
         decode_chunk(Coding.RESIDUAL, DType.BF16, data, pair.base, out, COLUMNS, plan.tables)
     with pytest.raises(ValueError, match="edges"):
-        encode_chunk(recipe, DType.BF16, pair.base, pair.target, COLUMNS, plan.tables[0])
+        encode_chunk(tensor_coding, DType.BF16, pair.base, pair.target, COLUMNS, plan.tables[0])
 
 
 @given(

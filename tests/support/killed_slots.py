@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sapwood.errors import InputError
 from sapwood.models.applying.slots import Slots
+from support.chosen_calls import STEP
 from support.kills import Kill, finishes
 
 BASE, TARGET = Path("base").read_bytes(), Path("target").read_bytes()
@@ -74,10 +75,10 @@ for installed, updated, work, check in (
     (True, False, update, check_update),
     (True, True, lambda: Slots(FOLDER).roll_back(), check_back),
 ):
-    at = 0
+    at = 1 - STEP
     done = False
     while not done:
-        at += 1
+        at += STEP
         fresh(installed, updated)
         done = finishes(work, Kill(at))
         check()

@@ -18,6 +18,7 @@ from sapwood.content.content import Bytes
 from sapwood.models.applying.in_place import undoing
 from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.tensors import DType
+from support.chosen_calls import STEP
 from support.kills import Kill, finishes
 
 FILE = Path("model")
@@ -48,10 +49,10 @@ def check_over(content: bytes) -> None:
 
 
 def every_call(torn: bool, power: int | None) -> int:
-    """Kills at each call in turn, goes on, and goes back; returns how many calls there are."""
-    at = 0
+    """Kills at each chosen call in turn, goes on, and goes back; returns the last one's number."""
+    at = 1 - STEP
     while True:
-        at += 1
+        at += STEP
         fresh()
         if finishes(forth, Kill(at, torn, None if power is None else power + at)):
             check_over(TARGET)

@@ -11,6 +11,7 @@ import pytest
 
 from sapwood.files import exchange as swapping
 from sapwood.workspace import Workspace
+from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.template_folders import (
     Clock,
@@ -90,7 +91,7 @@ def test_nothing_is_lost_and_the_next_run_finishes(
     count = calls_of(lambda: operation(root, tmp_path), KILLING)
     expected = state(root)
     before = set(user_files(start).values())
-    for at in range(1, count + 1):
+    for at in numbers(count):
         begin()
         assert killed_at(lambda: operation(root, tmp_path), at)
         assert before <= kept(root), at

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from sapwood._kernel import Tables as Tables
     from sapwood.codec.chunk import MOST_TABLES as MOST_TABLES
     from sapwood.codec.chunk import Coding as Coding
-    from sapwood.codec.chunk import Recipe as Recipe
+    from sapwood.codec.chunk import TensorCoding as TensorCoding
     from sapwood.codec.chunk import decode_chunk as decode_chunk
     from sapwood.codec.chunk import empty_tables as empty_tables
     from sapwood.codec.chunk import encode_chunk as encode_chunk
     from sapwood.codec.chunk import parse_tables as parse_tables
-    from sapwood.codec.planning import Plan as Plan
+    from sapwood.codec.planning import CodingPlan as CodingPlan
     from sapwood.codec.planning import plan_tensors as plan_tensors
     from sapwood.codec.survey import Survey as Survey
     from sapwood.codec.survey import survey_tensor as survey_tensor
@@ -30,13 +30,13 @@ else:
             "sapwood.codec.chunk": [
                 "MOST_TABLES",
                 "Coding",
-                "Recipe",
+                "TensorCoding",
                 "decode_chunk",
                 "empty_tables",
                 "encode_chunk",
                 "parse_tables",
             ],
-            "sapwood.codec.planning": ["Plan", "plan_tensors"],
+            "sapwood.codec.planning": ["CodingPlan", "plan_tensors"],
             "sapwood.codec.survey": ["Survey", "survey_tensor"],
         },
     )

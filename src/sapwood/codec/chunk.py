@@ -69,7 +69,7 @@ class Levelling(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Recipe:
+class TensorCoding:
     """How the chunks of a tensor are to be coded, if nothing smaller is found.
 
     Attributes:
@@ -92,7 +92,7 @@ class Recipe:
     table: int = 0
     bits: float = 0.0
     unseen_changes: bool = False
-    planes: tuple[Recipe, ...] = ()
+    planes: tuple[TensorCoding, ...] = ()
 
 
 @contextlib.contextmanager
@@ -151,7 +151,7 @@ def edge_levels(dtype: DType, measured: Levels, level: int) -> Levels:
 
 
 def encode_chunk(
-    recipe: Recipe,
+    tensor_coding: TensorCoding,
     dtype: DType,
     base: Bytes | None,
     target: Bytes,
@@ -159,39 +159,39 @@ def encode_chunk(
     tables: Tables,
     edges: Bytes | None = None,
 ) -> bytes:
-    """The payload of a chunk by a recipe of the coding RESIDUAL, SPARSE or VALUE.
+    """The payload of a chunk by a tensor coding of the coding RESIDUAL, SPARSE or VALUE.
 
     Args:
-        recipe: from `plan_tensors`.
+        tensor_coding: from `plan_tensors`.
         dtype: of the elements.
         base: as long as `target`; None only for VALUE.
         target: little-endian elements, contiguous.
         row_length: elements a row; the chunk starts with a row.
-        tables: those that the recipe names.
+        tables: those that the tensor coding names.
         edges: of the base's elements, a byte each; needed for Levelling.EDGES alone.
     """
-    if recipe.coding is Coding.VALUE or base is None:
-        return _kernel.encode_value(dtype.code, target, tables, recipe.table)
-    match recipe.levelling:
+    if tensor_coding.coding is Coding.VALUE or base is None:
+        return _kernel.encode_value(dtype.code, target, tables, tensor_coding.table)
+    match tensor_coding.levelling:
         case Levelling.NONE:
             levels = NO_LEVELS
         case Levelling.TENSOR:
-            levels = shifted(np.array([recipe.level], np.int16), recipe.shift)
+            levels = shifted(np.array([tensor_coding.level], np.int16), tensor_coding.shift)
         case Levelling.EDGES:
             measured = _kernel.row_levels(dtype.code, base, target, row_length)
-            levels = edge_levels(dtype, measured, recipe.level)
+            levels = edge_levels(dtype, measured, tensor_coding.level)
         case Levelling.RUNS | Levelling.ROWS:
-            slack = recipe.levelling.slack
+            slack = tensor_coding.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            levels = shifted(measured, recipe.shift)
+            levels = shifted(measured, tensor_coding.shift)
         case other:
             assert_never(other)
-    arguments = (dtype.code, base, target, row_length, recipe.levelling.context, levels)
-    if recipe.coding is Coding.SPARSE:
-        return _kernel.encode_sparse(*arguments, tables, recipe.table)
-    if recipe.levelling is not Levelling.EDGES:
+    arguments = (dtype.code, base, target, row_length, tensor_coding.levelling.context, levels)
+    if tensor_coding.coding is Coding.SPARSE:
+        return _kernel.encode_sparse(*arguments, tables, tensor_coding.table)
+    if tensor_coding.levelling is not Levelling.EDGES:
         edges = None
-    return _kernel.encode_residual(*arguments, tables, recipe.table, edges=edges)
+    return _kernel.encode_residual(*arguments, tables, tensor_coding.table, edges=edges)
 
 
 def decode_chunk(

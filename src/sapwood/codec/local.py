@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sapwood._kernel import Tables
-from sapwood.codec.chunk import INLINE, Recipe
+from sapwood.codec.chunk import INLINE, TensorCoding
 from sapwood.codec.planning import numbered, plan_tensors, residual_choice
 from sapwood.codec.survey import survey_tensor
 from sapwood.content.content import Bytes
@@ -18,8 +18,8 @@ def plan_locally(
     target: Bytes,
     row_length: int,
     edges: Bytes | None = None,
-) -> tuple[Recipe, Tables | None]:
-    """A recipe from all of the chunk's elements, and the tables to carry in its payload.
+) -> tuple[TensorCoding, Tables | None]:
+    """A tensor coding from all of the chunk's elements, and the tables to carry in its payload.
 
     Args:
         dtype: of the elements.
@@ -29,19 +29,19 @@ def plan_locally(
         edges: of the base's elements, a byte each, where they are known.
 
     Returns:
-        The recipe, and None in place of tables where none are needed.
+        The tensor coding, and None in place of tables where none are needed.
     """
     plan = plan_tensors([survey_tensor(dtype, base, target, row_length, edges=edges)])
-    recipe = plan.recipes[0]
+    tensor_coding = plan.codings[0]
     if not plan.tables:
-        return recipe, None
-    return dataclasses.replace(recipe, table=INLINE), plan.tables[0]
+        return tensor_coding, None
+    return dataclasses.replace(tensor_coding, table=INLINE), plan.tables[0]
 
 
 def plan_residual(
     dtype: DType, base: Bytes, target: Bytes, row_length: int
-) -> tuple[Recipe, Tables]:
+) -> tuple[TensorCoding, Tables]:
     """As `plan_locally`, of the coding RESIDUAL whatever else might be smaller."""
     survey = survey_tensor(dtype, base, target, row_length)
     plan = numbered([survey], [residual_choice(survey)])
-    return dataclasses.replace(plan.recipes[0], table=INLINE), plan.tables[0]
+    return dataclasses.replace(plan.codings[0], table=INLINE), plan.tables[0]

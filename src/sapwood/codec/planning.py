@@ -1,4 +1,4 @@
-"""Decides how each tensor of a patch is coded. Pure: surveys in, recipes and tables out.
+"""Decides how each tensor of a patch is coded. Pure: surveys in, codings of tensors and tables out.
 
 The relation between an update's size, in ULPs of the weight that it moves, and
 the distribution of its residuals is nearly the same in all tensors of a model. So
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood._kernel import Tables
-from sapwood.codec.chunk import MOST_TABLES, Coding, Levelling, Recipe
+from sapwood.codec.chunk import MOST_TABLES, Coding, Levelling, TensorCoding
 from sapwood.codec.costs import (
     CHANGES,
     ESCAPE,
@@ -48,10 +48,10 @@ REPRESENTATIVES = 48  # tensors, the largest, that tell how to level
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """Recipes, one for each survey in order, and the tables that they name by index."""
+class CodingPlan:
+    """Codings of tensors, one for each survey in order, and the tables that they name by index."""
 
-    recipes: tuple[Recipe, ...]
+    codings: tuple[TensorCoding, ...]
     tables: tuple[Tables, ...]
 
 
@@ -68,7 +68,7 @@ class TableSet:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class CodingChoice:
     """A way to code a tensor."""
 
     coding: Coding
@@ -77,14 +77,16 @@ class Choice:
     table_set: TableSet | None = None
 
 
-def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> Plan:
-    """The recipe of every tensor.
+def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> CodingPlan:
+    """The tensor coding of every tensor.
 
     Args:
         surveys: of the tensors of one patch.
         specials: those that the surveys were made with.
     """
-    choices: list[Choice] = [Choice(Coding.RAW, 8.0 * s.elements * s.dtype.size) for s in surveys]
+    choices: list[CodingChoice] = [
+        CodingChoice(Coding.RAW, 8.0 * s.elements * s.dtype.size) for s in surveys
+    ]
     groups: dict[tuple[int, bool], list[int]] = {}
     for i, survey in enumerate(surveys):
         groups.setdefault((survey.dtype.code, Levelling.EDGES in survey.levelled), []).append(i)
@@ -97,23 +99,23 @@ def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> P
     return numbered(surveys, choices)
 
 
-def numbered(surveys: Sequence[Survey], choices: Sequence[Choice]) -> Plan:
-    """The choices as recipes, with an id for each set of tables that one of them uses."""
+def numbered(surveys: Sequence[Survey], choices: Sequence[CodingChoice]) -> CodingPlan:
+    """The choices as codings, with an id for each set of tables that one of them uses."""
     ids: dict[int, int] = {}
     tables: list[Tables] = []
-    recipes = []
+    codings = []
     for survey, choice in zip(surveys, choices, strict=True):
         chosen = choice.table_set
         bits = choice.bits / max(1, survey.elements)
         still = bool(survey.levelled) and not survey.changed
         if chosen is None:
-            recipes.append(Recipe(choice.coding, bits=bits, unseen_changes=still))
+            codings.append(TensorCoding(choice.coding, bits=bits, unseen_changes=still))
             continue
         if id(chosen) not in ids:
             ids[id(chosen)] = len(tables)
             tables.append(chosen.tables)
-        recipes.append(
-            Recipe(
+        codings.append(
+            TensorCoding(
                 choice.coding,
                 choice.levelling,
                 chosen.shift,
@@ -123,12 +125,12 @@ def numbered(surveys: Sequence[Survey], choices: Sequence[Choice]) -> Plan:
                 still,
             )
         )
-    return Plan(tuple(recipes), tuple(tables))
+    return CodingPlan(tuple(codings), tuple(tables))
 
 
 def plan_group(
     dtype: DType, surveys: list[Survey], specials: tuple[int, ...], most_own: int
-) -> list[Choice]:
+) -> list[CodingChoice]:
     """Choices for the tensors of one type, which share tables.
 
     Args:
@@ -184,12 +186,12 @@ def trials(
     return sets
 
 
-def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
+def cheapest(survey: Survey, alone: CodingChoice, shared: list[TableSet]) -> CodingChoice:
     """The best of coding a tensor alone and against its base."""
     choices = [alone]
     if survey.changed:
         choices += [
-            Choice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
+            CodingChoice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
             for tables in shared
             for levelling in survey.levelled
             if tables.edges == (levelling is Levelling.EDGES)
@@ -197,7 +199,9 @@ def cheapest(survey: Survey, alone: Choice, shared: list[TableSet]) -> Choice:
     return min(choices, key=lambda c: c.bits)
 
 
-def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> list[Choice]:
+def own_choices(
+    survey: Survey, shared: CodingChoice, specials: tuple[int, ...]
+) -> list[CodingChoice]:
     """Codings with tables made for this tensor, which then have to be paid for."""
     if shared.coding not in {Coding.RESIDUAL, Coding.SPARSE} or shared.bits < WORTH_OWN_TABLES:
         return []
@@ -214,7 +218,7 @@ def own_choices(survey: Survey, shared: Choice, specials: tuple[int, ...]) -> li
         without = dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
         tables.append((Levelling.NONE, without))
     return [
-        Choice(
+        CodingChoice(
             own.coding,
             residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised()),
             levelling,
@@ -247,7 +251,7 @@ def built(
 Users = Sequence[tuple[Survey, Levelling]]
 
 
-def residual_choice(survey: Survey) -> Choice:
+def residual_choice(survey: Survey) -> CodingChoice:
     """The residual coding with tables of the tensor's own, paid for."""
     shift = window_shift([survey])
     choices = []
@@ -256,7 +260,7 @@ def residual_choice(survey: Survey) -> Choice:
             survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
         )
         bits = residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
-        choices.append(Choice(own.coding, bits, levelling, own))
+        choices.append(CodingChoice(own.coding, bits, levelling, own))
     return min(choices, key=lambda c: c.bits)
 
 
@@ -405,12 +409,12 @@ def value_tables(surveys: Sequence[Survey]) -> TableSet | None:
     return TableSet(tables, Coding.VALUE, token_bits(tables, raw), first)
 
 
-def standalone(survey: Survey, values: TableSet | None) -> Choice:
+def standalone(survey: Survey, values: TableSet | None) -> CodingChoice:
     """A tensor by itself: exponents as tokens, or what zstd makes of it."""
-    compressed = Choice(Coding.COMPRESSED, 8.0 * survey.elements * survey.dtype.size)
+    compressed = CodingChoice(Coding.COMPRESSED, 8.0 * survey.elements * survey.dtype.size)
     if values is None or survey.exponents is None:
         return compressed
     fields = survey.exponents[values.shift : values.shift + 255]
     bits = float((fields * values.bits[0, : len(fields)]).sum())
     bits += (survey.elements - float(fields.sum())) * values.bits[0, ESCAPE]
-    return min(compressed, Choice(Coding.VALUE, bits, table_set=values), key=lambda c: c.bits)
+    return min(compressed, CodingChoice(Coding.VALUE, bits, table_set=values), key=lambda c: c.bits)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sapwood.content.content import Bytes
 from sapwood.tensors import DType
-from sapwood.tensors.blocks import BlockType, Field
+from sapwood.tensors.blocks import BlockField, BlockType
 
 STRIPE = 1 << 16  # integers at a time: as binary32 they take four times the memory
 FAR = 118  # exponent field of binary32: fractions below 2**-8 count as none
@@ -91,7 +91,7 @@ def _part(plane: Bytes, blocks: int, first: int, last: int) -> Bytes:
 
 def _predicted(
     kind: BlockType,
-    field: Field,
+    field: BlockField,
     base: Sequence[Bytes],
     scales: Sequence[Bytes],
     edges: Bytes | None,

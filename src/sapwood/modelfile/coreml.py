@@ -15,7 +15,7 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.format import Format, SmallTensors
 from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out
 from sapwood.modelfile.naming import Names, joined, part
-from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
+from sapwood.modelfile.protobuf import BYTES, VARINT, Wire, WireField
 from sapwood.modelfile.typed import sized_spec
 from sapwood.tensors import DType
 
@@ -123,7 +123,7 @@ def read_coreml(view: memoryview) -> ModelFile:
     Raises:
         InvalidModelFile: the file breaks the format; `offset` is the place.
     """
-    whole = Field(0, BYTES, 0, len(view), 0)
+    whole = WireField(0, BYTES, 0, len(view), 0)
     return laid_out("coreml", len(view), _Walk(view).message(whole, "model", "", 0))
 
 
@@ -135,7 +135,7 @@ class _Walk:
         self._names = Names()
 
     def message(
-        self, place: Field, kind: Message | str, path: str, depth: int
+        self, place: WireField, kind: Message | str, path: str, depth: int
     ) -> Iterator[TensorEntry]:
         if depth > DEEPEST:
             raise InvalidModelFile(
@@ -154,13 +154,13 @@ class _Walk:
                 here = path if kind == "layer" else joined(path, name)
                 yield from self.message(field, below, here, depth + 1)
 
-    def _first_text(self, layer: Field) -> str:
+    def _first_text(self, layer: WireField) -> str:
         for field in self._wire.fields(layer.offset, layer.end):
             if field.number == 1 and field.wire == BYTES:
                 return part(self._wire.view, field.offset, field.length)
         return ""
 
-    def _elements(self, weights: Field, path: str) -> Iterator[TensorEntry]:
+    def _elements(self, weights: WireField, path: str) -> Iterator[TensorEntry]:
         for field in self._wire.fields(weights.offset, weights.end):
             if field.wire == BYTES and field.number in ELEMENTS and field.length:
                 spec = sized_spec(ELEMENTS[field.number], None, field.length)

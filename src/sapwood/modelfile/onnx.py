@@ -23,7 +23,7 @@ from sapwood.modelfile.layout import (
     laid_out,
 )
 from sapwood.modelfile.naming import Names, joined, part
-from sapwood.modelfile.protobuf import BYTES, VARINT, Field, Wire
+from sapwood.modelfile.protobuf import BYTES, VARINT, Wire, WireField
 from sapwood.modelfile.typed import sized_spec
 from sapwood.tensors import DType
 
@@ -126,21 +126,21 @@ class _Walk:
                 for graph in self._messages(field, {1, 2}):
                     yield from self._graph(graph, "training", 0)
 
-    def _messages(self, message: Field, numbers: set[int]) -> Iterator[Field]:
+    def _messages(self, message: WireField, numbers: set[int]) -> Iterator[WireField]:
         """The fields of a message that have one of the numbers and hold bytes."""
         for field in self._wire.fields(message.offset, message.end):
             if field.wire == BYTES and field.number in numbers:
                 yield field
 
-    def _first_text(self, message: Field, numbers: set[int]) -> str:
+    def _first_text(self, message: WireField, numbers: set[int]) -> str:
         """The first text of a message in a field of one of the numbers, or none."""
         texts = (self._text(field) for field in self._messages(message, numbers))
         return next(filter(None, texts), "")
 
-    def _text(self, field: Field) -> str:
+    def _text(self, field: WireField) -> str:
         return part(self._view, field.offset, field.length)
 
-    def _graph(self, graph: Field, path: str, depth: int) -> Iterator[TensorEntry]:
+    def _graph(self, graph: WireField, path: str, depth: int) -> Iterator[TensorEntry]:
         if depth > DEEPEST:
             raise InvalidModelFile(
                 f"expected at most {DEEPEST} graphs in one another", offset=graph.offset
@@ -153,7 +153,7 @@ class _Walk:
             else:
                 yield from self._sparse(field, path, None)
 
-    def _function(self, function: Field) -> Iterator[TensorEntry]:
+    def _function(self, function: WireField) -> Iterator[TensorEntry]:
         path = self._first_text(function, {1})
         for field in self._messages(function, {7, 11}):
             if field.number == 7:
@@ -161,13 +161,13 @@ class _Walk:
             else:
                 yield from self._attribute(field, path, 0)
 
-    def _node(self, node: Field, path: str, depth: int) -> Iterator[TensorEntry]:
+    def _node(self, node: WireField, path: str, depth: int) -> Iterator[TensorEntry]:
         # Its first output names a node; its name may be missing.
         path = joined(path, self._first_text(node, {2, 3}))
         for attribute in self._messages(node, {5}):
             yield from self._attribute(attribute, path, depth)
 
-    def _attribute(self, attribute: Field, path: str, depth: int) -> Iterator[TensorEntry]:
+    def _attribute(self, attribute: WireField, path: str, depth: int) -> Iterator[TensorEntry]:
         name = self._first_text(attribute, {1})
         end = "" if name in {"value", "sparse_value"} else name
         for field in self._messages(attribute, {5, 6, 10, 11, 22, 23}):
@@ -178,11 +178,11 @@ class _Walk:
             else:
                 yield from self._sparse(field, path, end)
 
-    def _sparse(self, sparse: Field, path: str, name: str | None) -> Iterator[TensorEntry]:
+    def _sparse(self, sparse: WireField, path: str, name: str | None) -> Iterator[TensorEntry]:
         for field in self._messages(sparse, {1, 2}):
             yield from self._tensor(field, path, "indices" if field.number == 2 else name)
 
-    def _tensor(self, tensor: Field, path: str, known: str | None) -> Iterator[TensorEntry]:
+    def _tensor(self, tensor: WireField, path: str, known: str | None) -> Iterator[TensorEntry]:
         """The bytes of a tensor, if they are here as elements.
 
         Args:
@@ -192,8 +192,8 @@ class _Walk:
         """
         name, kind, external = "", 0, False
         shape: list[int] = []
-        runs: dict[int, Field | None] = {}  # by their number; None where there are several
-        entries: list[Field] = []  # that say where external data is
+        runs: dict[int, WireField | None] = {}  # by their number; None where there are several
+        entries: list[WireField] = []  # that say where external data is
         for field in self._wire.fields(tensor.offset, tensor.end):
             match field.number, field.wire:
                 case 1, _:
@@ -223,7 +223,7 @@ class _Walk:
         )
 
     def _add_external(
-        self, name: str, dtype: DType | None, shape: list[int], entries: list[Field]
+        self, name: str, dtype: DType | None, shape: list[int], entries: list[WireField]
     ) -> None:
         """Notes a tensor in another file, where it is said what part of the file it is.
 
@@ -244,7 +244,7 @@ class _Walk:
             entry = TensorEntry(self._names.unique(name), spec, offset)
             self.elsewhere.append(ExternalTensor(location, entry))
 
-    def _add_extents(self, field: Field, shape: list[int]) -> None:
+    def _add_extents(self, field: WireField, shape: list[int]) -> None:
         if len(shape) > MOST_DIMENSIONS:
             return
         if field.wire == VARINT:

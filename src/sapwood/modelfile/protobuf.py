@@ -21,7 +21,7 @@ MOST_NUMBER = 2**29 - 1  # of a field
 LONGEST_VARINT = 10  # bytes, for 64 bits
 
 
-class Field(NamedTuple):
+class WireField(NamedTuple):
     """One field: `length` bytes of value at `offset` from the start of the file."""
 
     number: int
@@ -44,7 +44,7 @@ class Wire:
         self.view = view
         self._left = most_fields
 
-    def fields(self, start: int, end: int) -> Iterator[Field]:
+    def fields(self, start: int, end: int) -> Iterator[WireField]:
         """The fields of the message in [start, end), in order.
 
         Raises:
@@ -64,7 +64,7 @@ class Wire:
         if self._left < 0:
             raise InvalidModelFile("the file has too many fields to look at", offset=at)
 
-    def _field(self, at: int, end: int) -> Field:
+    def _field(self, at: int, end: int) -> WireField:
         tag, value_at = self.varint(at, end)
         number, wire = tag >> 3, tag & 7
         if not 0 < number <= MOST_NUMBER:
@@ -87,7 +87,7 @@ class Wire:
                 "is cut off or damaged",
                 offset=at,
             )
-        return Field(number, wire, value_at, length, value)
+        return WireField(number, wire, value_at, length, value)
 
     def varint(self, at: int, end: int) -> tuple[int, int]:
         """An integer below 2^64 and the offset after it.

@@ -53,7 +53,7 @@ class StoredEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEntry:
     """What the central directory says of an entry."""
 
     name: bytes
@@ -140,7 +140,7 @@ def _read_large_end(view: memoryview, locator: int) -> tuple[int, int, int]:
     return size, begin, place
 
 
-def _read_listed(view: memoryview, begin: int, end: int) -> Iterator[Listed]:
+def _read_listed(view: memoryview, begin: int, end: int) -> Iterator[ListedEntry]:
     """The entries of the central directory, which is [begin, end)."""
     at = begin
     count = 0
@@ -157,7 +157,7 @@ def _read_listed(view: memoryview, begin: int, end: int) -> Iterator[Listed]:
             raise InvalidModelFile("the zip's directory is damaged", offset=at)
         wide = bytes(view[names + name : names + name + extra])
         size, packed, header = _widened(wide, size, packed, header)
-        yield Listed(bytes(view[names : names + name]), flags, method, size, packed, header)
+        yield ListedEntry(bytes(view[names : names + name]), flags, method, size, packed, header)
         at = after
 
 
@@ -178,7 +178,7 @@ def _widened(extra: bytes, *numbers: int) -> tuple[int, ...]:
     return tuple((wide.pop() if wide else -1) if n == IN_LARGE else n for n in numbers)
 
 
-def _locate(view: memoryview, listed: Listed, end: int) -> StoredEntry | None:
+def _locate(view: memoryview, listed: ListedEntry, end: int) -> StoredEntry | None:
     """An entry's bytes, which must lie before `end`; None where they are not plain or not sure."""
     if listed.method != STORED or listed.flags & ENCRYPTED or listed.size != listed.packed:
         return None
@@ -201,7 +201,7 @@ def _locate(view: memoryview, listed: Listed, end: int) -> StoredEntry | None:
     return StoredEntry(_text(listed), offset, listed.size, header)
 
 
-def _text(listed: Listed) -> str:
+def _text(listed: ListedEntry) -> str:
     """The name of an entry; any bytes are text of the old code page."""
     if listed.flags & IN_UTF8:
         try:

@@ -17,7 +17,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Coding, Plan, Recipe
+from sapwood.codec import Coding, CodingPlan, TensorCoding
 from sapwood.codec.chunk import ELSEWHERE
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes
@@ -206,20 +206,20 @@ class PairStream:
         """One chunk, planned by itself and checked."""
         begin, base, target = job
         row, _ = self.grid()
-        recipe, own = Recipe(Coding.RAW), None
+        tensor_coding, own = TensorCoding(Coding.RAW), None
         if self.options.compressing and not np.array_equal(base, target):
-            recipe, own = plan_locally(self.spec.dtype, base, target, row)
+            tensor_coding, own = plan_locally(self.spec.dtype, base, target, row)
         source = ChunkSource(
             dtype=self.spec.dtype,
             row_length=row,
             target=target,
             prediction=base,
-            recipe=recipe,
+            tensor_coding=tensor_coding,
             offset=begin,
             whole_base=NOTHING,
         )
-        # The recipe names its tables INLINE, -1: the last and only ones of this plan.
-        plan = Plan((recipe,), () if own is None else (own,))
+        # The tensor coding names its tables INLINE, -1: the last and only ones of this plan.
+        plan = CodingPlan((tensor_coding,), () if own is None else (own,))
         return encode(source, plan, self.options.level, self.options.compressing)
 
     def segment(self, chunks: Sequence[Chunk]) -> Segment:

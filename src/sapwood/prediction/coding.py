@@ -12,7 +12,7 @@ from sapwood.prediction.factors import Factors, Integers
 from sapwood.prediction.fitting import Blocks, Fit, improve
 from sapwood.prediction.quantising import assembled, best_error, coded, entry_bits, steps
 from sapwood.prediction.residual_bits import best_scale, observed_bits
-from sapwood.prediction.searching import MARGIN, Guess, HeldOut, gathered
+from sapwood.prediction.searching import MARGIN, FactorGuess, HeldOut, gathered
 from sapwood.prediction.windows import Rows, Windows, cut
 
 TRIED = 1 << 18  # elements on which errors are tried
@@ -21,7 +21,7 @@ ROUNDING = 0.2  # logistic scale of the errors of both factors' steps, a column
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Coded:
+class CodedFactors:
     """One matrix's factors in integers.
 
     Attributes:
@@ -37,7 +37,7 @@ class Coded:
     bits: float
 
 
-def code(whole: Guess, windows: Windows, least: int) -> Coded | None:
+def code(whole: FactorGuess, windows: Windows, least: int) -> CodedFactors | None:
     """Quantises factors of all rows: the right one, then the left one fitted to it again.
 
     Args:
@@ -56,7 +56,9 @@ def code(whole: Guess, windows: Windows, least: int) -> Coded | None:
     scale, bits = some.check(fit, whole.scale)
     bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
     used = rounded.left.any(axis=0) & rounded.right.any(axis=0)
-    return Coded(rounded.left[:, used], rounded.right[:, used], rounded.exponents[used], bits)
+    return CodedFactors(
+        rounded.left[:, used], rounded.right[:, used], rounded.exponents[used], bits
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +72,7 @@ class Quantised:
 
 
 def quantised(
-    whole: Guess, error: float, blocks: Blocks, least: int, rows: Rows | None = None
+    whole: FactorGuess, error: float, blocks: Blocks, least: int, rows: Rows | None = None
 ) -> Quantised:
     """Rounds the right factor, fits the left one to it again, and rounds that.
 
@@ -96,7 +98,7 @@ def quantised(
     return Quantised(rounded, left, right, step.exponents)
 
 
-def tried(error: float, whole: Guess, windows: Windows, least: int) -> float:
+def tried(error: float, whole: FactorGuess, windows: Windows, least: int) -> float:
     """The best of some multiples of an error, tried on some rows.
 
     Where every interval can be met, fitting again takes up much of what rounding adds;
@@ -136,7 +138,9 @@ class Stack:
     factor_bits: float
 
     @classmethod
-    def of(cls, parts: list[Coded | None], rows: int, columns: int, plain_bits: float) -> Stack:
+    def of(
+        cls, parts: list[CodedFactors | None], rows: int, columns: int, plain_bits: float
+    ) -> Stack:
         """One matrix beside the other; `plain_bits` is what one without factors takes."""
         rank = max((part.left.shape[1] for part in parts if part is not None), default=0)
         stack = cls([], [], [], 0.0, 0.0)

@@ -17,7 +17,15 @@ from sapwood.prediction.detection import Promise, promise
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.intervals import TYPES, Read
 from sapwood.prediction.quantising import least_exponent
-from sapwood.prediction.searching import Guess, HeldOut, complete, gathered, guess, reach, sample
+from sapwood.prediction.searching import (
+    FactorGuess,
+    HeldOut,
+    complete,
+    gathered,
+    guess,
+    reach,
+    sample,
+)
 from sapwood.prediction.windows import Windows
 from sapwood.tensors import DType
 
@@ -111,7 +119,7 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     most = min(MOST_RANK, min(rows, columns) // 4, affordable)
     rank = min(most, 2 * expected.rank + 4)
     each: bool | None = None
-    fits: list[Guess | None] = []
+    fits: list[FactorGuess | None] = []
     views: list[Windows] = []
     for plain in windows:
         one = plain.within(reach(plain))
@@ -129,7 +137,7 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
 
 
 def _coded(
-    fits: list[Guess | None], windows: list[Windows], each: bool, plain_bits: float
+    fits: list[FactorGuess | None], windows: list[Windows], each: bool, plain_bits: float
 ) -> Found | None:
     rows, columns = windows[0].rows, windows[0].columns
     # All matrices have one exponent: one that needs a coarse one makes the others' so.
@@ -175,11 +183,11 @@ def _promise(windows: Windows, plain_bits: float) -> Promise | None:
     return found if found.saved > WORTH_SEARCHING * plain_bits else None
 
 
-def _guess(windows: Windows, rank: int) -> Guess | None:
+def _guess(windows: Windows, rank: int) -> FactorGuess | None:
     return guess(*sample(windows, rank), (windows.rows, windows.columns), rank)
 
 
-def rounds_each(start: Guess, windows: Windows) -> bool:
+def rounds_each(start: FactorGuess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
     centre, half = sample(windows.rounding_each(), start.fit.rank)
     held = HeldOut.of(centre, half)

@@ -19,5 +19,5 @@ def encode_factors(factors: Factors) -> bytes:
     numbers = np.concatenate([factors.left.ravel(), factors.right.ravel()]).astype("<i4")
     target = numbers.view(np.uint8)
     row = payload_row(factors.rows, factors.columns)
-    recipe, tables = plan_residual(DType.I32, np.zeros_like(target), target, row)
-    return encode_chunk(recipe, DType.I32, np.zeros_like(target), target, row, tables)
+    tensor_coding, tables = plan_residual(DType.I32, np.zeros_like(target), target, row)
+    return encode_chunk(tensor_coding, DType.I32, np.zeros_like(target), target, row, tables)

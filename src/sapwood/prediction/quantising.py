@@ -24,7 +24,7 @@ GREATEST_CODED = 1 << 29
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Steps:
+class StepSizes:
     """How finely the columns of one matrix's factors are held.
 
     Attributes:
@@ -55,7 +55,7 @@ def least_exponent(left: Floats, right: Floats) -> int:
     return math.ceil(math.log2(most)) - (GREATEST_SUM.bit_length() - 1)
 
 
-def steps(left: Floats, right: Floats, error: float, least: int) -> Steps:
+def steps(left: Floats, right: Floats, error: float, least: int) -> StepSizes:
     """Steps that put an error of about `error` into an update by each factor's column.
 
     Every column adds the same error, the factor with more entries a greater one. A step is
@@ -71,7 +71,7 @@ def steps(left: Floats, right: Floats, error: float, least: int) -> Steps:
         np.int64
     )
     moved = np.exp2((exponents - product) / 2)
-    return Steps(left_step * moved, right_step * moved, exponents)
+    return StepSizes(left_step * moved, right_step * moved, exponents)
 
 
 def coded(factor: Floats, step: npt.NDArray[np.float64]) -> Integers:

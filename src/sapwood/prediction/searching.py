@@ -71,7 +71,7 @@ class HeldOut:
 
 
 @dataclasses.dataclass(slots=True)
-class Guess:
+class FactorGuess:
     """Factors fitted to some rows of a matrix.
 
     Attributes:
@@ -85,7 +85,7 @@ class Guess:
     bits: float
 
 
-def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Guess | None:
+def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> FactorGuess | None:
     """Finds rank and factors of some rows.
 
     Args:
@@ -125,7 +125,7 @@ def beyond(fit: Fit, centre: Floats, half: Halves) -> Floats:
 
 def refined(
     fit: Fit, held: HeldOut, centre: Floats, half: Halves, shape: tuple[int, int], near: float
-) -> Guess | None:
+) -> FactorGuess | None:
     """Fits columns to intervals and drops those that are not worth their bits.
 
     Args:
@@ -140,7 +140,7 @@ def refined(
     kept = best_rank(fit, held, shape, scale)
     fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
     scale, bits = held.check(fit, scale)
-    best = Guess(fit, scale, bits)
+    best = FactorGuess(fit, scale, bits)
     pruned = False
     for _ in range(ROUNDS):
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
@@ -150,7 +150,7 @@ def refined(
         before = best.bits
         slow = bits > before - SLOW * min(before, 1.0)
         if bits < best.bits:
-            best = Guess(fit, scale, bits)
+            best = FactorGuess(fit, scale, bits)
         if not slow:
             continue
         if pruned:
@@ -163,11 +163,11 @@ def refined(
         if kept == best.fit.rank and bits > before - ENOUGH * min(before, 1.0):
             break
         fit = best.fit.first(kept)
-        best = Guess(fit, *held.check(fit, best.scale))
+        best = FactorGuess(fit, *held.check(fit, best.scale))
     kept = best_rank(best.fit, held, shape, best.scale)
     if kept == 0:
         return None
-    return Guess(best.fit.first(kept), best.scale, best.bits)
+    return FactorGuess(best.fit.first(kept), best.scale, best.bits)
 
 
 def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
@@ -216,7 +216,7 @@ def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> 
     return best
 
 
-def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
+def complete(start: FactorGuess, windows: Windows, some: HeldOut) -> FactorGuess:
     """Factors of all rows, from those of some.
 
     Args:
@@ -233,17 +233,17 @@ def complete(start: Guess, windows: Windows, some: HeldOut) -> Guess:
     size = float(np.sqrt(np.square(start.fit.left, dtype=np.float64).sum(axis=1).mean()))
     margin = MARGIN * start.scale
     improve(fit, windows.blocks(), [max(size, margin), 2 * margin, margin], right=True)
-    best = Guess(fit, *some.check(fit, start.scale))
+    best = FactorGuess(fit, *some.check(fit, start.scale))
     for _ in range(MORE_PASSES):
         fit = Fit(best.fit.left.copy(), best.fit.right.copy())
         improve(fit, windows.blocks(), [MARGIN * best.scale], right=True)
-        found = Guess(fit, *some.check(fit, best.scale))
+        found = FactorGuess(fit, *some.check(fit, best.scale))
         slow = found.bits > best.bits - SLOW * min(best.bits, 1.0)
         if found.bits < best.bits:
             best = found
         if slow:
             break
-    return Guess(best.fit.in_principal_axes(), best.scale, best.bits)
+    return FactorGuess(best.fit.in_principal_axes(), best.scale, best.bits)
 
 
 def gathered(windows: Windows) -> HeldOut:

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sapwood.tensors.blocks import BlockType, Field, Grid, Run
+from sapwood.tensors.blocks import BlockField, BlockType, FieldRun, Grid
 from sapwood.tensors.dtypes import DType
 
 
-def _whole(name: str, dtype: DType, place: int, count: int = 1, grid: Grid | None = None) -> Field:
+def _whole(
+    name: str, dtype: DType, place: int, count: int = 1, grid: Grid | None = None
+) -> BlockField:
     """Elements of whole bytes."""
-    return Field(name, dtype, count, place, grid=grid)
+    return BlockField(name, dtype, count, place, grid=grid)
 
 
-def _bits(name: str, count: int, runs: list[Run], zero: int = 0, grid: Grid | None = None) -> Field:
+def _bits(
+    name: str, count: int, runs: list[FieldRun], zero: int = 0, grid: Grid | None = None
+) -> BlockField:
     """Elements put together from bits, a byte each."""
-    return Field(name, DType.U8, count, None, tuple(runs), zero, grid)
+    return BlockField(name, DType.U8, count, None, tuple(runs), zero, grid)
 
 
 def _packed(
     place: int, nbytes: int, group: int, width: int, first: int = 0, up: int = 0
-) -> list[Run]:
+) -> list[FieldRun]:
     """Runs of bits of one width: each group of bytes holds as many runs of weights as fit.
 
     The lowest bits of the group's bytes are its first weights, the next ones those after.
@@ -33,18 +37,18 @@ def _packed(
     runs = []
     for begin in range(0, nbytes, group):
         for shift in range(0, 8, width):
-            runs.append(Run(place + begin, group, shift, width, first, up=up))
+            runs.append(FieldRun(place + begin, group, shift, width, first, up=up))
             first += group
     return runs
 
 
-def _spread(place: int, nbytes: int, width: int, up: int = 0) -> list[Run]:
+def _spread(place: int, nbytes: int, width: int, up: int = 0) -> list[FieldRun]:
     """Bits of one width in the order of their weights: those of the first byte come first."""
     fold = 8 // width
-    return [Run(place, nbytes, width * k, width, k, fold, up) for k in range(fold)]
+    return [FieldRun(place, nbytes, width * k, width, k, fold, up) for k in range(fold)]
 
 
-def _six_bits(place: int, high: int, shift: int) -> list[Run]:
+def _six_bits(place: int, high: int, shift: int) -> list[FieldRun]:
     """Eight numbers of 6 bits: four in the low bits of bytes, the bits above them of four more.
 
     Args:
@@ -52,7 +56,11 @@ def _six_bits(place: int, high: int, shift: int) -> list[Run]:
         high: of the bytes whose bits from `shift` on are the low bits of the last four.
         shift: those.
     """
-    return [Run(place, 4, 0, 6, 0), Run(high, 4, shift, 4, 4), Run(place, 4, 6, 2, 4, up=4)]
+    return [
+        FieldRun(place, 4, 0, 6, 0),
+        FieldRun(high, 4, shift, 4, 4),
+        FieldRun(place, 4, 6, 2, 4, up=4),
+    ]
 
 
 def _scaled(name: str, ggml: int, nbytes: int, place: int = 0) -> BlockType:
@@ -78,7 +86,9 @@ _K_START = (
 )
 
 
-def _quants(count: int, runs: list[Run], zero: int = 0, grid: Grid | None = None) -> Field:
+def _quants(
+    count: int, runs: list[FieldRun], zero: int = 0, grid: Grid | None = None
+) -> BlockField:
     """The quants, an integer or index for each weight."""
     return _bits("quants", count, runs, zero, grid)
 
@@ -141,8 +151,8 @@ def _types_of_256() -> Iterator[BlockType]:
         (
             _whole("scale", DType.F16, 80),
             _whole("offset", DType.F16, 82),
-            _bits("scales", 16, [Run(0, 16, 0, 4, 0)], grid=_OF_SCALES),
-            _bits("offsets", 16, [Run(0, 16, 4, 4, 0)], grid=_OF_OFFSETS),
+            _bits("scales", 16, [FieldRun(0, 16, 0, 4, 0)], grid=_OF_SCALES),
+            _bits("offsets", 16, [FieldRun(0, 16, 4, 4, 0)], grid=_OF_OFFSETS),
             _quants(256, _packed(16, 64, 32, 2), grid=_K),
         ),
     )

@@ -19,7 +19,7 @@ from sapwood.tensors.dtypes import DType
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Run:
+class FieldRun:
     """Bits of neighbouring bytes that are bits of evenly spaced elements.
 
     Bits `shift` to `shift + width - 1` of the byte `byte + i` of a block are bits from `up`
@@ -67,7 +67,7 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Field:
+class BlockField:
     """One kind of number in a block.
 
     Attributes:
@@ -86,7 +86,7 @@ class Field:
     dtype: DType
     count: int
     place: int | None = None
-    runs: tuple[Run, ...] = ()
+    runs: tuple[FieldRun, ...] = ()
     zero: int = 0
     grid: Grid | None = None
 
@@ -118,7 +118,7 @@ class BlockType:
     ggml: int
     weights: int
     nbytes: int
-    fields: tuple[Field, ...]
+    fields: tuple[BlockField, ...]
 
     @property
     def plane_bytes(self) -> int:
@@ -155,7 +155,7 @@ class BlockType:
             _pack(blocks, field, plane)
 
 
-def _unpacked(blocks: Bytes, field: Field) -> Bytes:
+def _unpacked(blocks: Bytes, field: BlockField) -> Bytes:
     """The plane of one field."""
     if field.place is not None:
         return _taken(blocks, slice(field.place, field.place + field.nbytes)).reshape(-1)
@@ -174,7 +174,7 @@ def _unpacked(blocks: Bytes, field: Field) -> Bytes:
     return plane.reshape(-1)
 
 
-def _pack(blocks: Bytes, field: Field, plane: Bytes) -> None:
+def _pack(blocks: Bytes, field: BlockField, plane: Bytes) -> None:
     """Writes one field's bits, which were 0."""
     own = plane.reshape(len(blocks), field.nbytes)
     if field.place is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.workspace import Workspace
+from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
@@ -58,7 +59,7 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "note.md": b"note\n",
         "tests/01_layers.py": b"3\n",
     }
-    for at in range(1, count + 1):
+    for at in numbers(count):
         begin()
         before = set(user_files(root).values())
         assert killed_at(change, at)

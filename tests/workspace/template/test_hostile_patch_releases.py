@@ -12,6 +12,7 @@ import pytest
 from sapwood import create_patch, models
 from sapwood.errors import InvalidPackage
 from sapwood.workspace import Action, State, Workspace, parse_manifest
+from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.patch_releases import MODEL, OTHER, PATCH, entry, patch_between, release
 from support.template_folders import user_files, write_files, write_template
@@ -38,7 +39,7 @@ def test_killed_at_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     copy()
     count = calls_of(update, KILLING)
     assert count > 20
-    for at in range(1, count + 1):
+    for at in numbers(count):
         copy()
         assert killed_at(update, at)
         half = user_files(root)

@@ -19,6 +19,7 @@ from sapwood.errors import InputError, InvalidPackage, InvalidPatch
 from sapwood.workspace import State, Workspace, open_package, read_manifest
 from sapwood.workspace.change import transaction as transactions
 from sapwood.workspace.change import updating
+from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.oci_layouts import LAYOUTS
 from support.template_folders import own_files, user_files, write_files, write_template
@@ -243,7 +244,7 @@ def test_weights_are_one_version_or_the_other_wherever_an_update_is_killed(
     shutil.copytree(start, root)
     count = calls_of(change, KILLING)
     assert count > 30
-    for at in range(1, count + 1):
+    for at in numbers(count):
         shutil.rmtree(root)
         shutil.copytree(start, root)
         assert killed_at(change, at)

@@ -282,7 +282,7 @@ def estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: Guess) -> 
         ROW,
         elements=length // guess.dtype.size,
     )
-    return plan_tensors([survey]).recipes[0].bits / guess.dtype.size
+    return plan_tensors([survey]).codings[0].bits / guess.dtype.size
 
 
 def likely_types(sample: Bytes) -> list[tuple[DType, int]]:

@@ -14,10 +14,10 @@ from sapwood.content.zstd import decompress_into
 from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.splice import Varints
 from sapwood.tensors import DType
-from sapwood.tensors.blocks import BlockType, Field
+from sapwood.tensors.blocks import BlockField, BlockType
 
 
-def plane_row(kind: BlockType, field: Field, row_length: int) -> int:
+def plane_row(kind: BlockType, field: BlockField, row_length: int) -> int:
     """Elements of a field in a row of so many bytes of whole blocks."""
     return row_length // kind.nbytes * field.count
 

@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 from blake3 import blake3
 
-from sapwood.codec import Plan, Recipe, Survey, plan_tensors, survey_tensor
+from sapwood.codec import CodingPlan, Survey, TensorCoding, plan_tensors, survey_tensor
 from sapwood.codec.chunk import Coding
 from sapwood.codec.estimate import estimated_bits
 from sapwood.codec.survey import (
@@ -36,9 +36,15 @@ from sapwood.patch.applying.predictors import Predictor, predictor_of
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.front import MOST_ELEMENTS, PREDICTED, Header, Segment
 from sapwood.patch.format.predictions import BLENDED
-from sapwood.patch.making.choosing import WORTH, Choice, choose_bases, choose_recipe, with_factors
+from sapwood.patch.making.choosing import (
+    WORTH,
+    PredictionChoice,
+    choose_bases,
+    choose_recipe,
+    with_factors,
+)
 from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.making.coded import Coded, Written, needed_tables
+from sapwood.patch.making.coded import CodedSegments, Written, needed_tables
 from sapwood.patch.making.planes import plane_pairs
 from sapwood.patch.making.segments import CopyCursor, SegmentSource, chunk_elements
 from sapwood.prediction.blas import one_thread
@@ -148,7 +154,7 @@ class Builder:
         """
         return self.code(spool).write(header, spool, out, seal)
 
-    def code(self, spool: IO[bytes]) -> Coded:
+    def code(self, spool: IO[bytes]) -> CodedSegments:
         """Plans, codes and checks all chunks.
 
         Args:
@@ -179,10 +185,12 @@ class Builder:
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
         tables = needed_tables(plan, chunks)
-        return Coded(segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size)
+        return CodedSegments(
+            segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size
+        )
 
-    def plan(self, passes: Passes) -> tuple[list[Choice], Plan]:
-        """What each segment is predicted from, and its recipe; one of each, in order."""
+    def plan(self, passes: Passes) -> tuple[list[PredictionChoice], CodingPlan]:
+        """What each segment is predicted from, and its coding; one of each, in order."""
         threads = self.options.threads
         choices = list(ordered(self.chosen, self.segments, threads))
         measured = [
@@ -208,15 +216,17 @@ class Builder:
                 passes.add(len(self.segments[i].target))
         by_plane = list(taken_apart)
         planned = plan_tensors([*surveys, *itertools.chain(*by_plane)], specials)
-        found = iter(planned.recipes)
-        recipes = [Recipe(Coding.COMPRESSED)] * len(self.segments)
+        found = iter(planned.codings)
+        codings = [TensorCoding(Coding.COMPRESSED)] * len(self.segments)
         for i in numeric:
-            recipes[i] = next(found)
+            codings[i] = next(found)
         for i, planes in zip(blocked, by_plane, strict=True):
-            recipes[i] = Recipe(Coding.BLOCKS, planes=tuple(itertools.islice(found, len(planes))))
-        return choices, Plan(tuple(recipes), planned.tables)
+            codings[i] = TensorCoding(
+                Coding.BLOCKS, planes=tuple(itertools.islice(found, len(planes)))
+            )
+        return choices, CodingPlan(tuple(codings), planned.tables)
 
-    def chosen(self, source: SegmentSource) -> Choice:
+    def chosen(self, source: SegmentSource) -> PredictionChoice:
         """The base, sum of bases or recipe that predicts a segment."""
         choice = choose_bases(
             source.dtype, source.target, source.row_length, self.bases, source.places
@@ -225,7 +235,7 @@ class Builder:
             choice, source.dtype, source.target, source.row_length, self.bases, source.recipes
         )
 
-    def heavy(self, number: int, choice: Choice) -> Heavy:
+    def heavy(self, number: int, choice: PredictionChoice) -> Heavy:
         """Residuals of a tensor that come again and again."""
         source = self.segments[number]
         if source.dtype.size != SPECIAL_SIZE or choice.entry is None:
@@ -238,8 +248,8 @@ class Builder:
         return heavy_residuals(source.dtype, prediction, joined(source.target, ranges), elements)
 
     def surveyed(
-        self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]
-    ) -> tuple[Choice, Survey]:
+        self, source: SegmentSource, choice: PredictionChoice, specials: tuple[int, ...]
+    ) -> tuple[PredictionChoice, Survey]:
         """The choice, with a low-rank update where that pays, and measurements against it."""
         survey = self.survey(source, choice, specials)
         if not self.options.low_rank or not survey.changed or source.dtype not in BLENDED:
@@ -254,7 +264,9 @@ class Builder:
             return choice, survey
         return better, resurveyed
 
-    def survey(self, source: SegmentSource, choice: Choice, specials: tuple[int, ...]) -> Survey:
+    def survey(
+        self, source: SegmentSource, choice: PredictionChoice, specials: tuple[int, ...]
+    ) -> Survey:
         """Measurements of a tensor against its prediction."""
         ranges = sample_ranges(len(source.target), source.dtype.size, source.row_length)
         prediction, edges = self.predictor(source, choice).sample(self.bases, ranges)
@@ -268,7 +280,7 @@ class Builder:
             edges=edges,
         )
 
-    def survey_blocks(self, source: SegmentSource, choice: Choice) -> list[Survey]:
+    def survey_blocks(self, source: SegmentSource, choice: PredictionChoice) -> list[Survey]:
         """Measurements of each plane of a tensor of blocks against its prediction."""
         assert source.blocks is not None
         ranges = whole_blocks(
@@ -289,12 +301,12 @@ class Builder:
             for plane in plane_pairs(source.blocks, prediction, target, source.row_length)
         ]
 
-    def predictor(self, source: SegmentSource, choice: Choice) -> Predictor:
+    def predictor(self, source: SegmentSource, choice: PredictionChoice) -> Predictor:
         """What turns a choice into bytes."""
         factors = np.frombuffer(choice.factors, np.uint8)
         return predictor_of(source.dtype, choice.entry, factors, self.bases)
 
-    def jobs(self, choices: Sequence[Choice]) -> Iterator[Job]:
+    def jobs(self, choices: Sequence[PredictionChoice]) -> Iterator[Job]:
         """The chunks in order."""
         offset = 0
         for i, (source, choice) in enumerate(zip(self.segments, choices, strict=True)):
@@ -307,7 +319,7 @@ class Builder:
                 yield Job(i, begin, end, offset + begin, within, predictor)
             offset += len(source.target)
 
-    def encoded(self, job: Job, plan: Plan) -> Encoded:
+    def encoded(self, job: Job, plan: CodingPlan) -> Encoded:
         """One chunk, checked."""
         source = self.segments[job.number]
         target = source.target[job.begin : job.end]
@@ -319,7 +331,7 @@ class Builder:
                 target=target,
                 prediction=prediction,
                 edges=edges,
-                recipe=plan.recipes[job.number],
+                tensor_coding=plan.codings[job.number],
                 offset=job.offset,
                 whole_base=self.bases[0],
                 copies=job.copies,
@@ -341,7 +353,7 @@ class Builder:
         return min(row, elements), elements * source.dtype.size
 
     def finished(
-        self, source: SegmentSource, choice: Choice, encoded: Sequence[Encoded]
+        self, source: SegmentSource, choice: PredictionChoice, encoded: Sequence[Encoded]
     ) -> Segment:
         """A segment's entry in the index."""
         row, step = self.grid(source)

@@ -42,7 +42,7 @@ WORTH = 1.02  # a low-rank update must be expected to save so much
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class PredictionChoice:
     """What a segment is predicted from.
 
     Attributes:
@@ -60,7 +60,7 @@ def choose_bases(
     row_length: int,
     bases: Sequence[Content],
     places: Sequence[BaseRange],
-) -> Choice:
+) -> PredictionChoice:
     """The base, or the sum of bases, that predicts a segment best.
 
     Args:
@@ -71,7 +71,7 @@ def choose_bases(
         places: parts of bases that may predict it, the likeliest first.
     """
     if len(places) < 2:
-        return Choice(places[0] if places else None)
+        return PredictionChoice(places[0] if places else None)
     ranges = sample_ranges(
         len(target), dtype.size, row_length, max(LEAST_FITTED, FITTED // len(places))
     )
@@ -81,7 +81,7 @@ def choose_bases(
         data = bases[place.base][place.offset : place.offset + len(target)]
         sample = joined(data, ranges)
         if np.array_equal(sample, wanted) and same(data, target):
-            return Choice(place)
+            return PredictionChoice(place)
         if not any(
             np.array_equal(sample, other) and same(data, whole)
             for whole, other in different.values()
@@ -92,19 +92,19 @@ def choose_bases(
     if dtype in BLENDED:
         return choice_of(fit_coefficients(dtype, samples, wanted), places)
     if dtype is DType.BYTES:
-        return Choice(places[0])
+        return PredictionChoice(places[0])
     sizes = [residual_bits(dtype, one, wanted) for one in samples]
-    return Choice(places[int(np.argmin(sizes))])
+    return PredictionChoice(places[int(np.argmin(sizes))])
 
 
 def choose_recipe(
-    choice: Choice,
+    choice: PredictionChoice,
     dtype: DType,
     target: Content,
     row_length: int,
     bases: Sequence[Content],
     recipes: Sequence[Prediction],
-) -> Choice:
+) -> PredictionChoice:
     """The choice, or the recipe whose prediction is nearer to the target, by samples.
 
     Args:
@@ -128,7 +128,7 @@ def choose_recipe(
         return residual_bits(dtype, prediction, wanted) + price
 
     given = () if choice.entry is None else (choice.entry,)
-    return Choice(min((*given, *recipes), key=bits))  # the first of the best
+    return PredictionChoice(min((*given, *recipes), key=bits))  # the first of the best
 
 
 def same(data: Content, other: Content) -> bool:
@@ -139,16 +139,16 @@ def same(data: Content, other: Content) -> bool:
     )
 
 
-def choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> Choice:
+def choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> PredictionChoice:
     """A fit as the index has it."""
     if fit.single is not None:
-        return Choice(places[fit.single])
+        return PredictionChoice(places[fit.single])
     terms = tuple(
         Term(place.base, place.offset, coefficient)
         for place, coefficient in zip(places, fit.coefficients, strict=True)
         if coefficient != 0
     )
-    return Choice(BlendEntry(terms, fit.each, None))
+    return PredictionChoice(BlendEntry(terms, fit.each, None))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -179,13 +179,13 @@ class Sum:
 
 
 def with_factors(
-    choice: Choice,
+    choice: PredictionChoice,
     dtype: DType,
     shape: tuple[int, ...],
     target: Content,
     bases: Sequence[Content],
     bits: float,
-) -> Choice | None:
+) -> PredictionChoice | None:
     """The choice with the low-rank update that the target holds beyond it.
 
     Args:
@@ -214,7 +214,7 @@ def with_factors(
     payload = encode_factors(found.factors)
     if WORTH * (found.bits * elements + 8 * len(payload)) > bits:
         return None
-    return Choice(
+    return PredictionChoice(
         BlendEntry(entry.terms, found.each, factors_entry(found.factors, payload)), payload
     )
 

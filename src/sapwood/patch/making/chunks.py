@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sapwood.codec import Coding, Plan, Recipe, Tables, encode_chunk
+from sapwood.codec import Coding, CodingPlan, Tables, TensorCoding, encode_chunk
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import compress
@@ -40,7 +40,7 @@ class ChunkSource:
         target: its bytes.
         prediction: of as many bytes, or None.
         edges: of a prediction that is a blend; None of others.
-        recipe: of its tensor.
+        tensor_coding: of its tensor.
         offset: in the whole target.
         whole_base: what copies refer to.
         copies: found in the base for this chunk, offsets in the whole target.
@@ -51,7 +51,7 @@ class ChunkSource:
     row_length: int
     target: Bytes
     prediction: Bytes | None
-    recipe: Recipe
+    tensor_coding: TensorCoding
     offset: int
     whole_base: Content
     copies: tuple[Copy, ...] = ()
@@ -77,7 +77,7 @@ class Candidate:
     tables: tuple[int, ...] = ()
 
 
-def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> Encoded:
+def encode(source: ChunkSource, plan: CodingPlan, level: int, compressing: bool) -> Encoded:
     """The smallest of the codings that a chunk can have.
 
     Args:
@@ -93,7 +93,9 @@ def encode(source: ChunkSource, plan: Plan, level: int, compressing: bool) -> En
     return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.tables)
 
 
-def smallest(source: ChunkSource, plan: Plan, level: int, compressing: bool = True) -> Candidate:
+def smallest(
+    source: ChunkSource, plan: CodingPlan, level: int, compressing: bool = True
+) -> Candidate:
     """The smallest payload that a chunk, or a plane of one, can have; arguments as `encode`."""
     if source.prediction is not None and np.array_equal(source.prediction, source.target):
         return Candidate(Coding.COPY, b"")
@@ -104,16 +106,16 @@ def smallest(source: ChunkSource, plan: Plan, level: int, compressing: bool = Tr
     return best
 
 
-def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
+def candidates(source: ChunkSource, plan: CodingPlan, level: int) -> list[Candidate]:
     """Payloads that may be the smallest, the most likely first."""
     found: list[Candidate] = []
-    recipe = source.recipe
+    tensor_coding = source.tensor_coding
     if source.copies:
         spliced = encode_splice(source.target, source.offset, source.copies, level)
         found.append(Candidate(Coding.SPLICE, spliced))
-    if recipe.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
-        payload = coded(source, recipe, plan.tables[recipe.table])
-        found.append(Candidate(recipe.coding, payload, (recipe.table,)))
+    if tensor_coding.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
+        payload = coded(source, tensor_coding, plan.tables[tensor_coding.table])
+        found.append(Candidate(tensor_coding.coding, payload, (tensor_coding.table,)))
     if source.blocks is not None:
         found.append(blocks_candidate(source, source.blocks, plan, level))
     if surprising(source, found):
@@ -134,7 +136,9 @@ def candidates(source: ChunkSource, plan: Plan, level: int) -> list[Candidate]:
     return found
 
 
-def blocks_candidate(source: ChunkSource, blocks: BlockType, plan: Plan, level: int) -> Candidate:
+def blocks_candidate(
+    source: ChunkSource, blocks: BlockType, plan: CodingPlan, level: int
+) -> Candidate:
     """A chunk of blocks with each of its planes in the smallest coding that this can have."""
     best = [
         smallest(
@@ -144,16 +148,16 @@ def blocks_candidate(source: ChunkSource, blocks: BlockType, plan: Plan, level: 
                 target=plane.target,
                 prediction=plane.prediction,
                 edges=plane.edges,
-                recipe=recipe,
+                tensor_coding=tensor_coding,
                 offset=source.offset,
                 whole_base=source.whole_base,
             ),
             plan,
             level,
         )
-        for plane, recipe in zip(
+        for plane, tensor_coding in zip(
             plane_pairs(blocks, source.prediction, source.target, source.row_length),
-            source.recipe.planes,
+            source.tensor_coding.planes,
             strict=True,
         )
     ]
@@ -162,10 +166,10 @@ def blocks_candidate(source: ChunkSource, blocks: BlockType, plan: Plan, level: 
     return Candidate(Coding.BLOCKS, payload, tables)
 
 
-def coded(source: ChunkSource, recipe: Recipe, tables: Tables) -> bytes:
-    """The payload by a recipe."""
+def coded(source: ChunkSource, tensor_coding: TensorCoding, tables: Tables) -> bytes:
+    """The payload by a tensor coding."""
     return encode_chunk(
-        recipe,
+        tensor_coding,
         source.dtype,
         source.prediction,
         source.target,
@@ -179,11 +183,11 @@ def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
     """Whether the tensor's samples did not show what this chunk holds."""
     if source.prediction is None or source.dtype is DType.BYTES:
         return False
-    if source.recipe.coding not in {Coding.RESIDUAL, Coding.SPARSE}:
-        return source.recipe.unseen_changes
-    expected = source.recipe.bits * len(source.target) / source.dtype.size / 8 + 256
+    if source.tensor_coding.coding not in {Coding.RESIDUAL, Coding.SPARSE}:
+        return source.tensor_coding.unseen_changes
+    expected = source.tensor_coding.bits * len(source.target) / source.dtype.size / 8 + 256
     return any(
-        one.coding is source.recipe.coding and len(one.payload) > SURPRISE * expected
+        one.coding is source.tensor_coding.coding and len(one.payload) > SURPRISE * expected
         for one in found
     )
 

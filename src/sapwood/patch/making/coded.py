@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from sapwood.codec import Plan, empty_tables
+from sapwood.codec import CodingPlan, empty_tables
 from sapwood.patch.format.front import Header, Segment
 from sapwood.patch.format.serialising import serialise_front
 from sapwood.patch.making.chunks import Encoded
@@ -22,7 +22,7 @@ class Written:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Coded:
+class CodedSegments:
     """All of a patch but its header; the payloads are in a spool.
 
     Attributes:
@@ -68,7 +68,7 @@ class Coded:
         return Written(write_patch(seal(front), spool, out, self.chunk_size), counts)
 
 
-def needed_tables(plan: Plan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
+def needed_tables(plan: CodingPlan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
     """The serialised sets of a plan; next to nothing where no chunk came to use one."""
     used = {table for own in encoded for one in own for table in one.tables}
     return [

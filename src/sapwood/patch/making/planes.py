@@ -20,7 +20,7 @@ from sapwood.patch.applying.planes import (
     plane_row,
 )
 from sapwood.patch.making.splice import put_varint
-from sapwood.tensors.blocks import BlockType, Field
+from sapwood.tensors.blocks import BlockField, BlockType
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class PlanePair:
         edges: of a field on a grid, a byte for each element; None of others.
     """
 
-    field: Field
+    field: BlockField
     row_length: int
     prediction: Bytes
     target: Bytes

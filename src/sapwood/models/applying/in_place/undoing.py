@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from sapwood.codec import Coding, Plan, Recipe
+from sapwood.codec import Coding, CodingPlan, TensorCoding
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes
 from sapwood.errors import InvalidJournal, InvalidPatch
@@ -101,24 +101,24 @@ def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[Piece,
     """
     dtype = DType.BYTES if lost.move is None else lost.move.dtype
     row = 1 if lost.move is None else min(lost.move.row_length, len(old) // dtype.size)
-    recipe, own = Recipe(Coding.RAW), None
+    tensor_coding, own = TensorCoding(Coding.RAW), None
     if (
         prediction is not None
         and dtype is not DType.BYTES
         and len(old) >= LEAST_PLANNED
         and not np.array_equal(prediction, old)
     ):
-        recipe, own = plan_locally(dtype, prediction, old, row)
+        tensor_coding, own = plan_locally(dtype, prediction, old, row)
     source = ChunkSource(
         dtype=dtype,
         row_length=row,
         target=old,
         prediction=prediction,
-        recipe=recipe,
+        tensor_coding=tensor_coding,
         offset=lost.begin,
         whole_base=EMPTY,
     )
-    plan = Plan((recipe,), () if own is None else (own,))
+    plan = CodingPlan((tensor_coding,), () if own is None else (own,))
     made = encode(source, plan, LEVEL, compressing=True)
     piece = Piece(
         begin=lost.begin,
