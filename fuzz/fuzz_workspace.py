@@ -21,24 +21,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sapwood.documents.paths import fault_of
-from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace
-from sapwood.package.archives import archive_template
+from sapwood.documents.paths import portable
+from sapwood.errors import InputError, InvalidPackage, InvalidStore, InvalidWorkspace
+from sapwood.package import FileIdentity, open_package, parse_manifest
 from sapwood.package.canonical import Unreadable, content_hash
-from sapwood.package.manifest.manifest import parse_manifest
 from sapwood.workspace import (
-    Content,
     Course,
     Extra,
-    FileEntry,
     Record,
-    open_template,
+    RecordedFile,
     parse_course,
 )
 from sapwood.workspace.change.texts import shown_text, unified_lines
 from sapwood.workspace.exporting.code import exported_module, is_untouched
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.record.journal import Journal, Kind, Step, parse_journal
+from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, parse_journal
 from sapwood.workspace.record.record import parse_record
 
 MANIFEST = b"""schema = 1
@@ -94,13 +91,13 @@ RECORD = Record(
     "1.0",
     TIME,
     TIME,
-    {"a": FileEntry("1.0", Content(HASH), 3, "0" * 64)},
+    {"a": RecordedFile("1.0", FileIdentity(HASH), 3, "0" * 64)},
     Course("CS 101", ("02_losses", None), extras=(Extra("a", "modules/02_b"),)),
 )
 MODULES = parse_manifest(
     MANIFEST + b"".join(b'[[modules]]\nname = "0%d_m%d"\n' % (n, n) for n in range(1, 10))
 )
-JOURNAL = Journal("0" * 16, (Step(Kind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
+JOURNAL = ChangeJournal("0" * 16, (ChangeStep(StepKind.WRITE, "a", None, HASH, "1", "b"),), RECORD)
 EXPORT = {"nbformat": 4, "cells": [{"cell_type": "code", "source": "#| export\nx = 1"}]}
 NOTEBOOK = {"nbformat": 4, "cells": [{"cell_type": "code", "source": ["x\n"], "metadata": {}}]}
 
@@ -148,10 +145,10 @@ def layout_seed() -> bytes:
 def read_manifest(data: bytes) -> None:
     manifest = parse_manifest(data)
     for path in (*manifest.rules.renames.values(), *(one.to for one in manifest.exports)):
-        assert fault_of(path) is None
+        assert portable(path) is None
     for dataset in manifest.data:
         for file in dataset.files:
-            assert fault_of(file.name) is None
+            assert portable(file.name) is None
             assert file.name[0] != "."
             assert file.size > 0
             assert all(url.lower().startswith(("http://", "https://")) for url in file.urls)
@@ -159,13 +156,13 @@ def read_manifest(data: bytes) -> None:
 
 def read_record(data: bytes) -> None:
     record = parse_record(data, "record")
-    assert all(fault_of(path) is None for path in record.files)
+    assert all(portable(path) is None for path in record.files)
     assert parse_record(record.to_bytes(), "record") == record
 
 
 def read_journal(data: bytes) -> None:
     journal = parse_journal(data, "journal")
-    assert all(fault_of(step.path) is None for step in journal.steps)
+    assert all(portable(step.path) is None for step in journal.steps)
     assert parse_journal(journal.to_bytes(), "journal") == journal
 
 
@@ -220,9 +217,9 @@ def read_archive(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "template")
         path.write_bytes(data)
-        with archive_template(path) as template:
+        with open_package(path) as template:
             for name, file in template.files.items():
-                assert fault_of(name) is None
+                assert portable(name) is None
                 if file.size < 1 << 20:
                     file.read()
 
@@ -242,10 +239,11 @@ def read_layout(data: bytes) -> None:
         Path(folder, "oci-layout").write_bytes(b'{"imageLayoutVersion": "1.0.0"}')
         # The same bytes as the index that leads to everything, and as a manifest.
         Path(folder, "index.json").write_bytes(document)
+        refused = contextlib.suppress(InvalidPackage, InvalidStore, InputError)
         for source in (f"oci:{folder}", f"oci:{folder}@sha256:{named}"):
-            with contextlib.suppress(InvalidTemplate, InputError), open_template(source) as found:
+            with refused, open_package(source) as found:
                 for name, file in found.files.items():
-                    assert fault_of(name) is None
+                    assert portable(name) is None
                     if file.size < 1 << 20:
                         file.read()
 
@@ -254,8 +252,8 @@ def read_course(data: bytes) -> None:
     with contextlib.suppress(InputError):
         config = parse_course(data)
         for extra in config.extras:
-            assert fault_of(extra.to) is None
-            assert fault_of(extra.source) is None
+            assert portable(extra.to) is None
+            assert portable(extra.source) is None
         names = config.course_for(MODULES).names()
         assert len(set(names.values())) == len(names) <= len(config.modules)
 
@@ -275,7 +273,7 @@ READERS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
 
 def one_input(data: bytes) -> None:
     read, _ = READERS[data[0] % len(READERS) if data else 0]
-    with contextlib.suppress(InvalidTemplate, InvalidWorkspace):
+    with contextlib.suppress(InvalidPackage, InvalidWorkspace):
         read(data[1:])
 
 

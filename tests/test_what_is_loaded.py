@@ -38,6 +38,8 @@ ABSENT = {
     "import sapwood.cli": {"numpy"} | KERNEL | HASHING | COMPRESSION | OPTIONAL,
     "import sapwood.modelfile": KERNEL | HASHING | COMPRESSION | OPTIONAL,
     "import sapwood.workspace": {"numpy"} | KERNEL | OPTIONAL,
+    "from sapwood.package import open_package": {"numpy"} | KERNEL | HASHING | OPTIONAL,
+    "from sapwood.store.oci import Layout": {"numpy"} | KERNEL | HASHING | OPTIONAL,
     "from sapwood import apply_patch": OPTIONAL,
     "from sapwood.models import apply_patch": ENCODER | OPTIONAL,
     "from sapwood.models import apply_patch, verify_patch, load_patched": ENCODER | OPTIONAL,

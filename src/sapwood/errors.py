@@ -21,9 +21,10 @@
     ├── SignatureError                8   not signed by anybody who is trusted
     ├── BatchFailed                   9   some files of many failed; the others are done
     ├── InvalidJournal                10  an update in place cannot go on, or back
-    ├── InvalidTemplate               11  a template of workspaces breaks its rules
-    └── InvalidWorkspace              12  the record of a workspace is missing or damaged
-        └── UnsupportedWorkspace      12  a newer program wrote it
+    ├── InvalidPackage                11  a package breaks its rules
+    ├── InvalidWorkspace              12  the record of a workspace is missing or damaged
+    │   └── UnsupportedWorkspace      12  a newer program wrote it
+    └── InvalidStore                  14  a store of blobs is damaged
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
@@ -187,10 +188,13 @@ class InvalidJournal(SapwoodError):
     exit_code = 10
 
 
-class InvalidTemplate(SapwoodError):
-    """A template of workspaces breaks its rules: its manifest, or the names of its files."""
+class InvalidPackage(SapwoodError):
+    """A package breaks its rules: its manifest, its archive, or the names of its files."""
 
     exit_code = 11
+
+
+InvalidTemplate = InvalidPackage  # what workspaces call it: a template is a package
 
 
 class InvalidWorkspace(SapwoodError):
@@ -201,3 +205,13 @@ class InvalidWorkspace(SapwoodError):
 
 class UnsupportedWorkspace(InvalidWorkspace):
     """The record was written by a newer program, which this one must not overwrite."""
+
+
+class InvalidStore(SapwoodError):
+    """A store of blobs is damaged: a blob, an index or a layout is not what it should be.
+
+    No `InvalidPackage`: stores hold packages, patches and more, and what mends one is another
+    copy of it, which the makers of packages cannot give.
+    """
+
+    exit_code = 14

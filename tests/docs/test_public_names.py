@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 
 import sapwood
-from sapwood import errors, models, workspace
+from sapwood import errors, models, package, workspace
 from sapwood.errors import SapwoodError
+from sapwood.store import oci
 
 # Every error, with its parent and the exit code of the command line.
 ERRORS = {
@@ -31,7 +32,9 @@ ERRORS = {
     "SignatureError": ("SapwoodError", 8),
     "BatchFailed": ("SapwoodError", 9),
     "InvalidJournal": ("SapwoodError", 10),
-    "InvalidTemplate": ("SapwoodError", 11),
+    "InvalidPackage": ("SapwoodError", 11),
+    "InvalidTemplate": ("SapwoodError", 11),  # another name of it
+    "InvalidStore": ("SapwoodError", 14),
     "InvalidWorkspace": ("SapwoodError", 12),
     "UnsupportedWorkspace": ("InvalidWorkspace", 12),
 }
@@ -176,16 +179,16 @@ def test_the_tree_of_errors() -> None:
 
 def test_workspaces() -> None:
     assert set(vars(workspace)["__all__"]) == {
-        *("Action", "Backup", "Blocked", "Change", "Content", "FileEntry", "FileStatus"),
+        *("Action", "Backup", "Blocked", "Change", "FileIdentity", "RecordedFile", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
-        *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "Plan", "Policy"),
+        *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "UpdatePlan", "Policy"),
         *("PolicyRule", "Record"),
-        *("CellReport", "Merged", "Reason"),
+        *("CellReport", "MergedNotebook", "Reason"),
         *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
         *("Finding", "Remedy", "Severity"),
         *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),
-        *("Restored", "Rules", "State", "Status", "Template", "Workspace"),
-        *("open_template", "parse_manifest", "read_manifest"),
+        *("Restored", "Rules", "State", "Status", "Package", "Workspace"),
+        *("open_package", "find_dataset", "parse_manifest", "read_manifest"),
     }
     assert all(hasattr(workspace, name) for name in vars(workspace)["__all__"])
     asked = ["module", "config", "replace", "merge", "allow_downgrade"]
@@ -211,8 +214,25 @@ def test_workspaces() -> None:
         assert list(found) == expected
 
 
+def test_packages() -> None:
+    assert set(vars(package)["__all__"]) == {
+        *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
+        *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
+        *("Target", "WeightsPatch", "canonical"),
+        *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
+        *("read_manifest", "regular_files"),
+        *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),
+        *("MOST_MODULES", "PACKAGE_NAME", "USER"),
+    }
+    assert all(hasattr(package, name) for name in vars(package)["__all__"])
+
+
+def test_stores() -> None:
+    assert oci.__all__ == ["OCI", "Descriptor", "Layout", "Reference", "parse_reference"]
+
+
 def test_every_public_name_is_documented() -> None:
-    for module in (sapwood, models, workspace, errors):
+    for module in (sapwood, models, package, oci, workspace, errors):
         for name, value in vars(module).items():
             if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
                 assert inspect.getdoc(value), name

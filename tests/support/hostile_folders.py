@@ -107,3 +107,23 @@ HOSTILE: dict[str, Change] = {
     "a base's file twice": base_files(one("a", 300), one("a", 300)),
     "no folders": no_folders,
 }
+
+UNPORTABLE: dict[str, Change] = {
+    "a repository": files(".git/config"),
+    "a repository inside": files("sub/.GIT/hooks/post-checkout"),
+    "a repository by its short name": files("GIT~1/config"),
+    "a repository to HFS+": files(".g\u200cit/config"),
+    "a repository of Mercurial": files(".hg/hgrc"),
+    "a repository of Subversion": files(".svn/wc.db"),
+    "a device": files("nul.txt"),
+    "a device inside": files("a/CON"),
+    "a stream of NTFS": files("a.txt:stream"),
+    "a dot at the end": files("x."),
+    "a space at the end": files("name /x"),
+    "a question mark": files("a?b"),
+    "more letters than Windows takes": files("/".join(["x" * 200] * 6)),
+    "names that differ in case": files("A", "a"),
+    "names that differ in normalisation": files("e\u0301", "\u00e9"),
+    "a file and a folder that differ in case": files("A", "a/b"),
+}
+"""What the format lets a list say, and no folder is made of."""

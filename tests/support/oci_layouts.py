@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from sapwood.content.zstd import compress
-from sapwood.errors import InvalidTemplate
+from sapwood.errors import InvalidPackage, SapwoodError
 from sapwood.workspace import Workspace
 from support.template_folders import user_files
 
@@ -198,10 +198,15 @@ def tar(*entries: tuple[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def refused(layout: LayoutFolder, match: str, source: str = "") -> None:
+def refused(
+    layout: LayoutFolder,
+    match: str,
+    source: str = "",
+    error: type[SapwoodError] | tuple[type[SapwoodError], ...] = InvalidPackage,
+) -> None:
     """The template is refused, and no workspace is begun."""
     root = layout.path.parent / "course"
-    with pytest.raises(InvalidTemplate, match=match):
+    with pytest.raises(error, match=match):
         Workspace.init(root, source or f"oci:{layout.path}")
     assert user_files(root) == {}
     assert not (root / ".course/version.json").exists()

@@ -13,19 +13,20 @@ import pytest
 from packaging.version import Version
 
 from sapwood.documents.patterns import Pattern
-from sapwood.package.manifest.patches import PatchOnly, Reach, Target
+from sapwood.package import PatchOnly, Target
 from sapwood.workspace import (
     Action,
     Blocked,
     Change,
-    Content,
+    FileIdentity,
     Policy,
     PolicyRule,
     Rules,
     State,
 )
 from sapwood.workspace.change.planning import plan_changes
-from sapwood.workspace.disk.states import Found, state_of
+from sapwood.workspace.change.reach import Reach
+from sapwood.workspace.disk.states import OnDisk, state_of
 from support.places import GOLDEN
 
 TABLE = GOLDEN / "workspace_matrix.txt"
@@ -48,7 +49,7 @@ class Column:
     kind: str = "sha256:"
     patch_from: str | None = None  # the template has only a patch from that version
 
-    def plan(self, b: Content | None, c: Found, n: Content | None) -> tuple[Change, ...]:
+    def plan(self, b: FileIdentity | None, c: OnDisk, n: FileIdentity | None) -> tuple[Change, ...]:
         return plan_changes(
             {} if b is None else {self.path: b},
             {self.path: c},
@@ -59,7 +60,7 @@ class Column:
             reach=self.reach(n),
         )
 
-    def reach(self, new: Content | None) -> Reach:
+    def reach(self, new: FileIdentity | None) -> Reach:
         """What the template has only as a patch, where 1.0 is installed."""
         if new is None or self.patch_from is None:
             return Reach()
@@ -67,8 +68,8 @@ class Column:
         only = PatchOnly(target, (Version(self.patch_from),))
         return Reach({self.path: only}, {self.path: "1.0.0"})
 
-    def content(self, value: str) -> Content | None:
-        return None if value == "-" else Content(f"{self.kind}{value}")
+    def content(self, value: str) -> FileIdentity | None:
+        return None if value == "-" else FileIdentity(f"{self.kind}{value}")
 
 
 COLUMNS = {
@@ -157,7 +158,7 @@ def test_what_is_in_the_way_is_never_touched(b: str, n: str, column: str) -> Non
 
 def test_retired_by_name_leaves_even_where_it_is_protected() -> None:
     rules = Rules(retired=(Pattern.of("old/**"),))
-    x, y = Content("sha256:x"), Content("sha256:y")
+    x, y = FileIdentity("sha256:x"), FileIdentity("sha256:y")
     recorded = {"old/as_it_was": x, "old/edited": x, "other/as_it_was": x}
     found = {"old/as_it_was": x, "old/edited": y, "other/as_it_was": x}
     changes = plan_changes(recorded, found, {}, rules)
@@ -189,7 +190,7 @@ def test_a_merge_is_of_notebooks_in_conflict_alone(
 def test_what_cannot_be_read_as_a_notebook_is_not_merged(unreadable: int, policy: Policy) -> None:
     book = Column(policy, merge=True, path="f.ipynb")
     kinds = ["sha256:" if place == unreadable else NOTEBOOK for place in range(3)]
-    (change,) = book.plan(*(Content(f"{kind}{n}") for n, kind in enumerate(kinds)))
+    (change,) = book.plan(*(FileIdentity(f"{kind}{n}") for n, kind in enumerate(kinds)))
     (without,) = dataclasses.replace(book, merge=False).plan(
         change.recorded, change.found, change.new
     )
@@ -198,5 +199,5 @@ def test_what_cannot_be_read_as_a_notebook_is_not_merged(unreadable: int, policy
 
 
 def test_other_files_are_not_merged() -> None:
-    (change,) = Column(Policy.UPDATE, merge=True).plan(*map(Content, ("x", "y", "z")))
+    (change,) = Column(Policy.UPDATE, merge=True).plan(*map(FileIdentity, ("x", "y", "z")))
     assert (change.action, change.unmerged) == (Action.LAY_BESIDE, None)

@@ -201,7 +201,7 @@ def test_a_module_that_is_none(word: str, course: Workspace, new: Path) -> None:
 
 def test_a_template_without_modules(course: Workspace, tmp_path: Path) -> None:
     plain = write_template(tmp_path / "plain", "1.1.0", contents(2))
-    with pytest.raises(InputError, match="the template names none"):
+    with pytest.raises(InputError, match="there are none"):
         course.reset(plain, "05")
 
 

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
 from sapwood.documents.patterns import Pattern
-from sapwood.package.manifest.patches import PatchOnly, Reach, Target
+from sapwood.package import PatchOnly, Target
 from sapwood.workspace import (
     Action,
     Blocked,
     Change,
-    Content,
+    FileIdentity,
     Module,
     Policy,
     PolicyRule,
     Rules,
     State,
 )
-from sapwood.workspace.change.actions import Asked
+from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
-from sapwood.workspace.disk.states import Found
+from sapwood.workspace.change.reach import Reach
+from sapwood.workspace.disk.states import OnDisk
+
+Situation: TypeAlias = tuple[
+    dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+]
+"""What is recorded, on disk and new, the rules, and whether to replace."""
 
 PATHS = st.sampled_from(["a/1", "a/2", "b/1", "b/2", "c", "d"])
-CONTENT = st.builds(Content, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans())
-FILES = st.dictionaries(PATHS, CONTENT)
-FOUND: st.SearchStrategy[Found] = CONTENT | st.just(Blocked("a link"))
+IDENTITY = st.builds(
+    FileIdentity, st.sampled_from(["sha256:x", "sha256:y", "sha256:z"]), st.booleans()
+)
+FILES = st.dictionaries(PATHS, IDENTITY)
+FOUND: st.SearchStrategy[OnDisk] = IDENTITY | st.just(Blocked("a link"))
 RULE = st.builds(
     PolicyRule,
     st.sampled_from(["a/**", "b/**", "*", "**/1"]).map(Pattern.of),
@@ -36,9 +46,7 @@ RULE = st.builds(
 
 
 @st.composite
-def situations(
-    draw: st.DrawFn,
-) -> tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool]:
+def situations(draw: st.DrawFn) -> Situation:
     recorded, found, new = draw(FILES), draw(st.dictionaries(PATHS, FOUND)), draw(FILES)
     targets = draw(st.dictionaries(PATHS, PATHS, max_size=2))
     renames = {a: b for a, b in targets.items() if a not in new and b not in targets}
@@ -48,8 +56,8 @@ def situations(
 
 
 def applied(
-    changes: tuple[Change, ...], recorded: dict[str, Content], found: dict[str, Found]
-) -> tuple[dict[str, Content], dict[str, Found]]:
+    changes: tuple[Change, ...], recorded: dict[str, FileIdentity], found: dict[str, OnDisk]
+) -> tuple[dict[str, FileIdentity], dict[str, OnDisk]]:
     """Record and disk after a plan, as the engine brings them about."""
     after, disk = dict(recorded), dict(found)
     for change in changes:
@@ -61,8 +69,8 @@ def applied(
             after[change.path] = entry
         if change.action in {Action.INSTALL, Action.REPLACE}:
             here = change.new
-        if change.action is Action.SET_MODE and isinstance(here, Content) and change.new:
-            here = Content(here.hash, change.new.executable)
+        if change.action is Action.SET_MODE and isinstance(here, FileIdentity) and change.new:
+            here = FileIdentity(here.hash, change.new.executable)
         if change.action is Action.REMOVE:
             here = None
         if here is not None:
@@ -72,7 +80,9 @@ def applied(
 
 @given(situations())
 def test_each_file_has_one_change_and_all_have_one(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     changes = plan_changes(recorded, found, new, rules, replace=replace)
@@ -82,11 +92,13 @@ def test_each_file_has_one_change_and_all_have_one(
 
 @given(situations())
 def test_the_plan_is_the_same_whatever_the_order(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     backwards = [dict(reversed(one.items())) for one in (recorded, new)]
-    turned: dict[str, Found] = dict(reversed(found.items()))
+    turned: dict[str, OnDisk] = dict(reversed(found.items()))
     assert plan_changes(recorded, found, new, rules, replace=replace) == plan_changes(
         backwards[0], turned, backwards[1], rules, replace=replace
     )
@@ -94,7 +106,9 @@ def test_the_plan_is_the_same_whatever_the_order(
 
 @given(situations())
 def test_a_second_update_has_nothing_to_do(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     first = plan_changes(recorded, found, new, rules, replace=replace)
@@ -106,11 +120,13 @@ def test_a_second_update_has_nothing_to_do(
 
 @given(situations())
 def test_what_the_user_wrote_is_only_touched_where_the_policy_says_so(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     for change in plan_changes(recorded, found, new, rules, replace=replace):
-        edited = isinstance(change.found, Content) and (
+        edited = isinstance(change.found, FileIdentity) and (
             change.recorded is None or change.found.hash != change.recorded.hash
         )
         if not edited or change.action not in {Action.REPLACE, Action.REMOVE}:
@@ -122,7 +138,9 @@ def test_what_the_user_wrote_is_only_touched_where_the_policy_says_so(
 
 @given(situations())
 def test_protected_files_are_never_replaced(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     for change in plan_changes(recorded, found, new, rules, replace=replace):
@@ -134,7 +152,9 @@ def test_protected_files_are_never_replaced(
 
 @given(situations())
 def test_a_file_moves_only_to_where_nothing_is(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
 ) -> None:
     recorded, found, new, rules, replace = situation
     for change in plan_changes(recorded, found, new, rules, replace=replace):
@@ -145,15 +165,14 @@ def test_a_file_moves_only_to_where_nothing_is(
             assert change.found == found.get(change.moved_from)
 
 
-SITUATION = tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool]
 MODULE = Module("05_a", "A")
 # Of the module, in folders and as a file; of another; of none.
 NAMES = ["m/05_a/1", "m/05_a/2", "05_a.py", "m/06_a/1", "c/05_ab", "d"]
-HERE = st.sampled_from([None, *(Content(f"sha256:{one}", one == "x") for one in "xxyz")])
+HERE = st.sampled_from([None, *(FileIdentity(f"sha256:{one}", one == "x") for one in "xxyz")])
 
 
 @st.composite
-def in_modules(draw: st.DrawFn) -> SITUATION:
+def in_modules(draw: st.DrawFn) -> Situation:
     """A situation in which some files are a module's, and in which most files differ."""
     recorded, new = ({path: draw(HERE) for path in NAMES} for _ in range(2))
     found = {path: draw(HERE | st.sampled_from([None, Blocked("a link")])) for path in NAMES}
@@ -174,8 +193,10 @@ def in_modules(draw: st.DrawFn) -> SITUATION:
     )
 
 
-@given(in_modules(), st.sampled_from(Asked))
-def test_one_module_alone_is_planned_and_the_rest_stays(situation: SITUATION, asked: Asked) -> None:
+@given(in_modules(), st.sampled_from(ModuleRequest))
+def test_one_module_alone_is_planned_and_the_rest_stays(
+    situation: Situation, asked: ModuleRequest
+) -> None:
     recorded, found, new, rules, replace = situation
     changes = plan_changes(recorded, found, new, rules, replace=replace, scope=Scope(MODULE, asked))
     everything = plan_changes(recorded, found, new, rules, replace=replace)
@@ -194,35 +215,39 @@ def test_one_module_alone_is_planned_and_the_rest_stays(situation: SITUATION, as
 
 
 @given(in_modules())
-def test_after_a_reset_the_module_is_the_templates(situation: SITUATION) -> None:
+def test_after_a_reset_the_module_is_the_templates(situation: Situation) -> None:
     recorded, found, new, rules, _ = situation
-    changes = plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.RESET))
+    changes = plan_changes(recorded, found, new, rules, scope=Scope(MODULE, ModuleRequest.RESET))
     after, disk = applied(changes, recorded, found)
     for change in changes:
         if change.new is None:  # what the template does not have stays
             assert disk.get(change.path) == found.get(change.path)
         elif not isinstance(change.found, Blocked):
             there = disk[change.path]
-            assert isinstance(there, Content)
+            assert isinstance(there, FileIdentity)
             assert there.hash == after[change.path].hash == change.new.hash
         else:
             assert disk[change.path] == found[change.path]
 
 
 @given(in_modules())
-def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: SITUATION) -> None:
+def test_an_update_of_a_module_keeps_what_only_the_user_changed(situation: Situation) -> None:
     recorded, found, new, rules, _ = situation
-    for change in plan_changes(recorded, found, new, rules, scope=Scope(MODULE, Asked.UPDATE)):
+    for change in plan_changes(
+        recorded, found, new, rules, scope=Scope(MODULE, ModuleRequest.UPDATE)
+    ):
         once, generated = change.policy is Policy.ONCE, change.policy is Policy.GENERATED
         if change.state is State.MODIFIED:
             assert (change.action is Action.KEEP) is not generated
-        if once and isinstance(change.found, Content):
+        if once and isinstance(change.found, FileIdentity):
             assert change.action in {Action.KEEP, Action.ADOPT, Action.SET_MODE, Action.REMOVE}
 
 
 @given(situations(), st.sets(PATHS), st.dictionaries(PATHS, st.sampled_from(["1.0", "2"])))
 def test_what_only_patches_lead_to_is_made_from_its_base_or_left(
-    situation: tuple[dict[str, Content], dict[str, Found], dict[str, Content], Rules, bool],
+    situation: tuple[
+        dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool
+    ],
     chosen: set[str],
     versions: dict[str, str],
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.errors import InvalidTemplate
+from sapwood.errors import InvalidPackage
 from sapwood.workspace import Workspace
 from support.template_folders import own_files, user_files, write_files, write_template
 
@@ -136,11 +136,11 @@ def test_links_in_templates(case: str, tmp_path: Path) -> None:
     new = write_template(tmp_path / "new", "1.1.0", {"tests/b": "2\n"})
     LINKS[case](new / "tests/a")
     workspace, _ = Workspace.init(tmp_path / "course", old)
-    with pytest.raises(InvalidTemplate, match="tests/a"):
+    with pytest.raises(InvalidPackage, match="tests/a"):
         workspace.update(new)
     assert user_files(workspace.root) == {"tests/a": b"1\n", "tests/b": b"1\n"}
     assert workspace.backups() == []
-    with pytest.raises(InvalidTemplate, match="tests/a"):
+    with pytest.raises(InvalidPackage, match="tests/a"):
         Workspace.init(tmp_path / "other", new)
     assert not (tmp_path / "other").exists()
     assert user_files(tmp_path / "outside") == {"secret": b"secret\n"}
@@ -155,6 +155,6 @@ def test_links_in_templates(case: str, tmp_path: Path) -> None:
 )
 def test_names_that_copier_has_and_windows_has_not(name: str, tmp_path: Path) -> None:
     template = write_template(tmp_path / "old", "1.0.0", {f"tests/{name}": "1\n"})
-    with pytest.raises(InvalidTemplate):
+    with pytest.raises(InvalidPackage):
         Workspace.init(tmp_path / "course", template)
     assert not (tmp_path / "course").exists()

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
 from sapwood.package.canonical import content_hash
-from sapwood.workspace import Action, Change, Content, Severity, Workspace, open_template
+from sapwood.workspace import Action, Change, FileIdentity, Severity, Workspace, open_package
 from support.failing_calls import CHANGING, failing_at
 from support.template_folders import (
     Clock,
@@ -283,7 +283,7 @@ class Life(RuleBasedStateMachine):
         """The program brings a version, of all or of a module, or resets the module."""
         source, workspace = self.folder / version, self._workspace
         config = None if course is None or module is not None else self.folder / course
-        with open_template(source) as template:
+        with open_package(source) as template:
             try:
                 if reset and module is not None:
                     plan = workspace.plan_reset(template, module, allow_downgrade=back)
@@ -418,7 +418,7 @@ def check_change(change: Change, before: dict[str, bytes], after: dict[str, byte
             assert change.path not in after
         case Action.MERGE:
             assert change.path in after
-        case _ if isinstance(change.found, Content):
+        case _ if isinstance(change.found, FileIdentity):
             assert after[change.path] == before[source]
     if change.moved_from is not None:
         assert change.moved_from not in after

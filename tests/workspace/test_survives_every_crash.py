@@ -111,7 +111,7 @@ def result(root: Path) -> dict[str, object]:
     record = Workspace.open(root).record()
     return {
         "files": user_files(root),
-        "record": {path: entry.content for path, entry in record.files.items()},
+        "record": {path: entry.identity for path, entry in record.files.items()},
         "version": record.template_version,
         "incoming": own_files(root, "incoming"),
         "blobs": sorted(own_files(root, "base")),

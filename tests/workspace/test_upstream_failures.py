@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from sapwood.errors import InputError, InvalidTemplate, IoError, SapwoodError
+from sapwood.errors import InputError, InvalidPackage, IoError, SapwoodError
 from sapwood.workspace import Outcome, Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
@@ -132,8 +132,8 @@ def without_manifest(path: Path) -> Path:
 
 BROKEN: dict[str, tuple[Callable[[Path], str | Path], type[SapwoodError]]] = {
     "an archive that was not fetched": (lambda path: path, IoError),
-    "an archive that was fetched in part": (damaged, InvalidTemplate),
-    "an archive without a template": (without_manifest, InvalidTemplate),
+    "an archive that was fetched in part": (damaged, InvalidPackage),
+    "an archive without a template": (without_manifest, InvalidPackage),
     "a distribution that is not installed": (lambda path: "dist:no-such-course", InputError),
     "another template": (
         lambda path: write_template(path, "0.1.13", files(2), name="other"),

@@ -225,9 +225,9 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
         InputError: it is not an object of JSON values.
         IoError: the file cannot be read.
     """
-    import json
+    import codecs
 
-    from sapwood.documents.canonical_json import plain
+    from sapwood.documents.canonical_json import parse, plain
     from sapwood.files.sources import read_source
 
     if arguments.metadata_json is None:
@@ -236,12 +236,8 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
             raise InputError("--metadata: a key occurs twice; give each one value")
         return plain(dict(pairs))
     name = arguments.metadata_json
-    try:
-        value = json.loads(read_source(name).tobytes())
-    except (ValueError, RecursionError) as e:
-        raise InputError(f"{name}: expected a JSON object: {e}; correct the file") from e
-    if not isinstance(value, dict):
-        raise InputError(f"{name}: expected a JSON object, found {type(value).__name__}")
+    data = read_source(name).tobytes().removeprefix(codecs.BOM_UTF8)
+    value = parse(data, name, InputError, remedy="correct the file")
     try:
         return plain(value)
     except InputError as e:

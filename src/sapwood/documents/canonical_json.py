@@ -1,20 +1,37 @@
-"""JSON with one encoding per value, and typed access to its fields.
+"""JSON with one encoding per value: keys sorted, no spaces, UTF-8.
 
-Keys sorted, no spaces, UTF-8. What comes in is hostile: duplicate keys, numbers
-past 2^63, deep nesting and NaN are refused.
+What comes in is hostile: keys that occur twice, numbers past 64 bits, NaN, and nesting that
+Python cannot take are refused. Values that belong to nobody but their users are checked in
+`documents.fields`, as all types are. Notebooks are read elsewhere (`package.canonical`): their
+programs write JSON more freely than this.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from sapwood.errors import InputError, InvalidPatch, UnsupportedPatch
+from sapwood.documents.fields import MOST, Fields
+from sapwood.errors import InputError, SapwoodError
 
-MOST = 2**63
-DEEPEST = 64  # levels of nesting of the user's values
+DIGITS = 20  # of the longest number that fits 64 bits, with its sign
+
+
+class NotJson(ValueError):
+    """Bytes that are no JSON, or none that is safe to use.
+
+    Attributes:
+        reason: what is wrong, without a place.
+        place: where in the bytes that was noticed, or None where no single place can be named.
+    """
+
+    def __init__(self, reason: str, place: int | None = None, line: str = "") -> None:
+        super().__init__(f"{reason}{line}")
+        self.reason = reason
+        self.place = place
 
 
 def serialise(value: object) -> bytes:
@@ -32,22 +49,77 @@ def serialise(value: object) -> bytes:
         raise InputError(f"metadata must be plain JSON values: {e}") from e
 
 
-def parse(data: bytes, what: str) -> Any:
+def decode(data: bytes) -> Any:
     """The value of JSON text.
 
     Raises:
-        InvalidPatch: it is not JSON, or not safe to use.
+        NotJson: it is not JSON, or not safe to use; nothing else, whatever the bytes.
     """
     try:
         return json.loads(
             data.decode(),
-            object_pairs_hook=_unique,
+            object_pairs_hook=unique,
             parse_constant=_refuse,
             parse_int=_bounded,
             parse_float=_finite,
         )
-    except (ValueError, RecursionError) as e:
-        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+    except UnicodeDecodeError as e:
+        raise NotJson("expected UTF-8", e.start, f" at byte {e.start}") from e
+    except json.JSONDecodeError as e:
+        line = f" at line {e.lineno}, column {e.colno}"
+        raise NotJson(e.msg, len(e.doc[: e.pos].encode()), line) from e
+    except RecursionError as e:
+        raise NotJson("nested too deeply") from e
+
+
+def parse(
+    data: bytes,
+    where: str,
+    error: type[SapwoodError],
+    *,
+    remedy: str = "",
+    most: int | None = None,
+) -> Any:
+    """The value of a document that is JSON text.
+
+    Args:
+        data: the document.
+        where: name of the document, for errors.
+        error: class of what is raised.
+        remedy: what to do, put behind every error; empty for nothing.
+        most: bytes of memory that its values may take, None for any number.
+
+    Raises:
+        The given error: it is not JSON, not safe to use, or takes too much memory; nothing
+            else, whatever the bytes.
+    """
+    advice = f"; {remedy}" if remedy else ""
+    if most is not None and weight(data) > most:
+        raise error(f"{where}: expected values of at most {most} bytes in memory{advice}")
+    try:
+        return decode(data)
+    except NotJson as e:
+        raise error(f"{where}: no usable JSON: {e}{advice}") from e
+
+
+def parse_exact(data: bytes, where: str, error: type[SapwoodError], *, remedy: str = "") -> Any:
+    """The value of a document that is JSON text in canonical form.
+
+    Args:
+        data, where, error, remedy: as of `parse`.
+
+    Raises:
+        The given error: as of `parse`, or the text is in another form.
+    """
+    value = parse(data, where, error, remedy=remedy)
+    try:
+        canonical = serialise(value) == data
+    except InputError:  # half a pair of surrogates
+        canonical = False
+    if not canonical:
+        advice = f"; {remedy}" if remedy else ""
+        raise error(f"{where}: expected JSON in canonical form, found another form{advice}")
+    return value
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,11 +131,21 @@ def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(value, Mapping):
         raise InputError(f"metadata must be a mapping, found {type(value).__name__}")
-    try:
-        fields = Fields({"metadata": parse(serialise(dict(value)), "metadata")}, "header")
-        return dict(fields.mapping("metadata"))
-    except InvalidPatch as e:
-        raise InputError(f"metadata does not fit a patch: {e}") from e
+    parsed = parse(serialise(dict(value)), "metadata", InputError)
+    return Fields({"metadata": parsed}, "header", InputError).mapping("metadata")
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of an object.
+
+    Raises:
+        NotJson: a key occurs twice.
+    """
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise NotJson(f"the key {twice!r:.60} occurs twice")
+    return fields
 
 
 def weight(data: bytes) -> int:
@@ -77,182 +159,18 @@ def weight(data: bytes) -> int:
     return text + 104 * data.count(b",") + 240 * data.count(b"{") + 80 * data.count(b"[")
 
 
-def parse_exact(data: bytes, what: str) -> Any:
-    """The value of JSON text in canonical form.
-
-    Raises:
-        InvalidPatch: it is not JSON, not safe to use, or not canonical.
-    """
-    value = parse(data, what)
-    try:
-        canonical = serialise(value) == data
-    except InputError:  # a lone surrogate
-        canonical = False
-    if not canonical:
-        raise InvalidPatch(f"damaged {what}: not in canonical form; get the patch anew")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return fields
-
-
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
+    raise NotJson(f"{constant} is no JSON number")
 
 
 def _bounded(digits: str) -> int:
-    value = int(digits)
-    if not -MOST <= value < MOST:
-        raise ValueError("a number does not fit 64 bits")
-    return value
+    if len(digits) > DIGITS or not -MOST <= int(digits) < MOST:
+        raise NotJson("a number does not fit 64 bits")
+    return int(digits)
 
 
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError("a number does not fit a double")
+        raise NotJson("a number does not fit a double")
     return value
-
-
-def is_text(value: str) -> bool:
-    """Whether a string is Unicode text; JSON's escapes can name half a surrogate pair."""
-    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
-
-
-def _check_user_values(value: Any, where: str) -> None:
-    """Refuses what other readers could not take: deep nesting, strings that are no text."""
-    level = [value]
-    for _ in range(DEEPEST):
-        below: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                below += one.keys()
-                below += one.values()
-            elif isinstance(one, list):
-                below += one
-            elif isinstance(one, str) and not is_text(one):
-                raise InvalidPatch(f"{where}: a string that is no Unicode text")
-        if not below:
-            return
-        level = below
-    raise InvalidPatch(f"{where}: more than {DEEPEST} levels of nesting")
-
-
-class Fields:
-    """The fields of a JSON object, by type; errors name the path.
-
-    Every accessor raises InvalidPatch when its field is missing or of another type.
-    """
-
-    def __init__(self, value: Any, where: str, known: Collection[str] | None = None) -> None:
-        """Wraps a parsed value.
-
-        Args:
-            value: which must be an object.
-            where: its path, for errors.
-            known: when given, the only fields that there may be.
-        """
-        self.where = where
-        if not isinstance(value, dict):
-            raise InvalidPatch(f"{where}: expected an object, found {type(value).__name__}")
-        self._value = value
-        if known is not None:
-            self.only(known)
-
-    def only(self, known: Collection[str]) -> None:
-        """Refuses fields that are not among `known`."""
-        unknown = sorted(self._value.keys() - set(known))
-        if unknown:
-            raise UnsupportedPatch(f"{self.where}: unknown field {unknown[0]!r}; update sapwood")
-
-    def _get(self, name: str, kind: type) -> Any:
-        value = self._value.get(name)
-        # bool is an int to Python, but not to JSON.
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidPatch(
-                f"{self.where}.{name}: expected {kind.__name__}, found {type(value).__name__}"
-            )
-        return value
-
-    def text(self, name: str) -> str:
-        """A string."""
-        value = str(self._get(name, str))
-        if not is_text(value):
-            raise InvalidPatch(f"{self.where}.{name}: a string that is no Unicode text")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        """A string, or None where the field is absent."""
-        return self.text(name) if name in self._value else None
-
-    def size(self, name: str) -> int:
-        """A number that is not negative."""
-        return self._size(self._get(name, int), name)
-
-    def optional_size(self, name: str) -> int | None:
-        """A number that is not negative, or None where the field is absent."""
-        return self.size(name) if name in self._value else None
-
-    def _size(self, value: Any, name: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            found = value if isinstance(value, int) else type(value).__name__
-            raise InvalidPatch(f"{self.where}.{name}: expected a size, found {found}")
-        return value
-
-    def sizes(self, name: str) -> list[int]:
-        """A list of numbers that are not negative."""
-        return [self._size(one, name) for one in self._get(name, list)]
-
-    def hex(self, name: str, size: int) -> bytes:
-        """`size` bytes in lower-case hexadecimal."""
-        text = self.text(name)
-        try:
-            value = bytes.fromhex(text)
-        except ValueError as e:
-            raise InvalidPatch(f"{self.where}.{name}: expected hexadecimal digits") from e
-        if len(value) != size or value.hex() != text:
-            raise InvalidPatch(f"{self.where}.{name}: expected {size} bytes in hexadecimal")
-        return value
-
-    def has(self, name: str) -> bool:
-        """Whether the field is there."""
-        return name in self._value
-
-    def flag(self, name: str) -> bool:
-        """True or false; false where the field is absent."""
-        value = self._value.get(name, False)
-        if not isinstance(value, bool):
-            raise InvalidPatch(
-                f"{self.where}.{name}: expected true or false, found {type(value).__name__}"
-            )
-        return value
-
-    def object(self, name: str) -> Fields:
-        """An object."""
-        return Fields(self._value.get(name), f"{self.where}.{name}")
-
-    def optional_object(self, name: str) -> Fields | None:
-        """An object, or None where the field is null."""
-        if name in self._value and self._value[name] is None:
-            return None
-        return self.object(name)
-
-    def objects(self, name: str) -> list[Fields]:
-        """A list of objects."""
-        return [
-            Fields(one, f"{self.where}.{name}[{i}]") for i, one in enumerate(self._get(name, list))
-        ]
-
-    def mapping(self, name: str) -> Mapping[str, Any]:
-        """An object whose fields are the user's."""
-        value = dict(self._get(name, dict))
-        _check_user_values(value, f"{self.where}.{name}")
-        return value
-
-    def counts(self, name: str) -> Mapping[str, int]:
-        """An object of numbers that are not negative."""
-        return {key: self._size(value, name) for key, value in self._get(name, dict).items()}

@@ -1,64 +1,49 @@
-"""Names of files that mean the same everywhere: relative, POSIX, safe on every system.
+"""Names of files from outside, by the one rule of which paths may be written, and a weaker one.
 
-A template may come from anybody. Its paths are refused unless they stay inside of the
-workspace, can be written on Linux, macOS and Windows alike, and stay apart on file
-systems that fold case or normalise Unicode.
+`portable` is the rule: a path that it takes stays inside of the folder that it is relative to,
+can be written on Linux, macOS and Windows alike, is no other file than it seems to be on any of
+them, and brings nothing that other programs run or trust. Whatever writes files under names from
+outside asks it first, and whatever makes a document that names files. `clash_among` finds paths
+that are portable one by one and not beside each other, for file systems fold case and normalise
+Unicode.
+
+`within` alone tells that a path stays inside of its folder. The format of patches demands it of
+every path that is parsed, and no more (`spec/patch-v1.md`, Folders).
+
+Nothing here looks at the disk: links are the business of whoever opens files.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
-from sapwood.documents.canonical_json import is_text
+from sapwood.documents.unicode import is_text
 
-LONGEST_PATH = 4096  # bytes of UTF-8
+MOST_LEVELS = 64  # parts of a path
 LONGEST_NAME = 255  # bytes of UTF-8, of each part of a path: as most file systems have it
-DEEPEST = 64  # parts of a path
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-DRIVE = re.compile(r"[A-Za-z]:")
-
-
-def path_fault(path: str) -> str | None:
-    """Why a path cannot be one of a folder's, or None where it can."""
-    if not is_text(path):
-        return "is no Unicode text"
-    if CONTROL.search(path) or "\\" in path:
-        return "has control characters or backslashes"
-    if len(path.encode()) > LONGEST_PATH:
-        return f"has more than {LONGEST_PATH} bytes"
-    parts = path.split("/")
-    if len(parts) > DEEPEST:
-        return f"has more than {DEEPEST} parts"
-    for part in parts:
-        if part in {"", ".", ".."}:
-            return "is not relative, or has an empty part, '.' or '..'"
-        if len(part.encode()) > LONGEST_NAME:
-            return f"has a part of more than {LONGEST_NAME} bytes"
-        if DRIVE.match(part):
-            return "has a part that begins as a drive does"
-    return None
-
-
-MOST_LETTERS = 1024  # of a path
-MOST_BYTES = 255  # of one name in it, in UTF-8
-MOST_LEVELS = 64
+LONGEST_WITHIN = 4096  # bytes of UTF-8, of a path that need not be portable
+MOST_LETTERS = 1024  # of a portable path
 
 # What Windows takes for a device, whatever stands behind a dot.
-RESERVED = re.compile(
+DEVICE = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?: *\..*)?",
     re.IGNORECASE | re.DOTALL,
 )
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
+CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+DRIVE = re.compile(r"[A-Za-z]:")
 
-# Names of folders whose content programs run or trust.
-PRIVATE = frozenset({".git", ".hg", ".svn"})
+# Names of folders whose content programs run or trust, and their short names on Windows.
+TRUSTED = frozenset({".git", ".hg", ".svn", "git~1", "hg~1", "svn~1"})
+# What HFS+ passes over in names.
+IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
-def fault_of(path: str) -> str | None:
-    """What is wrong with a path from outside, or None."""
+def portable(path: str) -> str | None:
+    """What keeps a path from being written everywhere, or None where nothing does."""
     if not path or len(path) > MOST_LETTERS:
         return f"expected 1 to {MOST_LETTERS} letters, found {len(path)}"
     if path.startswith("/"):
@@ -70,25 +55,70 @@ def fault_of(path: str) -> str | None:
     if len(parts) > MOST_LEVELS:
         return f"more than {MOST_LEVELS} folders inside each other"
     for part in parts:
-        fault = fault_of_name(part)
-        if fault:
+        fault = _fault_of_part(part)
+        if fault is not None:
             return fault
     return None
 
 
+def portable_name(name: str) -> str | None:
+    """What keeps a name from being that of a file everywhere, or None where nothing does."""
+    return "expected a name without folders" if "/" in name else portable(name)
+
+
 @lru_cache(maxsize=1 << 16)  # most paths share their folders
-def fault_of_name(name: str) -> str | None:
-    """What is wrong with one name of a path, or None."""
+def _fault_of_part(name: str) -> str | None:
+    """What is wrong with one name of a path that has no forbidden characters, or None."""
     if name in {"", ".", ".."}:
         return f"{name!r} as the name of a folder"
     if name[-1] in ". ":
         return f"{name!r} ends in a dot or a space, which Windows drops"
-    if RESERVED.fullmatch(name):
+    if DEVICE.fullmatch(name):
         return f"{name!r} is the name of a device on Windows"
-    if (not name.isascii() and len(name.encode()) > MOST_BYTES) or len(name) > MOST_BYTES:
-        return f"a name of more than {MOST_BYTES} bytes"
-    if folded(name) in PRIVATE:
+    if (not name.isascii() and len(name.encode()) > LONGEST_NAME) or len(name) > LONGEST_NAME:
+        return f"a name of more than {LONGEST_NAME} bytes"
+    if folded(IGNORED.sub("", name)) in TRUSTED:
         return f"{name!r}, whose content other programs trust"
+    return None
+
+
+def unportable(paths: Collection[str]) -> str | None:
+    """What keeps files from being written everywhere beside each other, or None.
+
+    Args:
+        paths: of all files of a folder, each once.
+
+    Returns:
+        The path or two that are at fault, escaped, and why.
+    """
+    for path in paths:
+        fault = portable(path)
+        if fault is not None:
+            return f"{path!a:.120}: {fault}"
+    clash = clash_among(paths)
+    if clash is None:
+        return None
+    return f"{clash[0]!a:.120} and {clash[1]!a:.120} cannot both be files on every system"
+
+
+def within(path: str) -> str | None:
+    """What may lead a path out of its folder on some system, or None where nothing does."""
+    if not is_text(path):
+        return "no Unicode text"
+    if CONTROL.search(path):
+        return "control characters or backslashes"
+    if len(path.encode()) > LONGEST_WITHIN:
+        return f"more than {LONGEST_WITHIN} bytes"
+    parts = path.split("/")
+    if len(parts) > MOST_LEVELS:
+        return f"more than {MOST_LEVELS} parts"
+    for part in parts:
+        if part in {"", ".", ".."}:
+            return "an absolute path, or one with an empty part, '.' or '..'"
+        if len(part.encode()) > LONGEST_NAME:
+            return f"a part of more than {LONGEST_NAME} bytes"
+        if DRIVE.match(part):
+            return "a part that begins as a drive does"
     return None
 
 
@@ -97,28 +127,6 @@ def folded(path: str) -> str:
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-
-
-def clashing(paths: Iterable[str], others: Iterable[str]) -> set[str]:
-    """Those of some paths that cannot be files everywhere beside others, which do not clash."""
-    files = {folded(one): one for one in others}
-    folders = {key[:end] for key in files for end in slashes(key)}
-    return {
-        path
-        for path in paths
-        for key in [folded(path)]
-        if files.get(key, path) != path
-        or key in folders
-        or any(key[:end] in files for end in slashes(key))
-    }
-
-
-def slashes(path: str) -> Iterator[int]:
-    """Where the folders on the way to a file end."""
-    end = path.find("/")
-    while end > 0:
-        yield end
-        end = path.find("/", end + 1)
 
 
 def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
@@ -142,3 +150,25 @@ def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
             seen.add(folder)
             end = key.rfind("/", 0, end)
     return None
+
+
+def clashing(paths: Iterable[str], others: Iterable[str]) -> set[str]:
+    """Those of some paths that cannot be files everywhere beside others, which do not clash."""
+    files = {folded(one): one for one in others}
+    folders = {key[:end] for key in files for end in _slashes(key)}
+    return {
+        path
+        for path in paths
+        for key in [folded(path)]
+        if files.get(key, path) != path
+        or key in folders
+        or any(key[:end] in files for end in _slashes(key))
+    }
+
+
+def _slashes(path: str) -> Iterator[int]:
+    """Where the folders on the way to a file end."""
+    end = path.find("/")
+    while end > 0:
+        yield end
+        end = path.find("/", end + 1)

@@ -15,9 +15,12 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from sapwood.files.durable import NOT_FOLLOWED, read_whole
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
+from sapwood.errors import InputError
+from sapwood.files.reading import NOT_FOLLOWED, read_whole
 
 LARGEST = 256 << 20  # bytes of what is kept, more than 100,000 files take
 
@@ -67,7 +70,7 @@ class Stamps:
         self._learns = learns
         self._path = path
         self._as_of, self._known = read_kept(path)
-        self._entries: dict[str, list[Any]] = {}
+        self._entries: dict[str, str] = {}
         self._begun: int | None = None
         self._marker = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
         self._changed = False
@@ -80,17 +83,18 @@ class Stamps:
             stamp: of it, from before it is read.
             compute: reads and hashes it.
         """
-        kept = self._known.get(key)
-        if kept is not None and tuple(kept[:5]) == stamp and max(stamp[3:]) < self._as_of:
+        begin = " ".join(map(str, stamp)) + " "
+        kept = self._known.get(key, "")
+        if kept.startswith(begin) and max(stamp[3:]) < self._as_of:
             self._entries[key] = kept
-            return str(kept[5])
+            return kept.removeprefix(begin)
         if not self._learns:
             return compute()
         if self._begun is None:
             self._begun = self._mark()
         found = compute()
         if max(stamp[3:]) < self._begun:
-            self._entries[key] = [*stamp, found]
+            self._entries[key] = begin + found
             self._changed = True
         return found
 
@@ -123,14 +127,14 @@ class Stamps:
             self._begun = None
 
 
-def read_kept(path: Path) -> tuple[int, dict[str, list[Any]]]:
-    """What is kept: the moment before the hashing began, and stamps and hashes by key."""
+def read_kept(path: Path) -> tuple[int, dict[str, str]]:
+    """What is kept: the moment before the hashing began, and by key a stamp with its hash.
+
+    Numbers of a stamp may have more than 64 bits, so they are kept as text.
+    """
     try:
-        value = json.loads(read_whole(path, LARGEST) or b"")
-        as_of, files = value["as_of"], value["files"]
-        fits = isinstance(as_of, int) and all(
-            len(one) == 6 and isinstance(one[5], str) for one in files.values()
-        )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        value = parse(read_whole(path, LARGEST) or b"", path.name, InputError)
+        fields = Fields(value, path.name, InputError)
+        return fields.size("as_of"), fields.object("files").every_text()
+    except (OSError, InputError):
         return 0, {}
-    return (as_of, files) if fits else (0, {})

@@ -8,18 +8,19 @@
 The header maps each tensor's name to `dtype`, `shape` and `data_offsets`, which
 count from the start of the data. Looser than upstream in three ways, for bytes
 are reconstructed and never interpreted: holes and trailing bytes are skeleton,
-tensors of a dtype without our equal are opaque bytes, and unknown fields pass.
+tensors of a dtype without our equal are opaque bytes, and unknown fields pass, as long as
+their values are safe JSON.
 All else that breaks the format is refused, with its place.
 """
 
 from __future__ import annotations
 
-import collections
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
-from sapwood.documents.canonical_json import weight
+from sapwood.documents.canonical_json import NotJson, decode, weight
+from sapwood.documents.unicode import is_text
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.layout import (
@@ -37,7 +38,6 @@ ALIGNMENT = 8  # bytes, of the data in files that we write
 METADATA = "__metadata__"  # what is called so in a header is no tensor
 MOST_PARSED = 512 << 20  # bytes; a header of 100,000 tensors takes about 100 MB
 MAX_HEADER = 100_000_000  # bytes, as upstream
-MAX_DIGITS = 20  # of a JSON integer; more is no size of anything
 
 DTYPES = {
     dtype.name: dtype for dtype in DType if dtype is not DType.BYTES
@@ -90,46 +90,12 @@ def _parse_header(header: bytes) -> dict[str, Any]:
             offset=LENGTH_SIZE,
         )
     try:
-        text = header.decode("utf-8")
-        # An object, for the text begins with its brace.
-        parsed: dict[str, Any] = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_int=_bounded_integer,
-            parse_constant=_no_constant,
-        )
-    except UnicodeDecodeError as e:
-        raise InvalidModelFile("expected a header in UTF-8", offset=LENGTH_SIZE + e.start) from e
-    except json.JSONDecodeError as e:
-        place = LENGTH_SIZE + len(e.doc[: e.pos].encode("utf-8"))
-        raise InvalidModelFile(f"the header is not JSON: {e.msg}", offset=place) from e
-    except RecursionError as e:
-        raise InvalidModelFile("the header is nested too deeply", offset=LENGTH_SIZE) from e
+        parsed: dict[str, Any] = decode(header)  # an object, for the text begins with its brace
+    except NotJson as e:
+        raise InvalidModelFile(
+            f"the header is no usable JSON: {e.reason}", offset=LENGTH_SIZE + (e.place or 0)
+        ) from e
     return parsed
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        name, _ = collections.Counter(key for key, _ in pairs).most_common(1)[0]
-        raise InvalidModelFile(
-            f"the header names {shown(name)} twice; which one counts is anyone's guess",
-            offset=LENGTH_SIZE,
-        )
-    return found
-
-
-def _bounded_integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise InvalidModelFile(
-            f"the header holds an integer of {len(digits)} digits, expected at most {MAX_DIGITS}",
-            offset=LENGTH_SIZE,
-        )
-    return int(digits)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise InvalidModelFile(f"the header holds {name}, which is not JSON", offset=LENGTH_SIZE)
 
 
 def _check_metadata(metadata: object) -> None:
@@ -142,7 +108,7 @@ def _check_metadata(metadata: object) -> None:
 
 def _entry(name: str, info: object, start: int, size: int) -> TensorEntry:
     """One tensor of the header; `start` and `size` are the data's offset and the file's end."""
-    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+    if not is_text(name):
         raise _broken(name, "name", "Unicode text", "a lone surrogate")
     if not isinstance(info, dict):
         raise _broken(name, "entry", "an object", info)

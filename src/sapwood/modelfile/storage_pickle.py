@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sapwood.documents.unicode import is_text
 from sapwood.modelfile.layout import MAX_INTEGER, bounded_product
 from sapwood.tensors import DType, TensorSpec
 
@@ -288,11 +289,6 @@ def key_text(key: Any) -> str:
     if isinstance(key, str):
         return key
     return str(key) if isinstance(key, int) and abs(key) <= MAX_INTEGER else "?"
-
-
-def is_text(name: str) -> bool:
-    """Whether a string is Unicode text; pickles may hold lone surrogates."""
-    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _note_tensor(function: str, given: list[Any]) -> None:

@@ -1,1 +1,91 @@
-"""A named, versioned set of files with a manifest."""
+"""Packages: named, versioned sets of files with a manifest, wherever they lie.
+
+    from sapwood.package import open_package
+
+    with open_package("course-1.0.0.zip") as package:
+        print(package.manifest.name, package.version)
+        for path, file in package.files.items():
+            print(path, file.size)
+
+`open_package` takes a folder, an installed distribution, an archive or an artifact in an OCI
+image layout; all give the same `Package`. A `Manifest` is data, and nothing of a package is ever
+executed. `canonical` says which changes of a file count. Workspaces are made from packages;
+nothing here knows of them.
+
+Building packages is to come, and with it what they depend on, resolved and locked, and the
+difference of two versions as patches.
+
+What is exported here is imported when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from sapwood import lazy
+
+if TYPE_CHECKING:
+    from sapwood.package import canonical as canonical
+    from sapwood.package.archives import archive_files as archive_files
+    from sapwood.package.canonical import FileIdentity as FileIdentity
+    from sapwood.package.manifest.datasets import DataFile as DataFile
+    from sapwood.package.manifest.datasets import Dataset as Dataset
+    from sapwood.package.manifest.manifest import MANIFEST_FILE as MANIFEST_FILE
+    from sapwood.package.manifest.manifest import PACKAGE_NAME as PACKAGE_NAME
+    from sapwood.package.manifest.manifest import USER as USER
+    from sapwood.package.manifest.manifest import Manifest as Manifest
+    from sapwood.package.manifest.manifest import Note as Note
+    from sapwood.package.manifest.manifest import parse_manifest as parse_manifest
+    from sapwood.package.manifest.modules import MODULE_NAME as MODULE_NAME
+    from sapwood.package.manifest.modules import MOST_MODULES as MOST_MODULES
+    from sapwood.package.manifest.modules import Module as Module
+    from sapwood.package.manifest.modules import find_module as find_module
+    from sapwood.package.manifest.patches import PatchOnly as PatchOnly
+    from sapwood.package.manifest.patches import Target as Target
+    from sapwood.package.manifest.patches import WeightsPatch as WeightsPatch
+    from sapwood.package.manifest.policies import DEFAULT_RULE as DEFAULT_RULE
+    from sapwood.package.manifest.policies import Policy as Policy
+    from sapwood.package.manifest.policies import PolicyRule as PolicyRule
+    from sapwood.package.manifest.policies import Rules as Rules
+    from sapwood.package.manifest.python import Environment as Environment
+    from sapwood.package.manifest.python import Export as Export
+    from sapwood.package.package import MOST_BYTES as MOST_BYTES
+    from sapwood.package.package import MOST_FILES as MOST_FILES
+    from sapwood.package.package import Package as Package
+    from sapwood.package.package import PackageFile as PackageFile
+    from sapwood.package.sources import file_in_folder as file_in_folder
+    from sapwood.package.sources import open_package as open_package
+    from sapwood.package.sources import read_manifest as read_manifest
+    from sapwood.package.sources import regular_files as regular_files
+else:
+    __all__, __getattr__, __dir__ = lazy.door(
+        __name__,
+        {
+            "sapwood.package": ["canonical"],
+            "sapwood.package.archives": ["archive_files"],
+            "sapwood.package.canonical": ["FileIdentity"],
+            "sapwood.package.manifest.datasets": ["DataFile", "Dataset"],
+            "sapwood.package.manifest.manifest": [
+                "MANIFEST_FILE",
+                "PACKAGE_NAME",
+                "USER",
+                "Manifest",
+                "Note",
+                "parse_manifest",
+            ],
+            "sapwood.package.manifest.modules": [
+                "MODULE_NAME",
+                "MOST_MODULES",
+                "Module",
+                "find_module",
+            ],
+            "sapwood.package.manifest.patches": ["PatchOnly", "Target", "WeightsPatch"],
+            "sapwood.package.manifest.policies": ["DEFAULT_RULE", "Policy", "PolicyRule", "Rules"],
+            "sapwood.package.manifest.python": ["Environment", "Export"],
+            "sapwood.package.package": ["MOST_BYTES", "MOST_FILES", "Package", "PackageFile"],
+            "sapwood.package.sources": [
+                "file_in_folder",
+                "open_package",
+                "read_manifest",
+                "regular_files",
+            ],
+        },
+    )

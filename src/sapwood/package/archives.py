@@ -1,4 +1,4 @@
-"""Templates in archives: read in place, never unpacked to names from outside.
+"""Packages in archives: read in place, never unpacked to names from outside.
 
 A zip is read by its directory. A tar has none: its files are copied end to end into one
 temporary file without a name, once.
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from sapwood.content.zstd import ZstdError, open_stream
-from sapwood.errors import InvalidTemplate
-from sapwood.files.durable import STRIPE, Stripes
+from sapwood.errors import InvalidPackage
+from sapwood.files.reading import STRIPE, Stripes
 from sapwood.files.stamps import Stamp, stamp_of
-from sapwood.package.manifest.manifest import FILE_NAME
-from sapwood.package.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, is_litter
+from sapwood.package.manifest.manifest import MANIFEST_FILE
+from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, is_litter
 
 LARGEST_HEADER = 1 << 20  # bytes from the end of one content in a tar to the next
 MOST_REMARKS = 100  # that a tar makes on all its files
@@ -47,48 +47,49 @@ DAMAGE = (
 )
 
 
-def archive_template(path: Path) -> Template:
-    """The template in an archive.
+def archive_package(path: Path) -> Package:
+    """The package in an archive.
 
     Its files are those beside the manifest and below it; the manifest is the one that lies
     nearest to the top.
 
     Args:
-        path: of a zip, a tar, a tar.gz or a tar.zst.
+        path: path of a zip, a tar, a tar.gz or a tar.zst.
 
     Raises:
-        InvalidTemplate: it is damaged, hostile or no such archive.
+        InvalidPackage: it is damaged, hostile or no such archive.
         OSError: it cannot be read.
     """
-    files, close = archive_files(path, FILE_NAME)
+    files, close = archive_files(path, MANIFEST_FILE)
     with archive_errors(path):
-        return Template({one.path: one for one in files}, close)
+        return Package({one.path: one for one in files}, close)
 
 
-def archive_files(path: Path, name: str) -> tuple[list[TemplateFile], Callable[[], None]]:
+def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[], None]]:
     """The files of an archive that lie beside a file of some name, or below it.
 
     Args:
-        path: as of `archive_template`.
-        name: of the file; the one that is nearest to the top counts.
+        path: path of a zip, a tar, a tar.gz or a tar.zst.
+        name: name of that file; the one that is nearest to the top counts.
 
     Returns:
         The files, with their paths from there, and what closes the archive.
 
     Raises:
-        InvalidTemplate, OSError: as `archive_template`.
+        InvalidPackage: the archive is damaged, hostile, or none of these.
+        OSError: it cannot be read.
     """
     with contextlib.ExitStack() as opened, archive_errors(path):
         file = opened.enter_context(path.open("rb"))
         stamp = stamp_of(os.fstat(file.fileno()))
         if zipfile.is_zipfile(file):
             archive = opened.enter_context(zipfile.ZipFile(file))
-            members = zip_members(archive, stamp)
+            members = _zip_members(archive, stamp)
         else:
             file.seek(0)
             spool = opened.enter_context(tempfile.TemporaryFile())
             members = tar_members(unpacked(file), spool, stamp)
-        files = below_manifest(members, name)
+        files = files_beside(members, name)
         return files, opened.pop_all().close
 
 
@@ -98,16 +99,16 @@ def archive_errors(source: object) -> Iterator[None]:
     try:
         yield
     except DAMAGE as e:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{source}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
         ) from e
     except OSError as e:
         if e.errno != errno.EINVAL:
             raise
         # A directory of a zip that leads to before its beginning.
-        raise InvalidTemplate(f"{source}: no intact zip; get it anew") from e
-    except InvalidTemplate as e:
-        raise InvalidTemplate(f"{source}: {e}") from e
+        raise InvalidPackage(f"{source}: no intact zip; get it anew") from e
+    except InvalidPackage as e:
+        raise e.behind(str(source)) from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,15 +116,15 @@ class Member:
     """An entry of an archive that is no folder.
 
     Attributes:
-        file: that it would be.
-        regular: whether it is one, and no link, device or pipe.
+        file: the file that the entry would be in a package.
+        regular: whether it is a file, and no link, device or pipe.
     """
 
-    file: TemplateFile
+    file: PackageFile
     regular: bool
 
 
-def zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
+def _zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
     """The entries of a zip."""
     check_count(len(archive.infolist()))
     members = []
@@ -131,18 +132,18 @@ def zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
         if info.orig_filename.endswith("/"):
             continue
         mode = info.external_attr >> 16
-        file = TemplateFile(
+        file = PackageFile(
             path=info.orig_filename,  # as it was written: `filename` is cut off at a NUL
             size=info.file_size,
             executable=bool(mode & stat.S_IXUSR),
             stamp=stamp,
-            stripes=zip_reader(archive, info),
+            stripes=_zip_reader(archive, info),
         )
         members.append(Member(file, stat.S_IFMT(mode) in {0, stat.S_IFREG}))
     return members
 
 
-def zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Stripes]:
+def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Stripes]:
     """Reads a member of a zip, no more than its directory says, and compares its checksum."""
 
     def stripes() -> Stripes:
@@ -152,7 +153,7 @@ def zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], 
                 left -= len(stripe)
                 yield stripe
             if left != 0:
-                raise InvalidTemplate(f"{info.filename!r:.120}: another size than it claims")
+                raise InvalidPackage(f"{info.filename!r:.120}: another size than it claims")
 
     return stripes
 
@@ -172,7 +173,7 @@ def unpacked(file: IO[bytes]) -> IO[bytes]:
     return file
 
 
-class StrictHeader(tarfile.TarInfo):
+class _StrictHeader(tarfile.TarInfo):
     """A header that is intact, or an error: `tarfile` takes a damaged one for the end."""
 
     @classmethod
@@ -180,28 +181,28 @@ class StrictHeader(tarfile.TarInfo):
         """Parses a header.
 
         Raises:
-            InvalidTemplate: it is damaged, or cut off.
+            InvalidPackage: it is damaged, or cut off.
         """
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.TarError as e:
             if any(buf):
-                raise InvalidTemplate(f"a tar with a damaged header: {e}; get it anew") from e
+                raise InvalidPackage(f"a tar with a damaged header: {e}; get it anew") from e
             raise  # the end
 
 
-class Headers:
+class _Headers:
     """What a tar is read from, so that no header asks for more memory than names take.
 
     Attributes:
-        end: of the content that was read last, bytes from the beginning of the tar.
+        end: where the content that was read last ends, bytes from the beginning of the tar.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Reads forwards only.
 
         Args:
-            stream: of the tar, unpacked.
+            stream: the tar, unpacked.
         """
         self.end = 0
         self._stream = stream
@@ -211,12 +212,12 @@ class Headers:
         """The next bytes.
 
         Raises:
-            InvalidTemplate: they are too far behind the last content.
+            InvalidPackage: they are too far behind the last content.
         """
         data = self._stream.read(size)
         self._at += len(data)
         if self._at > self.end + LARGEST_HEADER:
-            raise InvalidTemplate(f"expected headers of at most {LARGEST_HEADER} bytes in the tar")
+            raise InvalidPackage(f"expected headers of at most {LARGEST_HEADER} bytes in the tar")
         return data
 
 
@@ -228,67 +229,67 @@ def tar_members(
     Args:
         stream: the tar, unpacked, at its beginning.
         spool: a temporary file that takes the content, at its end.
-        stamp: of the archive.
-        already: entries of other archives of the same template.
+        stamp: changes when the archive does.
+        already: number of entries of other archives of the same package.
 
     Raises:
-        InvalidTemplate: it holds more files or bytes than a template may.
+        InvalidPackage: it holds more files or bytes than a package may.
     """
     members: list[Member] = []
-    headers = Headers(stream)
+    headers = _Headers(stream)
     # "r|" reads forwards only: a packed stream would be unpacked anew for each step back.
     with tarfile.open(
-        fileobj=cast("IO[bytes]", headers), mode="r|", tarinfo=StrictHeader
+        fileobj=cast("IO[bytes]", headers), mode="r|", tarinfo=_StrictHeader
     ) as archive:
         count = already
         while info := archive.next():
             count += 1
             check_count(count)
-            check_extent(archive, info, spool)
+            _check_extent(archive, info, spool)
             headers.end = archive.offset
             if info.isdir():
                 continue
             begin = spool.tell()
             if info.isreg():
-                copy_member(archive, info, spool)
-            member = TemplateFile(
+                _copy_member(archive, info, spool)
+            member = PackageFile(
                 path=info.name,
                 size=spool.tell() - begin,
                 executable=bool(info.mode & stat.S_IXUSR),
                 stamp=stamp,
-                stripes=spool_reader(spool, begin, spool.tell()),
+                stripes=_spool_reader(spool, begin, spool.tell()),
             )
             members.append(Member(member, info.isreg()))
     return members
 
 
-def check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
-    """Sees to it that a tar takes no more memory and disk than a template may.
+def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
+    """Sees to it that a tar takes no more memory and disk than a package may.
 
     Args:
-        archive: which has just read the header of a member.
+        archive: a tar that has just read the header of a member.
         info: that header.
-        spool: where its content would go.
+        spool: the file that the member's content would go to.
     """
     # What it says is stored, and what is to be written: a sparse file is mostly holes.
     if max(archive.offset, spool.tell() + info.size) > MOST_BYTES:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{info.name!r:.120}: expected at most {MOST_BYTES} bytes of all files, found more"
         )
     if len(archive.pax_headers) > MOST_REMARKS:
-        raise InvalidTemplate(f"expected at most {MOST_REMARKS} remarks on all files of the tar")
+        raise InvalidPackage(f"expected at most {MOST_REMARKS} remarks on all files of the tar")
     # It keeps every header that it has read.
     archive.members.clear()  # type: ignore[attr-defined]
 
 
-def copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
+def _copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
     """Copies the content of a member of a tar, which is a file."""
     content = archive.extractfile(info)
     while content is not None and (stripe := content.read(STRIPE)):
         spool.write(stripe)
 
 
-def spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
+def _spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
     """Reads a part of the temporary file."""
 
     def stripes() -> Stripes:
@@ -297,7 +298,7 @@ def spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes
             spool.seek(at)
             stripe = spool.read(min(STRIPE, end - at))
             if not stripe:
-                raise InvalidTemplate("the temporary file was cut off; try again")
+                raise InvalidPackage("the temporary file was cut off; try again")
             at += len(stripe)
             yield stripe
 
@@ -305,16 +306,16 @@ def spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes
 
 
 def check_count(count: int) -> None:
-    """Sees to it that an archive has no more entries than a template may have files."""
+    """Sees to it that an archive has no more entries than a package may have files."""
     if count > MOST_FILES:
-        raise InvalidTemplate(f"expected at most {MOST_FILES} files, found more")
+        raise InvalidPackage(f"expected at most {MOST_FILES} files, found more")
 
 
-def below_manifest(members: Iterable[Member], top_name: str = FILE_NAME) -> list[TemplateFile]:
+def files_beside(members: Iterable[Member], top_name: str = MANIFEST_FILE) -> list[PackageFile]:
     """The files beside the manifest, or one of another name, and below it: paths from there.
 
     Raises:
-        InvalidTemplate: there is none of that name, or several, or a link; or a path occurs twice.
+        InvalidPackage: there is none of that name, or several, or a link; or a path occurs twice.
     """
     everything = list(members)
     paths = [one.file.path for one in everything]
@@ -322,20 +323,20 @@ def below_manifest(members: Iterable[Member], top_name: str = FILE_NAME) -> list
     least = min((one.count("/") for one in tops), default=0)
     highest = [top for top in tops if top.count("/") == least]
     if len(highest) != 1:
-        raise InvalidTemplate(f"expected one {top_name} nearest to the top, found {len(highest)}")
+        raise InvalidPackage(f"expected one {top_name} nearest to the top, found {len(highest)}")
     (top,) = highest
-    files: dict[str, TemplateFile] = {}
+    files: dict[str, PackageFile] = {}
     for member in everything:
         name = member.file.path
         path = name.removeprefix(top)
         if not name.startswith(top) or is_litter(path):
             continue
         if not member.regular:
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"expected files and folders, found a link or device {name!r:.120}; "
                 "put a copy in its place"
             )
         if path in files:
-            raise InvalidTemplate(f"{name!r:.120} occurs twice; pack it anew")
+            raise InvalidPackage(f"{name!r:.120} occurs twice; pack it anew")
         files[path] = dataclasses.replace(member.file, path=path)
     return list(files.values())

@@ -1,34 +1,33 @@
-"""Templates that are OCI artifacts: what their layers hold, put together.
+"""Packages that are OCI artifacts: what their layers hold, put together.
 
 A layer is a tar of files or one file. Layers of other kinds, and those that remove what an
-earlier one holds, are refused: a template is a set of files, not a history of them.
+earlier one holds, are refused: a package is a set of files, not a history of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
 from typing import IO
 
-from sapwood.documents.fields import Table
-from sapwood.errors import InvalidTemplate
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
+from sapwood.errors import InvalidPackage
 from sapwood.files.stamps import stamp_of_name
 from sapwood.package.archives import (
     Member,
     archive_errors,
-    below_manifest,
     check_count,
+    files_beside,
     tar_members,
     unpacked,
 )
-from sapwood.package.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, located
-from sapwood.store.oci.descriptors import LAYOUT, Blob, parse_reference
-from sapwood.store.oci.layout import Layout
+from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, located
+from sapwood.store.oci import OCI, Descriptor, Layout, parse_reference
 
 EMPTY = "application/vnd.oci.empty.v1+json"  # stands where an artifact has no layer
 OCI_TAR = re.compile(r"application/vnd\.oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?")
@@ -44,38 +43,39 @@ WHITEOUT = ".wh."  # begins the name of an entry that removes another one
 FILE_TYPES = (0, ord("0"))  # of a tar's entries, as ModelPack notes them
 
 
-def layout_template(text: str) -> Template:
-    """The template that is an artifact in an OCI image layout.
+def layout_package(text: str) -> Package:
+    """The package that is an artifact in an OCI image layout.
 
     Args:
         text: `FOLDER`, `FOLDER:TAG` or `FOLDER@sha256:…`.
 
     Raises:
         InputError: it names no artifact, or several.
-        InvalidTemplate: something is damaged, missing or hostile.
+        InvalidPackage: what its layers hold is damaged or hostile.
+        InvalidStore: the layout is damaged, or a part of it is missing.
         OSError: it cannot be read.
     """
     reference = parse_reference(text)
-    with located(f"{LAYOUT}{text}"), contextlib.ExitStack() as opened:
+    with located(f"{OCI}{text}"), contextlib.ExitStack() as opened:
         layout = Layout(reference.folder)
         layers = layout.layers(reference)
         spool = opened.enter_context(tempfile.TemporaryFile())
-        files = below_manifest(members_of(layout, layers, spool))
+        files = files_beside(_members_of(layout, layers, spool))
         close = opened.pop_all().close
-        return Template({one.path: one for one in files}, close)
+        return Package({one.path: one for one in files}, close)
 
 
-def members_of(layout: Layout, layers: Sequence[Blob], spool: IO[bytes]) -> list[Member]:
+def _members_of(layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes]) -> list[Member]:
     """What all layers hold.
 
     Args:
-        layout: where they lie.
-        layers: of the artifact.
+        layout: the layout that the layers lie in.
+        layers: all layers of the artifact.
         spool: a temporary file that takes the content of tars.
     """
     total = sum(one.size for one in layers)
     if total > MOST_BYTES or len(layers) > MOST_FILES:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"expected at most {MOST_FILES} layers of {MOST_BYTES} bytes in all, found "
             f"{len(layers)} of {total}"
         )
@@ -84,24 +84,24 @@ def members_of(layout: Layout, layers: Sequence[Blob], spool: IO[bytes]) -> list
         if layer.media_type == EMPTY:
             continue
         with located(f"layer {layer.digest}"):
-            path = path_of(layer)
+            path = _path_of(layer)
             if path is None:
-                members += unpacked_layer(layout, layer, spool, len(members))
+                members += _unpacked_layer(layout, layer, spool, len(members))
             else:
-                members.append(file_layer(layout, layer, path))
+                members.append(_file_layer(layout, layer, path))
                 check_count(len(members))
     return members
 
 
-def path_of(layer: Blob) -> str | None:
+def _path_of(layer: Descriptor) -> str | None:
     """The path of the only file that a layer is; None if it is a tar.
 
     Raises:
-        InvalidTemplate: it is neither.
+        InvalidPackage: it is neither.
     """
     if MODEL_FILE.fullmatch(layer.media_type):
         if MODEL_PATH not in layer.annotations:
-            raise InvalidTemplate(f"expected the annotation {MODEL_PATH}, found none")
+            raise InvalidPackage(f"expected the annotation {MODEL_PATH}, found none")
         return layer.annotations[MODEL_PATH]
     if MODEL_TAR.fullmatch(layer.media_type) or layer.annotations.get(UNPACK) == "true":
         return None
@@ -110,25 +110,23 @@ def path_of(layer: Blob) -> str | None:
         return layer.annotations[TITLE]
     if OCI_TAR.fullmatch(layer.media_type):
         return None
-    raise InvalidTemplate(
+    raise InvalidPackage(
         f"expected a tar of OCI or ModelPack, or a file with the annotation {TITLE}; found "
         f"{layer.media_type!r:.120}"
     )
 
 
-def file_layer(layout: Layout, layer: Blob, path: str) -> Member:
+def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
     """The file that a layer is. It is read, and verified, when it is used."""
     layout.path_of(layer)
     mode, kind = 0, FILE_TYPES[0]
     if MODEL_METADATA in layer.annotations:
-        try:
-            value = json.loads(layer.annotations[MODEL_METADATA])
-        except (ValueError, RecursionError) as e:
-            raise InvalidTemplate(f"{MODEL_METADATA}: expected JSON: {e}") from e
-        table = Table(value, MODEL_METADATA, InvalidTemplate)
-        mode = table.integer("mode")
-        kind = table.integer("typeflag") if "typeflag" in table else kind
-    file = TemplateFile(
+        value = parse(layer.annotations[MODEL_METADATA].encode(), MODEL_METADATA, InvalidPackage)
+        table = Fields(value, MODEL_METADATA, InvalidPackage)
+        mode = table.size("mode")
+        flag = table.optional_size("typeflag")
+        kind = kind if flag is None else flag
+    file = PackageFile(
         path=path,
         size=layer.size,
         executable=bool(mode & 0o100),
@@ -138,24 +136,26 @@ def file_layer(layout: Layout, layer: Blob, path: str) -> Member:
     return Member(file, kind in FILE_TYPES)
 
 
-def unpacked_layer(layout: Layout, layer: Blob, spool: IO[bytes], already: int) -> list[Member]:
+def _unpacked_layer(
+    layout: Layout, layer: Descriptor, spool: IO[bytes], already: int
+) -> list[Member]:
     """What a layer holds that is a tar.
 
     Args:
-        layout: where it lies.
+        layout: the layout that the layer lies in.
         layer: a tar; whether it is packed its first bytes tell.
-        spool: takes the content.
-        already: entries of other layers.
+        spool: a temporary file that takes the content.
+        already: number of entries of other layers.
     """
     members = []
     with layout.opened(layer) as file, archive_errors("its content"):
         for member in tar_members(unpacked(file), spool, (0, 0, 0, 0, 0), already):
-            # As `tar -C template .` writes them.
+            # As `tar -C folder .` writes them.
             path = member.file.path.removeprefix("./")
             if path.rpartition("/")[2].startswith(WHITEOUT):
-                raise InvalidTemplate(
+                raise InvalidPackage(
                     f"{path!r:.120} removes a file of an earlier layer, as in images of "
-                    "containers; pack the template anew, in one layer"
+                    "containers; pack it anew, in one layer"
                 )
             stamp = stamp_of_name(f"{layer.digest} {path}", member.file.size)
             file_ = dataclasses.replace(member.file, path=path, stamp=stamp)

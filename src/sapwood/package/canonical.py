@@ -11,6 +11,7 @@ A hash names its kind, so that no notebook can be taken for the text that it red
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -28,6 +29,19 @@ CELLS = frozenset({"code", "markdown", "raw"})
 PairsHook: TypeAlias = Callable[[list[tuple[str, Any]]], Any]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What makes two versions of a file the same or not.
+
+    Attributes:
+        hash: canonical, as `content_hash` gives it.
+        executable: whether its owner may run it.
+    """
+
+    hash: str
+    executable: bool = False
+
+
 class Unreadable(ValueError):
     """A notebook that is none, or that no bounded memory could hold."""
 
@@ -37,7 +51,7 @@ def content_hash(data: bytes, path: str) -> str:
 
     Args:
         data: at most LARGEST bytes; of larger files use `raw_hash`.
-        path: of the file; its ending tells notebooks.
+        path: path of the file; its ending tells notebooks.
 
     Returns:
         As 'sha256:…' or 'notebook:…', with 64 hexadecimal digits.
@@ -101,7 +115,7 @@ def parsed_notebook(data: bytes, pairs: PairsHook | None = None) -> dict[str, An
     """The JSON values of a notebook, in bounded memory.
 
     Args:
-        data: of the file.
+        data: the file's bytes.
         pairs: makes an object of its fields; raises ValueError for those it refuses.
 
     Raises:

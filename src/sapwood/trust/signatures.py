@@ -7,8 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sapwood.documents.canonical_json import Fields
-from sapwood.errors import InvalidPatch
+from sapwood.documents.fields import Fields
 from sapwood.trust.algorithms import ALGORITHMS, ED25519, KEY_ID
 
 MOST_SIGNATURES = 64  # in a list
@@ -49,13 +48,11 @@ def parse_entries(fields: Fields) -> tuple[Signature, ...]:
     """The list `signatures` of an object.
 
     Raises:
-        InvalidPatch: it has other fields, or values that signatures do not have.
+        The error of `fields`: they have other fields, or values that signatures do not have.
     """
     listed = fields.objects("signatures")
     if not 1 <= len(listed) <= MOST_SIGNATURES:
-        raise InvalidPatch(
-            f"{fields.where}.signatures: expected 1 to {MOST_SIGNATURES}, found {len(listed)}"
-        )
+        raise fields.fail("signatures", f"expected 1 to {MOST_SIGNATURES}, found {len(listed)}")
     return tuple(_parse_entry(one) for one in listed)
 
 
@@ -64,7 +61,7 @@ def _parse_entry(fields: Fields) -> Signature:
     fields.only({"algorithm", "counter", "key", "signature"})
     algorithm = fields.text("algorithm")
     if not re.fullmatch(r"[a-z0-9-]{1,32}", algorithm):
-        raise InvalidPatch(f"{fields.where}.algorithm: expected a name, found {algorithm!r:.60}")
+        raise fields.fail("algorithm", f"expected a name, found {algorithm!r:.60}")
     known = ALGORITHMS.get(algorithm)
     size = min(len(fields.text("signature")) // 2, LONGEST)
     return Signature(

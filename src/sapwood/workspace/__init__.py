@@ -10,29 +10,43 @@
 files, in one transaction. docs/workspaces.md says what a template holds.
 """
 
-from sapwood.package.course import Course, Extra
-from sapwood.package.identity import Content
-from sapwood.package.manifest.datasets import DataFile, Dataset
-from sapwood.package.manifest.environment import Environment
-from sapwood.package.manifest.exports import Export
-from sapwood.package.manifest.manifest import Manifest, parse_manifest
-from sapwood.package.manifest.modules import Module
-from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
-from sapwood.package.sources import open_template, read_manifest
-from sapwood.package.template import Template
+from sapwood.package import (
+    DataFile,
+    Dataset,
+    Environment,
+    Export,
+    FileIdentity,
+    Manifest,
+    Module,
+    Package,
+    Policy,
+    PolicyRule,
+    Rules,
+    open_package,
+    parse_manifest,
+    read_manifest,
+)
 from sapwood.workspace.change.planning import Change
-from sapwood.workspace.change.results import Difference, FileStatus, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.results import (
+    Difference,
+    FileStatus,
+    Outcome,
+    Restored,
+    Status,
+    UpdatePlan,
+)
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
 from sapwood.workspace.course.sources import OpenCourse, open_course
-from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data
+from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data, find_dataset
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.doctor.findings import Finding, Remedy, Severity
 from sapwood.workspace.exporting.status import ExportState, ExportStatus
 from sapwood.workspace.exporting.writing import Exported
-from sapwood.workspace.notebooks.reports import CellReport, Merged, Reason
+from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reason
 from sapwood.workspace.record.backups import Backup
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.course import Course, Extra
+from sapwood.workspace.record.record import Record, RecordedFile
 from sapwood.workspace.workspace import Workspace
 
 __all__ = [
@@ -41,7 +55,6 @@ __all__ = [
     "Blocked",
     "CellReport",
     "Change",
-    "Content",
     "Course",
     "CourseConfig",
     "DataCache",
@@ -56,31 +69,33 @@ __all__ = [
     "Exported",
     "Extra",
     "Fetched",
-    "FileEntry",
+    "FileIdentity",
     "FileStatus",
     "Finding",
     "LineChanges",
     "Manifest",
-    "Merged",
+    "MergedNotebook",
     "Module",
     "OpenCourse",
     "Outcome",
-    "Plan",
+    "Package",
     "Policy",
     "PolicyRule",
     "Reason",
     "Record",
+    "RecordedFile",
     "Remedy",
     "Restored",
     "Rules",
     "Severity",
     "State",
     "Status",
-    "Template",
+    "UpdatePlan",
     "Workspace",
     "fetch_data",
+    "find_dataset",
     "open_course",
-    "open_template",
+    "open_package",
     "parse_course",
     "parse_manifest",
     "read_manifest",

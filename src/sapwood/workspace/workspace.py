@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
+from sapwood.files.refusals import os_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
 from sapwood.workspace.change.opening import TemplateSource, sources
 from sapwood.workspace.change.restoring import restore_files
-from sapwood.workspace.change.results import Difference, Outcome, Plan, Restored, Status
+from sapwood.workspace.change.results import Difference, Outcome, Restored, Status, UpdatePlan
 from sapwood.workspace.change.status import changed_lines, status_of
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.change.updating import Request, make_update, plan_request
@@ -72,7 +72,7 @@ class Workspace:
             InputError: it is several.
             IoError: it cannot be looked at.
         """
-        with system_errors(folder):
+        with os_errors(folder):
             return cls(find_places(folder, name), clock)
 
     @classmethod
@@ -88,7 +88,7 @@ class Workspace:
         Raises:
             InvalidWorkspace, InputError, IoError: as `open`.
         """
-        with system_errors(start):
+        with os_errors(start):
             return cls(find_above(start, name), clock)
 
     @classmethod
@@ -115,14 +115,14 @@ class Workspace:
         Raises:
             InputError: the folder is a workspace of this template already, the course does not
                 fit, or the template has files only as patches.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace: something else is in the way of the record.
             WorkspaceBusy: another program is changing it.
             IoError: the system refused; calling again goes on.
         """
-        with sources(template, config, folder) as (source, course):
-            places = Places(resolved(folder), source.manifest.name)
-            outcome = make_workspace(places, source, course, clock())
+        with sources(template, config, folder) as (package, course):
+            places = Places(resolved(folder), package.manifest.name)
+            outcome = make_workspace(places, package, course, clock())
             return cls(places, clock), outcome
 
     @property
@@ -142,7 +142,7 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
             IoError: it cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return installed_record(self._places)
 
     def plan_update(
@@ -154,7 +154,7 @@ class Workspace:
         replace: bool = False,
         merge: bool = False,
         allow_downgrade: bool = False,
-    ) -> Plan:
+    ) -> UpdatePlan:
         """Says what `update` would do, and changes nothing of the user's.
 
         Args, Raises: as of `update`, but for what writing adds.
@@ -196,7 +196,7 @@ class Workspace:
         Raises:
             InputError: another template, an earlier version, no such module, or a course that
                 does not fit.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             WorkspaceBusy: another program is changing the workspace.
             InvalidPatch, LimitExceeded: a patch of weights is damaged, or asks for too much.
@@ -207,7 +207,7 @@ class Workspace:
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
-    ) -> Plan:
+    ) -> UpdatePlan:
         """Says what `reset` would do, and changes nothing of the user's.
 
         Args, Raises: as of `reset`, but for what writing adds.
@@ -256,29 +256,29 @@ class Workspace:
             InputError: the template has no such file; and what `plan_reset` raises.
         """
         request = Request(module=module, allow_downgrade=allow_downgrade, reset=module is not None)
-        with sources(template, None, self.root) as (source, _):
+        with sources(template, None, self.root) as (package, _):
             record = installed_record(self._places)
-            chosen = for_workspace(source, record, None, self._places)
+            chosen = for_workspace(package, record, None, self._places)
             plan = plan_request(self._places, record, chosen, request)
             return tuple(differences_in(plan, self.root, chosen, paths))
 
     def _planned(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None
-    ) -> Plan:
+    ) -> UpdatePlan:
         request.check_course(config)
-        with sources(template, config, self.root) as (source, course):
+        with sources(template, config, self.root) as (package, course):
             record = installed_record(self._places)
-            chosen = for_workspace(source, record, course, self._places)
+            chosen = for_workspace(package, record, course, self._places)
             return plan_request(self._places, record, chosen, request)
 
     def _updated(
         self, template: TemplateSource, request: Request, config: CourseSource | None = None
     ) -> Outcome:
         request.check_course(config)
-        with sources(template, config, self.root) as (source, course):
+        with sources(template, config, self.root) as (package, course):
             with changing(self._places) as begun:
                 record = begun.record or installed_record(self._places)
-                chosen = for_workspace(source, record, course, self._places)
+                chosen = for_workspace(package, record, course, self._places)
                 now = self._clock()
                 outcome = make_update(self._places, record, chosen, "update", now, request)
             return dataclasses.replace(outcome, recovered=begun.recovered)
@@ -290,8 +290,8 @@ class Workspace:
 
         Args, Raises: as of `export`, but for what writing adds.
         """
-        with sources(template, None, self.root) as (source, _):
-            chosen = for_workspace(source, read_record(self._places), None, self._places)
+        with sources(template, None, self.root) as (package, _):
+            chosen = for_workspace(package, read_record(self._places), None, self._places)
             return look_at_exports(self._places, chosen, modules)
 
     def export(
@@ -317,13 +317,13 @@ class Workspace:
         Raises:
             InputError: another template, there is no such module, or a notebook cannot be
                 exported; the message names cell and line.
-            InvalidTemplate: the template breaks the rules.
+            InvalidPackage: the template breaks the rules.
             InvalidWorkspace: a change was interrupted and cannot be finished.
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with sources(template, None, self.root) as (source, _), changing(self._places) as begun:
-            chosen = for_workspace(source, begun.record, None, self._places)
+        with sources(template, None, self.root) as (package, _), changing(self._places) as begun:
+            chosen = for_workspace(package, begun.record, None, self._places)
             now = self._clock()
             return export_modules(self._places, chosen, modules, now, replace=replace)
 
@@ -348,7 +348,7 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
             IoError: something cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return status_of(self._places, installed_record(self._places))
 
     def line_changes(self, path: str, record: Record | None = None) -> LineChanges | None:
@@ -367,7 +367,7 @@ class Workspace:
             InvalidWorkspace: what was installed is missing or damaged.
             IoError: something cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             known = installed_record(self._places) if record is None else record
             return changed_lines(self._places, known, path)
 
@@ -378,7 +378,7 @@ class Workspace:
             InvalidWorkspace: one is damaged.
             IoError: one cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return list_backups(self._places.backups)
 
     def restore(self, backup: str, paths: Sequence[str] | None = None) -> Restored:
@@ -397,5 +397,5 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with system_errors(self.root), changing(self._places):
+        with os_errors(self.root), changing(self._places):
             return restore_files(self._places, backup, paths, self._clock())

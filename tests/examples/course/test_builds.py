@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from sapwood.workspace import open_template
+from sapwood.workspace import open_package
 from support.course_releases import (
     COURSE,
     MODULES,
@@ -63,11 +63,11 @@ def test_a_wheel_holds_the_template_and_little_else(built: Path, release: str) -
 
 @pytest.mark.parametrize("release", [OLD, NEW])
 def test_a_wheel_and_an_archive_are_templates(built: Path, release: str) -> None:
-    with open_template(wheel(built, release)) as students:
+    with open_package(wheel(built, release)) as students:
         assert (students.manifest.name, students.version) == ("phloem", release)
         assert tuple(one.name for one in students.manifest.modules) == MODULES
         assert all(note.path in students.files for note in students.manifest.notes)
-    with open_template(instructors(built, release)) as teaching:
+    with open_package(instructors(built, release)) as teaching:
         assert (teaching.manifest.name, teaching.version) == ("phloem-instructor", release)
         assert teaching.files.keys() - students.files.keys() == {"nbgrader_config.py"}
         assert students.files.keys() <= teaching.files.keys()
@@ -110,7 +110,7 @@ def test_cells_keep_their_ids_from_one_release_to_the_next(built: Path) -> None:
 
 def test_releases_differ_in_what_the_notes_say(built: Path) -> None:
     old, new = (template_files(wheel(built, release)) for release in (OLD, NEW))
-    with open_template(wheel(built, NEW)) as template:
+    with open_package(wheel(built, NEW)) as template:
         noted = {note.path for note in template.manifest.notes}
     changed = {path for path in old.keys() & new.keys() if old[path] != new[path]}
     assert changed == noted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.documents.paths import path_fault
+from sapwood.documents.paths import within
 from sapwood.errors import (
     InvalidPatch,
     IoError,
@@ -24,11 +25,12 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedPatch,
 )
+from sapwood.files.folders import atomic_folder
 from sapwood.files.trees import FileEntry
-from sapwood.models.applying.outputs import FolderWriter, target_output
+from sapwood.models.applying.outputs import FolderWriter
 from sapwood.patch.format.parsing import parse_front
 from support.folder_trees import names_below, read_tree
-from support.hostile_folders import HOSTILE, TARGET, of_kind, patch_of
+from support.hostile_folders import HOSTILE, TARGET, UNPORTABLE, of_kind, patch_of
 from support.patch_writer import parts_of
 
 
@@ -44,6 +46,33 @@ def test_a_hostile_list_is_refused_and_nothing_is_written(tmp_path: Path, case: 
         models.apply_patch(tmp_path / "v1", parts.write(), tmp_path / "out")
     assert names_below(tmp_path) == before
     assert not Path("/tmp/evil").exists()
+
+
+@pytest.mark.parametrize("case", UNPORTABLE)
+def test_a_target_that_cannot_be_written_everywhere_is_not_written_anywhere(
+    tmp_path: Path, case: str
+) -> None:
+    parts = parts_of(patch_of(tmp_path))
+    UNPORTABLE[case](parts)
+    patch = parts.write()
+    assert parse_front(patch).header.target.files  # as the format demands
+    before = names_below(tmp_path)
+    with pytest.raises(InvalidPatch, match="nothing was written"):
+        models.apply_patch(tmp_path / "v1", patch, tmp_path / "out")
+    assert names_below(tmp_path) == before
+
+
+def test_a_base_may_have_any_name_that_stays_in_its_folder(tmp_path: Path) -> None:
+    """Of a base nothing is written."""
+    parts = parts_of(patch_of(tmp_path))
+    names = {"a": ".git/config", "b/c": "nul "}
+    for old, new in names.items():
+        (tmp_path / "v1" / new).parent.mkdir(exist_ok=True)
+        (tmp_path / "v1" / old).rename(tmp_path / "v1" / new)
+    for one in parts.header["bases"][0]["files"]:
+        one["path"] = names[one["path"]]
+    models.apply_patch(tmp_path / "v1", parts.write(), tmp_path / "out")
+    assert read_tree(tmp_path / "out") == TARGET
 
 
 def test_the_kind_says_whether_files_mean_anything(tmp_path: Path) -> None:
@@ -83,17 +112,21 @@ def test_a_wrong_result_leaves_no_folder(tmp_path: Path) -> None:
 def test_names_that_are_one_to_the_file_system_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where "A" and "a" are one file, the second is not written over the first."""
+    """Where two names that differ to us are one file, the second is not written over the first."""
     opened = os.open
 
     def folding(path: Any, *rest: Any, **more: Any) -> int:
         name = os.fspath(path)
-        return opened(f"{name[:-1]}a" if name.endswith("/A") else path, *rest, **more)
+        return opened(f"{name[:-1]}a" if name.endswith("/b") else path, *rest, **more)
 
     monkeypatch.setattr(os, "open", folding)
     folder = tmp_path / "x"
-    entries = (FileEntry("A", 1), FileEntry("a", 1))
-    with pytest.raises(IoError, match="exists"), target_output(folder, entries) as out:
+    entries = (FileEntry("a", 1), FileEntry("b", 1))
+    with (
+        pytest.raises(IoError, match="exists"),
+        atomic_folder(folder) as made,
+        contextlib.closing(FolderWriter(made, entries)) as out,
+    ):
         out.writelines([b"1", b"2"])
     monkeypatch.undo()
     assert names_below(tmp_path) == set()
@@ -140,7 +173,7 @@ def test_a_pipe_in_the_base_does_not_block(tmp_path: Path) -> None:
 
 @given(st.text(max_size=12))
 def test_a_path_that_is_taken_stays_in_its_folder(path: str) -> None:
-    if path_fault(path) is None:
+    if within(path) is None:
         root = "/root/of/all"
         assert os.path.normpath(f"{root}/{path}") == f"{root}/{path}"
         assert path.isprintable() or all(ord(c) >= 0x20 for c in path)

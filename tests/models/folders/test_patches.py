@@ -17,13 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.documents.paths import path_fault
+from sapwood.documents.paths import portable_name, unportable
 from sapwood.errors import InputError, IoError, SourceHashMismatch
 from sapwood.files import trees
 from sapwood.files.trees import ReadFile
 from sapwood.models.making.inputs import open_input
 from sapwood.patch.applying.opening import open_patch
-from sapwood.patch.format.file_lists import folders_of
 from sapwood.patch.format.predictions import BaseRange, QuantiseEntry
 from sapwood.tensors import DType
 from support.coreml_files import blob_storage, model, network
@@ -54,11 +53,11 @@ def update(base: Tree, target: Tree, folder: Path, **options: object) -> bytes:
 
 
 names = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\:"),
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='/\\:<>"|?*'),
     min_size=1,
     max_size=6,
-).filter(lambda name: name not in {".", ".."})
-paths = st.lists(names, min_size=1, max_size=3).map("/".join).filter(lambda p: not path_fault(p))
+).filter(lambda name: portable_name(name) is None)
+paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 contents = st.one_of(
     st.binary(max_size=40),
     st.integers(0, 3).map(lambda seed: np.random.default_rng(seed).bytes(3000)),
@@ -69,8 +68,12 @@ contents = st.one_of(
 
 
 def consistent(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Without files that are to lie in files."""
-    return {p: d for p, d in files.items() if not any(f in files for f in folders_of(p))}
+    """Without files that cannot lie beside the others."""
+    kept: dict[str, bytes] = {}
+    for path, data in files.items():
+        if unportable([*kept, path]) is None:
+            kept[path] = data
+    return kept
 
 
 trees_of_files = st.dictionaries(paths, contents, max_size=6).map(consistent)
@@ -315,14 +318,26 @@ def test_what_no_patch_can_carry_is_refused(tmp_path: Path) -> None:
             models.create_patch(tmp_path / "v1", root, tmp_path / "p")
         (root / "it").unlink()
         root.rmdir()
-    for name in ("a\\b", "a\nb", "C:x", b"\xff".decode("utf-8", "surrogateescape")):
-        root = tmp_path / "odd"
-        write_tree(root, {name: b""})
-        with pytest.raises(InputError, match="rename it"):
-            models.create_patch(tmp_path / "v1", root, tmp_path / "p")
-        (root / name).unlink()
-        root.rmdir()
     assert names_below(tmp_path) == {"v1"}
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        *(["a\\b"], ["a\nb"], ["C:x"], [b"\xff".decode("utf-8", "surrogateescape")], ["a?"]),
+        *(["CON"], ["sub/aux.txt"], ["a:b"], ["x."], ["x /y"], [".git/config"], ["a/.Hg/x"]),
+        *(["A", "a"], ["\u00e9", "e\u0301"], ["A", "a/b"]),
+    ],
+)
+def test_what_cannot_be_written_everywhere_is_put_into_no_patch(
+    tmp_path: Path, paths: list[str]
+) -> None:
+    good = write_tree(tmp_path / "v1", {"a": b"1"})
+    odd = write_tree(tmp_path / "odd", dict.fromkeys(paths, b""))
+    for base, target in ((good, odd), (odd, good)):
+        with pytest.raises(InputError, match="rename it, or move it away"):
+            models.create_patch(base, target, tmp_path / "p")
+    assert not (tmp_path / "p").exists()
 
 
 def test_an_output_inside_of_what_is_read_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.errors import InputError, InvalidTemplate, InvalidWorkspace, SapwoodError
+from sapwood.errors import InputError, InvalidPackage, InvalidWorkspace, SapwoodError
 from sapwood.workspace import Workspace, parse_course
 from support.template_folders import user_files, write_files, write_template
 
@@ -37,9 +37,9 @@ needs = ["02_losses"]
 
 # What is written, and what the error says of it.
 YAML: dict[str, tuple[str | bytes, str]] = {
-    "nothing": ("", r"expected a table"),
-    "text": ("hello", "expected a table"),
-    "a list": ("- a", "expected a table"),
+    "nothing": ("", "expected named fields, found null"),
+    "text": ("hello", "expected named fields, found text"),
+    "a list": ("- a", "expected named fields, found a list"),
     "no YAML": ("modules: [tensors", "line 1, column 18: no YAML"),
     "a tab": ("modules:\n\t- tensors", "line 2, column 1: no YAML"),
     "an anchor": ("modules: &a [tensors]", "line 1, column 10: found an anchor"),
@@ -120,7 +120,7 @@ EXTRAS = {
     "without a place": ("{from: x}", "to: expected text, found nothing"),
     "an unknown field": ("{from: x, to: y, mode: 1}", "found 'mode'"),
     "an unknown policy": ("{from: x, to: y, policy: always}", "expected one of update"),
-    "no table": ("x", "expected a table"),
+    "no table": ("x", "expected named fields, found text"),
 }
 
 
@@ -138,7 +138,7 @@ def place(tmp_path: Path) -> Path:
 
 def refused(place: Path, text: str | bytes, says: str) -> None:
     write_files(place / "c", {"course.yml": text})
-    with pytest.raises((InputError, InvalidTemplate), match=says):
+    with pytest.raises((InputError, InvalidPackage), match=says):
         Workspace.init(place / "w", place / "t", config=place / "c")
     assert not (place / "w").exists()
     write_files(place / "c", {"course.yml": "modules: [tensors]\n"})
@@ -146,7 +146,7 @@ def refused(place: Path, text: str | bytes, says: str) -> None:
     before = user_files(workspace.root)
     write_files(place / "c", {"course.yml": text})
     for operation in (workspace.plan_update, workspace.update):
-        with pytest.raises((InputError, InvalidTemplate), match=says):
+        with pytest.raises((InputError, InvalidPackage), match=says):
             operation(place / "t", config=place / "c")
     assert user_files(workspace.root) == before
     assert workspace.plan_update(place / "t").updates == ()
@@ -209,7 +209,7 @@ def test_archives_that_are_no_courses(place: Path, case: str) -> None:
             info.size = len(text)
             tar.addfile(info, io.BytesIO(text.encode()))
     for path in ("course.zip", "course.tar.gz"):
-        with pytest.raises((InputError, InvalidTemplate), match=says):
+        with pytest.raises((InputError, InvalidPackage), match=says):
             Workspace.init(place / "w", place / "t", config=place / path)
         assert not (place / "w").exists()
 
@@ -223,7 +223,7 @@ def test_a_link_in_an_archive(place: Path) -> None:
         link = tarfile.TarInfo("x/a")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(InvalidTemplate, match="found a link"):
+    with pytest.raises(InvalidPackage, match="found a link"):
         Workspace.init(place / "w", place / "t", config=place / "course.tar")
 
 

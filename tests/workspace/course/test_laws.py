@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sapwood.package.course import renamed_path
-from sapwood.workspace import Course, Workspace, open_template
+from sapwood.workspace import Course, Workspace, open_package
 from sapwood.workspace.course.configured import configured
+from sapwood.workspace.record.course import renamed_path
 from support.course_folders import NAMES, course, template
 from support.template_folders import user_files, write_files
 
@@ -19,7 +19,7 @@ WORDS = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
 
 def test_all_modules_in_their_order_are_the_template_as_it_is(tmp_path: Path) -> None:
     template(tmp_path / "t")
-    plain = open_template(tmp_path / "t")
+    plain = open_package(tmp_path / "t")
     same = configured(plain, Course(None, NAMES), {})
     assert same.files == plain.files
     assert same.manifest.modules == plain.manifest.modules
@@ -35,7 +35,7 @@ def test_each_path_has_one_place_and_leads_back(
 ) -> None:
     if not (tmp_path / "t").exists():
         template(tmp_path / "t")
-    plain = open_template(tmp_path / "t")
+    plain = open_package(tmp_path / "t")
     made = Course(None, tuple(chosen), first)
     mapped = configured(plain, made, {})
     back = {new: old for old, new in made.names().items()}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sapwood.package.canonical import reduced_notebook
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.notebooks.reports import Merged
+from sapwood.workspace.notebooks.reports import MergedNotebook
 from support.notebook_cells import book, cell, check_sound, checksum, edited, sources, text, written
 
 LINES = ("x = 1", "y = x + 2", "print(x, y)", "def f(a): return a", "# YOUR CODE HERE", "import z")
@@ -96,7 +96,7 @@ def locked(data: bytes) -> dict[str, str]:
     return {m["grade_id"]: text(one) for one, m in marks if m and not m["solution"]}
 
 
-def lost(side: bytes, base: bytes, done: Merged) -> set[str]:
+def lost(side: bytes, base: bytes, done: MergedNotebook) -> set[str]:
     """Texts that one side wrote and that are neither in the result nor in the report."""
     told = {*sources(done.data), *(one.text for one in done.reports)}
     return set(sources(side)) - set(sources(base)) - told

@@ -15,8 +15,8 @@ import pytest
 
 from sapwood import models
 from sapwood.content.zstd import compress
-from sapwood.errors import InputError, InvalidPatch, InvalidTemplate
-from sapwood.workspace import State, Workspace, open_template, read_manifest
+from sapwood.errors import InputError, InvalidPackage, InvalidPatch
+from sapwood.workspace import State, Workspace, open_package, read_manifest
 from sapwood.workspace.change import transaction as transactions
 from sapwood.workspace.change import updating
 from support.chosen_calls import numbers
@@ -124,7 +124,7 @@ def test_every_source_gives_the_same_workspace(
 
 def test_a_distribution_without_a_template() -> None:
     with pytest.raises(InputError, match="name the folder"):
-        open_template("dist:numpy")
+        open_package("dist:numpy")
     assert "our_course" not in sys.modules
 
 
@@ -132,8 +132,8 @@ def test_two_manifests_at_the_top_are_one_too_many(folder: Path, tmp_path: Path)
     path = zipped(folder, "one/")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("two/sapwood-template.toml", "schema = 1")
-    with pytest.raises(InvalidTemplate, match="found 2"):
-        open_template(path)
+    with pytest.raises(InvalidPackage, match="found 2"):
+        open_package(path)
 
 
 def test_a_template_that_changes_while_it_is_read(
@@ -146,7 +146,7 @@ def test_a_template_that_changes_while_it_is_read(
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(updating, "staged", staged)
-    with pytest.raises(InvalidTemplate, match="changed in the template while it was read"):
+    with pytest.raises(InvalidPackage, match="changed in the template while it was read"):
         Workspace.init(tmp_path / "course", folder)
     assert user_files(tmp_path / "course") == {}
 
@@ -259,10 +259,10 @@ def test_files_too_large_to_look_into_are_streamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (
-        *("disk.canonical", "disk.scanning", "template.template"),
-        *("change.staging", "change.status", "change.transaction"),
+        *("package.canonical", "package.package", "workspace.disk.scanning"),
+        *(f"workspace.change.{one}" for one in ("staging", "status", "transaction")),
     ):
-        monkeypatch.setattr(f"sapwood.workspace.{module}.LARGEST", 100)
+        monkeypatch.setattr(f"sapwood.{module}.LARGEST", 100)
     first: dict[str, str | bytes] = {"tests/large": "1" * 500, "milestones/gone": "2" * 500}
     second: dict[str, str | bytes] = {"tests/large": "3" * 500, "tests/more": "4" * 500}
     old, new = (tmp_path / "old", tmp_path / "new")

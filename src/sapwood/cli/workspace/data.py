@@ -86,8 +86,7 @@ class Watcher:
 def run_download(arguments: argparse.Namespace) -> int:
     """Runs `download`."""
     from sapwood.cli.progress import progress_bar
-    from sapwood.package.manifest.datasets import find_dataset
-    from sapwood.workspace import DataCache, read_manifest
+    from sapwood.workspace import DataCache, find_dataset, read_manifest
 
     manifest = read_manifest(arguments.template)
     dataset = find_dataset(manifest.data, arguments.data)

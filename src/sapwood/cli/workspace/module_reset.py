@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
-    from sapwood.workspace import Change, Outcome, Plan, Template, Workspace
+    from sapwood.workspace import Change, Outcome, Package, UpdatePlan, Workspace
 
 COMMAND = "workspace module reset"
 CANCELLED = 1  # exit code: what follows with && is not done
@@ -77,7 +77,7 @@ def add_to(commands: Commands, program: Program) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from sapwood.workspace import open_template
+    from sapwood.workspace import open_package
 
     asks = not (arguments.yes or arguments.dry_run)
     if asks and (arguments.json or arguments.quiet):
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     workspace = opened(arguments)
     downgrade: bool = arguments.allow_downgrade
-    with open_template(arguments.template) as template:
+    with open_package(arguments.template) as template:
         plan = workspace.plan_reset(template, arguments.module, allow_downgrade=downgrade)
         if arguments.dry_run or not plan.updates:
             lines = dry_run_lines(plan) if arguments.dry_run else nothing_lines(plan)
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def agreed(
-    plan: Plan, workspace: Workspace, template: Template, arguments: argparse.Namespace
+    plan: UpdatePlan, workspace: Workspace, template: Package, arguments: argparse.Namespace
 ) -> bool:
     """Shows what would be reset, and asks whether it is to be."""
     print(f"{sign('⚠️ ')}This will reset {places(plan.updates, plan)} to the latest template.\n")
@@ -130,7 +130,7 @@ def protected_first(changes: Iterable[Change]) -> list[Change]:
     return sorted(changes, key=lambda one: one.policy.value != "protect")
 
 
-def places(changes: Iterable[Change], plan: Plan) -> str:
+def places(changes: Iterable[Change], plan: UpdatePlan) -> str:
     """The folders of a module that changes are in."""
     found = dict.fromkeys(place_of(one.path, plan)[0] for one in protected_first(changes))
     return " and ".join(printable(one) for one in found)
@@ -170,7 +170,7 @@ def changes_made(change: Change, path: str, workspace: Workspace) -> str:
     return f"{count(found.added, 'line')} added/modified"
 
 
-def nothing_lines(plan: Plan) -> list[str]:
+def nothing_lines(plan: UpdatePlan) -> list[str]:
     """What is said where nothing is reset."""
     lines = blocked_lines(plan)
     if not lines:
@@ -181,7 +181,7 @@ def nothing_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def blocked_lines(plan: Plan) -> list[str]:
+def blocked_lines(plan: UpdatePlan) -> list[str]:
     """The files that something is in the way of, and those that the template has as patches."""
     return [
         f"{sign('⏭️ ')}Skipped {printable(one.path)}: "

@@ -12,7 +12,7 @@ from sapwood.cli.workspace.options import CONFLICTS, UPDATES, repeated, sign
 if TYPE_CHECKING:
     import argparse
 
-    from sapwood.workspace import Change, Merged, Module, Outcome, Plan
+    from sapwood.workspace import Change, MergedNotebook, Module, Outcome, UpdatePlan
 
 
 def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
     ]
 
 
-def plan_facts(command: str, plan: Plan) -> dict[str, Any]:
+def plan_facts(command: str, plan: UpdatePlan) -> dict[str, Any]:
     """A plan for programs."""
     return {
         "command": command,
@@ -60,7 +60,7 @@ def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def merge_facts(path: str, merged: Merged) -> dict[str, Any]:
+def merge_facts(path: str, merged: MergedNotebook) -> dict[str, Any]:
     """What became of a notebook, for programs."""
     cells = [
         {"cell": one.cell, "reason": one.reason.value, "conflict": one.is_conflict}
@@ -74,14 +74,14 @@ def merge_facts(path: str, merged: Merged) -> dict[str, Any]:
     }
 
 
-def exit_code(plan: Plan) -> int:
+def exit_code(plan: UpdatePlan) -> int:
     """What a script is told of a plan."""
     if plan.conflicts:
         return CONFLICTS
     return UPDATES if plan.updates else 0
 
 
-def mergeable(plan: Plan, arguments: argparse.Namespace) -> list[Change]:
+def mergeable(plan: UpdatePlan, arguments: argparse.Namespace) -> list[Change]:
     """Notebooks that stay the user's although the template changed them, and `--merge` merges."""
     if arguments.merge:
         return []
@@ -125,12 +125,12 @@ LEFT: Mapping[str, str] = {
 }
 
 
-def versions(plan: Plan) -> str:
+def versions(plan: UpdatePlan) -> str:
     """The line that says which versions meet."""
     return f"{sign('📦')}Package version: {plan.to_version} (you have {plan.from_version})"
 
 
-def check_lines(plan: Plan, arguments: argparse.Namespace) -> list[str]:
+def check_lines(plan: UpdatePlan, arguments: argparse.Namespace) -> list[str]:
     """What `update --check` says."""
     lines = [versions(plan), *course_lines(plan.course)]
     if plan.updates:
@@ -187,7 +187,7 @@ def is_replaceable(change: Change) -> bool:
     return change.action.value == "lay beside" and change.policy.value in {"update", "weights"}
 
 
-def dry_run_lines(plan: Plan) -> list[str]:
+def dry_run_lines(plan: UpdatePlan) -> list[str]:
     """What `--dry-run` says."""
     lines = [versions(plan)]
     for change in plan.changes:
@@ -253,7 +253,7 @@ def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) ->
     return lines
 
 
-def protected(plan: Plan) -> dict[str, tuple[Module | None, bool]]:
+def protected(plan: UpdatePlan) -> dict[str, tuple[Module | None, bool]]:
     """Where the template changed protected files, which an update leaves alone.
 
     Returns:
@@ -271,7 +271,7 @@ def protected(plan: Plan) -> dict[str, tuple[Module | None, bool]]:
     return found
 
 
-def place_of(path: str, plan: Plan) -> tuple[str, Module | None]:
+def place_of(path: str, plan: UpdatePlan) -> tuple[str, Module | None]:
     """The folder of a module that a file is in, with the module; the file where it is in none."""
     for module in plan.modules:
         folder = module.folder_in(path)

@@ -30,7 +30,7 @@ class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
         """The name of the program's own template, None of a program without one.
 
         Raises:
-            InputError, InvalidTemplate, IoError: it cannot be found or read.
+            InputError, InvalidPackage, IoError: it cannot be found or read.
         """
         if self.template is None:
             return None

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from sapwood.errors import InputError
+from sapwood.documents.paths import unportable
+from sapwood.errors import InputError, InvalidPatch
 from sapwood.files.folders import atomic_folder
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.trees import FileEntry
@@ -28,6 +29,8 @@ def target_output(output: Output, files: Sequence[FileEntry] | None) -> Iterator
 
     Raises:
         InputError: the output cannot be a folder, or something is there.
+        InvalidPatch: the files of a folder cannot be written everywhere beside each other, or
+            lie where other programs trust what they find.
         IoError: writing failed. The output is as it was.
     """
     if files is None:
@@ -36,6 +39,11 @@ def target_output(output: Output, files: Sequence[FileEntry] | None) -> Iterator
         return
     if not isinstance(output, str | os.PathLike):
         raise InputError("the target is a folder; name a path for it, where nothing is")
+    fault = unportable([one.path for one in files])
+    if fault is not None:
+        raise InvalidPatch(
+            f"target: {fault}; nothing was written; have the file renamed, and the patch made anew"
+        )
     with (
         atomic_folder(output) as folder,
         contextlib.closing(FolderWriter(folder, files)) as writer,
@@ -53,7 +61,7 @@ class FolderWriter(io.RawIOBase):
 
         Args:
             folder: empty, and nobody else's.
-            files: with paths that were checked.
+            files: with paths that are portable.
         """
         self._folder = folder
         self._files = iter(files)

@@ -20,13 +20,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from sapwood.errors import InputError, IoError, SourceHashMismatch
-from sapwood.files.locked_file import lock
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import folded, portable_name
+from sapwood.errors import Busy, InputError, IoError, SourceHashMismatch
+from sapwood.files.locks import take_lock
 from sapwood.files.outputs import atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
-from sapwood.files.syncing import sync_folder
+from sapwood.files.syncing import rename_durably, sync_folder
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import matched_sources
@@ -41,7 +44,7 @@ CURRENT = "current"
 NOTE = "slot.json"
 LETTERS = ("a", "b")
 LARGEST_NOTE = 4096  # bytes
-LONGEST_NAME = 255  # bytes, of a file in most file systems
+DIGEST = 32  # bytes of a SHA-256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,8 +121,12 @@ class Slots:
             IoError: something cannot be read or written, or another process is at it. The slot
                 in use is as it was.
         """
-        if not is_name(name) or name == NOTE:
-            raise InputError(f"expected the name of a file, found {name!r}")
+        fault = portable_name(name)
+        if fault is not None or folded(name) == NOTE:  # before the slot is emptied for it
+            raise InputError(
+                f"expected the name of a file, found {name!r:.80}: "
+                f"{fault or 'the slot keeps its note under it'}; choose another"
+            )
         data = read_source(model)
 
         def write(out: IO[bytes]) -> bytes:
@@ -253,46 +260,35 @@ class Slots:
             )
         spare.check()
         link, new = self.folder / CURRENT, self.folder / f".{CURRENT}.new"
-        with os_errors(link):
+        with os_errors(link, hidden=True):
             new.unlink(missing_ok=True)
             new.symlink_to(spare.letter)
-            new.replace(link)
-            sync_folder(self.folder)
+            rename_durably(new, link)
         return spare
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps other processes from updating the folder meanwhile."""
+        busy = Busy(f"{self.folder}: another process updates it; wait for that, nothing was done")
         with os_errors(self.folder):
             handle = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with os_errors(self.folder):
-                lock(handle, str(self.folder))
+                take_lock(handle, busy)
             yield
         finally:
             os.close(handle)
 
 
-def is_name(name: str) -> bool:
-    """Whether a file can have that name; to be asked before a slot is emptied for it."""
-    if name in {"", ".."} or "\0" in name or Path(name).name != name:
-        return False
-    try:
-        return len(os.fsencode(name)) <= LONGEST_NAME
-    except UnicodeEncodeError:  # half of a pair of surrogates
-        return False
-
-
 def parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
     """The slot that a note tells of, or None where it is damaged."""
     try:
-        facts = json.loads(text)
-        name, size, serial = facts["name"], facts["size"], facts["serial"]
-        digest = bytes.fromhex(facts["sha256"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        fields = Fields(parse(text, NOTE, InputError), NOTE, InputError)
+        name = fields.text("name")
+        size, serial = fields.size("size"), fields.size("serial")
+        digest = fields.hex("sha256", DIGEST)
+    except InputError:
         return None
-    if not (isinstance(name, str) and isinstance(size, int) and isinstance(serial, int)):
-        return None
-    if not is_name(name):
+    if portable_name(name) is not None:
         return None
     return Slot(letter, note.with_name(name), size, digest, serial)

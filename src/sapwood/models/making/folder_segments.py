@@ -46,7 +46,7 @@ def input_segments(
         bases: at least one. Tensors may be predicted from any of them, other bytes from
             the first.
         target: the version to be made, borrowed.
-        configs: of the bases that are adapters; empty of others.
+        configs: of the bases that are adapters; UNKNOWN of others.
     """
     if all(one.entries is None for one in (*bases, target)):
         files = [(whole(one.content), one.file) for one in bases]

@@ -7,18 +7,19 @@ adapter tells it, or the weights do, by least squares.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood.content.content import Bytes, Content
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
+from sapwood.errors import InputError
 from sapwood.files.sources import Source
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.adapters.files import CONFIG, PREFIX
@@ -45,7 +46,6 @@ MOST_FITTED_ROWS = 64
 MOST_PARTS = 16  # of a name, at its end
 NEAR = 0.02  # how far, relatively, the fitted coefficient may lie from the one that was used
 
-Config = Mapping[str, Any]
 Doubles = npt.NDArray[np.float64]
 
 
@@ -63,21 +63,45 @@ class Module:
         return self.a.spec.shape[0]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """What the configuration beside an adapter says of its coefficients, which may be wrong.
+
+    Attributes:
+        alpha: `lora_alpha`, None where it does not say.
+        alphas: those of modules of their own, by the ends of their names.
+        rooted: whether it is divided by the root of the rank, and not by the rank.
+    """
+
+    alpha: float | None = None
+    alphas: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    rooted: bool = False
+
+
+UNKNOWN = Config()
+
+
 def adapter_config(source: Source) -> Config:
-    """What stands in the configuration beside an adapter; nothing where it cannot be read.
+    """What stands in the configuration beside an adapter; UNKNOWN where it cannot be read.
 
     It is a hint: a wrong one makes a larger patch.
     """
     if not isinstance(source, str | os.PathLike):
-        return {}
+        return UNKNOWN
     try:
         path = Path(os.fsdecode(source))
         beside = path / CONFIG if path.is_dir() else path.with_name(CONFIG)
         with beside.open("rb") as file:
-            found = json.loads(file.read(MOST_CONFIG))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+            data = file.read(MOST_CONFIG)
+        fields = Fields(parse(data, CONFIG, InputError), CONFIG, InputError)
+        alphas = fields.optional_object("alpha_pattern", null=True)
+        return Config(
+            fields.optional_number("lora_alpha"),
+            {} if alphas is None else alphas.every_number(),
+            fields.flag("use_rslora"),
+        )
+    except (OSError, ValueError, InputError):  # ValueError: a path that no system takes
+        return UNKNOWN
 
 
 def modules_of(tensors: Sequence[TensorEntry]) -> dict[str, Module]:
@@ -106,7 +130,7 @@ def merges(
 
     Args:
         bases: bytes, borrowed, and layouts; some of them adapters.
-        configs: of each base, `adapter_config`.
+        configs: of each base; UNKNOWN of what is no adapter.
         target: the whole file, borrowed.
         tensors: of it.
         places: of each of these, what predicts it by itself.
@@ -241,13 +265,10 @@ def coefficients(fitted: float, module: Module, config: Config) -> list[float]:
 
 def configured(module: Module, config: Config) -> float | None:
     """The coefficient that the configuration tells, or None."""
-    alpha = config.get("lora_alpha")
-    patterns = config.get("alpha_pattern")
-    if isinstance(patterns, dict):
-        for end, own in patterns.items():
-            if f".{module.name}".endswith(f".{end}"):
-                alpha = own
-    if not isinstance(alpha, int | float) or not math.isfinite(alpha) or alpha == 0:
+    alpha = config.alpha
+    for end, own in config.alphas.items():
+        if f".{module.name}".endswith(f".{end}"):
+            alpha = own
+    if not alpha:
         return None
-    scale = alpha / (math.sqrt(module.rank) if config.get("use_rslora") else module.rank)
-    return float(scale)
+    return alpha / (math.sqrt(module.rank) if config.rooted else module.rank)

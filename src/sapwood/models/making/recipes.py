@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sapwood.content.content import Content
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.models.making.converting import conversions
-from sapwood.models.making.merging import Config, merges
+from sapwood.models.making.merging import UNKNOWN, Config, merges
 from sapwood.models.making.pairing import pair_tensors
 from sapwood.patch.format.predictions import BaseRange, Prediction
 
@@ -22,7 +22,7 @@ def predictions(
 
     Args:
         bases: contents, borrowed, and their layouts.
-        configs: of the bases that are adapters; empty of others, None of all.
+        configs: of the bases that are adapters; UNKNOWN of others, None of all.
         target: the whole version, borrowed.
         tensors: of it.
     """
@@ -32,5 +32,5 @@ def predictions(
         for found in zip(*pairs, strict=True)
     ]
     converted = conversions(bases, target, tensors)
-    merged = merges(bases, configs or [{}] * len(bases), target, tensors, places)
+    merged = merges(bases, configs or [UNKNOWN] * len(bases), target, tensors, places)
     return [(places[i], converted[i] + merged[i]) for i in range(len(tensors))]

@@ -41,7 +41,7 @@ def file_segments(
             the first.
         target: the whole file, borrowed.
         target_file: its layout.
-        configs: of the bases that are adapters; empty of others.
+        configs: of the bases that are adapters; UNKNOWN of others.
     """
     target_file = with_islands_as_skeleton(target_file)
     if not target_file.tensors:

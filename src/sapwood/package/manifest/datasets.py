@@ -1,18 +1,16 @@
-"""Data that a template names and does not hold: downloaded on demand, told by its hash."""
+"""Data that a package names and does not hold: downloaded on demand, told by its hash."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import clash_among, fault_of, fault_of_name
-from sapwood.errors import InputError
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import clash_among, portable_name
 
-MOST_FILES = 1000  # of all data of a template
+MOST_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
 LONGEST_URL = 2000  # letters
 LARGEST = 1 << 40  # bytes of one file
@@ -27,10 +25,10 @@ class DataFile:
     """One file to download.
 
     Attributes:
-        name: of the file, without folders.
-        sha256: of its content, 64 hexadecimal digits in lower case.
-        size: of it, bytes; no more are ever written.
-        urls: where it is, tried in order.
+        name: name of the file, without folders.
+        sha256: digest of the file's bytes, 64 hexadecimal digits in lower case.
+        size: bytes of the file; no more are ever written.
+        urls: addresses of the file, tried in order.
     """
 
     name: str
@@ -60,13 +58,13 @@ class Dataset:
     def key(self) -> str:
         """Twelve hexadecimal digits that stand for its content.
 
-        Versions of a template, and templates of one name, whose data differs do not meet.
+        Versions of a package, and packages of one name, whose data differs do not meet.
         """
         content = "".join(f"{one.sha256} {one.name}\n" for one in self.files)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def datasets_of(table: Table) -> tuple[Dataset, ...]:
+def datasets_of(table: Fields) -> tuple[Dataset, ...]:
     """The data that a manifest names, in its order; entries of one name belong together.
 
     Args:
@@ -76,16 +74,16 @@ def datasets_of(table: Table) -> tuple[Dataset, ...]:
         The table's error: a name, a hash, a size or a URL is none, or two files of one
             name cannot lie in one folder.
     """
-    listed = table.tables("data")
+    listed = table.optional_objects("data")
     if len(listed) > MOST_FILES:
         raise table.fail("data", f"expected at most {MOST_FILES} entries")
     files: dict[str, list[DataFile]] = {}
     for one in listed:
         one.only(("name", "file", "sha256", "size", "urls"))
         name = one.text("name")
-        if not NAME.fullmatch(name) or fault_of_name(name):
+        if not NAME.fullmatch(name) or portable_name(name) is not None:
             raise one.fail("name", f"expected up to 64 of a-z, 0-9, - and _, found {name!r:.80}")
-        files.setdefault(name, []).append(file_of(one))
+        files.setdefault(name, []).append(_file_of(one))
     for name, together in files.items():
         clash = clash_among(one.name for one in together)
         if clash:
@@ -93,19 +91,19 @@ def datasets_of(table: Table) -> tuple[Dataset, ...]:
     return tuple(Dataset(name, tuple(together)) for name, together in files.items())
 
 
-def file_of(table: Table) -> DataFile:
+def _file_of(table: Fields) -> DataFile:
     """One file."""
     name = table.text("file")
-    fault = fault_of_file(name)
+    fault = _fault_of_file(name)
     if fault:
         raise table.fail("file", f"{name!r:.80}: {fault}")
     sha256 = table.text("sha256").lower()
     if not SHA256.fullmatch(sha256):
         raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
-    size = table.integer("size")
+    size = table.size("size")
     if not 1 <= size <= LARGEST:
         raise table.fail("size", f"expected 1 to {LARGEST} bytes, found {size}")
-    urls = table.texts("urls")
+    urls = table.optional_texts("urls")
     if not 1 <= len(urls) <= MOST_URLS:
         raise table.fail("urls", f"expected 1 to {MOST_URLS}, found {len(urls)}")
     for number, url in enumerate(urls):
@@ -115,11 +113,11 @@ def file_of(table: Table) -> DataFile:
     return DataFile(name, sha256, size, tuple(urls))
 
 
-def fault_of_file(name: str) -> str | None:
+def _fault_of_file(name: str) -> str | None:
     """What is wrong with the name of a file that is downloaded, or None."""
-    fault = fault_of(name)
-    if fault or "/" in name:
-        return fault or "expected a name without folders"
+    fault = portable_name(name)
+    if fault is not None:
+        return fault
     if name.startswith("."):
         return "begins with a dot, as what the cache keeps of itself does"
     if len(name.encode()) > LONGEST_NAME:
@@ -139,19 +137,5 @@ def fault_of_url(url: str) -> str | None:
     if parts.scheme not in SCHEMES:
         return f"expected http or https, found {parts.scheme!r:.20}"
     if "@" in parts.netloc:
-        return "expected no user and password: whoever has the template could read them"
+        return "expected no user and password: whoever has the package could read them"
     return None if host else "expected a URL with a host"
-
-
-def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
-    """The data of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    for dataset in datasets:
-        if dataset.name == name:
-            return dataset
-    known = ", ".join(one.name for one in datasets)
-    expected = f"one of {known}" if known else "none, for the template names no data"
-    raise InputError(f"{name!r:.80}: expected {expected}; 'data list' shows them")

@@ -1,6 +1,6 @@
-"""The manifest of a template, `sapwood-template.toml`: parsed once, data only.
+"""The manifest of a package, `sapwood-template.toml`: parsed once, data only.
 
-No part of a template is ever executed. A manifest names policies by pattern, and says what
+No part of a package is ever executed. A manifest names policies by pattern, and says what
 became of files in later versions; docs/workspaces.md shows one.
 """
 
@@ -8,30 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Iterable
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import clash_among, fault_of, fault_of_name, folded
-from sapwood.documents.patterns import Pattern
-from sapwood.errors import InvalidTemplate
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import clash_among, folded, portable, portable_name
+from sapwood.documents.toml import parse_toml
+from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import Dataset, datasets_of
-from sapwood.package.manifest.environment import Environment, environment_of
-from sapwood.package.manifest.exports import Export, exports_of
 from sapwood.package.manifest.modules import Module, modules_of
-from sapwood.package.manifest.patches import WeightsPatch, check_targets, patch_only, target_of
-from sapwood.package.manifest.policies import Policy, PolicyRule, Rules
+from sapwood.package.manifest.patches import WeightsPatch, patch_only, patches_of
+from sapwood.package.manifest.policies import Rules, rules_of
+from sapwood.package.manifest.python import Environment, Export, environment_of, exports_of
+from sapwood.package.manifest.values import path_in, version_in
 
-FILE_NAME = "sapwood-template.toml"
+MANIFEST_FILE = "sapwood-template.toml"
 SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
 MOST_LINES = 10_000  # of any list in it
-MOST_PATTERNS = 1000
-# Of a template of another name, in the same folder: see `record.places`.
+# Of a workspace of another package, in the same folder.
 RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELDS = (
     *("schema", "name", "version", "user", "policies", "migrations", "notes", "patches"),
     *("modules", "exports", "environment", "data"),
@@ -44,8 +42,8 @@ class Note:
     """Why a file changed.
 
     Attributes:
-        path: of the file.
-        text: as 'bug fix'.
+        path: path of the file.
+        text: the reason, as 'bug fix'.
         version: in which it changed; None if the note holds for whoever has another.
     """
 
@@ -56,11 +54,11 @@ class Note:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a template says of itself.
+    """What a package says of itself.
 
     Attributes:
-        name: of the template. Its workspaces keep their record in a folder `.NAME`.
-        version: of it.
+        name: the package's name. Its workspaces keep their record in a folder `.NAME`.
+        version: the package's version.
         rules: policies, renames and retirements.
         notes: why files changed.
         patches: for files of weights.
@@ -86,8 +84,8 @@ class Manifest:
         """Why a file changed.
 
         Args:
-            path: of it.
-            since: the version that the user has of it, None for none.
+            path: path of the file.
+            since: the package's version that the user has the file of, None for none.
         """
         have = None if since is None else Version(since)
         for note in self.notes:
@@ -102,40 +100,33 @@ class Manifest:
         return next(fitting, None)
 
     def not_installed(self) -> frozenset[str]:
-        """Paths in the template that are no files of a workspace."""
-        return frozenset({FILE_NAME, *(one.patch for one in self.patches)})
+        """Paths in the package that are no files of a workspace."""
+        return frozenset({MANIFEST_FILE, *(one.patch for one in self.patches)})
 
 
 def parse_manifest(data: bytes) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        InvalidTemplate: and nothing else, whatever the bytes.
+        InvalidPackage: and nothing else, whatever the bytes.
     """
-    if len(data) > LARGEST:
-        raise InvalidTemplate(f"{FILE_NAME}: expected at most {LARGEST} bytes, found {len(data)}")
-    try:
-        value = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as e:
-        raise InvalidTemplate(f"{FILE_NAME}: no TOML: {e}") from e
-    table = Table(value, FILE_NAME, InvalidTemplate)
-    schema = table.integer("schema")
+    value = parse_toml(data, MANIFEST_FILE, InvalidPackage, LARGEST)
+    table = Fields(value, MANIFEST_FILE, InvalidPackage)
+    schema = table.size("schema")
     if schema != SCHEMA:
         raise table.fail("schema", f"expected {SCHEMA}, found {schema}; update sapwood")
     table.only(FIELDS)
     for list_name in ("policies", "migrations", "notes", "patches"):
-        if len(table.tables(list_name)) > MOST_LINES:
+        if len(table.optional_objects(list_name)) > MOST_LINES:
             raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
     rules = rules_of(table)
-    patches = tuple(patch_of(one) for one in table.tables("patches"))
-    check_targets(patches, rules, FILE_NAME)
     return Manifest(
-        name=name_of(table),
+        name=_name_of(table),
         version=version_in(table, "version"),
         rules=rules,
-        notes=tuple(note_of(one) for one in table.tables("notes")),
-        patches=patches,
-        user=user_of(table),
+        notes=tuple(_note_of(one) for one in table.optional_objects("notes")),
+        patches=patches_of(table, rules),
+        user=_user_of(table),
         modules=modules_of(table),
         data=datasets_of(table),
         exports=exports_of(table),
@@ -143,7 +134,7 @@ def parse_manifest(data: bytes) -> Manifest:
     )
 
 
-def user_of(table: Table) -> str:
+def _user_of(table: Fields) -> str:
     """What owners of a workspace are called."""
     user = table.optional_text("user") or USER
     if len(user) > 40 or not user.isprintable():
@@ -151,97 +142,18 @@ def user_of(table: Table) -> str:
     return user
 
 
-def name_of(table: Table) -> str:
-    """The template's name: the record's folder is named for it."""
+def _name_of(table: Fields) -> str:
+    """The package's name: the folder in which a workspace keeps its record is named for it."""
     name = table.text("name")
-    if not NAME.fullmatch(name) or fault_of_name(f".{name}") or fault_of_name(name):
+    faults = (portable_name(one) for one in (name, f".{name}"))
+    if not PACKAGE_NAME.fullmatch(name) or any(fault is not None for fault in faults):
         raise table.fail(
             "name", f"expected up to 64 of a-z, 0-9, - and _, and no device; found {name!r:.80}"
         )
     return name
 
 
-def version_in(table: Table, field: str) -> Version:
-    """A version as PEP 440 has them."""
-    text = table.text(field)
-    try:
-        if len(text) > 64:
-            raise InvalidVersion("too long")
-        version = Version(text)
-    except InvalidVersion as e:
-        raise table.fail(field, f"expected a version such as 1.2.0, found {text!r:.80}") from e
-    if version.epoch:  # an exclamation mark, in names of folders
-        raise table.fail(field, f"expected a version without an epoch, found {text!r:.80}")
-    return version
-
-
-def rules_of(table: Table) -> Rules:
-    """Policies and what migrations say."""
-    policies = tuple(policy_of(one) for one in table.tables("policies"))
-    retired: list[Pattern] = []
-    steps: list[tuple[Version, str, str]] = []
-    for migration in table.tables("migrations"):
-        migration.only(("version", "renames", "retired"))
-        version = version_in(migration, "version")
-        retired += (pattern_of(migration, "retired", one) for one in migration.texts("retired"))
-        for rename in migration.tables("renames"):
-            rename.only(("from", "to"))
-            steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
-    if len(policies) + len(retired) > MOST_PATTERNS or len(steps) > MOST_LINES:
-        raise InvalidTemplate(
-            f"{FILE_NAME}: more than {MOST_PATTERNS} patterns or too many renames"
-        )
-    return Rules(policies, followed(steps), tuple(retired))
-
-
-def followed(steps: Iterable[tuple[Version, str, str]]) -> dict[str, str]:
-    """Each old path with the path that it has in the end.
-
-    Raises:
-        InvalidTemplate: a path is renamed twice, or back to what it was.
-    """
-    after: dict[str, str] = {}
-    for _, old, new in sorted(steps):
-        if old in after:
-            raise InvalidTemplate(
-                f"{FILE_NAME}: {old} is renamed to {after[old]} and to {new}; expected one name"
-            )
-        after[old] = new
-    last: dict[str, str] = {}
-    # Later steps first, in effect: what a path leads to is looked up once for all before it.
-    for old in after:
-        way = [old]
-        while way[-1] in after and way[-1] not in last:
-            way.append(after[way[-1]])
-            if len(way) > len(after) + 1:
-                raise InvalidTemplate(f"{FILE_NAME}: the renames of {old} lead in a circle")
-        end = last.get(way[-1], way[-1])
-        last.update((one, end) for one in way if one in after)
-    return last
-
-
-def policy_of(table: Table) -> PolicyRule:
-    """One line of policies."""
-    table.only(("pattern", "policy", "deleted"))
-    name = table.text("policy")
-    if name not in set(Policy):
-        raise table.fail("policy", f"expected one of {', '.join(Policy)}; found {name!r:.40}")
-    deleted = table.optional_text("deleted") or "keep"
-    if deleted not in {"keep", "restore"}:
-        raise table.fail("deleted", f"expected 'keep' or 'restore', found {deleted!r:.40}")
-    pattern = pattern_of(table, "pattern", table.text("pattern"))
-    return PolicyRule(pattern, Policy(name), restore=deleted == "restore")
-
-
-def pattern_of(table: Table, field: str, text: str) -> Pattern:
-    """A pattern."""
-    try:
-        return Pattern.of(text)
-    except ValueError as e:
-        raise table.fail(field, str(e)) from e
-
-
-def note_of(table: Table) -> Note:
+def _note_of(table: Fields) -> Note:
     """Why a file changed."""
     table.only(("path", "text", "version"))
     text = table.text("text")
@@ -251,31 +163,15 @@ def note_of(table: Table) -> Note:
     return Note(path_in(table, "path"), text, version)
 
 
-def patch_of(table: Table) -> WeightsPatch:
-    """A patch for a file of weights."""
-    table.only(("path", "base", "patch", "sha256", "size"))
-    path, base = path_in(table, "path"), version_in(table, "base")
-    return WeightsPatch(path, base, path_in(table, "patch"), target_of(table))
-
-
-def path_in(table: Table, field: str) -> str:
-    """A path that is safe on every system."""
-    path = table.text(field)
-    fault = fault_of(path)
-    if fault:
-        raise table.fail(field, f"{path!r:.80}: {fault}")
-    return path
-
-
 def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
-    """Sees to it that the files of a template can be installed anywhere, and fit its manifest.
+    """Sees to it that the files of a package can be installed anywhere, and fit its manifest.
 
     Args:
-        manifest: of the template.
-        paths: of its files, in any order, the manifest itself among them.
+        manifest: what the package says of itself.
+        paths: paths of all its files in any order, the manifest itself among them.
 
     Raises:
-        InvalidTemplate: a path leads outside or cannot be written on every system, two
+        InvalidPackage: a path leads outside or cannot be written on every system, two
             are one where case is folded, one is in the way of another or of what is
             exported, one lies where the record does, or the manifest names a patch, a
             notebook or an old name wrongly.
@@ -284,56 +180,56 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
     held = frozenset(listed)
     names = [*listed, *patch_only(manifest.patches, held)]
     for path in names:
-        check_path(path, f".{manifest.name}")
+        _check_path(path, f".{manifest.name}")
     clash = clash_among([*names, *(one.to for one in manifest.exports)])
     if clash:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{clash[0]!r:.120} and {clash[1]!r:.120} cannot both be files on every system; "
-            "rename one in the template"
+            "rename one in the package"
         )
     there = set(names)
     for patch in manifest.patches:
         if patch.patch not in held:
-            raise InvalidTemplate(
-                f"{FILE_NAME}: patches name {patch.patch!r:.120}, which is not there"
+            raise InvalidPackage(
+                f"{MANIFEST_FILE}: patches name {patch.patch!r:.120}, which is not there"
             )
         if patch.path not in there:
-            raise InvalidTemplate(
-                f"{FILE_NAME}: patches name {patch.path!r:.120}, which is not there; give the "
+            raise InvalidPackage(
+                f"{MANIFEST_FILE}: patches name {patch.path!r:.120}, which is not there; give the "
                 "sha256 and size that they lead to, or put the file in"
             )
     for export in manifest.exports:
         if export.notebook not in held:
-            raise InvalidTemplate(
-                f"{FILE_NAME}: exports name {export.notebook!r:.120}, which is not there"
+            raise InvalidPackage(
+                f"{MANIFEST_FILE}: exports name {export.notebook!r:.120}, which is not there"
             )
     for old in manifest.rules.renames:
         if old in there:
-            raise InvalidTemplate(
-                f"{FILE_NAME}: {old!r:.120} was renamed and is still there; drop one of the two"
+            raise InvalidPackage(
+                f"{MANIFEST_FILE}: {old!r:.120} was renamed and is still there; drop one of the two"
             )
 
 
-def check_path(path: str, private: str) -> None:
-    """Sees to it that a file of a template can be installed anywhere.
+def _check_path(path: str, private: str) -> None:
+    """Sees to it that a file of a package can be installed anywhere.
 
     Args:
-        path: of it.
-        private: the folder in which workspaces of the template keep their record.
+        path: path of the file.
+        private: the folder in which workspaces of the package keep their record.
 
     Raises:
-        InvalidTemplate: it leads outside, cannot be written on every system, or lies where
-            this record does or another template's would.
+        InvalidPackage: it leads outside, cannot be written on every system, or lies where
+            this record does or another package's would.
     """
-    fault = fault_of(path)
+    fault = portable(path)
     if fault:
-        raise InvalidTemplate(f"{path!r:.120}: {fault}; rename the file in the template")
+        raise InvalidPackage(f"{path!r:.120}: {fault}; rename the file in the package")
     if folded(path.partition("/")[0]) == private:
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{path!r:.120}: lies in {private}/, where workspaces keep their record; "
-            "rename the folder in the template"
+            "rename the folder in the package"
         )
     if RECORD_OF_ANOTHER.fullmatch(folded(path)):
-        raise InvalidTemplate(
-            f"{path!r:.120}: has the name of a workspace's record; rename it in the template"
+        raise InvalidPackage(
+            f"{path!r:.120}: has the name of a workspace's record; rename it in the package"
         )

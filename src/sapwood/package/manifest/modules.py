@@ -1,17 +1,17 @@
-"""Modules: the parts of a template that can be updated and reset alone, in their order."""
+"""Modules: the parts of a package that can be updated and reset alone, in their order."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of_name
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable_name
 from sapwood.errors import InputError
 
 MOST_MODULES = 1000
-NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
+MODULE_NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Module:
         return None
 
 
-def modules_of(table: Table) -> tuple[Module, ...]:
+def modules_of(table: Fields) -> tuple[Module, ...]:
     """The modules that a manifest names, in their order.
 
     Args:
@@ -70,12 +70,12 @@ def modules_of(table: Table) -> tuple[Module, ...]:
         The table's error: a module has no such name, two have one number or name, or one
         needs what does not come before it.
     """
-    listed = table.tables("modules")
+    listed = table.optional_objects("modules")
     if len(listed) > MOST_MODULES:
         raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
     modules: dict[str, Module] = {}
     for one in listed:
-        module = module_of(one)
+        module = _module_of(one)
         taken = {other.number for other in modules.values()}
         shorts = {other.short_name.lower() for other in modules.values()}
         if module.number in taken or module.short_name.lower() in shorts:
@@ -87,24 +87,25 @@ def modules_of(table: Table) -> tuple[Module, ...]:
     return tuple(modules.values())
 
 
-def module_of(table: Table) -> Module:
+def _module_of(table: Fields) -> Module:
     """One module."""
     table.only(("name", "title", "needs"))
     name = table.text("name")
-    if not NAME.fullmatch(name) or fault_of_name(name):
+    if not MODULE_NAME.fullmatch(name) or portable_name(name) is not None:
         raise table.fail("name", f"expected a name such as 05_autograd, found {name!r:.80}")
     title = table.optional_text("title") or name.partition("_")[2]
     if len(title) > 200 or not title.isprintable():
         raise table.fail("title", "expected at most 200 letters on one line")
-    return Module(name, title, tuple(table.texts("needs")))
+    return Module(name, title, tuple(table.optional_texts("needs")))
 
 
 def find_module(modules: Sequence[Module], word: str) -> Module:
     """The module that a user names.
 
     Args:
-        modules: of the template.
-        word: its number ('05', '5'), its name ('05_autograd') or the name without the number.
+        modules: all modules of the package.
+        word: the module's number ('05', '5'), its name ('05_autograd') or its name without the
+            number.
 
     Raises:
         InputError: there is none of that name.
@@ -116,10 +117,6 @@ def find_module(modules: Sequence[Module], word: str) -> Module:
         for module in modules:
             if module.number == int(word):
                 return module
-    raise InputError(f"{word!r:.80}: expected one of {named(modules)}")
-
-
-def named(modules: Iterable[Module]) -> str:
-    """Modules for people."""
-    names = [one.name for one in modules]
-    return ", ".join(names) if names else "its modules, and the template names none"
+    names = ", ".join(one.name for one in modules)
+    expected = f"one of {names}" if names else "a module, and there are none"
+    raise InputError(f"{word!r:.80}: expected {expected}")

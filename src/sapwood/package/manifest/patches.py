@@ -1,4 +1,4 @@
-"""Patches that a template carries for weights, and files that it has only as patches.
+"""Patches that a package carries for weights, and files that it has only as patches.
 
 A release that holds the patches alone is as small as what changed. Whoever has a version that
 a patch starts from gets the file; for everybody else there is a full release.
@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from packaging.version import Version
 
-from sapwood.documents.fields import Table
-from sapwood.errors import InvalidTemplate
-from sapwood.package.canonical import NOTEBOOK
-from sapwood.package.identity import Content
+from sapwood.documents.fields import Fields
+from sapwood.errors import InvalidPackage
+from sapwood.package.canonical import NOTEBOOK, FileIdentity
 from sapwood.package.manifest.policies import Policy, Rules
-from sapwood.workspace.disk.states import State
+from sapwood.package.manifest.values import path_in, version_in
 
-LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole template
+LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole package
 SHA256 = re.compile(r"[0-9a-f]{64}")
-REMEDY = "take the full release"
-IN_THE_WAY: Mapping[State, str] = {
-    State.ADDED: "you have none",
-    State.DELETED: "you deleted yours",
-    State.MODIFIED: "you modified yours",
-    State.CONFLICT: "you modified yours",
-    State.COLLISION: "you have another file of that name",
-}
-"""Why a patch cannot be applied, whatever version it starts from."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,8 +27,8 @@ class Target:
     """The file that patches lead to.
 
     Attributes:
-        sha256: of its bytes, in hexadecimal.
-        size: bytes.
+        sha256: digest of the file's bytes, 64 hexadecimal digits.
+        size: bytes of the file.
     """
 
     sha256: str
@@ -52,14 +42,14 @@ class Target:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WeightsPatch:
-    """A Sapwood patch that the template carries for a file of weights.
+    """A Sapwood patch that the package carries for a file of weights.
 
     Attributes:
-        path: of the file.
-        base: the template's version whose file the patch is made from.
-        patch: path of the patch, in the template; it is not installed.
-        target: that it leads to; None where the manifest leaves that to the file, which the
-            template holds then.
+        path: path of the file in the package.
+        base: the package's version whose file the patch is made from.
+        patch: path of the patch in the package; it is not installed.
+        target: what the patch leads to; None where the manifest leaves that to the file, which
+            the package holds then.
     """
 
     path: str
@@ -70,11 +60,11 @@ class WeightsPatch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatchOnly:
-    """A file that a template has only as patches.
+    """A file that a package has only as patches.
 
     Attributes:
-        target: that they lead to.
-        bases: versions that they start from.
+        target: the file that the patches lead to.
+        bases: versions of the package that the patches start from.
     """
 
     target: Target
@@ -84,45 +74,35 @@ class PatchOnly:
         bases = ", ".join(dict.fromkeys(map(str, self.bases)))
         return f"this release has it only as a patch from {bases}"
 
-    def content(self, recorded: Content | None) -> Content:
+    def identity(self, recorded: FileIdentity | None) -> FileIdentity:
         """What the file is; who may run it stays as it was."""
-        return Content(self.target.hash, recorded is not None and recorded.executable)
-
-    def fault_of(self, state: State, version: str | None) -> str | None:
-        """Why the file cannot be made from what is there, with what to do; None if it can.
-
-        Args:
-            state: of the file.
-            version: that the installed one comes from, None where none is.
-        """
-        if state is not State.OUTDATED or version is None:
-            return f"{self}, and {IN_THE_WAY.get(state, 'yours is another file')}: {REMEDY}"
-        if Version(version) in self.bases:
-            return None
-        return f"{self}, and yours is of {version}: {REMEDY}"
-
-    def mismatch(self) -> str:
-        """Why a patch that starts from the right version cannot be applied."""
-        return f"{self}, and it was made from other bytes than yours: {REMEDY}"
+        return FileIdentity(self.target.hash, recorded is not None and recorded.executable)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reach:
-    """What can be made of files that a template has only as patches.
+def patches_of(table: Fields, rules: Rules) -> tuple[WeightsPatch, ...]:
+    """The patches for files of weights that a manifest names, in its order.
 
-    Attributes:
-        files: those, by path.
-        versions: that installed files come from, by their paths.
+    Args:
+        table: the manifest.
+        rules: what it says of its files.
+
+    Raises:
+        InvalidPackage: a path, a version, a hash or a size is none; patches of one file do not
+            agree; or the file is a notebook or has another policy than 'weights'.
     """
-
-    files: Mapping[str, PatchOnly] = dataclasses.field(default_factory=dict)
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-WHOLE = Reach()  # of a template that holds all of its files
+    patches = tuple(map(_patch_of, table.optional_objects("patches")))
+    _check_targets(patches, rules, table.where)
+    return patches
 
 
-def target_of(table: Table) -> Target | None:
+def _patch_of(table: Fields) -> WeightsPatch:
+    """A patch for a file of weights."""
+    table.only(("path", "base", "patch", "sha256", "size"))
+    path, base = path_in(table, "path"), version_in(table, "base")
+    return WeightsPatch(path, base, path_in(table, "patch"), _target_of(table))
+
+
+def _target_of(table: Fields) -> Target | None:
     """The file that a patch leads to, if the manifest's line names it.
 
     Raises:
@@ -133,28 +113,28 @@ def target_of(table: Table) -> Target | None:
     sha256 = table.text("sha256").lower()
     if not SHA256.fullmatch(sha256):
         raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
-    size = table.integer("size")
+    size = table.size("size")
     if size > LARGEST:
         raise table.fail("size", f"expected at most {LARGEST} bytes, found {size}")
     return Target(sha256, size)
 
 
-def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> None:
+def _check_targets(patches: Iterable[WeightsPatch], rules: Rules, where: str) -> None:
     """Sees to it that patches of one file lead to one file, and that it may come from a patch.
 
     Args:
-        patches: of the manifest.
-        rules: of it.
-        name: of the manifest, for errors.
+        patches: all that the manifest names.
+        rules: what it says of its files.
+        where: the name of the manifest, for errors.
 
     Raises:
-        InvalidTemplate: they do not agree, or the file is a notebook or has another policy.
+        InvalidPackage: they do not agree, or the file is a notebook or has another policy.
     """
     known: dict[str, Target | None] = {}
     for patch in patches:
         if known.setdefault(patch.path, patch.target) != patch.target:
-            raise InvalidTemplate(
-                f"{name}: expected patches of {patch.path} to have one sha256 and one size, "
+            raise InvalidPackage(
+                f"{where}: expected patches of {patch.path} to have one sha256 and one size, "
                 "found others"
             )
         if patch.target is None:
@@ -162,18 +142,18 @@ def check_targets(patches: Iterable[WeightsPatch], rules: Rules, name: str) -> N
         policy = rules.rule(patch.path).policy
         if policy is not Policy.WEIGHTS or patch.path.endswith(NOTEBOOK):
             kind = "a notebook" if policy is Policy.WEIGHTS else f"'{policy}'"
-            raise InvalidTemplate(
-                f"{name}: patches name {patch.path} with its sha256, which is for files with the "
+            raise InvalidPackage(
+                f"{where}: patches name {patch.path} with its sha256, which is for files with the "
                 f"policy 'weights' alone, found {kind}"
             )
 
 
 def patch_only(patches: Iterable[WeightsPatch], held: Collection[str]) -> dict[str, PatchOnly]:
-    """The files that a template has only as patches.
+    """The files that a package has only as patches.
 
     Args:
-        patches: of its manifest.
-        held: paths of all files in it.
+        patches: all that its manifest names.
+        held: paths of all files that it holds.
     """
     found: dict[str, PatchOnly] = {}
     for patch in patches:

@@ -1,8 +1,9 @@
-"""The files of a folder in the header of a patch: paths that lead nowhere else, on any system.
+"""The files of a folder in the header of a patch: paths that lead out of no folder.
 
 A folder is patched as the bytes of its files, one after another in the order of their
-paths. The paths come from whoever made the patch: they are checked before a file of that
-name is read or made.
+paths. The paths come from whoever made the patch. What is checked here is what the format
+demands of every list that is parsed, enough to read the files of a base. Whoever makes a file of
+such a name asks more of it first: `documents.paths.portable`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sapwood.documents.canonical_json import Fields
-from sapwood.documents.paths import path_fault
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import within
 from sapwood.errors import InvalidPatch
 from sapwood.files.trees import MOST_FILES, FileEntry
 
@@ -26,7 +27,7 @@ def parse_files(fields: Fields, size: int) -> tuple[FileEntry, ...] | None:
     Raises:
         InvalidPatch: they are not a folder's files in their one order.
     """
-    if not fields.has("files"):
+    if "files" not in fields:
         return None
     where = f"{fields.where}.files"
     given = fields.objects("files")
@@ -51,20 +52,20 @@ def check_files(files: Sequence[FileEntry], where: str) -> None:
     seen: set[str] = set()
     before = ""
     for i, one in enumerate(files):
-        fault = path_fault(one.path)
+        fault = within(one.path)
         if fault is not None:
-            raise InvalidPatch(f"{where}[{i}].path: {one.path[:80]!a} {fault}")
+            raise InvalidPatch(f"{where}[{i}].path: {one.path[:80]!a}: {fault}")
         if one.path <= before:
             raise InvalidPatch(f"{where}[{i}].path: expected ascending paths, each once")
         before = one.path
         seen.add(one.path)
     for i, one in enumerate(files):
         # A folder sorts before what is in it.
-        if any(folder in seen for folder in folders_of(one.path)):
+        if any(folder in seen for folder in _folders_of(one.path)):
             raise InvalidPatch(f"{where}[{i}].path: a folder that it is in is a file")
 
 
-def folders_of(path: str) -> list[str]:
+def _folders_of(path: str) -> list[str]:
     """The folders that a file is in, the outermost first."""
     return [path[:at] for at, letter in enumerate(path) if letter == "/"]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from sapwood.codec import MOST_TABLES, Coding
 from sapwood.content.zstd import decompress
 from sapwood.documents import canonical_json
-from sapwood.documents.canonical_json import Fields
+from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.file_lists import parse_files
@@ -46,6 +46,8 @@ SEGMENT_FIELDS = {
     *("name", "dtype", "shape", "prediction", "row", "chunk", "codings", "sizes", "digests"),
     "blocks",
 }
+HEADER, INDEX = "header", "index"  # what they are called in errors
+REMEDY = "get the patch anew"
 TABLES_UNPACKED = 33 * 4096 * 4  # bytes of a set, by context and slot
 
 
@@ -135,6 +137,11 @@ def checked_parts(data: bytes, limits: Limits) -> tuple[bytes, bytes, Preamble]:
     return data[begin:middle], data[middle : middle + preamble.index], preamble
 
 
+def fields_of(value: object, where: str) -> Fields:
+    """The fields of the header or the index, or of what lies in them."""
+    return Fields(value, where, InvalidPatch, unsupported=UnsupportedPatch, remedy=REMEDY)
+
+
 def check_weight(data: bytes, what: str, limits: Limits) -> None:
     """That JSON text does not take more memory than allowed once it is parsed."""
     if canonical_json.weight(data) > limits.front:
@@ -147,7 +154,7 @@ def check_weight(data: bytes, what: str, limits: Limits) -> None:
 def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     """The header from its JSON. Fields that this version does not know are passed over."""
     check_weight(data, "header", limits)
-    fields = Fields(canonical_json.parse(data, "header"), "header")
+    fields = fields_of(canonical_json.parse(data, HEADER, InvalidPatch, remedy=REMEDY), HEADER)
     if fields.text("format") != VERSION:
         raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
     kind = fields.text("kind")
@@ -177,7 +184,7 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
         dtype=None if label is None else parse_dtype(label),
         shape=parse_shape(fields),
         byte_order=fields.text("byte_order"),
-        counts=fields.counts("counts"),
+        counts=fields.object("counts").every_size(),
         writer=fields.text("writer"),
         created_at=fields.optional_size("created_at"),
         metadata=fields.mapping("metadata"),
@@ -253,8 +260,9 @@ def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, .
 def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Iterator[Segment]:
     """The segments, each checked against its neighbours, the base, target and body."""
     check_weight(data, "index", limits)
-    parsed = canonical_json.parse_exact(data, "index")
-    fields = Fields(parsed, "index", known={"segments"})
+    parsed = canonical_json.parse_exact(data, INDEX, InvalidPatch, remedy=REMEDY)
+    fields = fields_of(parsed, INDEX)
+    fields.only({"segments"})
     target_offset = body_offset = 0
     for one in fields.objects("segments"):
         segment = dataclasses.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sapwood.documents.canonical_json import Fields
+from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
 from sapwood.limits import Limits
 from sapwood.tensors import DType

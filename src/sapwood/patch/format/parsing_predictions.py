@@ -6,7 +6,7 @@ import dataclasses
 import math
 import struct
 
-from sapwood.documents.canonical_json import Fields
+from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, UnsupportedPatch
 from sapwood.limits import Limits
 from sapwood.patch.format.front import MOST_BASES
@@ -58,7 +58,7 @@ def parse_prediction(
         InvalidPatch, UnsupportedPatch, LimitExceeded: it is damaged, of a later version
             or takes too much.
     """
-    one = fields.optional_object("prediction")
+    one = fields.nullable_object("prediction")
     if one is None:
         return None
     match one.text("kind"):
@@ -121,10 +121,10 @@ def parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> 
     if rounding not in {"once", "each"}:
         raise UnsupportedPatch(f"{fields.where}.rounding: unknown {rounding!r}; update sapwood")
     terms = tuple(parse_term(one, dtype) for one in fields.objects("terms"))
-    given = fields.optional_object("factors")
+    given = fields.nullable_object("factors")
     factors: FactorsEntry | GivenFactors | None = None
     if given is not None:
-        parse = parse_given if given.has("left") else parse_factors
+        parse = parse_given if "left" in given else parse_factors
         factors = parse(given, elements, limits)
     if len(terms) > MOST_BASES or (not terms and factors is None):
         raise InvalidPatch(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sapwood.documents import canonical_json
-from sapwood.documents.canonical_json import Fields
-from sapwood.errors import InvalidPatch, SignatureError
+from sapwood.documents.fields import Fields
+from sapwood.errors import SignatureError
 from sapwood.patch.format.front import DIGEST
 from sapwood.trust.signatures import Signature, entries, parse_entries
 
 DETACHED = "ttpatch-signatures/v1"
+WHERE = "file of signatures"
+REMEDY = "name the file that `sign --detached` wrote"
 LARGEST_FILE = 2 << 20  # bytes; more than what it can need
 
 
@@ -33,16 +35,12 @@ def parse_detached(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
     """
     if len(data) > LARGEST_FILE:
         raise SignatureError(
-            f"expected a file of signatures of at most {LARGEST_FILE} bytes, found {len(data)}; "
-            "name the file that `sign --detached` wrote"
+            f"{WHERE}: expected at most {LARGEST_FILE} bytes, found {len(data)}; {REMEDY}"
         )
-    try:
-        parsed = canonical_json.parse_exact(data.removesuffix(b"\n"), "file of signatures")
-        fields = Fields(parsed, "signatures", known={"format", "patch", "signatures"})
-        if fields.text("format") != DETACHED:
-            raise InvalidPatch(f"expected {DETACHED}, found {fields.text('format')!r:.60}")
-        return fields.hex("patch", DIGEST), parse_entries(fields)
-    except InvalidPatch as e:
-        raise SignatureError(
-            f"no file of signatures: {e}; name the file that `sign --detached` wrote"
-        ) from e
+    text = data.removesuffix(b"\n")
+    parsed = canonical_json.parse_exact(text, WHERE, SignatureError, remedy=REMEDY)
+    fields = Fields(parsed, WHERE, SignatureError, remedy=REMEDY)
+    fields.only({"format", "patch", "signatures"})
+    if fields.text("format") != DETACHED:
+        raise fields.fail("format", f"expected {DETACHED}, found {fields.text('format')!r:.60}")
+    return fields.hex("patch", DIGEST), parse_entries(fields)

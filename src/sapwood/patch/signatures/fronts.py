@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 from sapwood.content.content import Content
 from sapwood.documents import canonical_json
-from sapwood.documents.canonical_json import Fields
 from sapwood.errors import InputError, InvalidPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.front import (
@@ -26,7 +25,14 @@ from sapwood.patch.format.front import (
     Header,
     front_digest,
 )
-from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
+from sapwood.patch.format.parsing import (
+    HEADER,
+    REMEDY,
+    checked_parts,
+    fields_of,
+    parse_header,
+    parse_preamble,
+)
 from sapwood.trust import Signature, Statement
 from sapwood.trust.signatures import entries, parse_entries
 
@@ -94,8 +100,9 @@ def parse_list(data: bytes) -> tuple[Signature, ...]:
     Raises:
         InvalidPatch: it is none.
     """
-    fields = Fields({"signatures": canonical_json.parse_exact(data, "signatures")}, "header")
-    return parse_entries(fields)
+    where = f"{HEADER}.signatures"
+    listed = canonical_json.parse_exact(data, where, InvalidPatch, remedy=REMEDY)
+    return parse_entries(fields_of({"signatures": listed}, HEADER))
 
 
 def with_header(front: bytes, length: int, header: bytes) -> bytes:

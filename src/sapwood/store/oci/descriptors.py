@@ -8,14 +8,13 @@ github.com/opencontainers/image-spec say what it should be.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from sapwood.documents.fields import Table
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.documents.fields import Fields
+from sapwood.errors import InputError, InvalidStore
 
-LAYOUT = "oci:"
+OCI = "oci:"  # begins the name of an artifact in a layout
 SCHEMA = 2  # of manifests and indexes; will not change
 MOST_NAMED = 20  # tags or digests in an error
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -29,9 +28,9 @@ class Reference:
     """What names an artifact in a layout. Without tag and digest: the only one.
 
     Attributes:
-        folder: of the layout.
-        tag: that its index has for it.
-        digest: of its manifest, or of an index that has only one.
+        folder: the path of the layout's folder.
+        tag: the tag that the layout's index has for the artifact.
+        digest: the digest of the artifact's manifest, or of an index that has only one.
     """
 
     folder: str
@@ -40,13 +39,13 @@ class Reference:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Blob:
-    """What a descriptor says of a blob.
+class Descriptor:
+    """What leads to a blob, and says what it is.
 
     Attributes:
-        media_type: of it.
+        media_type: what the blob holds; empty where only its digest is known.
         digest: algorithm, colon and lower-case hex digits.
-        size: bytes.
+        size: bytes of the blob; negative where only its digest is known.
         annotations: whatever was noted on it.
     """
 
@@ -56,11 +55,10 @@ class Blob:
     annotations: Mapping[str, str]
 
 
-def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
+def parse_reference(text: str) -> Reference:
     """Parses `FOLDER`, `FOLDER:TAG` or `FOLDER@sha256:…`.
 
-    As skopeo has it, the folder ends at the first colon, but for a drive's on Windows; a tag
-    may hold more of them.
+    As skopeo has it, the folder ends at the first colon; a tag may hold more of them.
 
     Raises:
         InputError: it is none of these.
@@ -69,69 +67,71 @@ def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
     if at and digest.startswith(("sha256:", "sha512:")):
         if not DIGEST.fullmatch(digest):
             raise InputError(
-                f"{LAYOUT}{text!r:.200}: expected a digest of 64 hex digits behind @sha256: "
+                f"{OCI}{text!r:.200}: expected a digest of 64 hex digits behind @sha256: "
                 "(128 behind @sha512:), in lower case"
             )
         found = Reference(folder, None, digest)
     else:
-        drive = 2 if windows and re.match(r"[A-Za-z]:[\\/]", text) else 0
-        rest, colon, tag = text[drive:].partition(":")
-        found = Reference(text[:drive] + rest, tag if colon else None)
+        folder, colon, tag = text.partition(":")
+        found = Reference(folder, tag if colon else None)
     if not found.folder or found.tag == "":
         raise InputError(
-            f"{LAYOUT}{text!r:.200}: expected {LAYOUT}FOLDER, {LAYOUT}FOLDER:TAG or "
-            f"{LAYOUT}FOLDER@sha256:DIGEST; a folder with a colon in its name needs another"
+            f"{OCI}{text!r:.200}: expected {OCI}FOLDER, {OCI}FOLDER:TAG or "
+            f"{OCI}FOLDER@sha256:DIGEST; a folder with a colon in its name needs another"
         )
     return found
 
 
-def check_kind(table: Table, media_type: str) -> None:
+def check_kind(table: Fields, media_type: str) -> None:
     """Sees to it that a document is what leads to it says that it is.
 
     Raises:
-        InvalidTemplate: it is not, or could be taken for either.
+        InvalidStore: it is not, or could be taken for either.
     """
     expected, other = ("manifests", "layers") if media_type == INDEX else ("layers", "manifests")
     if other in table:
         raise table.fail(other, f"expected {media_type}, which has none")
-    if table.integer("schemaVersion") != SCHEMA:
+    if table.size("schemaVersion") != SCHEMA:
         raise table.fail("schemaVersion", f"expected {SCHEMA}")
-    claimed = table.optional_text("mediaType") or media_type
+    claimed = table.optional_text("mediaType", null=True) or media_type
     if claimed != media_type or expected not in table:
         raise table.fail(
             "mediaType", f"expected {media_type} with {expected}, found {claimed!r:.80}"
         )
 
 
-def descriptors(index: Table) -> list[Blob]:
+def descriptors_in(index: Fields) -> list[Descriptor]:
     """The manifests and indexes that an index lists. What else it lists is passed over."""
     return [
-        blob_of(one)
-        for one in index.tables("manifests")
-        if one.optional_text("mediaType") in {INDEX, MANIFEST}
+        parse_descriptor(one)
+        for one in index.objects("manifests")
+        if one.optional_text("mediaType", null=True) in {INDEX, MANIFEST}
     ]
 
 
-def blob_of(descriptor: Table) -> Blob:
+def parse_descriptor(descriptor: Fields) -> Descriptor:
     """Parses a descriptor.
 
     Raises:
-        InvalidTemplate: it breaks the rules.
+        InvalidStore: it breaks the rules.
     """
     digest = descriptor.text("digest")
     if not DIGEST.fullmatch(digest):
         raise descriptor.fail(
             "digest", f"expected sha256 or sha512 and hex digits, found {digest!r:.150}"
         )
-    notes: dict[str, str] = {}
-    if descriptor.has("annotations"):
-        found = descriptor.mapping("annotations")
-        table = Table(found, f"{descriptor.where}.annotations", InvalidTemplate)
-        notes = {name: table.text(name) for name in found}
-    return Blob(descriptor.text("mediaType"), digest, descriptor.integer("size"), notes)
+    notes = descriptor.optional_object("annotations", null=True)
+    return Descriptor(
+        descriptor.text("mediaType"),
+        digest,
+        descriptor.size("size"),
+        {} if notes is None else notes.every_text(),
+    )
 
 
-def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
+def choose_descriptor(
+    found: Sequence[Descriptor], reference: Reference, folder: object
+) -> Descriptor:
     """What a reference names among those that an index lists.
 
     Without a tag it is the only one that has tags, for the others are signatures and the
@@ -139,7 +139,7 @@ def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
 
     Raises:
         InputError: it names none, or several.
-        InvalidTemplate: a tag stands for several.
+        InvalidStore: a tag stands for several.
     """
     tagged = [one for one in found if TAG in one.annotations]
     tags = {one.annotations[TAG] for one in tagged}
@@ -147,27 +147,29 @@ def chosen(found: Sequence[Blob], reference: Reference, folder: object) -> Blob:
         fitting = {one.digest: one for one in tagged or found}
         if len(fitting) != 1:
             names = (
-                f"FOLDER:TAG, of {named(tags)}" if tags else f"FOLDER@DIGEST, of {named(fitting)}"
+                f"FOLDER:TAG, of {few_names(tags)}"
+                if tags
+                else f"FOLDER@DIGEST, of {few_names(fitting)}"
             )
             raise InputError(
-                f"{LAYOUT}{folder}: expected one artifact, found {len(fitting)}; name one, "
-                f"{LAYOUT}{names}"
+                f"{OCI}{folder}: expected one artifact, found {len(fitting)}; name one, "
+                f"{OCI}{names}"
             )
     else:
         fitting = {one.digest: one for one in tagged if one.annotations[TAG] == reference.tag}
         if not fitting:
             raise InputError(
-                f"{LAYOUT}{folder}: expected the tag {reference.tag!r:.80}, found {named(tags)}"
+                f"{OCI}{folder}: expected the tag {reference.tag!r:.80}, found {few_names(tags)}"
             )
         if len(fitting) > 1:
-            raise InvalidTemplate(
+            raise InvalidStore(
                 f"index.json: expected one artifact of the tag {reference.tag!r:.80}, found "
-                f"{named(fitting)}; name one by its digest"
+                f"{few_names(fitting)}; name one by its digest"
             )
     return next(iter(fitting.values()))
 
 
-def named(names: Iterable[str]) -> str:
+def few_names(names: Iterable[str]) -> str:
     """A few names for an error, made harmless for terminals."""
     every = sorted(names)
     shown = [f"{one!r:.150}" for one in every[:MOST_NAMED]]

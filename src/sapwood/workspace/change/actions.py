@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from sapwood.package.manifest.policies import Policy, PolicyRule
+from sapwood.package import Policy, PolicyRule
 from sapwood.workspace.disk.states import Action, State
 
 FOLLOWING: Mapping[State, Action] = {
@@ -53,8 +53,8 @@ ACTIONS: Mapping[Policy, Mapping[State, Action]] = {
 """What is done by policy. `action_for` adds what options and other lines of a manifest say."""
 
 
-class Asked(enum.StrEnum):
-    """What the user asks for of a file, whatever its policy."""
+class ModuleRequest(enum.StrEnum):
+    """What the user asks for of the files of one module, whatever their policies."""
 
     UPDATE = "update"  # the template's, unless only the user changed it
     RESET = "reset"  # the template's
@@ -68,9 +68,9 @@ TO_LATEST: Mapping[State, Action] = {
 }
 
 
-ON_REQUEST: Mapping[Asked, Mapping[State, Action]] = {
-    Asked.UPDATE: TO_LATEST,
-    Asked.RESET: {
+ON_REQUEST: Mapping[ModuleRequest, Mapping[State, Action]] = {
+    ModuleRequest.UPDATE: TO_LATEST,
+    ModuleRequest.RESET: {
         **TO_LATEST,
         State.MODIFIED: Action.REPLACE,
         State.RETIRED: Action.KEEP,
@@ -81,7 +81,12 @@ ON_REQUEST: Mapping[Asked, Mapping[State, Action]] = {
 
 
 def action_for(
-    rule: PolicyRule, state: State, *, replace: bool, retired: bool, asked: Asked | None = None
+    rule: PolicyRule,
+    state: State,
+    *,
+    replace: bool,
+    retired: bool,
+    asked: ModuleRequest | None = None,
 ) -> Action:
     """What is done about a file.
 
@@ -93,7 +98,9 @@ def action_for(
         asked: what the user asks for of this file. Only a reset is for files that are
             installed `once`.
     """
-    if asked is Asked.RESET or (asked is Asked.UPDATE and rule.policy is not Policy.ONCE):
+    if asked is ModuleRequest.RESET or (
+        asked is ModuleRequest.UPDATE and rule.policy is not Policy.ONCE
+    ):
         wanted = ON_REQUEST[asked].get(state)
         if wanted is not None:
             return wanted

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.canonical import LARGEST
-from sapwood.package.template import Template
 from sapwood.workspace.change.planning import Change
-from sapwood.workspace.change.results import Difference, Plan
+from sapwood.workspace.change.results import Difference, UpdatePlan
 from sapwood.workspace.change.texts import shown_text, unified_lines
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.record.places import path_below
@@ -22,7 +22,7 @@ DIFFERENT = frozenset({State.OUTDATED, State.MODIFIED, State.CONFLICT, State.COL
 
 
 def differences_in(
-    plan: Plan, root: Path, template: Template, paths: Sequence[str] | None
+    plan: UpdatePlan, root: Path, template: Template, paths: Sequence[str] | None
 ) -> Iterator[Difference]:
     """How the files of a plan differ from the template's.
 
@@ -34,7 +34,7 @@ def differences_in(
 
     Raises:
         InputError: the template has no file of such a path.
-        InvalidTemplate, OSError: something cannot be read.
+        InvalidPackage, OSError: something cannot be read.
     """
     named = {path_below(root, one) for one in paths or ()}
     for path in sorted(named - template.files.keys()):
@@ -56,7 +56,7 @@ def difference_of(change: Change, root: Path, template: Template) -> Difference:
         template: that it is from.
 
     Raises:
-        InvalidTemplate, OSError: something cannot be read.
+        InvalidPackage, OSError: something cannot be read.
     """
     known = change.old_path
     mine: bytes | None = b""

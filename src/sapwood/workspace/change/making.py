@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from sapwood.errors import InputError
-from sapwood.files.durable import make_folder
-from sapwood.package.template import Template
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.files.folders import make_folder
+from sapwood.package import Package
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.opening import check_whole
 from sapwood.workspace.change.results import Outcome
@@ -20,33 +20,33 @@ from sapwood.workspace.record.record import read_record
 
 
 def make_workspace(
-    places: Places, template: Template, course: OpenCourse | None, now: datetime
+    places: Places, package: Package, course: OpenCourse | None, now: datetime
 ) -> Outcome:
     """Makes a workspace, or finishes one that was not made to the end.
 
     Args:
         places: of the workspace; its folder need not be there.
-        template: to make it from, as its author made it.
+        package: to make it from, as its author made it.
         course: that configures it, None for none.
         now: the time.
 
     Raises:
-        InputError: it is there already, the course does not fit, or the template has files
+        InputError: it is there already, the course does not fit, or the package has files
             only as patches.
-        InvalidTemplate: the template breaks the rules.
+        InvalidPackage: the package breaks the rules.
         InvalidWorkspace, UnsupportedWorkspace: something else is in the way of the record.
         WorkspaceBusy: another program is changing it.
         IoError, OSError: the system refused; calling again goes on.
     """
-    chosen = for_workspace(template, None, course, places)
+    chosen = for_workspace(package, None, course, places)
     if read_record(places) is None and read_journal(places) is None:
         check_whole(chosen, places.root)
-    make_folder(places.own)
+    make_folder(places.own, InvalidWorkspace)
     with changing(places) as begun:
         if not begun.is_new:
             raise InputError(f"{places.root}: is a workspace of {places.name} already; update it")
         if begun.record is not None:
-            chosen = for_workspace(template, begun.record, course, places)
+            chosen = for_workspace(package, begun.record, course, places)
         # What was begun with a later version may be finished with this one.
         request = Request(allow_downgrade=True)
         outcome = make_update(places, begun.record, chosen, "init", now, request)

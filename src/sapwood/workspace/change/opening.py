@@ -12,21 +12,21 @@ from typing import TypeAlias
 from packaging.version import Version
 
 from sapwood.errors import InputError
-from sapwood.files.durable import is_folder
-from sapwood.files.refusals import system_errors
-from sapwood.package.sources import open_template
-from sapwood.package.template import Template
+from sapwood.files.paths import is_folder
+from sapwood.files.refusals import os_errors
+from sapwood.package import Package, open_package
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import State
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
-TemplateSource: TypeAlias = Template | str | os.PathLike[str]
-"""A template that is open, or where one is: see `open_template`."""
+TemplateSource: TypeAlias = Package | str | os.PathLike[str]
+"""The package that a template is, open, or where it lies: see `open_package`."""
 
 
-def with_note(change: Change, template: Template, files: Mapping[str, FileEntry]) -> Change:
+def with_note(change: Change, template: Template, files: Mapping[str, RecordedFile]) -> Change:
     """A change with the reason that the template gives for it."""
     if change.state in {State.IDENTICAL, State.MODIFIED}:
         return change
@@ -53,7 +53,7 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
 
 
 def check_versions(
-    changes: Iterable[Change], template: Template, files: Mapping[str, FileEntry]
+    changes: Iterable[Change], template: Template, files: Mapping[str, RecordedFile]
 ) -> None:
     """Sees to it that no file goes back to an earlier version.
 
@@ -97,27 +97,27 @@ def check_whole(template: Template, root: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(template: TemplateSource) -> Iterator[Template]:
-    """A template that is closed at the end if it was opened here."""
-    if isinstance(template, Template):
+def opened(template: TemplateSource) -> Iterator[Package]:
+    """The package of a template, closed at the end if it was opened here."""
+    if isinstance(template, Package):
         yield template
         return
-    with system_errors(template):
-        source = open_template(template)
-    with source:
-        yield source
+    with os_errors(template):
+        package = open_package(template)
+    with package:
+        yield package
 
 
 @contextlib.contextmanager
 def sources(
     template: TemplateSource, config: CourseSource | None, what: object
-) -> Iterator[tuple[Template, OpenCourse | None]]:
-    """A template and a course that are closed at the end if they were opened here.
+) -> Iterator[tuple[Package, OpenCourse | None]]:
+    """The package of a template, and a course: closed at the end if they were opened here.
 
     Args:
         template: as of `opened`.
         config: of the course, None for none.
         what: is worked on, for what the system refuses.
     """
-    with opened(template) as source, open_course(config) as course, system_errors(what):
-        yield source, course
+    with opened(template) as package, open_course(config) as course, os_errors(what):
+        yield package, course

@@ -12,13 +12,11 @@ from operator import itemgetter
 from typing import TypeVar
 
 from sapwood.documents.paths import folded
+from sapwood.package import FileIdentity, Module, PatchOnly, Policy, Rules
 from sapwood.package.canonical import AS_NOTEBOOK, NOTEBOOK
-from sapwood.package.identity import Content
-from sapwood.package.manifest.modules import Module
-from sapwood.package.manifest.patches import WHOLE, PatchOnly, Reach
-from sapwood.package.manifest.policies import Policy, Rules
-from sapwood.workspace.change.actions import Asked, action_for
-from sapwood.workspace.disk.states import Action, Blocked, Found, State, state_of
+from sapwood.workspace.change.actions import ModuleRequest, action_for
+from sapwood.workspace.change.reach import WHOLE, Reach, fault_of_reach
+from sapwood.workspace.disk.states import Action, Blocked, OnDisk, State, state_of
 
 Entry = TypeVar("Entry")
 
@@ -42,7 +40,7 @@ class Scope:
     """
 
     module: Module
-    asked: Asked
+    asked: ModuleRequest
 
     def holds(self, path: str, source: str | None) -> bool:
         """Whether a file is the module's, under the name it has or under the one it had."""
@@ -73,9 +71,9 @@ class Change:
     state: State
     action: Action
     policy: Policy
-    recorded: Content | None = None
-    found: Found = None
-    new: Content | None = None
+    recorded: FileIdentity | None = None
+    found: OnDisk = None
+    new: FileIdentity | None = None
     moved_from: str | None = None
     note: str | None = None
     otherwise: Action | None = None
@@ -90,7 +88,7 @@ class Change:
     @property
     def is_update(self) -> bool:
         """Whether files of the user's are written, moved or removed."""
-        moves = self.moved_from is not None and isinstance(self.found, Content)
+        moves = self.moved_from is not None and isinstance(self.found, FileIdentity)
         return self.action in WRITING or moves
 
     @property
@@ -109,9 +107,9 @@ class Change:
 
 
 def plan_changes(
-    recorded: Mapping[str, Content],
-    found: Mapping[str, Found],
-    new: Mapping[str, Content],
+    recorded: Mapping[str, FileIdentity],
+    found: Mapping[str, OnDisk],
+    new: Mapping[str, FileIdentity],
     rules: Rules,
     *,
     replace: bool = False,
@@ -149,7 +147,7 @@ def plan_changes(
         b, c, n = recorded.get(again.get(path, known)), found.get(known), new.get(path)
         only = reach.files.get(path)
         if only is not None:
-            n = only.content(b)
+            n = only.identity(b)
         state = state_of(b, c, n)
         place, rule = rules.placed(path)
         retired = state is State.RETIRED and rules.is_retired(path)
@@ -159,7 +157,7 @@ def plan_changes(
         if action is Action.ADOPT and touched and mode_changed(b, c, n):
             action = Action.SET_MODE
         change = Change(path, state, action, rule.policy, b, c, n, source)
-        if merge and asked is not Asked.RESET:
+        if merge and asked is not ModuleRequest.RESET:
             change = merging(change)
         if only is not None:
             change = reaching(change, only, reach.versions.get(known))
@@ -174,7 +172,7 @@ def merging(change: Change) -> Change:
     if not notebook or change.state is not State.CONFLICT or change.policy not in MERGED:
         return change
     contents = (change.recorded, change.found, change.new)
-    if all(isinstance(one, Content) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
+    if all(isinstance(one, FileIdentity) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
         return dataclasses.replace(change, action=Action.MERGE, otherwise=change.action)
     return change.not_merged(NO_NOTEBOOK)
 
@@ -189,14 +187,14 @@ def reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
     """
     if change.action not in BRINGING:
         return change
-    fault = only.fault_of(change.state, version)
+    fault = fault_of_reach(only, change.state, version)
     return change if fault is None else change.not_made(fault)
 
 
 def renamed(
-    recorded: Mapping[str, Content],
-    found: Mapping[str, Found],
-    new: Mapping[str, Content],
+    recorded: Mapping[str, FileIdentity],
+    found: Mapping[str, OnDisk],
+    new: Mapping[str, FileIdentity],
     renames: Mapping[str, str],
 ) -> dict[str, str]:
     """The old path of each path that the template renamed and whose file can follow.
@@ -215,7 +213,9 @@ def renamed(
 
 
 def respelled(
-    recorded: Mapping[str, Content], found: Mapping[str, Found], new: Mapping[str, Content]
+    recorded: Mapping[str, FileIdentity],
+    found: Mapping[str, OnDisk],
+    new: Mapping[str, FileIdentity],
 ) -> dict[str, str]:
     """The old path of each whose spelling alone the template changed, where that is one file.
 
@@ -228,14 +228,14 @@ def respelled(
         path: old
         for path, old in spelled.items()
         if old is not None
-        and isinstance(found.get(path), Content)
+        and isinstance(found.get(path), FileIdentity)
         and found.get(path) == found.get(old)
     }
 
 
-def mode_changed(recorded: Content | None, found: Found, new: Content | None) -> bool:
+def mode_changed(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> bool:
     """Whether the template changed who may run a file, and the disk does not show it yet."""
-    if recorded is None or new is None or not isinstance(found, Content):
+    if recorded is None or new is None or not isinstance(found, FileIdentity):
         return False
     return recorded.executable != new.executable != found.executable
 

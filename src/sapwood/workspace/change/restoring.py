@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sapwood.errors import InputError, InvalidWorkspace, IoError
-from sapwood.files.durable import read_stripes
+from sapwood.errors import Changed, InputError, InvalidWorkspace, IoError
+from sapwood.files.reading import read_stripes
 from sapwood.files.stamps import Stamps
-from sapwood.package.identity import Content
+from sapwood.package import FileIdentity
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.results import Restored
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.backups import FILES, read_backup
-from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 
 
@@ -42,13 +42,13 @@ def restore_files(
         saved = stage.finish("restore", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
-        raise IoError(f"{e}: is being written to; try again when it is not") from e
+        raise Changed(f"{e}: is being written to; try again when it is not") from e
     except BaseException:
         tidy(places, None)
         raise
     missed: tuple[str, ...] = ()
     if stage.steps:
-        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+        missed = commit(places, ChangeJournal(stage.folder, tuple(stage.steps), None), None)
     else:
         tidy(places, None)
     unchanged = tuple(path for path in chosen if path not in done)
@@ -98,12 +98,12 @@ def stage_restore(places: Places, name: str, files: Mapping[str, str], stage: St
         if held != expected:
             raise InvalidWorkspace(f"{folder / path}: damaged; nothing was restored")
         old: str | None = None
-        raw, there = disk.raw(path), disk.content(path, stamps)
+        raw, there = disk.raw(path), disk.found(path, stamps)
         if raw == expected:
             continue
         if isinstance(there, Blocked):
             raise InvalidWorkspace(f"{path}: {there.reason} is in the way; move it away")
-        if isinstance(there, Content):
+        if isinstance(there, FileIdentity):
             old = stage.take(path, there, back_up=True).raw
         mode = (folder / path).lstat().st_mode & 0o777
         new = stage.put(path, read_stripes(folder / path), old=old, mode=mode)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from sapwood.package.course import Course
-from sapwood.package.manifest.manifest import USER
-from sapwood.package.manifest.modules import Module
+from sapwood.package import USER, Module
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.disk.states import State
-from sapwood.workspace.notebooks.reports import Merged
+from sapwood.workspace.notebooks.reports import MergedNotebook
+from sapwood.workspace.record.course import Course
 from sapwood.workspace.record.record import Record
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class UpdatePlan:
     """What an update would do.
 
     Attributes:
@@ -62,12 +61,12 @@ class Outcome:
         merges: what became of each notebook that was merged, by its path.
     """
 
-    plan: Plan
+    plan: UpdatePlan
     backup: str | None
     incoming: Mapping[str, str]
     missed: tuple[str, ...]
     recovered: bool
-    merges: Mapping[str, Merged] = dataclasses.field(default_factory=dict)
+    merges: Mapping[str, MergedNotebook] = dataclasses.field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:

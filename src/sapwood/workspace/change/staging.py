@@ -15,22 +15,18 @@ from datetime import datetime
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.errors import InvalidTemplate, InvalidWorkspace, IoError
-from sapwood.files.durable import (
-    is_folder,
-    is_there,
-    make_folder,
-    read_stripes,
-    read_whole,
-    sync,
-    write_new,
-)
+from sapwood.errors import InvalidPackage, InvalidWorkspace, IoError
+from sapwood.files.folders import make_folder
+from sapwood.files.paths import is_folder, is_there
+from sapwood.files.reading import read_stripes, read_whole
+from sapwood.files.syncing import sync
+from sapwood.files.writing import write_new
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import Content
 from sapwood.workspace.change.applying import mode_with
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.journal import Kind, Step
+from sapwood.workspace.record.journal import ChangeStep, StepKind
 from sapwood.workspace.record.places import Places
 
 PLAIN, EXECUTABLE = 0o666, 0o777  # permissions before the umask has its say
@@ -49,7 +45,7 @@ class Taken:
         mode: its permissions.
     """
 
-    def __init__(self, file: Path, path: str, expected: Content) -> None:
+    def __init__(self, file: Path, path: str, expected: FileIdentity) -> None:
         """Reads it.
 
         Args:
@@ -89,7 +85,7 @@ class Stage:
         Raises:
             InvalidWorkspace, OSError: it cannot be made.
         """
-        self.steps: list[Step] = []
+        self.steps: list[ChangeStep] = []
         self.folder = secrets.token_hex(8)
         self._places = places
         self._path = places.staging / self.folder
@@ -97,14 +93,14 @@ class Stage:
         self._unsynced: list[Path] = []
         self._backed_up: dict[str, str] = {}
         self._writable: dict[Path, bool] = {}
-        make_folder(self._path)
+        make_folder(self._path, InvalidWorkspace)
 
     def new_file(self) -> Path:
         """A free name for a staged file."""
         self._count += 1
         return self._path / str(self._count)
 
-    def take(self, path: str, expected: Content, *, back_up: bool) -> Taken:
+    def take(self, path: str, expected: FileIdentity, *, back_up: bool) -> Taken:
         """Reads a file of the user's, and copies it into the backup.
 
         Raises:
@@ -130,7 +126,7 @@ class Stage:
         """
         file = self._places.root / path
         copy = self._path / "backup" / FILES / path
-        make_folder(copy.parent)
+        make_folder(copy.parent, InvalidWorkspace)
         self._write(copy, read_stripes(file) if taken.data is None else [taken.data], taken.raw)
         copy.chmod(taken.mode)
         self._backed_up[path] = taken.raw
@@ -182,7 +178,7 @@ class Stage:
         self._check_writable(path)
         if mode is not None:
             staged.chmod(mode)
-        step = Step(Kind.WRITE, path, old=old, new=new, staged=staged.name, beside=beside)
+        step = ChangeStep(StepKind.WRITE, path, old=old, new=new, staged=staged.name, beside=beside)
         self.steps.append(step)
 
     def remove(self, path: str, old: str, *, after: str | None = None) -> None:
@@ -194,11 +190,11 @@ class Stage:
             after: path of a step without which it stays.
         """
         self._check_writable(path)
-        self.steps.append(Step(Kind.REMOVE, path, old=old, after=after))
+        self.steps.append(ChangeStep(StepKind.REMOVE, path, old=old, after=after))
 
     def set_mode(self, path: str, *, executable: bool) -> None:
         """Makes a file executable, or no longer."""
-        self.steps.append(Step(Kind.MODE, path, executable=executable))
+        self.steps.append(ChangeStep(StepKind.MODE, path, executable=executable))
 
     def keep_blob(self, digest: str, data: bytes) -> None:
         """Keeps what is installed, to show differences to."""
@@ -265,18 +261,18 @@ class Stage:
             )
 
 
-def checked_data(data: bytes, path: str, expected: Content) -> bytes:
+def checked_data(data: bytes, path: str, expected: FileIdentity) -> bytes:
     """Bytes of a template that are what was planned with.
 
     Raises:
-        InvalidTemplate: the template changed meanwhile.
+        InvalidPackage: the template changed meanwhile.
     """
     if content_hash(data, path) != expected.hash:
-        raise InvalidTemplate(f"{path}: changed in the template while it was read; try again")
+        raise InvalidPackage(f"{path}: changed in the template while it was read; try again")
     return data
 
 
-def permissions(current: int, recorded: Content | None, new: Content) -> int:
+def permissions(current: int, recorded: FileIdentity | None, new: FileIdentity) -> int:
     """Permissions of a file that is replaced: its own, and what the template changed of them.
 
     Args:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.files.stamps import Stamps
 from sapwood.package.canonical import LARGEST
 from sapwood.workspace.change.results import FileStatus, Status
@@ -46,7 +46,7 @@ def file_statuses(places: Places, record: Record, stamps: Stamps) -> Iterator[Fi
     found = scan(places.root, record.files, stamps)
     for path, entry in record.files.items():
         there = found[path]
-        state = state_of(entry.content, there, entry.content)
+        state = state_of(entry.identity, there, entry.identity)
         reason = there.reason if isinstance(there, Blocked) else None
         yield FileStatus(path, state, entry.version, reason)
 

@@ -10,13 +10,13 @@ from typing import assert_never
 
 from sapwood.content.digests import raw_hash
 from sapwood.documents.paths import clashing
-from sapwood.errors import InvalidTemplate, InvalidWorkspace
-from sapwood.files.durable import is_there, read_stripes
+from sapwood.errors import InvalidPackage, InvalidWorkspace
+from sapwood.files.paths import is_there
+from sapwood.files.reading import read_stripes
+from sapwood.package import FileIdentity, PackageFile, Policy
 from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
-from sapwood.package.identity import Content
-from sapwood.package.manifest.policies import Policy
-from sapwood.package.template import Template, TemplateFile
 from sapwood.workspace.change.planning import Change, recorded_after
+from sapwood.workspace.change.reach import mismatch
 from sapwood.workspace.change.staging import (
     ChangedMeanwhile,
     Stage,
@@ -25,17 +25,18 @@ from sapwood.workspace.change.staging import (
     permissions,
 )
 from sapwood.workspace.change.weights import Goal, patched_weights
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk, file_hash
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.notebooks.reports import Merged
+from sapwood.workspace.notebooks.reports import MergedNotebook
 from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Update:
+class Transaction:
     """What the steps of an update are made from.
 
     Attributes:
@@ -50,7 +51,7 @@ class Update:
     template: Template
     record: Record | None
     stage: Stage
-    merges: dict[str, Merged] = dataclasses.field(default_factory=dict)
+    merges: dict[str, MergedNotebook] = dataclasses.field(default_factory=dict)
 
     def add(self, change: Change) -> Change:
         """Stages one change.
@@ -61,7 +62,7 @@ class Update:
 
         Raises:
             ChangedMeanwhile: the file is not what it was when the change was planned.
-            InvalidTemplate: the template is not, or it is damaged.
+            InvalidPackage: the template is not, or it is damaged.
             IoError, OSError: the system refused.
         """
         match change.action:
@@ -96,7 +97,7 @@ class Update:
     def _beside(self, path: str) -> str:
         return self.places.incoming(self.template.version, path)
 
-    def _new(self, change: Change) -> TemplateFile:
+    def _new(self, change: Change) -> PackageFile:
         return self.template.files[change.path]
 
     def _install(self, change: Change, path: str) -> None:
@@ -113,7 +114,7 @@ class Update:
             return change
         new, file = wanted(change), self._new(change)
         if file.only is not None:
-            return self.add(change.not_made(file.only.mismatch()))
+            return self.add(change.not_made(mismatch(file.only)))
         if taken.data is not None and file.size <= LARGEST:
             data = checked_data(file.read(), change.path, new)
             stripes: Iterable[bytes] = [with_ends_of(data, taken.data)]
@@ -180,7 +181,7 @@ class Update:
         if not isinstance(there, str):
             self._install(change, beside)
         elif there != raw_hash(new_stripes(file, new)):
-            expected = Content(file_hash(str(self.places.root), beside))
+            expected = FileIdentity(file_hash(str(self.places.root), beside))
             taken = self.stage.take(beside, expected, back_up=True)
             self.stage.put(beside, new_stripes(file, new), old=taken.raw, mode=taken.mode)
 
@@ -221,7 +222,7 @@ class Update:
 
     def _move(self, change: Change) -> None:
         """Gives the user's file the name that the template has given it."""
-        if change.moved_from is None or not isinstance(change.found, Content):
+        if change.moved_from is None or not isinstance(change.found, FileIdentity):
             return
         taken = self._take(change)
         mode = taken.mode
@@ -235,8 +236,8 @@ class Update:
     def _take(self, change: Change, *, back_up: bool = True) -> Taken:
         """Reads the user's file, and backs it up, but for weights that nobody has edited."""
         path = change.old_path
-        if not isinstance(change.found, Content):
-            raise InvalidTemplate(f"{path}: expected a file to replace, found none")
+        if not isinstance(change.found, FileIdentity):
+            raise InvalidPackage(f"{path}: expected a file to replace, found none")
         taken = self.stage.take(path, change.found, back_up=False)
         # Byte for byte: a notebook that was only run counts as unchanged, and has outputs.
         untouched = change.recorded is not None and change.recorded.hash == taken.raw
@@ -278,10 +279,10 @@ class Update:
         blobs = Blobs(self.places.blobs)
         files = {} if self.record is None else self.record.files
         named = {one.blob: path for path, one in files.items() if one.blob is not None}
-        lost = self.template.recorded
-        return {blob for blob, path in named.items() if path in lost or is_there(blobs.path(blob))}
+        known = self.template.known
+        return {blob for blob, path in named.items() if path in known or is_there(blobs.path(blob))}
 
-    def _entry(self, change: Change, kept: Set[str]) -> FileEntry | None:
+    def _entry(self, change: Change, kept: Set[str]) -> RecordedFile | None:
         """What the record says of the template's file, where some blobs are kept already."""
         file = self.template.files.get(change.path)
         if file is None or change.new is None:
@@ -289,7 +290,7 @@ class Update:
         before = None if self.record is None else self.record.files.get(change.path)
         if (
             before is not None
-            and before.content.hash == change.new.hash
+            and before.identity.hash == change.new.hash
             and before.size == file.size
             and (before.blob is None or before.blob in kept)
         ):
@@ -299,9 +300,9 @@ class Update:
         else:
             blob = hashlib.sha256(file.read()).hexdigest()
         extra = change.path in self.template.extras
-        return FileEntry(self.template.version, change.new, file.size, blob, extra)
+        return RecordedFile(self.template.version, change.new, file.size, blob, extra)
 
-    def _record(self, files: dict[str, FileEntry], now: datetime, *, whole: bool) -> Record:
+    def _record(self, files: dict[str, RecordedFile], now: datetime, *, whole: bool) -> Record:
         version, name = self.template.version, self.template.manifest.name
         if self.record is None:
             return Record(name, version, version, now, now, files, self.template.course)
@@ -318,18 +319,18 @@ class Update:
         )
 
 
-def wanted(change: Change) -> Content:
+def wanted(change: Change) -> FileIdentity:
     """What the template holds, for a change that needs it."""
     if change.new is None:
-        raise InvalidTemplate(f"{change.path}: expected it in the template, found nothing")
+        raise InvalidPackage(f"{change.path}: expected it in the template, found nothing")
     return change.new
 
 
-def new_stripes(file: TemplateFile, new: Content) -> Iterator[bytes]:
+def new_stripes(file: PackageFile, new: FileIdentity) -> Iterator[bytes]:
     """The bytes of a template's file, which must be what was planned with.
 
     Raises:
-        InvalidTemplate: it changed meanwhile.
+        InvalidPackage: it changed meanwhile.
     """
     if file.size <= LARGEST:
         yield checked_data(file.read(), file.path, new)
@@ -339,4 +340,4 @@ def new_stripes(file: TemplateFile, new: Content) -> Iterator[bytes]:
         hasher.update(stripe)
         yield stripe
     if f"sha256:{hasher.hexdigest()}" != new.hash:
-        raise InvalidTemplate(f"{file.path}: changed in the template while it was read; try again")
+        raise InvalidPackage(f"{file.path}: changed in the template while it was read; try again")

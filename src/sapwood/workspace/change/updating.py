@@ -6,22 +6,22 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Changed, InputError
 from sapwood.files.stamps import Stamps
-from sapwood.package.manifest.modules import find_module
-from sapwood.package.manifest.patches import Reach
-from sapwood.package.template import Template
-from sapwood.workspace.change.actions import Asked
+from sapwood.package import find_module
+from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.opening import check_source, check_versions, with_note
 from sapwood.workspace.change.planning import Scope, plan_changes
-from sapwood.workspace.change.results import Outcome, Plan
+from sapwood.workspace.change.reach import Reach
+from sapwood.workspace.change.results import Outcome, UpdatePlan
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
-from sapwood.workspace.change.transaction import Update
+from sapwood.workspace.change.transaction import Transaction
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.disk.states import Action
-from sapwood.workspace.notebooks.reports import Merged
-from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.notebooks.reports import MergedNotebook
+from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
 
@@ -66,12 +66,12 @@ class Request:
         if self.module is None:
             return None
         module = find_module(template.manifest.modules, self.module)
-        return Scope(module, Asked.RESET if self.reset else Asked.UPDATE)
+        return Scope(module, ModuleRequest.RESET if self.reset else ModuleRequest.UPDATE)
 
 
 def plan_request(
     places: Places, record: Record | None, template: Template, request: Request
-) -> Plan:
+) -> UpdatePlan:
     """Plans what is asked for.
 
     Args:
@@ -82,15 +82,15 @@ def plan_request(
 
     Raises:
         InputError: another template, an earlier version, or no such module.
-        InvalidTemplate, OSError: something cannot be read.
+        InvalidPackage, OSError: something cannot be read.
     """
     if record is not None:
         check_source(record, template, allow_downgrade=request.allow_downgrade)
     scope = request.scope_in(template)
     stamps = Stamps(places.stamps)
     try:
-        new = template.contents(stamps)
-        recorded = {} if record is None else record.contents()
+        new = template.identities(stamps)
+        recorded = {} if record is None else record.identities()
         found = scan(places.root, recorded.keys() | new.keys(), stamps)
     finally:
         stamps.keep()
@@ -106,7 +106,7 @@ def plan_request(
         scope=scope,
         reach=Reach(template.patch_only(), {path: one.version for path, one in files.items()}),
     )
-    plan = Plan(
+    plan = UpdatePlan(
         template=template.manifest.name,
         from_version=None if record is None else record.template_version,
         to_version=template.version,
@@ -140,19 +140,19 @@ def make_update(
         request: what is asked for.
 
     Raises:
-        InputError, InvalidTemplate: as `plan_request`.
+        InputError, InvalidPackage: as `plan_request`.
         IoError, OSError: the system refused.
     """
     for attempt in range(ATTEMPTS):
         plan = plan_request(places, record, template, request)
-        update = Update(places, template, record, Stage(places))
+        update = Transaction(places, template, record, Stage(places))
         try:
             ready = staged(plan, update, label, now)
             break
         except ChangedMeanwhile as e:
             if attempt + 1 == ATTEMPTS:
                 tidy(places, record)
-                raise IoError(f"{e}: is being written to; try again when it is not") from e
+                raise Changed(f"{e}: is being written to; try again when it is not") from e
         except BaseException:
             tidy(places, record)
             raise
@@ -179,13 +179,13 @@ class Staged:
         merges: what becomes of each notebook that is merged, by its path.
     """
 
-    plan: Plan
+    plan: UpdatePlan
     backup: str | None
-    journal: Journal
-    merges: Mapping[str, Merged]
+    journal: ChangeJournal
+    merges: Mapping[str, MergedNotebook]
 
 
-def staged(plan: Plan, update: Update, label: str, now: datetime) -> Staged:
+def staged(plan: UpdatePlan, update: Transaction, label: str, now: datetime) -> Staged:
     """Stages a plan.
 
     Args:
@@ -196,7 +196,7 @@ def staged(plan: Plan, update: Update, label: str, now: datetime) -> Staged:
 
     Raises:
         ChangedMeanwhile: a file is not what it was when the update was planned.
-        InvalidTemplate: the template is not, or it is damaged.
+        InvalidPackage: the template is not, or it is damaged.
         IoError, OSError: the system refused.
     """
     stage = update.stage
@@ -204,5 +204,5 @@ def staged(plan: Plan, update: Update, label: str, now: datetime) -> Staged:
     after = update.record_after(made.changes, now, whole=plan.module is None)
     named = label if plan.module is None else plan.module.name
     backup = stage.finish(named, now, plan.from_version)
-    journal = Journal(stage.folder, tuple(stage.steps), after)
+    journal = ChangeJournal(stage.folder, tuple(stage.steps), after)
     return Staged(made, backup, journal, update.merges)

@@ -6,10 +6,13 @@ import dataclasses
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.errors import InvalidTemplate, SourceHashMismatch
-from sapwood.files.durable import is_folder, read_stripes, read_whole, remove, sync, write_new
+from sapwood.errors import InvalidPackage, SourceHashMismatch
+from sapwood.files.paths import is_folder
+from sapwood.files.reading import read_stripes, read_whole
+from sapwood.files.syncing import sync
+from sapwood.files.writing import write_new
+from sapwood.package import PackageFile
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.template import TemplateFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Goal:
 
 
 def patched_weights(
-    current: Path, patch: TemplateFile, goal: Goal, spool: Path, output: Path
+    current: Path, patch: PackageFile, goal: Goal, spool: Path, output: Path
 ) -> str | None:
     """Makes the new version of a file of weights.
 
@@ -43,7 +46,7 @@ def patched_weights(
         'sha256:…' of the new version's bytes; None if the patch was made from another file.
 
     Raises:
-        InvalidTemplate: the patch leads to another version than the template says.
+        InvalidPackage: the patch leads to another version than the template says.
         InputError, InvalidPatch, LimitExceeded, IoError: as `models.apply_patch`.
         OSError: the system refused.
     """
@@ -54,7 +57,7 @@ def patched_weights(
         info = models.patch_info(str(spool))
         if info.format == "tensor" or info.target_size != goal.size:
             kind = "a tensor" if info.format == "tensor" else "a file"
-            raise InvalidTemplate(
+            raise InvalidPackage(
                 f"{patch.path}: expected a patch that leads to a file of {goal.size} bytes, found "
                 f"one that leads to {kind} of {info.target_size}; tell the template's author"
             )
@@ -62,16 +65,16 @@ def patched_weights(
     except SourceHashMismatch:
         return None
     finally:
-        remove(spool)
+        spool.unlink()
     if is_folder(output):
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{patch.path}: leads to a folder, expected a file; tell the template's author"
         )
     data = read_whole(output, LARGEST)
     raw = raw_hash(read_stripes(output) if data is None else [data])
     if (raw if data is None else content_hash(data, goal.path)) != goal.hash:
         # Of text with CRLF, of which only the template's own file can tell the hash, too.
-        raise InvalidTemplate(
+        raise InvalidPackage(
             f"{patch.path}: leads to another version of {goal.path} than the template says; tell "
             "its author"
         )

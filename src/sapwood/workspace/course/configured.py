@@ -1,90 +1,44 @@
-"""A template as a course has it: chosen modules, in the course's order, and extra assignments.
+"""Makes a template of a package and a course: chosen modules, in its order, extra assignments.
 
-All paths are mapped here, once, and the result is a template like any other: planning,
-staging and applying know nothing of courses. Only policies and retirements are asked for by
-a file's path in the template, for that is what their patterns are written for.
+All paths are mapped here, once, and the result is a template like any other. Only policies
+and retirements are asked for by a file's path in the package, for that is what their patterns
+are written for.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from sapwood.documents.paths import clash_among, fault_of, folded
+from sapwood.documents.paths import clash_among, folded, portable
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import Stripes
-from sapwood.files.stamps import Stamps
-from sapwood.package.course import Course, renamed_path, stems_of
-from sapwood.package.identity import Content
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import Module
-from sapwood.package.template import Template, TemplateFile, content_of
+from sapwood.files.reading import Stripes
+from sapwood.package import FileIdentity, Manifest, Module, Package, PackageFile
 from sapwood.workspace.course.rules import course_rules
 from sapwood.workspace.course.sources import OpenCourse
 from sapwood.workspace.course.successors import carried
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.record.blobs import Blobs
+from sapwood.workspace.record.course import Course, renamed_path, stems_of
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import FileEntry, Record
+from sapwood.workspace.record.record import Record, RecordedFile
 
 NO_COURSE = Course(None, ())
 
 
-class ConfiguredTemplate(Template):
-    """A template as a course has it. Closing it is left to who opened the template."""
-
-    def __init__(
-        self,
-        template: Template,
-        course: Course,
-        manifest: Manifest,
-        files: Mapping[str, TemplateFile],
-        known: Mapping[str, Content],
-        extras: Set[str],
-    ) -> None:
-        """Puts it together.
-
-        Args:
-            template: as it was opened.
-            course: that it is configured by.
-            manifest: with paths of the workspace.
-            files: by path in the workspace.
-            known: contents of files that need not be read for it.
-            extras: paths of the files that are the course's.
-        """
-        self.manifest = manifest
-        self.version = template.version
-        self.files = files
-        self.patches = template.patches
-        self.course = course
-        self.extras = extras
-        self.recorded = known.keys()
-        self._known = known
-
-    def contents(self, stamps: Stamps) -> dict[str, Content]:
-        """What the template holds, as the planner takes it."""
-        known = self._known
-        return {
-            path: known[path] if path in known else content_of(file, stamps)
-            for path, file in self.files.items()
-        }
-
-    def close(self) -> None:
-        """Closes nothing."""
-
-
 def configured(
-    template: Template,
+    package: Package,
     course: Course,
-    extras: Mapping[str, TemplateFile],
+    extras: Mapping[str, PackageFile],
     *,
     record: Record | None = None,
-    known: Mapping[str, Content] | None = None,
+    known: Mapping[str, FileIdentity] | None = None,
 ) -> Template:
     """A template as a course has it.
 
     Args:
-        template: as its author made it.
+        package: that it is made of, as its author made it.
         course: made for this version of it.
         extras: files of the extra assignments, by path in the workspace.
         record: of the workspace that is updated: its files move to where the course has
@@ -94,12 +48,12 @@ def configured(
     Raises:
         InputError: two files would have one name.
     """
-    manifest = template.manifest
+    manifest = package.manifest
     names = course.names()
     left_out = frozenset(one.name for one in manifest.modules) - names.keys()
     taken = set(names.values()) - names.keys()
     origins: dict[str, str] = {}
-    for path in template.files:
+    for path in package.files:
         stems = stems_of(path)
         if not stems.isdisjoint(left_out):
             continue
@@ -110,14 +64,14 @@ def configured(
                 "another order, or rename it in the template"
             )
         origins[renamed_path(path, names)] = path
-    files = {new: template.files[old] for new, old in origins.items()}
+    files = {new: package.files[old] for new, old in origins.items()}
     check_paths(files, extras, manifest.name)
     files.update(extras)
     before = NO_COURSE if record is None or record.course is None else record.course
     recorded = {} if record is None else record.files
     mapped = dataclasses.replace(
         manifest,
-        rules=course_rules(template, before, course, recorded, origins, extras),
+        rules=course_rules(package, before, course, recorded, origins, extras),
         notes=tuple(
             dataclasses.replace(one, path=renamed_path(one.path, names)) for one in manifest.notes
         ),
@@ -131,7 +85,7 @@ def configured(
             if stems_of(one.notebook).isdisjoint(left_out)
         ),
     )
-    return ConfiguredTemplate(template, course, mapped, files, known or {}, extras.keys())
+    return Template(mapped, files, package.patches, course, extras.keys(), known or {})
 
 
 def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
@@ -149,7 +103,7 @@ def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
 
 
 def check_paths(
-    files: Mapping[str, TemplateFile], extras: Mapping[str, TemplateFile], name: str
+    files: Mapping[str, PackageFile], extras: Mapping[str, PackageFile], name: str
 ) -> None:
     """Sees to it that the files of a course can be installed anywhere.
 
@@ -162,7 +116,7 @@ def check_paths(
         InputError: they cannot.
     """
     for path in (*files, *extras):
-        fault = fault_of(path)
+        fault = portable(path)
         if fault:
             raise InputError(f"{path!r:.120}: {fault}; rename the file in the extra assignment")
         if folded(path.partition("/")[0]) == f".{name}":
@@ -180,12 +134,12 @@ def check_paths(
 
 
 def for_workspace(
-    template: Template, record: Record | None, course: OpenCourse | None, places: Places
+    package: Package, record: Record | None, course: OpenCourse | None, places: Places
 ) -> Template:
-    """A template as the course of a workspace has it.
+    """The template that a package is for a workspace: as its course has it, if it has one.
 
     Args:
-        template: as its author made it; one that is configured already stays as it is.
+        package: as its author made it.
         record: of the workspace; None while it is being made.
         course: that it gets; None for the one that it has, if it has one.
         places: of the workspace.
@@ -194,38 +148,37 @@ def for_workspace(
         InputError: the course is not for this template, or breaks its rules.
     """
     before = None if record is None else record.course
-    other = record is not None and record.template != template.manifest.name
-    if template.course is not None or other:  # who compares the names says what is wrong
-        return template
+    if record is not None and record.template != package.manifest.name:
+        return Template.of(package)  # who compares the names says what is wrong
     if course is not None:
-        new = course.config.course_for(template.manifest)
-        return configured(template, new, course.files, record=record)
+        new = course.config.course_for(package.manifest)
+        return configured(package, new, course.files, record=record)
     if before is None or record is None:
-        return template
+        return Template.of(package)
     extras = dict(kept_extras(record, before, Blobs(places.blobs)))
-    known = {path: record.files[path].content for path in extras}
+    known = {path: record.files[path].identity for path in extras}
     return configured(
-        template, carried(before, template.manifest), extras, record=record, known=known
+        package, carried(before, package.manifest), extras, record=record, known=known
     )
 
 
-def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, TemplateFile]]:
+def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, PackageFile]]:
     """The extra assignments as they were installed: their instructor's files are elsewhere."""
     for path, entry in record.files.items():
         if entry.extra and course.extra_of(path) is not None:
             yield (
                 path,
-                TemplateFile(
+                PackageFile(
                     path=path,
                     size=entry.size,
-                    executable=entry.content.executable,
+                    executable=entry.identity.executable,
                     stamp=(0, 0, entry.size, 0, 0),  # is not asked for: the content is known
                     stripes=partial(read_entry, blobs, path, entry),
                 ),
             )
 
 
-def read_entry(blobs: Blobs, path: str, entry: FileEntry) -> Stripes:
+def read_entry(blobs: Blobs, path: str, entry: RecordedFile) -> Stripes:
     """Reads what was installed.
 
     Raises:

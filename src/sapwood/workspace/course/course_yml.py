@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable
 from sapwood.errors import InputError
-from sapwood.package.course import LAST_NUMBER, MOST_LETTERS, Course, Extra, numbered, short_name
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import MOST_MODULES, Module
-from sapwood.package.manifest.policies import Policy
+from sapwood.package import MOST_MODULES, Manifest, Module, Policy
 from sapwood.workspace.course.plain_yaml import parse_yaml
 from sapwood.workspace.course.successors import module_named
+from sapwood.workspace.record.course import (
+    LAST_NUMBER,
+    MOST_LETTERS,
+    Course,
+    Extra,
+    numbered,
+    short_name,
+)
 
 FILE_NAME = "course.yml"
 FIELDS = ("template", "title", "first", "modules", "provided", "extra")
@@ -137,22 +142,22 @@ def parse_course(data: bytes, where: str = FILE_NAME) -> CourseConfig:
     Raises:
         InputError: and nothing else, whatever the bytes. Also if PyYAML is not installed.
     """
-    table = Table(parse_yaml(data, where), where, InputError)
+    table = Fields(parse_yaml(data, where), where, InputError)
     table.only(FIELDS)
-    modules, provided = table.texts("modules"), table.texts("provided")
-    listed = table.tables("extra")
+    modules, provided = table.optional_texts("modules"), table.optional_texts("provided")
+    listed = table.optional_objects("extra")
     if not modules:
         raise table.fail("modules", "expected the chosen modules, found none; name at least one")
     if len(modules) > MOST_MODULES or len(provided) > MOST_MODULES:
         raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
     if len(listed) > MOST_EXTRAS:
         raise table.fail("extra", f"expected at most {MOST_EXTRAS} entries")
-    title = table.optional_text("title")
+    title = table.optional_text("title", null=True)
     if title is not None and (len(title) > MOST_LETTERS or not title.isprintable()):
         raise table.fail("title", f"expected at most {MOST_LETTERS} letters on one line")
     return CourseConfig(
         where=where,
-        template=table.optional_text("template"),
+        template=table.optional_text("template", null=True),
         title=title,
         first=first_in(table, len(modules)),
         modules=tuple(modules),
@@ -161,9 +166,9 @@ def parse_course(data: bytes, where: str = FILE_NAME) -> CourseConfig:
     )
 
 
-def first_in(table: Table, count: int) -> int:
+def first_in(table: Fields, count: int) -> int:
     """The number of the first module."""
-    text = table.optional_text("first") or "1"
+    text = table.optional_text("first", null=True) or "1"
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
         raise table.fail("first", f"expected a number such as 1, found {text!r:.40}")
     if int(text) + count > LAST_NUMBER + 1:
@@ -171,7 +176,7 @@ def first_in(table: Table, count: int) -> int:
     return int(text)
 
 
-def extras_of(listed: Sequence[Table]) -> tuple[Extra, ...]:
+def extras_of(listed: Sequence[Fields]) -> tuple[Extra, ...]:
     """The extra assignments, none inside another."""
     extras: list[Extra] = []
     for one in listed:
@@ -187,19 +192,19 @@ def extras_of(listed: Sequence[Table]) -> tuple[Extra, ...]:
     return tuple(extras)
 
 
-def extra_of(table: Table) -> Extra:
+def extra_of(table: Fields) -> Extra:
     """An extra assignment."""
     table.only(("from", "to", "policy"))
     paths = []
     for field in ("from", "to"):
         path = table.text(field).removesuffix("/")
-        fault = fault_of(path)
+        fault = portable(path)
         if fault:
             raise table.fail(
                 field, f"{path!r:.80}: {fault}; expected a path such as {EXAMPLES[field]}"
             )
         paths.append(path)
-    policy = table.optional_text("policy")
+    policy = table.optional_text("policy", null=True)
     if policy is not None and policy not in set(Policy):
         raise table.fail("policy", f"expected one of {', '.join(Policy)}; found {policy!r:.40}")
     return Extra(paths[0], paths[1], None if policy is None else Policy(policy))

@@ -1,27 +1,25 @@
-"""What an update does about files of a workspace whose course or template has changed."""
+"""What an update does about files of a workspace whose course or package has changed."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
 
-from sapwood.package.course import Course, Extra, renamed_path, stems_of
-from sapwood.package.manifest.modules import NAME
-from sapwood.package.manifest.policies import DEFAULT, PolicyRule, Rules
-from sapwood.package.template import Template
+from sapwood.package import DEFAULT_RULE, MODULE_NAME, Package, PolicyRule, Rules
 from sapwood.workspace.course.successors import successor
-from sapwood.workspace.record.record import FileEntry
+from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
+from sapwood.workspace.record.record import RecordedFile
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CourseRules(Rules):
-    """Rules of a template, asked by paths of a workspace.
+    """Rules of a package, asked by paths of a workspace.
 
-    Policies and retirements are looked up by a file's path in the template: their patterns
+    Policies and retirements are looked up by a file's path in the package: their patterns
     are written for that one. Renames are of paths in the workspace already.
 
     Attributes:
-        origins: paths in the template by paths in the workspace, where they differ.
+        origins: paths in the package by paths in the workspace, where they differ.
         extras: those of the course, and after them those that it had before.
         extra_files: paths of the files that they have or had.
         dropped: files of modules and extras that the course had before, and retired ones.
@@ -35,40 +33,40 @@ class CourseRules(Rules):
     def placed(self, path: str) -> tuple[int, PolicyRule]:
         """The rule for a path, and its place among the rules; those of extras come last.
 
-        It is an extra's own, or that of the file's path in the template.
+        It is an extra's own, or that of the file's path in the package.
         """
         holding = self.extras if path in self.extra_files else ()
         extra = next((one for one in holding if one.holds(path)), None)
         if extra is not None and extra.policy is not None:
-            return len(self.policies), PolicyRule(DEFAULT.pattern, extra.policy)
+            return len(self.policies), PolicyRule(DEFAULT_RULE.pattern, extra.policy)
         return Rules.placed(self, self.origins.get(path, path))
 
     def is_retired(self, path: str) -> bool:
-        """Whether the course or the template says that a file is to leave."""
+        """Whether the course or the package says that a file is to leave."""
         return path in self.dropped or Rules.is_retired(self, self.origins.get(path, path))
 
 
 class Passage:
-    """The way of a workspace's files to where its course has them in a version of a template."""
+    """The way of a workspace's files to where its course has them in a version of a package."""
 
     def __init__(
-        self, template: Template, before: Course, after: Course, extras: Collection[str]
+        self, package: Package, before: Course, after: Course, extras: Collection[str]
     ) -> None:
         """Takes nothing but what is given.
 
         Args:
-            template: as its author made it.
+            package: as its author made it.
             before: the course that the workspace has.
             after: the one that it gets.
             extras: paths of the files of extras that it has.
         """
-        self._template = template
+        self._package = package
         self._before = before
         self._after = after
         self._extras = extras
         self._names = after.names()
         self._back = {new: old for old, new in before.names().items()}
-        self._left_out = {one.name for one in template.manifest.modules} - self._names.keys()
+        self._left_out = {one.name for one in package.manifest.modules} - self._names.keys()
         self._successors: dict[str, str] = {}
 
     def way_of(self, path: str) -> tuple[str, str | None]:
@@ -78,7 +76,7 @@ class Passage:
             path: of the file in the record.
 
         Returns:
-            Its path in the template that it was installed from, and the one in the workspace
+            Its path in the package that it was installed from, and the one in the workspace
             that it gets; None if the course has it no longer.
         """
         extra = self._before.extra_of(path) if path in self._extras else None
@@ -87,8 +85,8 @@ class Passage:
             folder = next(same, None)
             return path, None if folder is None else folder + path.removeprefix(extra.to)
         old = self._origin(path)
-        now = self._template.manifest.rules.renames.get(old, old)
-        if now not in self._template.files:
+        now = self._package.manifest.rules.renames.get(old, old)
+        if now not in self._package.files:
             now = renamed_path(now, self._now_called(now))
         gone = not stems_of(now).isdisjoint(self._left_out)
         return old, None if gone else renamed_path(now, self._names)
@@ -99,47 +97,47 @@ class Passage:
         Those that it was installed under may be of another: a later one, after a downgrade.
         """
         now = renamed_path(source, self._now_called(source))
-        return self._template.manifest.rules.is_retired(now)
+        return self._package.manifest.rules.is_retired(now)
 
     def _origin(self, path: str) -> str:
-        """The path in the template that a file was installed from.
+        """The path in the package that a file was installed from.
 
         A module may lie under a number that it has no more: the course has dropped it, or
         something was in the way when it moved. Then the rest of its name tells which it is.
         """
         old = renamed_path(path, self._back)
-        if old != path or not self._back or path in self._template.files:
+        if old != path or not self._back or path in self._package.files:
             return old
         return renamed_path(path, self._now_called(path))
 
     def _now_called(self, path: str) -> dict[str, str]:
-        """What modules on a path are called in this version of the template."""
+        """What modules on a path are called in this version of the package."""
         for stem in stems_of(path) - self._successors.keys():
-            name = successor(stem, self._template.manifest) if NAME.fullmatch(stem) else None
+            name = successor(stem, self._package.manifest) if MODULE_NAME.fullmatch(stem) else None
             self._successors[stem] = name or stem
         return self._successors
 
 
 def course_rules(
-    template: Template,
+    package: Package,
     before: Course,
     after: Course,
-    recorded: Mapping[str, FileEntry],
+    recorded: Mapping[str, RecordedFile],
     origins: Mapping[str, str],
     extras: Collection[str],
 ) -> CourseRules:
     """The rules of an update, by paths of the workspace.
 
     Args:
-        template: as its author made it.
+        package: as its author made it.
         before: the course that the workspace has.
         after: the one that it gets.
         recorded: installed files, by path.
-        origins: paths in the template of the files that it gets, by path in the workspace.
+        origins: paths in the package of the files that it gets, by path in the workspace.
         extras: paths of the extra assignments' files that it gets.
     """
     had = frozenset(path for path, entry in recorded.items() if entry.extra)
-    passage = Passage(template, before, after, had)
+    passage = Passage(package, before, after, had)
     moves: dict[str, str] = {}
     sources = dict(origins)
     dropped: set[str] = set()
@@ -151,7 +149,7 @@ def course_rules(
             sources[path] = source
             if target is None or passage.is_retired(source):
                 dropped.add(path)
-    rules = template.manifest.rules
+    rules = package.manifest.rules
     return CourseRules(
         rules.policies,
         moves,

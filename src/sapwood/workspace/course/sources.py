@@ -7,20 +7,17 @@ import dataclasses
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError
-from sapwood.files.durable import kind_of, read_whole
-from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
-from sapwood.files.stamps import stamp_of
-from sapwood.package.course import Extra
-from sapwood.package.sources import read_below, regular_files
-from sapwood.package.template import MOST_BYTES, MOST_FILES, TemplateFile
+from sapwood.files.paths import kind_of, resolved
+from sapwood.files.reading import read_whole
+from sapwood.files.refusals import os_errors
+from sapwood.package import MOST_BYTES, MOST_FILES, PackageFile, file_in_folder, regular_files
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
+from sapwood.workspace.record.course import Extra
 
 ENDINGS = (".yml", ".yaml")
 
@@ -35,7 +32,7 @@ class OpenCourse:
     """
 
     config: CourseConfig
-    files: Mapping[str, TemplateFile]
+    files: Mapping[str, PackageFile]
 
 
 CourseSource: TypeAlias = OpenCourse | str | os.PathLike[str]
@@ -52,14 +49,14 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
 
     Raises:
         InputError: it breaks the rules, or PyYAML is not installed.
-        InvalidTemplate: the archive is damaged, or an extra assignment holds a link.
+        InvalidPackage: the archive is damaged, or an extra assignment holds a link.
         IoError: something cannot be read.
     """
     if source is None or isinstance(source, OpenCourse):
         yield source
         return
     with contextlib.ExitStack() as closing:
-        with system_errors(source):
+        with os_errors(source):
             path = resolved(source)
             if path.is_dir():
                 course = course_in_folder(path / FILE_NAME)
@@ -75,23 +72,17 @@ def course_in_folder(path: Path) -> OpenCourse:
     """The course of a course.yml, with what lies beside it.
 
     Raises:
-        InputError, InvalidTemplate, OSError: as `open_course`.
+        InputError, InvalidPackage, OSError: as `open_course`.
     """
     data = read_whole(path, LARGEST)
     if data is None:
         raise InputError(f"{path}: expected at most {LARGEST} bytes, found more")
     config = parse_course(data, str(path))
-    files: dict[str, TemplateFile] = {}
+    files: dict[str, PackageFile] = {}
     for extra in config.extras:
         for rest, status in files_beside(path.parent, extra, config.where):
             source = extra.source + rest
-            files[extra.to + rest] = TemplateFile(
-                path=source,
-                size=status.st_size,
-                executable=bool(status.st_mode & stat.S_IXUSR),
-                stamp=stamp_of(status),
-                stripes=partial(read_below, path.parent, source),
-            )
+            files[extra.to + rest] = file_in_folder(path.parent, source, status)
     return OpenCourse(config, files)
 
 
@@ -114,10 +105,10 @@ def files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, 
     if stat.S_ISREG(status.st_mode):
         yield "", status
         return
-    for count, (path, found) in enumerate(regular_files(place)):
+    for count, one in enumerate(regular_files(place)):
         if count == MOST_FILES:
             raise InputError(f"{where}.extra: {extra.source!r:.120}: more than {MOST_FILES} files")
-        yield f"/{path}", found
+        yield f"/{one.path}", one.status
 
 
 def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
@@ -128,15 +119,15 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
         closing: closes it.
 
     Raises:
-        InputError, InvalidTemplate, OSError: as `open_course`.
+        InputError, InvalidPackage, OSError: as `open_course`.
     """
-    from sapwood.package.archives import archive_files
+    from sapwood.package import archive_files
 
     members, close = archive_files(path, FILE_NAME)
     closing.callback(close)
     by_path = {one.path: one for one in members}
     config = parse_course(by_path[FILE_NAME].read(), f"{path}: {FILE_NAME}")
-    files: dict[str, TemplateFile] = {}
+    files: dict[str, PackageFile] = {}
     for extra in config.extras:
         beside = Extra("", extra.source)
         for source, member in by_path.items():

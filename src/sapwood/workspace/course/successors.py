@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from sapwood.package.course import Course, short_name, stems_of
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import NAME, find_module
+from sapwood.package import MODULE_NAME, Manifest, find_module
+from sapwood.workspace.record.course import Course, short_name, stems_of
 
 
 def module_named(manifest: Manifest, word: str) -> str:
@@ -15,7 +14,7 @@ def module_named(manifest: Manifest, word: str) -> str:
     Raises:
         InputError: there is none.
     """
-    name = successor(word, manifest) if NAME.fullmatch(word) else None
+    name = successor(word, manifest) if MODULE_NAME.fullmatch(word) else None
     return name or find_module(manifest.modules, word).name
 
 

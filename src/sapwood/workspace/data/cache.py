@@ -8,15 +8,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from sapwood.errors import InputError
-from sapwood.files.durable import remove
-from sapwood.files.locks import locked_in_turn
-from sapwood.files.refusals import system_errors
-from sapwood.package.manifest.datasets import Dataset, find_dataset
-from sapwood.package.sources import read_manifest
+from sapwood.files.locks import exclusive_in_turn
+from sapwood.files.refusals import os_errors
+from sapwood.package import Dataset, read_manifest
 from sapwood.workspace.data.files import is_right, part_of, size_of
 from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
 
@@ -72,7 +71,7 @@ def fetch_data(
     compared each time.
 
     Args:
-        template: as of `open_template`; only its manifest is read.
+        template: as of `open_package`; only its manifest is read.
         name: of the data.
         cache: folder to keep it in; by default `$SAPWOOD_DATA`, else `sapwood/data` in the
             user's cache folder.
@@ -84,12 +83,26 @@ def fetch_data(
 
     Raises:
         InputError: there is no such template or data, or an extra is not installed.
-        InvalidTemplate: the manifest breaks its rules.
+        InvalidPackage: the manifest breaks its rules.
         IoError: it cannot be downloaded or written. What came is kept, and the next call
             goes on from there.
     """
     manifest = read_manifest(template)
     return DataCache(cache).fetch(manifest.name, find_dataset(manifest.data, name), listener).path
+
+
+def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
+    """The data of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for dataset in datasets:
+        if dataset.name == name:
+            return dataset
+    known = ", ".join(one.name for one in datasets)
+    expected = f"one of {known}" if known else "none, for the template names no data"
+    raise InputError(f"{name!r:.80}: expected {expected}; 'data list' shows them")
 
 
 def libraries() -> ModuleType:
@@ -148,7 +161,7 @@ class DataCache:
             IoError: the cache cannot be read.
         """
         folder = self.place(template, dataset)
-        with system_errors(folder):
+        with os_errors(folder):
             sizes = [size_of(folder / one.name) for one in dataset.files]
             whole = sizes == [one.size for one in dataset.files]
             have = sum(
@@ -172,12 +185,12 @@ class DataCache:
         folder = self.place(template, dataset)
         listener = listener or Nobody()
         done = Fetched(path_in(folder, dataset), {})
-        with system_errors(folder):
+        with os_errors(folder):
             if all(is_right(folder / one.name, one) for one in dataset.files):
                 return done  # without a lock: the cache may be read-only
             folder.mkdir(parents=True, exist_ok=True)
             busy = f"waiting for another program that downloads {dataset.name}"
-            with locked_in_turn(folder / LOCK, lambda: listener.told(busy)):
+            with exclusive_in_turn(folder / LOCK, lambda: listener.told(busy)):
                 tidy(folder, dataset)
                 before = 0
                 for file in dataset.files:
@@ -198,4 +211,4 @@ def tidy(folder: Path, dataset: Dataset) -> None:
     named = {one.name for one in dataset.files}
     for path in folder.iterdir():
         if TEMPORARY.fullmatch(path.name) and path.name not in named:
-            remove(path)
+            path.unlink()

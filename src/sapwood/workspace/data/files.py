@@ -6,7 +6,7 @@ import hashlib
 import stat
 from pathlib import Path
 
-from sapwood.package.manifest.datasets import DataFile
+from sapwood.package import DataFile
 
 
 def part_of(folder: Path, file: DataFile) -> Path:

@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Protocol
 
 from sapwood.errors import InputError, IoError
-from sapwood.files.durable import remove
-from sapwood.package.manifest.datasets import DataFile
+from sapwood.package import DataFile
 from sapwood.workspace.data.files import part_of
 
 ONE_OF_SEVERAL = 1  # failures of connections in a row that are borne where there are mirrors
@@ -122,7 +121,7 @@ class FileFetch:
 def drop(part: Path) -> None:
     """Removes what grew, if it is there."""
     with contextlib.suppress(FileNotFoundError):
-        remove(part)
+        part.unlink()
 
 
 @contextlib.contextmanager

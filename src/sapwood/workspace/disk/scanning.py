@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.files.durable import kind_of, read_stripes, read_whole
+from sapwood.files.paths import kind_of
+from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.package.identity import Content
-from sapwood.workspace.disk.states import Blocked, Found
+from sapwood.workspace.disk.states import Blocked, OnDisk
 
 UNREADABLE = Blocked("something unreadable")
 ELSEWHERE = Blocked("something on another file system")
@@ -75,7 +76,7 @@ class Disk:
             return Blocked(kind_of(status.st_mode))
         return status
 
-    def content(self, path: str, stamps: Stamps) -> Found:
+    def found(self, path: str, stamps: Stamps) -> OnDisk:
         """What is under a name."""
         status = self.status(path)
         if status is None or isinstance(status, Blocked):
@@ -87,7 +88,7 @@ class Disk:
             return None  # deleted since
         except PermissionError:
             return UNREADABLE
-        return Content(found, executable=bool(status.st_mode & stat.S_IXUSR))
+        return FileIdentity(found, executable=bool(status.st_mode & stat.S_IXUSR))
 
     def raw(self, path: str) -> str | Blocked | None:
         """The hash of the bytes under a name, however many."""
@@ -117,7 +118,7 @@ def file_hash(root: str, path: str) -> str:
     return raw_hash(read_stripes(file)) if data is None else content_hash(data, path)
 
 
-def scan(root: Path, paths: Iterable[str], stamps: Stamps) -> dict[str, Found]:
+def scan(root: Path, paths: Iterable[str], stamps: Stamps) -> dict[str, OnDisk]:
     """What is on disk under each of some names."""
     disk = Disk(root)
-    return {path: disk.content(path, stamps) for path in paths}
+    return {path: disk.found(path, stamps) for path in paths}

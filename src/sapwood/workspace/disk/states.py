@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TypeAlias
 
-from sapwood.package.identity import Content
+from sapwood.package import FileIdentity
 
 
 class State(enum.StrEnum):
@@ -55,11 +55,11 @@ class Blocked:
     reason: str
 
 
-Found: TypeAlias = Content | Blocked | None
+OnDisk: TypeAlias = FileIdentity | Blocked | None
 """What is on disk under a name: a file, something in the way, or nothing."""
 
 
-def state_of(recorded: Content | None, found: Found, new: Content | None) -> State:
+def state_of(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> State:
     """The state of a file.
 
     Args:

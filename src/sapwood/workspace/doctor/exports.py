@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
+from sapwood.package import FileIdentity, PackageFile
 from sapwood.package.canonical import LARGEST
-from sapwood.package.identity import Content
-from sapwood.package.template import Template, TemplateFile, hash_of
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.exporting.code import export_cells, without_directive
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
 from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.record import FileEntry
+from sapwood.workspace.record.record import RecordedFile
 
 WORDS = {
     ExportState.STALE: "{notebook} was changed since",
@@ -73,7 +73,7 @@ def never(look: Look, status: ExportStatus) -> Finding:
     path, notebook = status.export.to, status.export.notebook
     entry = None if look.record is None else look.record.files.get(notebook)
     there = scan(look.places.root, [notebook], look.stamps)[notebook]
-    if entry is not None and isinstance(there, Content) and there.hash == entry.content.hash:
+    if entry is not None and isinstance(there, FileIdentity) and there.hash == entry.identity.hash:
         return ok("export", path, f"never exported; {notebook} is as it was installed")
     return noted("export", path, f"never exported from {notebook}", exporting(look, status))
 
@@ -86,8 +86,8 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     if entry is None or file is None or template.manifest.version <= Version(entry.version):
         return
     there = scan(look.places.root, [notebook], look.stamps)[notebook]
-    new = hash_of(file)
-    if not isinstance(there, Content) or new in {there.hash, entry.content.hash}:
+    new = file.canonical_hash()
+    if not isinstance(there, FileIdentity) or new in {there.hash, entry.identity.hash}:
         return
     if not lacks_change(look, notebook, entry, file):
         return
@@ -98,12 +98,12 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     )
     command: tuple[str, ...] = ("update", TEMPLATE, "--merge")
     word = look.module_word(notebook)
-    if there.hash == entry.content.hash and word is not None:
+    if there.hash == entry.identity.hash and word is not None:
         command = ("update", TEMPLATE, "--module", word)
     yield problem("fix", status.export.to, message, Remedy(command=command))
 
 
-def lacks_change(look: Look, notebook: str, entry: FileEntry, file: TemplateFile) -> bool:
+def lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageFile) -> bool:
     """Whether marked cells that a release changed are not yet so in the user's notebook.
 
     A user who took them over by hand has them, whatever the rest of the notebook is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sapwood.files.stamps import Stamps
-from sapwood.package.template import Template
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
 

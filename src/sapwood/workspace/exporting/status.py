@@ -8,12 +8,10 @@ import os
 from collections.abc import Sequence
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
+from sapwood.package import Export, Manifest, find_module
 from sapwood.package.canonical import LARGEST, unix_ends
-from sapwood.package.manifest.exports import Export, exports_among
-from sapwood.package.manifest.manifest import Manifest
-from sapwood.package.manifest.modules import find_module
-from sapwood.package.template import Template
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.exporting.code import exported_module, is_sealed, is_untouched
@@ -74,7 +72,7 @@ def chosen_exports(manifest: Manifest, modules: Sequence[str] | None) -> list[Ex
     chosen: list[Export] = []
     for word in modules:
         module = find_module(manifest.modules, word)
-        found = exports_among(manifest.exports, module)
+        found = [one for one in manifest.exports if module.holds(one.notebook)]
         if not found:
             raise InputError(f"{module.name}: expected a module with exports; it has none")
         chosen += found

@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sapwood.errors import InputError, IoError
-from sapwood.files.durable import is_folder
+from sapwood.errors import Changed, InputError
+from sapwood.files.paths import is_folder
+from sapwood.package import FileIdentity
 from sapwood.package.canonical import content_hash
-from sapwood.package.identity import Content
-from sapwood.package.template import Template
 from sapwood.workspace.change.applying import commit, tidy
 from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.course.template import Template
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
-from sapwood.workspace.record.journal import Journal
+from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 
 OWN_WORK = frozenset({ExportState.EDITED, ExportState.FOREIGN})
@@ -68,14 +68,14 @@ def export_modules(
         backup = stage.finish("export", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
-        raise IoError(f"{e}: is being written to; try again when it is not") from e
+        raise Changed(f"{e}: is being written to; try again when it is not") from e
     except BaseException:
         tidy(places, None)
         raise
     paths = tuple(step.path for step in stage.steps)
     missed: tuple[str, ...] = ()
     if stage.steps:
-        missed = commit(places, Journal(stage.folder, tuple(stage.steps), None), None)
+        missed = commit(places, ChangeJournal(stage.folder, tuple(stage.steps), None), None)
     else:
         tidy(places, None)
     written = tuple(one for one in paths if one not in missed)
@@ -143,7 +143,7 @@ def stage_exports(
         old = mode = None
         path = look.export.to
         if look.there is not None:
-            there = Content(content_hash(look.there, path))
+            there = FileIdentity(content_hash(look.there, path))
             taken = stage.take(path, there, back_up=look.state in OWN_WORK)
             old, mode = taken.raw, taken.mode
         stage.put(path, [look.new], old=old, mode=mode)

@@ -5,6 +5,6 @@ row, `merging` decides what becomes of each, `style` writes as the user's file w
 """
 
 from sapwood.workspace.notebooks.merging import merge_notebook
-from sapwood.workspace.notebooks.reports import CellReport, Merged, Reason
+from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reason
 
-__all__ = ["CellReport", "Merged", "Reason", "merge_notebook"]
+__all__ = ["CellReport", "MergedNotebook", "Reason", "merge_notebook"]

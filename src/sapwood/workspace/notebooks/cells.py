@@ -7,6 +7,7 @@ import enum
 import json
 from typing import Any, TypeAlias
 
+from sapwood.documents.canonical_json import unique
 from sapwood.package.canonical import (
     LARGEST,
     Unreadable,
@@ -15,7 +16,6 @@ from sapwood.package.canonical import (
     parsed_notebook,
     reduced_cell,
 )
-from sapwood.workspace.record.record import unique
 
 MOST_CELLS = 5_000  # of one notebook; matching takes memory and time by their number
 LONGEST_NAME = 60  # characters of a cell's name in reports

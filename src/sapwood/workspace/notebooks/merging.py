@@ -17,7 +17,7 @@ from typing import Any
 from sapwood.workspace.notebooks.cells import Book, Cell, Role, read_book
 from sapwood.workspace.notebooks.matching import Triple, align
 from sapwood.workspace.notebooks.ordering import OURS, THEIRS, both_moved, in_order
-from sapwood.workspace.notebooks.reports import CellReport, Merged, Reason
+from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reason
 from sapwood.workspace.notebooks.style import style_of
 
 MARKS = "nbgrader"
@@ -26,7 +26,7 @@ WITH_IDS = 5  # minor version of nbformat from which on cells have ids
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> Merged:
+def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> MergedNotebook:
     """Merges by cell what a template and a user made of one notebook.
 
     Args:
@@ -60,7 +60,7 @@ class Result:
     report: tuple[CellReport, ...] = ()
 
 
-def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> Merged:
+def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
     """The merge of three notebooks.
 
     Args:
@@ -85,7 +85,7 @@ def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> Merged:
     if both_moved(triples):
         reports.append(CellReport("the notebook", Reason.ORDER))
     written = style_of(data, ours.raw).written(raw)
-    return Merged(written, sum(one.taken for one in results.values()), tuple(reports))
+    return MergedNotebook(written, sum(one.taken for one in results.values()), tuple(reports))
 
 
 def result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result:

@@ -32,7 +32,7 @@ def in_order(triples: Sequence[Triple], kept: Sequence[Triple]) -> list[Triple]:
         `kept`, each once.
     """
     frame, other = (THEIRS, OURS) if moved(triples, BASE, THEIRS) else (OURS, THEIRS)
-    chain = Chain(by_place(kept, frame))
+    chain = CellRow(by_place(kept, frame))
     staying = set(map(id, kept))
     last: Triple | None = None
     for one in by_place(triples, other):
@@ -65,7 +65,7 @@ def by_place(triples: Sequence[Triple], side: Side) -> list[Triple]:
     return [triple for _, triple in sorted(there, key=operator.itemgetter(0))]
 
 
-class Chain:
+class CellRow:
     """A row of cells into which others are put, in a time that does not grow with it."""
 
     def __init__(self, row: Sequence[Triple]) -> None:

@@ -44,7 +44,7 @@ class CellReport:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Merged:
+class MergedNotebook:
     """A notebook made of two.
 
     Attributes:

@@ -10,16 +10,19 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of
-from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import is_folder, is_there, make_folder, read_whole, sync
-from sapwood.workspace.record.record import HASH, LARGEST, parse_json, read_time, written_time
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable, portable_name
+from sapwood.errors import InputError, InvalidWorkspace, UnsupportedWorkspace
+from sapwood.files.folders import make_folder
+from sapwood.files.paths import is_folder, is_there
+from sapwood.files.reading import read_whole
+from sapwood.files.syncing import rename_durably
+from sapwood.workspace.record.record import HASH, LARGEST, own_fields, read_time, written_time
 
 FORMAT = "sapwood-backup"
 SCHEMA = 1
@@ -78,14 +81,13 @@ def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> 
     Returns:
         The name.
     """
-    make_folder(backups)
+    make_folder(backups, InvalidWorkspace)
     base = f"{label}_{created:%Y%m%d_%H%M%S}"
     for number in itertools.count(1):
         name = base if number == 1 else f"{base}_{number}"
         # Only whoever holds the workspace's lock comes here.
         if not is_there(backups / name):
-            staged.rename(backups / name)
-            sync([backups])
+            rename_durably(staged, backups / name)
             return name
     raise AssertionError("numbers do not end")
 
@@ -103,32 +105,34 @@ def read_backup(backups: Path, name: str) -> Backup:
         OSError: it cannot be read.
     """
     folder = backups / name
-    if not NAME.fullmatch(name) or name.strip(".") == "" or not is_folder(folder):
+    if not NAME.fullmatch(name) or portable_name(name) is not None or not is_folder(folder):
         raise InputError(f"{name!r:.200}: no such backup; 'backups list' names them")
     where = f"{name}/{ABOUT}"
     try:
         data = read_whole(folder / ABOUT, LARGEST)
     except FileNotFoundError as e:
         raise InvalidWorkspace(f"{where}: missing; the files lie in {folder / FILES}") from e
-    table = Table(parse_json(data or b"", where), where, InvalidWorkspace)
-    if table.text("format") != FORMAT or table.integer("schema") > SCHEMA:
-        raise table.fail("format", f"expected {FORMAT} of schema {SCHEMA}; update sapwood")
+    fields = own_fields(data or b"", where, f"the files lie in {folder / FILES}")
+    if fields.text("format") != FORMAT:
+        raise fields.fail("format", f"expected {FORMAT!r}")
+    if fields.size("schema") > SCHEMA:
+        raise UnsupportedWorkspace(f"{where}: written by a newer program; update sapwood")
     return Backup(
         name=name,
-        label=table.text("label"),
-        created=read_time(table, "created"),
-        version=table.optional_text("version"),
-        files=dict(digests(table)),
+        label=fields.text("label"),
+        created=read_time(fields, "created"),
+        version=fields.optional_text("version", null=True),
+        files=digests(fields),
     )
 
 
-def digests(table: Table) -> Iterator[tuple[str, str]]:
-    """Path and digest of each file of a backup."""
-    files = table.mapping("files")
+def digests(fields: Fields) -> dict[str, str]:
+    """Digests of the files of a backup, by path."""
+    files = fields.object("files").every_text()
     for path, digest in files.items():
-        if fault_of(path) or not isinstance(digest, str) or not HASH.fullmatch(digest):
-            raise table.fail("files", f"damaged at {path!r:.80}")
-        yield path, digest
+        if portable(path) is not None or not HASH.fullmatch(digest):
+            raise fields.fail("files", f"expected a path and a digest, found {path!r:.80}")
+    return files
 
 
 def list_backups(backups: Path) -> list[Backup]:

@@ -13,17 +13,17 @@ import json
 import re
 from typing import Any
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of
-from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable
+from sapwood.errors import UnsupportedWorkspace
+from sapwood.files.reading import read_whole
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import (
     HASH,
     LARGEST,
     Record,
-    parse_json,
-    record_from_json,
+    own_fields,
+    record_from_fields,
 )
 
 FORMAT = "sapwood-journal"
@@ -33,7 +33,7 @@ FOLDER = re.compile(r"[0-9a-f]{16}")
 REMEDY = "move it away to give up the change that was interrupted; its backup is in backups/"
 
 
-class Kind(enum.StrEnum):
+class StepKind(enum.StrEnum):
     """What a step does."""
 
     WRITE = "write"  # a staged file takes its name
@@ -42,7 +42,7 @@ class Kind(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
+class ChangeStep:
     """What happens to one file.
 
     Attributes:
@@ -56,7 +56,7 @@ class Step:
         executable: what a step of kind MODE makes the file.
     """
 
-    kind: Kind
+    kind: StepKind
     path: str
     old: str | None = None
     new: str | None = None
@@ -75,7 +75,7 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Journal:
+class ChangeJournal:
     """A change that is being made.
 
     Attributes:
@@ -85,7 +85,7 @@ class Journal:
     """
 
     folder: str
-    steps: tuple[Step, ...]
+    steps: tuple[ChangeStep, ...]
     record: Record | None
 
     def to_bytes(self) -> bytes:
@@ -100,7 +100,7 @@ class Journal:
         return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_journal(places: Places) -> Journal | None:
+def read_journal(places: Places) -> ChangeJournal | None:
     """The journal of a change that was interrupted, None where there is none.
 
     Raises:
@@ -112,58 +112,57 @@ def read_journal(places: Places) -> Journal | None:
         return parse_journal(data or b"", str(places.journal))
     except FileNotFoundError:
         return None
-    except InvalidWorkspace as e:
-        raise e.before(REMEDY) from e
 
 
-def parse_journal(data: bytes, where: str) -> Journal:
+def parse_journal(data: bytes, where: str) -> ChangeJournal:
     """Reads a journal.
 
     Raises:
         UnsupportedWorkspace: a newer program wrote it.
         InvalidWorkspace: it is damaged, or would lead outside of the workspace.
     """
-    value = parse_json(data, where)
-    table = Table(value, where, InvalidWorkspace)
-    if table.text("format") != FORMAT:
-        raise table.fail("format", f"expected {FORMAT!r}")
-    if table.integer("schema") > SCHEMA:
-        raise UnsupportedWorkspace(f"{where}: written by a newer program; update sapwood")
-    record = value.get("record")
-    folder = table.text("folder")
+    fields = own_fields(data, where, REMEDY)
+    if fields.text("format") != FORMAT:
+        raise fields.fail("format", f"expected {FORMAT!r}")
+    if fields.size("schema") > SCHEMA:
+        raise UnsupportedWorkspace(
+            f"{where}: written by a newer program; update sapwood, or {REMEDY}"
+        )
+    record = fields.nullable_object("record")
+    folder = fields.text("folder")
     if not FOLDER.fullmatch(folder):
-        raise table.fail("folder", "expected 16 hexadecimal digits")
-    return Journal(
+        raise fields.fail("folder", "expected 16 hexadecimal digits")
+    return ChangeJournal(
         folder=folder,
-        steps=tuple(step_from(one) for one in table.tables("steps")),
-        record=None if record is None else record_from_json(record, f"{where}.record"),
+        steps=tuple(step_from(one) for one in fields.objects("steps")),
+        record=None if record is None else record_from_fields(record),
     )
 
 
-def step_from(table: Table) -> Step:
-    """A step from JSON values."""
-    kind = table.text("kind")
-    if kind not in set(Kind):
-        raise table.fail("kind", f"expected one of {', '.join(Kind)}")
+def step_from(fields: Fields) -> ChangeStep:
+    """A step from its fields."""
+    kind = fields.text("kind")
+    if kind not in set(StepKind):
+        raise fields.fail("kind", f"expected one of {', '.join(StepKind)}")
     for name in ("path", "beside", "after"):
-        path = table.optional_text(name)
-        fault = fault_of(path) if path is not None else None
-        if fault:
-            raise table.fail(name, fault)
+        path = fields.optional_text(name)
+        fault = None if path is None else portable(path)
+        if fault is not None:
+            raise fields.fail(name, fault)
     for name in ("old", "new"):
-        digest = table.optional_text(name)
+        digest = fields.optional_text(name)
         if digest is not None and not HASH.fullmatch(digest):
-            raise table.fail(name, "expected a SHA-256")
-    staged = table.optional_text("staged")
-    if (staged is None) == (kind == Kind.WRITE) or (staged and not STAGED.fullmatch(staged)):
-        raise table.fail("staged", "expected a number")
-    return Step(
-        kind=Kind(kind),
-        path=table.text("path"),
-        old=table.optional_text("old"),
-        new=table.optional_text("new"),
+            raise fields.fail(name, "expected a SHA-256")
+    staged = fields.optional_text("staged")
+    if (staged is None) == (kind == StepKind.WRITE) or (staged and not STAGED.fullmatch(staged)):
+        raise fields.fail("staged", "expected a number")
+    return ChangeStep(
+        kind=StepKind(kind),
+        path=fields.text("path"),
+        old=fields.optional_text("old"),
+        new=fields.optional_text("new"),
         staged=staged,
-        beside=table.optional_text("beside"),
-        after=table.optional_text("after"),
-        executable=table.flag("executable"),
+        beside=fields.optional_text("beside"),
+        after=fields.optional_text("after"),
+        executable=fields.flag("executable"),
     )

@@ -7,10 +7,9 @@ import dataclasses
 import os
 from pathlib import Path
 
-from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import is_folder, is_there
-from sapwood.files.paths import resolved
-from sapwood.package.manifest.manifest import NAME
+from sapwood.errors import InputError, InvalidWorkspace, WorkspaceBusy
+from sapwood.files.paths import is_folder, is_there, resolved
+from sapwood.package import PACKAGE_NAME
 
 RECORD = "version.json"
 JOURNAL = "journal.json"
@@ -47,6 +46,13 @@ class Places:
     def lock(self) -> Path:
         """Held while the workspace is changed."""
         return self.own / "lock"
+
+    @property
+    def busy(self) -> WorkspaceBusy:
+        """What to say where another program holds the lock."""
+        return WorkspaceBusy(
+            f"{self.root}: another program is changing this workspace; wait for it to end"
+        )
 
     @property
     def stamps(self) -> Path:
@@ -107,7 +113,7 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
         InputError: it is several, and no name is given.
     """
     root = resolved(folder)
-    if name is not None and not NAME.fullmatch(name):
+    if name is not None and not PACKAGE_NAME.fullmatch(name):
         raise InputError(f"expected the name of a template, found {name!r:.80}")
     names = names_in(root) if name is None else [name] if holds(root / f".{name}") else []
     if not names:
@@ -156,7 +162,9 @@ def names_in(root: Path) -> list[str]:
     if not is_folder(root):
         return []
     hidden = (one for one in root.iterdir() if one.name.startswith("."))
-    return sorted(one.name[1:] for one in hidden if NAME.fullmatch(one.name[1:]) and holds(one))
+    return sorted(
+        one.name[1:] for one in hidden if PACKAGE_NAME.fullmatch(one.name[1:]) and holds(one)
+    )
 
 
 def holds(own: Path) -> bool:

@@ -16,12 +16,13 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import clash_among, fault_of
+from sapwood.documents.canonical_json import parse
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import clash_among, portable
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.files.durable import read_whole
-from sapwood.package.course import Course, course_in_record
-from sapwood.package.identity import Content
+from sapwood.files.reading import read_whole
+from sapwood.package import FileIdentity
+from sapwood.workspace.record.course import Course, course_in_record
 from sapwood.workspace.record.places import Places
 
 FORMAT = "sapwood-workspace"
@@ -36,12 +37,12 @@ REMEDY = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class FileEntry:
+class RecordedFile:
     """What was installed under one path.
 
     Attributes:
-        version: the latest of the template's that holds this content.
-        content: canonical hash and mode.
+        version: the latest of the template's that is the same.
+        identity: what it is, by canonical hash and mode.
         size: of the template's file, bytes.
         blob: SHA-256 of the template's file, under which its bytes are kept; None where
             they are not kept: weights, and files too large to show differences of.
@@ -49,7 +50,7 @@ class FileEntry:
     """
 
     version: str
-    content: Content
+    identity: FileIdentity
     size: int
     blob: str | None
     extra: bool = False
@@ -74,12 +75,12 @@ class Record:
     template_version: str
     created: datetime
     last_updated: datetime
-    files: Mapping[str, FileEntry]
+    files: Mapping[str, RecordedFile]
     course: Course | None = None
 
-    def contents(self) -> dict[str, Content]:
+    def identities(self) -> dict[str, FileIdentity]:
         """What was installed, as the planner takes it."""
-        return {path: entry.content for path, entry in self.files.items()}
+        return {path: entry.identity for path, entry in self.files.items()}
 
     def blobs(self) -> frozenset[str]:
         """The blobs that the record needs."""
@@ -104,15 +105,15 @@ class Record:
         return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def entry_to_json(entry: FileEntry) -> dict[str, Any]:
+def entry_to_json(entry: RecordedFile) -> dict[str, Any]:
     """What was installed, as JSON values."""
     out: dict[str, Any] = {
         "version": entry.version,
-        "hash": entry.content.hash,
+        "hash": entry.identity.hash,
         "size": entry.size,
         "blob": entry.blob,
     }
-    if entry.content.executable:
+    if entry.identity.executable:
         out["executable"] = True
     if entry.extra:
         out["extra"] = True
@@ -161,93 +162,91 @@ def parse_record(data: bytes, where: str) -> Record:
 
     Args:
         data: the file's bytes.
-        where: it lies, for errors.
+        where: path of the file, for errors.
 
     Raises:
         UnsupportedWorkspace: a newer program wrote it.
         InvalidWorkspace: it is damaged; nothing else, whatever the bytes.
     """
-    return record_from_json(parse_json(data, where), where)
+    return record_from_fields(own_fields(data, where, REMEDY))
 
 
-def parse_json(data: bytes, where: str) -> Any:
-    """The value of a JSON file of ours.
+def own_fields(data: bytes, where: str, remedy: str) -> Fields:
+    """The fields of a JSON file that a workspace keeps of itself.
+
+    Args:
+        data: the file's bytes.
+        where: path of the file, for errors.
+        remedy: what to do about a damaged one.
 
     Raises:
-        InvalidWorkspace: it is none, or has a key twice.
+        InvalidWorkspace: the bytes are no JSON object.
     """
-    if len(data) > LARGEST:
-        raise InvalidWorkspace(f"{where}: damaged: {len(data)} bytes; {REMEDY}")
-    try:
-        return json.loads(data.decode(), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as e:
-        raise InvalidWorkspace(f"{where}: damaged: {e}; {REMEDY}") from e
+    return Fields(
+        parse(data, where, InvalidWorkspace, remedy=remedy),
+        where,
+        InvalidWorkspace,
+        unsupported=UnsupportedWorkspace,
+        remedy=remedy,
+    )
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields of an object in which no key occurs twice."""
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return fields
-
-
-def record_from_json(value: Any, where: str) -> Record:
-    """A record from JSON values.
+def record_from_fields(fields: Fields) -> Record:
+    """A record from the fields of its file, or of the journal that holds it.
 
     Raises:
         UnsupportedWorkspace, InvalidWorkspace: as `parse_record`.
     """
-    table = Table(value, where, InvalidWorkspace)
-    if table.text("format") != FORMAT:
-        raise table.fail("format", f"expected {FORMAT!r}; {REMEDY}")
-    schema = table.integer("schema")
+    if fields.text("format") != FORMAT:
+        raise fields.fail("format", f"expected {FORMAT!r}")
+    schema = fields.size("schema")
     if schema > SCHEMA:
         raise UnsupportedWorkspace(
-            f"{where}: expected schema {SCHEMA} or lower, found {schema}; update sapwood"
+            f"{fields.where}: expected schema {SCHEMA} or lower, found {schema}; update sapwood"
         )
-    entries = table.named_tables("files")
-    files = {path: entry_from_json(path, entry) for path, entry in entries.items()}
+    entries = fields.object("files").every_object()
+    files = {path: entry_from_fields(path, entry) for path, entry in entries.items()}
     clash = clash_among(files)
     if clash:
-        raise table.fail("files", f"{clash[0]!r:.120} and {clash[1]!r:.120} clash; {REMEDY}")
+        raise fields.fail("files", f"{clash[0]!r:.120} and {clash[1]!r:.120} clash")
+    course = fields.optional_object("course")
     return Record(
-        template=table.text("template"),
-        workspace_version=checked_version(table, "workspace_version"),
-        template_version=checked_version(table, "template_version"),
-        created=read_time(table, "created"),
-        last_updated=read_time(table, "last_updated"),
+        template=fields.text("template"),
+        workspace_version=checked_version(fields, "workspace_version"),
+        template_version=checked_version(fields, "template_version"),
+        created=read_time(fields, "created"),
+        last_updated=read_time(fields, "last_updated"),
         files=files,
-        course=course_in_record(table.table("course"), REMEDY) if "course" in table else None,
+        course=None if course is None else course_in_record(course),
     )
 
 
-def entry_from_json(path: str, table: Table) -> FileEntry:
+def entry_from_fields(path: str, fields: Fields) -> RecordedFile:
     """What was installed under a path."""
-    fault = fault_of(path)
+    fault = portable(path)
     if fault:
-        raise table.fail("path", f"{fault}; {REMEDY}")
-    content = table.text("hash")
-    blob = table.optional_text("blob")
-    if not HASH.fullmatch(content) or (blob is not None and not DIGEST.fullmatch(blob)):
-        raise table.fail("hash", f"expected 64 hexadecimal digits; {REMEDY}")
-    version = checked_version(table, "version")
-    return FileEntry(
+        raise fields.fail("path", fault)
+    canonical = fields.text("hash")
+    blob = fields.optional_text("blob", null=True)
+    if not HASH.fullmatch(canonical) or (blob is not None and not DIGEST.fullmatch(blob)):
+        raise fields.fail("hash", "expected 64 hexadecimal digits")
+    version = checked_version(fields, "version")
+    return RecordedFile(
         version=version,
-        content=Content(content, table.flag("executable")),
-        size=table.integer("size"),
+        identity=FileIdentity(canonical, fields.flag("executable")),
+        size=fields.size("size"),
         blob=blob,
-        extra=table.flag("extra"),
+        extra=fields.flag("extra"),
     )
 
 
-def checked_version(table: Table, field: str) -> str:
+def checked_version(fields: Fields, field: str) -> str:
     """A version as PEP 440 has them."""
-    text = table.text(field)
+    text = fields.text(field)
     try:
         return normalised(text[:64])
     except InvalidVersion as e:
-        raise table.fail(field, f"expected a version, found {text!r:.40}; {REMEDY}") from e
+        raise fields.fail(field, f"expected a version, found {text!r:.40}") from e
 
 
 @lru_cache(maxsize=1024)  # the files of a workspace come from few versions
@@ -256,13 +255,13 @@ def normalised(version: str) -> str:
     return str(Version(version))
 
 
-def read_time(table: Table, field: str) -> datetime:
+def read_time(fields: Fields, field: str) -> datetime:
     """A time with its offset."""
-    text = table.text(field)
+    text = fields.text(field)
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as e:
-        raise table.fail(field, f"expected a time, found {text!r:.40}; {REMEDY}") from e
+        raise fields.fail(field, f"expected a time, found {text!r:.40}") from e
 
 
 def written_time(time: datetime) -> str:

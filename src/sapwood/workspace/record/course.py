@@ -8,14 +8,12 @@ has it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sapwood.documents.fields import Table
-from sapwood.documents.paths import fault_of
-from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.package.manifest.modules import MOST_MODULES, NAME, Module
-from sapwood.package.manifest.policies import Policy
+from sapwood.documents.fields import Fields
+from sapwood.documents.paths import portable
+from sapwood.package import MODULE_NAME, MOST_MODULES, Module, Policy
 
 MOST_LETTERS = 200  # of a title
 LAST_NUMBER = 9999
@@ -44,7 +42,7 @@ class Extra:
     def module(self) -> Module | None:
         """The module that it is, if its name has that form."""
         name = stem_of(self.to.rpartition("/")[2])
-        return Module(name, name.partition("_")[2]) if NAME.fullmatch(name) else None
+        return Module(name, name.partition("_")[2]) if MODULE_NAME.fullmatch(name) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,51 +128,46 @@ def renamed_path(path: str, names: Mapping[str, str]) -> str:
     return "/".join(out)
 
 
-def course_in_record(table: Table, remedy: str) -> Course:
+def course_in_record(fields: Fields) -> Course:
     """The course that a record keeps.
 
     Args:
-        table: of the record's field.
-        remedy: for errors.
+        fields: of the course in the record.
 
     Raises:
         UnsupportedWorkspace: it has a field that only a newer program knows: to write the record
             without it would lose a part of the course.
         InvalidWorkspace: it is damaged.
     """
-    check_fields(table, FIELDS)
-    modules, first = modules_in_record(table, remedy), table.integer("first")
-    extras = tuple(extra_in_record(one, remedy) for one in table.tables("extra"))
+    fields.only(FIELDS)
+    modules, first = modules_in_record(fields), fields.size("first")
+    extras = tuple(extra_in_record(one) for one in fields.objects("extra"))
     if len(modules) > MOST_MODULES or first + len(modules) > LAST_NUMBER + 1:
-        raise table.fail("first", f"expected numbers up to {LAST_NUMBER}; {remedy}")
-    return Course(table.optional_text("title"), modules, first, extras)
+        raise fields.fail("first", f"expected numbers up to {LAST_NUMBER}")
+    return Course(fields.optional_text("title", null=True), modules, first, extras)
 
 
-def modules_in_record(table: Table, remedy: str) -> tuple[str | None, ...]:
+def modules_in_record(fields: Fields) -> tuple[str | None, ...]:
     """The modules that a record keeps, null in places of extras."""
-    places = table.sequence("modules")
-    names = [one for one in places if isinstance(one, str) and NAME.fullmatch(one)]
+    places = fields.values("modules")
+    names = [one for one in places if isinstance(one, str) and MODULE_NAME.fullmatch(one)]
     strange = len(names) + places.count(None) != len(places)
     if strange or len({short_name(one) for one in names}) != len(names):
-        raise table.fail("modules", f"expected names such as 05_autograd, each once; {remedy}")
+        raise fields.fail("modules", "expected names such as 05_autograd, each once")
     return tuple(places)
 
 
-def extra_in_record(table: Table, remedy: str) -> Extra:
+def extra_in_record(fields: Fields) -> Extra:
     """An extra that a record keeps."""
-    check_fields(table, EXTRA_FIELDS)
-    source, to, policy = table.text("from"), table.text("to"), table.optional_text("policy")
-    if fault_of(source) or fault_of(to) or (policy is not None and policy not in set(Policy)):
-        raise table.fail("to", f"expected relative paths and a policy; {remedy}")
+    fields.only(EXTRA_FIELDS)
+    source, to, policy = fields.text("from"), fields.text("to"), fields.optional_text("policy")
+    for name, path in (("from", source), ("to", to)):
+        fault = portable(path)
+        if fault is not None:
+            raise fields.fail(name, f"{path!r:.80}: {fault}")
+    if policy is not None and policy not in set(Policy):
+        raise fields.fail("policy", f"expected one of {', '.join(Policy)}; found {policy!r:.40}")
     return Extra(source, to, None if policy is None else Policy(policy))
-
-
-def check_fields(table: Table, known: Iterable[str]) -> None:
-    """Sees to it that all fields are known."""
-    try:
-        table.only(tuple(known))
-    except InvalidWorkspace as e:
-        raise UnsupportedWorkspace(f"{e}; written by a newer program: update sapwood") from e
 
 
 def short_name(name: str) -> str:

@@ -6,15 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.documents.paths import fault_of
-from sapwood.errors import InvalidTemplate
-from sapwood.package.manifest.datasets import (
-    LONGEST_NAME,
-    MOST_FILES,
-    MOST_URLS,
-    SHA256,
-    fault_of_url,
-)
+from sapwood.documents.paths import portable
+from sapwood.errors import InvalidPackage
+from sapwood.package import MOST_FILES
+from sapwood.package.manifest.datasets import LONGEST_NAME, MOST_URLS, SHA256, fault_of_url
 from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 
@@ -98,7 +93,7 @@ REFUSED: dict[str, str] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_breaks_the_rules_is_refused(case: str) -> None:
-    with pytest.raises(InvalidTemplate, match="data") as caught:
+    with pytest.raises(InvalidPackage, match="data") as caught:
         data_of(REFUSED[case])
     assert "secret" not in str(caught.value)
     assert str(caught.value).isprintable()
@@ -145,12 +140,12 @@ def test_whatever_is_said_of_data_it_is_safe_or_refused(
     ]
     try:
         data = data_of("\n".join(lines))
-    except InvalidTemplate:
+    except InvalidPackage:
         return
     files: list[DataFile] = [file for dataset in data for file in dataset.files]
     assert len(files) == len(entries)
     for file in files:
-        assert fault_of(file.name) is None
+        assert portable(file.name) is None
         assert file.name[0] != "."
         assert "/" not in file.name
         assert SHA256.fullmatch(file.sha256)

@@ -18,12 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.content.zstd import compress
-from sapwood.documents.paths import clash_among, fault_of
+from sapwood.documents.paths import clash_among, portable
 from sapwood.documents.patterns import Pattern
-from sapwood.errors import InputError, InvalidTemplate, IoError
-from sapwood.package import template
-from sapwood.workspace import Workspace, open_template, parse_manifest
-from support.hostile_templates import CLASHES, PATHS, TAR_KINDS, TARS, entry
+from sapwood.errors import InputError, InvalidPackage, IoError
+from sapwood.workspace import Workspace, open_package, parse_manifest
+from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 
@@ -51,7 +50,7 @@ def tarred(folder: Path, entries: list[tuple[str, bytes]]) -> Path:
 
 def refused(source: Path, root: Path, match: str | None = None) -> None:
     """The template is refused, and no workspace is begun."""
-    with pytest.raises(InvalidTemplate, match=match):
+    with pytest.raises(InvalidPackage, match=match):
         Workspace.init(root, source)
     assert not root.exists()
 
@@ -60,7 +59,7 @@ def refused(source: Path, root: Path, match: str | None = None) -> None:
 def test_paths_are_refused(case: str, tmp_path: Path) -> None:
     path = PATHS[case]
     private = path.lower().startswith((".course/", ".novel/"))
-    assert (fault_of(path) is None) == private
+    assert (portable(path) is None) == private
     if "\udc80" not in path:  # which no zip can hold
         refused(zipped(tmp_path, [(path, b"evil")]), tmp_path / "course")
     if "\0" not in path:
@@ -117,8 +116,8 @@ def test_a_folder_with_a_link_or_pipe_is_refused(kind: str, tmp_path: Path) -> N
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("template.sources", "template.archives"):
-        monkeypatch.setattr(f"sapwood.workspace.{module}.MOST_FILES", 3)
+    for module in ("sources", "archives"):
+        monkeypatch.setattr(f"sapwood.package.{module}.MOST_FILES", 3)
     entries = [(f"file{number}", b"") for number in range(3)]
     folder = tmp_path / "template"
     folder.mkdir()
@@ -129,7 +128,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_too_many_bytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template, "MOST_BYTES", 1000)
+    monkeypatch.setattr("sapwood.package.package.MOST_BYTES", 1000)
     refused(zipped(tmp_path, [("a", b"\0" * 1001)]), tmp_path / "course", "at most 1000 bytes")
 
 
@@ -175,7 +174,7 @@ def test_a_zip_that_unpacks_to_more_than_it_claims_is_refused(tmp_path: Path) ->
     data = path.read_bytes()
     path.write_bytes(data.replace((5000).to_bytes(4, "little"), (4000).to_bytes(4, "little")))
     root = tmp_path / "course"
-    with pytest.raises(InvalidTemplate):
+    with pytest.raises(InvalidPackage):
         Workspace.init(root, path)
     assert not (root / "tests").exists()
 
@@ -262,19 +261,19 @@ def test_no_template_at_all(tmp_path: Path) -> None:
     with pytest.raises(IoError):
         Workspace.init(tmp_path / "course", tmp_path / "nothing")
     with pytest.raises(InputError, match="installed distribution"):
-        open_template("dist:no-such-distribution-of-ours")
+        open_package("dist:no-such-distribution-of-ours")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8")))
 def test_whatever_the_bytes_a_manifest_is_read_or_refused(data: bytes) -> None:
     for whole in (data, MANIFEST + data):
-        with contextlib.suppress(InvalidTemplate):
+        with contextlib.suppress(InvalidPackage):
             assert parse_manifest(whole).name
 
 
 @given(st.text(max_size=80))
 def test_a_path_without_a_fault_stays_inside(path: str) -> None:
-    if fault_of(path) is None:
+    if portable(path) is None:
         whole = os.path.normpath(f"/root/{path}")
         assert whole == f"/root/{path}"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from sapwood.errors import InvalidTemplate
-from sapwood.workspace import Environment, Export, Manifest, open_template, parse_manifest
+from sapwood.errors import InvalidPackage
+from sapwood.workspace import Environment, Export, Manifest, open_package, parse_manifest
 from support.template_folders import notebook, write_template
 
 HEAD = 'schema = 1\nname = "c"\nversion = "1"\n'
@@ -65,7 +65,7 @@ BAD_EXPORTS = {
 @pytest.mark.parametrize("case", BAD_EXPORTS)
 def test_exports_that_break_the_rules(case: str) -> None:
     notebook_path, to = BAD_EXPORTS[case]
-    with pytest.raises(InvalidTemplate, match=r"exports\[0\]\.(notebook|to): "):
+    with pytest.raises(InvalidPackage, match=r"exports\[0\]\.(notebook|to): "):
         parsed(f'[[exports]]\nnotebook = "{notebook_path}"\nto = "{to}"')
 
 
@@ -80,18 +80,18 @@ def test_exports_that_are_one_where_case_is_folded(
     first: tuple[str, str], second: tuple[str, str]
 ) -> None:
     lines = "".join(f'[[exports]]\nnotebook="{one}"\nto="{to}"\n' for one, to in (first, second))
-    with pytest.raises(InvalidTemplate, match="in another export too"):
+    with pytest.raises(InvalidPackage, match="in another export too"):
         parsed(lines)
 
 
 def test_other_faults() -> None:
-    with pytest.raises(InvalidTemplate, match="at most 1000"):
+    with pytest.raises(InvalidPackage, match="at most 1000"):
         parsed("".join(f'[[exports]]\nnotebook="a{i}.ipynb"\nto="a{i}.py"\n' for i in range(1001)))
-    with pytest.raises(InvalidTemplate, match="among notebook, to"):
+    with pytest.raises(InvalidPackage, match="among notebook, to"):
         parsed('[[exports]]\nnotebook="a.ipynb"\nto="a.py"\nmode="x"')
-    with pytest.raises(InvalidTemplate, match="expected a table"):
+    with pytest.raises(InvalidPackage, match="environment: expected named fields, found 1"):
         parsed("environment = 1")
-    with pytest.raises(InvalidTemplate, match="among imports, packages, python"):
+    with pytest.raises(InvalidPackage, match="among imports, packages, python"):
         parsed("[environment]\nconda = true")
 
 
@@ -118,7 +118,7 @@ def test_other_faults() -> None:
     ],
 )
 def test_environments_that_break_the_rules(line: str) -> None:
-    with pytest.raises(InvalidTemplate, match=r"environment\.(python|packages|imports)"):
+    with pytest.raises(InvalidPackage, match=r"environment\.(python|packages|imports)"):
         parsed(f"[environment]\n{line}")
 
 
@@ -130,7 +130,7 @@ def test_any_text_is_refused_or_safe(one: str, other: str) -> None:
             f"[[exports]]\nnotebook = {texts[0]}\nto = {texts[1]}\n"
             f"[environment]\npython = {texts[0]}\npackages = [{texts[1]}]"
         )
-    except InvalidTemplate:
+    except InvalidPackage:
         return
     for export in manifest.exports:
         assert export.notebook.endswith(".ipynb")
@@ -140,14 +140,14 @@ def test_any_text_is_refused_or_safe(one: str, other: str) -> None:
 def test_exports_fit_the_files_of_the_template(tmp_path: Path) -> None:
     export = '[[exports]]\nnotebook = "a.ipynb"\nto = "leaf/a.py"\n'
     files: dict[str, str | bytes] = {"a.ipynb": notebook("#| export\n")}
-    open_template(write_template(tmp_path / "good", "1", files, more=export)).close()
+    open_package(write_template(tmp_path / "good", "1", files, more=export)).close()
     for name, more in {
         "the template has it": {"leaf/a.py": "x"},
         "in other letters": {"Leaf/A.py": "x"},
         "a file in place of its folder": {"leaf": "x"},
     }.items():
         folder = write_template(tmp_path / name, "1", {**files, **more}, more=export)
-        with pytest.raises(InvalidTemplate, match="cannot both be files"):
-            open_template(folder)
-    with pytest.raises(InvalidTemplate, match=r"exports name 'a\.ipynb', which is not there"):
-        open_template(write_template(tmp_path / "gone", "1", {"b": "c"}, more=export))
+        with pytest.raises(InvalidPackage, match="cannot both be files"):
+            open_package(folder)
+    with pytest.raises(InvalidPackage, match=r"exports name 'a\.ipynb', which is not there"):
+        open_package(write_template(tmp_path / "gone", "1", {"b": "c"}, more=export))

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapwood.errors import InputError, InvalidTemplate
+from sapwood.errors import InputError, InvalidPackage, InvalidStore
 from sapwood.package.archives import tar_members
-from sapwood.workspace import Workspace, open_template
+from sapwood.workspace import Workspace, open_package
+from support import oci_layouts
 from support.oci_layouts import (
     INDEX,
     TAG,
@@ -24,12 +26,13 @@ from support.oci_layouts import (
     TITLE,
     Descriptor,
     LayoutFolder,
-    refused,
     tar,
     text_of,
     with_layers,
 )
 from support.template_folders import user_files
+
+refused = partial(oci_layouts.refused, error=InvalidStore)
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_a_blob_that_is_not_what_it_should_be_is_refused(
     manifest = layout.manifest([text_of(layout), packed, plain])
     nested = layout.nested([manifest])
     layout.index(nested)
-    with open_template(f"oci:{layout.path}") as found:
+    with open_package(f"oci:{layout.path}") as found:
         assert set(found.files) == {"tests/a.py", "tests/b.py"}
     blob = {"manifest": manifest, "tar": packed, "file": plain, "nested": nested}[which]
     spoil, match = FAULTS[case]
@@ -124,7 +127,7 @@ def test_a_file_that_changes_after_the_first_look_is_not_installed(layout: Layou
     assert [one.path for one in plan.updates] == ["tests/b.py"]
     flipped(layout.file_of(layer))  # of which the workspace remembers the hash
     assert workspace.plan_update(f"oci:{layout.path}") == plan
-    with pytest.raises(InvalidTemplate, match="expected the content of"):
+    with pytest.raises(InvalidStore, match="expected the content of"):
         workspace.update(f"oci:{layout.path}")
     assert user_files(root) == {}
 
@@ -163,8 +166,7 @@ DESCRIPTORS: dict[str, tuple[Callable[[Descriptor], Descriptor], str]] = {
     "an algorithm of which nothing is there": (changed(digest="sha512:" + "a" * 128), "sha512"),
     "a smaller size": (changed(size=1), "expected 1 bytes"),
     "a larger size": (changed(size=1 << 20), "expected 1048576 bytes"),
-    "a size without end": (changed(size=1 << 62), "at most"),
-    "a size that no file has": (changed(size=1 << 70), "size"),
+    "a size that no file has": (changed(size=1 << 70), "64 bits"),
     "a negative size": (changed(size=-1), "size"),
     "a size with a point": (changed(size=5.0), "size"),
     "true for a size": (changed(size=True), "size"),
@@ -184,12 +186,23 @@ def test_descriptors_that_lie_are_refused(case: str, which: str, layout: LayoutF
     refused(layout, match)
 
 
+def test_sizes_without_end_are_refused(layout: LayoutFolder) -> None:
+    endless = changed(size=1 << 62)
+    with_layers(layout, endless(layout.blob(tar(("a", b"1")), TAR)))
+    oci_layouts.refused(layout, "at most", error=InvalidPackage)
+    layout.index(endless(layout.manifest([text_of(layout)])))
+    refused(layout, "at most")
+
+
 DOCUMENTS: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "expected JSON"),
-    "no text": (b"\xff\xfe\xfd", "expected JSON"),
-    "a list": (b"[]", "expected a table"),
-    "deep nesting": (b"[" * 1_000_000, "expected JSON"),
-    "a number without end": (b'{"schemaVersion": ' + b"1" * 100_000 + b"}", "expected JSON"),
+    "nothing": (b"", "no usable JSON"),
+    "no text": (b"\xff\xfe\xfd", "no usable JSON"),
+    "a list": (b"[]", "expected named fields, found a list"),
+    "deep nesting": (b"[" * 100_000, "no usable JSON"),
+    "a key twice": (b'{"schemaVersion": 2, "schemaVersion": 2}', "'schemaVersion' occurs twice"),
+    "not a number": (b'{"schemaVersion": NaN}', "NaN is no JSON number"),
+    "a million objects": (b"[" + b"{}," * 1_000_000 + b"{}]", "bytes in memory"),
+    "a number without end": (b'{"schemaVersion": ' + b"1" * 100_000 + b"}", "no usable JSON"),
     "too large": (b" " * ((4 << 20) + 1), "at most 4194304 bytes"),
     "an empty object": (b"{}", "schemaVersion"),
     "another schema": (b'{"schemaVersion": 1, "manifests": [], "layers": []}', "expected"),
@@ -284,8 +297,8 @@ def test_whatever_is_in_the_documents(
         layout.index(descriptor)
         sources.append(f"oci:{layout.path}@{descriptor['digest']}")
     for source in sources:
-        with contextlib.suppress(InvalidTemplate, InputError):
-            open_template(source)
+        with contextlib.suppress(InvalidStore, InvalidPackage, InputError):
+            open_package(source)
     (layout.path / "index.json").write_text(json.dumps(index))
-    with contextlib.suppress(InvalidTemplate, InputError):
-        open_template(sources[0])
+    with contextlib.suppress(InvalidStore, InvalidPackage, InputError):
+        open_package(sources[0])
