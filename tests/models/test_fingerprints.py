@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood import models
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Changed, InputError, IoError
 from sapwood.models.comparing.fingerprints import BLOCK, BLOCKS, HEADER, TAIL, WHOLE, block_offsets
 from support.model_files import layer, patched, safetensors_file, stacked, tuned, weights
 from support.places import SPEC
@@ -163,14 +163,14 @@ def test_of_a_large_file_little_is_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 40)
     read: list[int] = []
-    real = os.pread
+    real = os.preadv
 
-    def counting(handle: int, size: int, offset: int) -> bytes:
-        read.append(size)
-        return real(handle, size, offset)
+    def counting(handle: int, places: list[memoryview], offset: int) -> int:
+        read.extend(map(len, places))
+        return real(handle, places, offset)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "pread", counting)
+        patch.setattr(os, "preadv", counting)
         found = models.fingerprint(path)
     assert found.file_size == 1 << 40
     assert sum(read) == HEADER + TAIL + BLOCKS * BLOCK < 2_200_000
@@ -186,15 +186,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_off_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.write_bytes(LARGE)
-    real = os.pread
+    real = os.preadv
 
-    def cutting(handle: int, size: int, offset: int) -> bytes:
+    def cutting(handle: int, places: list[memoryview], offset: int) -> int:
         os.truncate(path, 100_000)
-        return real(handle, size, offset)
+        return real(handle, places, offset)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "pread", cutting)
-        with pytest.raises(IoError, match="cut off"):
+        patch.setattr(os, "preadv", cutting)
+        with pytest.raises(Changed, match="cut off"):
             models.fingerprint(path)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sapwood.files.locks import locked_in_turn
+from sapwood.files.locks import exclusive_in_turn
 from support.places import EXAMPLES
 
 COURSE = EXAMPLES / "course"
@@ -100,7 +100,7 @@ def once_a_run(base: Path, name: str, make: Callable[[Path], None]) -> Path:
     """
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, made = shared / name, shared / f"{name}.made"
-    with locked_in_turn(shared / f"{name}.lock", waiting=lambda: None):
+    with exclusive_in_turn(shared / f"{name}.lock", waiting=lambda: None):
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from sapwood.errors import (
+    Busy,
     InputError,
     InvalidWorkspace,
     IoError,
     UnsupportedWorkspace,
     WorkspaceBusy,
 )
-from sapwood.files.locks import locked
+from sapwood.files.locks import exclusive
 from sapwood.workspace import Action, Blocked, State, Workspace
 from sapwood.workspace.change import applying, staging
 from sapwood.workspace.disk.scanning import Disk
@@ -170,7 +171,7 @@ def test_two_updates_at_once(course: Workspace, new: Path) -> None:
         "except Exception as e: sys.exit(type(e).__name__)\n"
     )
     command = [sys.executable, "-c", program, str(course.root), str(new)]
-    with locked(course.root / ".course/lock"):
+    with exclusive(course.root / ".course/lock", Busy("held")):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr.strip()) == (1, "WorkspaceBusy")
         with pytest.raises(WorkspaceBusy, match="another program"):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.files import durable
 from sapwood.files import exchange as swapping
 from sapwood.workspace import Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
@@ -44,7 +43,7 @@ def saving(
     monkeypatch: pytest.MonkeyPatch, name: str, save: Callable[[Path], None], after: int = 0
 ) -> None:
     """Saves a file right before the system renames it, or renames to it."""
-    rename, replace = swapping.rename_with, durable.replace
+    rename, replace = swapping.rename_with, os.replace
     left = [after]
 
     def saved(source: Path, path: Path) -> None:
@@ -62,7 +61,7 @@ def saving(
         replace(source, path)
 
     monkeypatch.setattr(swapping, "rename_with", rename_with)
-    monkeypatch.setattr(swapping, "replace", plain)
+    monkeypatch.setattr(os, "replace", plain)
 
 
 @pytest.mark.parametrize("save", [written, renamed])

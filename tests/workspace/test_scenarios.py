@@ -272,8 +272,9 @@ def test_git_lock(tmp_path: Path) -> None:
     lock = workspace.root / ".course/lock"
     program = (
         "import sys; from pathlib import Path\n"
-        "from sapwood.workspace.disk.locking import locked\n"
-        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
+        "from sapwood.errors import Busy; from sapwood.files.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), Busy('held')):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, str(lock)]
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE) as holder:

@@ -24,6 +24,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
+from sapwood.files.refusals import refusal
 
 MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
@@ -133,7 +134,7 @@ def remedy(error: SapwoodError) -> str:
 
 def from_os_error(error: OSError) -> IoError:
     """Ours, for what the operating system refused outside of the library: printing, mostly."""
-    ours = IoError(f"{error.filename or '<stdout>'}: {error.strerror or error}")
+    ours = refusal(error, "<stdout>")
     ours.__cause__ = error
     return ours
 

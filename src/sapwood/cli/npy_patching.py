@@ -29,8 +29,7 @@ from sapwood.errors import (
 )
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.paired_outputs import check_reversible, paired_outputs
-from sapwood.files.sources import Source, read_source
-from sapwood.files.walking import contents_below, separated
+from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.limits import thread_count
 from sapwood.models import PatchStats, PatchVerification
 from sapwood.models.making.creating import named

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import whole_number
@@ -74,8 +73,6 @@ def exposed(name: str) -> str | None:
 
     from sapwood.files.refusals import os_errors
 
-    if os.name != "posix":
-        return None
     with os_errors(name):
         mode = stat.S_IMODE(Path(name).stat().st_mode)
     return f"{name}: others can read it; run chmod 600 {name}" if mode & 0o077 else None

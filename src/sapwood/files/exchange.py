@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.files.durable import is_there, read_stripes, replace
+from sapwood.files.paths import is_there
+from sapwood.files.reading import read_stripes
 
 AT_FDCWD = -100
 # Flags of renameat2(2) and of renamex_np(2): nothing may have the new name; both change names.
@@ -44,7 +45,7 @@ def take_place(staged: Path, path: Path, old: str | None) -> bool:
         return rename_to_free(staged, path)
     try:
         if not rename_with(staged, path, EXCHANGE):
-            replace(staged, path)
+            staged.replace(path)
             return True
     except FileNotFoundError:
         return False  # deleted in that instant
@@ -69,7 +70,7 @@ def take_away(path: Path, spare: Path, old: str) -> bool:
         OSError: the system refused.
     """
     try:
-        replace(path, spare)
+        path.replace(spare)
     except FileNotFoundError:
         return True
     if raw_hash(read_stripes(spare)) == old:
@@ -82,7 +83,7 @@ def give_back(displaced: Path, path: Path) -> None:
     """Gives what was displaced the name that it had: what has it now gets the other."""
     try:
         if not rename_with(displaced, path, EXCHANGE):
-            replace(displaced, path)
+            displaced.replace(path)
     except FileNotFoundError:  # nothing has the name
         rename_to_free(displaced, path)
 
@@ -96,7 +97,7 @@ def rename_to_free(source: Path, path: Path) -> bool:
         return False
     if is_there(path):
         return False
-    replace(source, path)
+    source.replace(path)
     return True
 
 
@@ -120,8 +121,6 @@ def rename_with(source: Path, path: Path, flag: int) -> bool:
 @cache
 def system_rename() -> Callable[[bytes, bytes, int], int] | None:
     """The system's rename with flags, None where it has none."""
-    if os.name != "posix":
-        return None
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
         function = getattr(library, "renamex_np", None)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from sapwood.errors import IoError
-from sapwood.files.outputs import SHOWN
+from sapwood.errors import Busy, IoError
+from sapwood.files.locks import is_named, take_lock
+from sapwood.files.paths import hidden_sibling
 from sapwood.files.refusals import os_errors
 
 NAMED = 8  # bytes of a patch's digest in a file's name
@@ -25,7 +25,7 @@ def beside(path: Path, digest: bytes, ending: str) -> Path:
         digest: that names the patch.
         ending: says what is kept.
     """
-    return path.with_name(f".{path.name[:SHOWN]}.{digest[:NAMED].hex()}.{ending}")
+    return hidden_sibling(path, digest[:NAMED].hex(), ending)
 
 
 @contextlib.contextmanager
@@ -40,10 +40,11 @@ def kept_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
         mode: permissions of a new file, of which the umask takes some.
 
     Raises:
-        IoError: another process has it, or it cannot be opened.
+        Busy: another process has it.
+        IoError: it cannot be opened, or is none of ours.
     """
     with os_errors(path):
-        file = locked(path, mode)
+        file = _locked(path, mode)
     kept = False
     try:
         yield file
@@ -60,51 +61,34 @@ def kept_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
         # Before the lock goes: nobody may have begun with it.
         if not kept:
             with contextlib.suppress(OSError):
-                remove_same(path, file)
+                if is_named(path, file.fileno()):
+                    path.unlink()
         with os_errors(path):
             file.close()
 
 
-def locked(path: Path, mode: int) -> IO[bytes]:
+def _locked(path: Path, mode: int) -> IO[bytes]:
     """The file of that name, made if need be, that nobody else has.
 
     Raises:
-        IoError: somebody has it, or it is none of ours.
+        Busy: somebody has it.
+        IoError: it is none of ours.
         OSError: it cannot be opened.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    busy = Busy(f"{path}: another process is at the same work; wait until it has ended")
     while True:
         file = os.fdopen(os.open(path, flags, mode), "r+b")
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(file.fileno(), busy)
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 raise IoError(f"{path}: expected a file of one's own; remove it and try again")
-            if is_there(path, file):
+            if is_named(path, file.fileno()):
                 if status.st_nlink > 1:  # what is written here would be seen elsewhere
                     raise IoError(f"{path}: has another name too; remove it and try again")
                 return file
-        except BlockingIOError as e:
-            file.close()
-            raise IoError(
-                f"{path}: another process is at the same work; wait until it has ended"
-            ) from e
         except BaseException:
             file.close()
             raise
         file.close()  # it was renamed or removed between the two calls
-
-
-def is_there(path: Path, file: IO[bytes]) -> bool:
-    """Whether an open file has that name still."""
-    try:
-        now = path.lstat()
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(now, os.fstat(file.fileno()))
-
-
-def remove_same(path: Path, file: IO[bytes]) -> None:
-    """Removes an open file by its name, if it has that still."""
-    if is_there(path, file):
-        path.unlink()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import os
 import stat
@@ -19,7 +18,8 @@ from pathlib import Path
 from blake3 import blake3
 
 from sapwood.content.content import Bytes
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Busy, Changed, InputError
+from sapwood.files.locks import is_named, take_lock
 from sapwood.files.paths import path_name
 from sapwood.files.positions import read_at, reserve, write_at
 from sapwood.files.refusals import os_errors
@@ -113,41 +113,26 @@ class LockedFile:
 
 @contextlib.contextmanager
 def locked_file(path: str | os.PathLike[str]) -> Iterator[LockedFile]:
-    """Opens a file for an update in place.
-
-    The lock is on the file itself (flock), whatever name leads to it, and gone when the process
-    is.
+    """Opens a file for an update in place, locked whatever name leads to it.
 
     Raises:
-        IoError: it cannot be read and written, or somebody is at it.
+        Busy: another process updates it.
+        Changed: another file has its name by now.
+        IoError: it cannot be read and written.
         InputError: it is no regular file.
     """
     name = path_name(path)
-    with os_errors(name):
+    busy = Busy(f"{name}: another process updates it; wait for that, nothing was done")
+    with os_errors(name, hidden=True):
         real = Path(os.path.realpath(name))
         handle = os.open(real, os.O_RDWR | os.O_CLOEXEC)
     try:
-        with os_errors(name):
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
+        with os_errors(name, hidden=True):
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InputError(f"{name}: expected a regular file; write to another file")
-            lock(handle, name)
-            now = real.stat()
-        if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
-            raise IoError(f"{name}: replaced by another file meanwhile; try again")
+            take_lock(handle, busy)
+            if not is_named(real, handle):
+                raise Changed(f"{name}: replaced by another file meanwhile; try again")
         yield LockedFile(real, name, handle)
     finally:
         os.close(handle)
-
-
-def lock(handle: int, name: str) -> None:
-    """Takes the lock of an open file.
-
-    Raises:
-        IoError: another process has it.
-        OSError: the file system has no locks.
-    """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-        raise IoError(f"{name}: another process updates it; wait for that, nothing was done") from e

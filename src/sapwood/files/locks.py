@@ -1,89 +1,103 @@
-"""One change of a workspace at a time. The system drops the lock of a program that was killed."""
+"""One process at a time: a lock that the system drops when whoever holds it ends, or is killed."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sapwood.errors import WorkspaceBusy
-from sapwood.files.durable import NOT_FOLLOWED, is_there
+from sapwood.errors import Busy
+from sapwood.files.paths import is_there
+from sapwood.files.reading import NOT_FOLLOWED
 
 NAP = 0.05  # seconds between two looks at a lock that is waited for
 
-if sys.platform == "win32":
-    import msvcrt
 
-    def take(handle: int) -> None:
-        """Locks an open file, or raises OSError at once."""
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+def take_lock(handle: int, busy: Busy) -> None:
+    """Takes the lock of an open file or folder, to hold it until that is closed.
 
-else:
-    import fcntl
-
-    def take(handle: int) -> None:
-        """Locks an open file, or raises OSError at once."""
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def check_unlocked(path: Path) -> None:
-    """Sees whether somebody is changing the workspace, and makes no file for that.
-
-    The lock is held for that instant; a change that begins in it is told to wait.
+    It is a lock on the file itself (flock), whatever name leads to it.
 
     Args:
-        path: of the lock's file.
+        handle: of the file.
+        busy: is raised where another process has the lock.
 
     Raises:
-        WorkspaceBusy: somebody is.
+        Busy: another process has it.
+        OSError: the file system has no locks.
     """
-    if is_there(path):
-        with locked(path):
-            pass
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        raise busy from e
+
+
+def is_named(path: Path, handle: int) -> bool:
+    """Whether an open file has a name still, itself and not by a link.
+
+    Before a lock is taken whoever has it may rename or remove the file.
+    """
+    try:
+        now = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(now, os.fstat(handle))
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock while the block runs.
+def exclusive(path: Path, busy: Busy) -> Iterator[None]:
+    """Holds the lock that is the file of a name while the block runs.
 
     Args:
         path: of the lock's file, which is made where it is not there, and stays.
+        busy: is raised where another process holds the lock.
 
     Raises:
-        WorkspaceBusy: somebody else holds it.
+        Busy: another process holds it.
+        OSError: the file cannot be opened; a link is not followed.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | NOT_FOLLOWED, 0o666)
     try:
-        try:
-            take(handle)
-        except (BlockingIOError, PermissionError) as e:
-            raise WorkspaceBusy(
-                f"{path.parent.parent}: another program is changing this workspace; "
-                "wait for it to end"
-            ) from e
+        take_lock(handle, busy)
         yield
     finally:
         os.close(handle)  # which drops the lock
 
 
+def check_free(path: Path, busy: Busy) -> None:
+    """Sees whether another process holds a lock, and makes no file for that.
+
+    The lock is held for that instant; who wants it just then is told to wait.
+
+    Raises:
+        Busy, OSError: as `exclusive`.
+    """
+    if is_there(path):
+        with exclusive(path, busy):
+            pass
+
+
 @contextlib.contextmanager
-def locked_in_turn(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
-    """As `locked`, but waits for whoever holds the lock, as long as that takes.
+def exclusive_in_turn(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
+    """As `exclusive`, but waits for whoever holds the lock, as long as that takes.
 
     Args:
         path: of the lock's file.
-        waiting: is called once if somebody else holds it.
+        waiting: is called once if another process holds it.
+
+    Raises:
+        OSError: as `exclusive`.
     """
     told = False
     with contextlib.ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(locked(path))
+                stack.enter_context(exclusive(path, Busy(f"{path}: another process holds it")))
                 break
-            except WorkspaceBusy:
+            except Busy:
                 if not told:
                     waiting()
                 told = True

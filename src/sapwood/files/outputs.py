@@ -3,30 +3,74 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
-
-from sapwood.errors import InputError
-from sapwood.files.paths import path_name
-from sapwood.files.refusals import os_errors
-
-if TYPE_CHECKING:
-    pass
+import dataclasses
 import errno
+import os
 import secrets
 import stat
 import tempfile
-from typing import TypeAlias
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TypeAlias
 
-from sapwood.files.sources import check_file
-from sapwood.files.syncing import sync_folder
-from sapwood.files.writing import copy_rest
+from sapwood.errors import InputError
+from sapwood.files.file_objects import check_file, copy_rest
+from sapwood.files.paths import hidden_sibling, mode_of, path_name
+from sapwood.files.refusals import os_errors
+from sapwood.files.syncing import rename_durably, sync, sync_folder
+from sapwood.files.writing import write_new
+
+Output: TypeAlias = str | os.PathLike[str] | IO[bytes]
+"""A path, or a binary file object that is written to once everything was checked."""
+
+PLACE = "a temporary file (TMPDIR)"
 
 
-def output_path(output: Output) -> Path:
-    """The path of an output that can be gone on with, symbolic links resolved.
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where an output leads.
+
+    Attributes:
+        name: as the caller gave it, for errors.
+        path: with symbolic links resolved.
+        mode: kind and permissions of what is there; 0 where nothing is.
+    """
+
+    name: str
+    path: Path
+    mode: int
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is the place of a regular file, which can be renamed to; else of a device."""
+        return self.mode == 0 or stat.S_ISREG(self.mode)
+
+    @property
+    def mode_until_whole(self) -> int:
+        """Permissions of the file before it takes its name, less what the umask takes."""
+        # Without an old file, whose permissions it gets at the end, the umask has its say.
+        return 0o600 if self.mode else 0o666
+
+
+def output_place(output: str | os.PathLike[str]) -> OutputPlace:
+    """Where an output leads.
+
+    Raises:
+        InputError: it is no path.
+        IoError: it is a folder, or one may not look.
+    """
+    name = path_name(output)
+    with os_errors(name, hidden=True):
+        path = Path(os.path.realpath(name))
+        # By its own name: where the link /dev/stdout leads has none that could be looked at.
+        mode = mode_of(Path(name), following=True)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+    return OutputPlace(name, path, mode)
+
+
+def resumable_place(output: Output) -> OutputPlace:
+    """Where an output leads that can be gone on with.
 
     Raises:
         InputError: it is no path, or that of a device.
@@ -34,20 +78,10 @@ def output_path(output: Output) -> Path:
     """
     if not isinstance(output, str | os.PathLike):
         raise InputError("expected a path as output to resume at, found a file object; name a file")
-    path, _, regular = output_place(path_name(output))
-    if not regular:
+    place = output_place(output)
+    if not place.is_file:
         raise InputError(f"{output}: expected a file to resume at, found a device; name a file")
-    return path
-
-
-Output: TypeAlias = str | os.PathLike[str] | IO[bytes]
-"""A path, or a binary file object that is written to once everything was checked."""
-
-
-SHOWN = 40  # letters of a file's name that its temporary sibling begins with
-
-
-PLACE = "a temporary file (TMPDIR)"
+    return place
 
 
 @contextlib.contextmanager
@@ -66,35 +100,24 @@ def atomic_output(output: Output) -> Iterator[IO[bytes]]:
     """
     if not isinstance(output, str | os.PathLike):
         check_file(output, "write")
-        with late_output(output, getattr(output, "name", "the output")) as file:
+        with _late_output(output, getattr(output, "name", "the output")) as file:
             yield file
         return
-    name = path_name(output)
-    path, mode, regular = output_place(name)
-    if regular:
-        with renamed_output(path, name, mode) as file:
+    place = output_place(output)
+    if place.is_file:
+        with _renamed_output(place) as file:
             yield file
     else:
-        with os_errors(name), Path(name).open("wb") as device, late_output(device, name) as file:
+        with (
+            os_errors(place.name),
+            Path(place.name).open("wb") as device,
+            _late_output(device, place.name) as file,
+        ):
             yield file
-
-
-def output_place(name: str) -> tuple[Path, int | None, bool]:
-    """Where an output leads, the mode of what is there, and whether it can be renamed to.
-
-    Raises:
-        IoError: it is a folder, or one may not look.
-    """
-    with os_errors(name):
-        path = Path(os.path.realpath(name))
-        mode = mode_of(Path(name))
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "is a directory")
-    return path, mode, mode is None or stat.S_ISREG(mode)
 
 
 @contextlib.contextmanager
-def late_output(output: IO[bytes], name: object) -> Iterator[IO[bytes]]:
+def _late_output(output: IO[bytes], name: object) -> Iterator[IO[bytes]]:
     """A temporary file whose content goes to a file object at the end."""
     with os_errors(f"{name}, or {PLACE}"), tempfile.TemporaryFile() as spool:
         yield spool
@@ -105,59 +128,65 @@ def late_output(output: IO[bytes], name: object) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def renamed_output(path: Path, name: object, mode: int | None) -> Iterator[IO[bytes]]:
-    """A sibling of a path that takes its name at the end.
-
-    Args:
-        path: with symbolic links resolved.
-        name: of it, for errors.
-        mode: of the file that is replaced, or None.
-    """
-    # Short enough for any file system. Without an old file the umask has its say.
-    sibling = path.with_name(f".{path.name[:SHOWN]}.{secrets.token_hex(8)}.part")
+def _renamed_output(place: OutputPlace) -> Iterator[IO[bytes]]:
+    """A sibling of a file that takes its name at the end."""
+    sibling = hidden_sibling(place.path, secrets.token_hex(8), "part")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:  # a signal may come as soon as the file is there
-        with os_errors(name):
-            handle = os.open(sibling, flags, 0o666 if mode is None else 0o600)
-        # Buffered, since a raw file may take less than it is given.
-        with os_errors(f"{name}, or {PLACE}"), os.fdopen(handle, "w+b") as file:
+        with os_errors(place.name, hidden=True):
+            handle = os.open(sibling, flags, place.mode_until_whole)
+        with (
+            os_errors(f"{place.name}, or {PLACE}"),
+            # Buffered, since a raw file may take less than it is given.
+            os.fdopen(handle, "w+b") as file,
+            taking_name(file, sibling, place),
+        ):
             yield file
-            finish(file, mode)
-        replace(sibling, path, name)
     except BaseException:
         with contextlib.suppress(OSError):
             sibling.unlink()
         raise
 
 
-def finish(file: IO[bytes], mode: int | None) -> None:
-    """Makes what was written durable, with the permissions of the file that it replaces.
+@contextlib.contextmanager
+def taking_name(file: IO[bytes], sibling: Path, place: OutputPlace) -> Iterator[None]:
+    """Gives a file that the block writes the name of an output when that ends without an error.
+
+    Args:
+        file: open for writing.
+        sibling: the name that it has until then, on the same file system.
+        place: where the output leads.
 
     Raises:
-        OSError: it cannot be written.
+        IoError: it cannot be written or renamed. The output is as it was.
     """
-    file.flush()
-    if mode is not None:
-        os.fchmod(file.fileno(), mode & 0o777)
-    os.fsync(file.fileno())
-
-
-def replace(sibling: Path, path: Path, name: object) -> None:
-    """Gives a finished file its name.
-
-    Raises:
-        IoError: it cannot be renamed; `name` is told.
-    """
-    with os_errors(name):
-        sibling.replace(path)
+    with os_errors(f"{place.name}, or {PLACE}"):
+        yield
+        file.flush()
+        if place.mode:
+            os.fchmod(file.fileno(), place.mode & 0o777)
+        os.fsync(file.fileno())
+    with os_errors(place.name, hidden=True):
+        sibling.replace(place.path)
     # Too late to fail: the output is there, if perhaps not yet after a power cut.
     with contextlib.suppress(OSError):
-        sync_folder(path.parent)
+        sync_folder(place.path.parent)
 
 
-def mode_of(path: Path) -> int | None:
-    """Kind and permissions of what a path leads to, or None where there is nothing."""
-    try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return None
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file of ours: the old bytes are there until the new ones are durable.
+
+    A killed process leaves `NAME.new`, which the next call removes: one writes at a time.
+
+    Args:
+        path: of the file.
+        data: its bytes.
+
+    Raises:
+        OSError: the system refused.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    write_new(beside, [data])
+    sync([beside])
+    rename_durably(beside, path)

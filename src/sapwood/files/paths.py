@@ -1,11 +1,14 @@
-"""Paths as the operating system takes them."""
+"""Paths as the operating system takes them, and what is under them."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from sapwood.errors import InputError
+
+SHOWN = 40  # letters of a file's name that a hidden sibling's begins with
 
 
 def resolved(folder: str | os.PathLike[str]) -> Path:
@@ -22,3 +25,45 @@ def path_name(path: str | os.PathLike[str]) -> str:
     if not isinstance(name, str) or "\0" in name:
         raise InputError(f"expected a path, found {name!r}")
     return name
+
+
+def hidden_sibling(path: Path, middle: str, ending: str) -> Path:
+    """The name `.NAME.MIDDLE.ENDING` beside a file, short enough for any file system."""
+    return path.with_name(f".{path.name[:SHOWN]}.{middle}.{ending}")
+
+
+def mode_of(path: Path, *, following: bool = False) -> int:
+    """Kind and permissions of what is under a name; 0 where nothing is.
+
+    Unlike `Path.is_dir` and its like it does not take an error for an answer.
+
+    Args:
+        path: the name.
+        following: whether a link counts as what it leads to, and not as itself.
+
+    Raises:
+        OSError: one may not look.
+    """
+    try:
+        return path.stat(follow_symlinks=following).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is under a name, a link that leads nowhere among it."""
+    return mode_of(path) != 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is under a name, and no link to one."""
+    return stat.S_ISDIR(mode_of(path))
+
+
+def kind_of(mode: int) -> str:
+    """What a mode is of, in words: a link, a folder, a file, or anything else."""
+    if stat.S_ISLNK(mode):
+        return "a link"
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a file" if stat.S_ISREG(mode) else "a pipe, a socket or a device"

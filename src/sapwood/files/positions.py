@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
 from sapwood.content.content import Bytes
-from sapwood.errors import IoError
+from sapwood.errors import Changed
+from sapwood.files.writing import write_by
 
 
 def read_at(handle: int, begin: int, size: int, name: object) -> Bytes:
     """So many bytes of an open file, in memory of the caller's.
 
     Raises:
-        IoError: the file ends before.
+        Changed: the file ends before.
         OSError: it cannot be read.
     """
     out = np.empty(size, np.uint8)
@@ -22,7 +24,7 @@ def read_at(handle: int, begin: int, size: int, name: object) -> Bytes:
     while done < size:
         count = os.preadv(handle, [out[done:].data], begin + done)
         if count == 0:
-            raise IoError(
+            raise Changed(
                 f"{name}: expected a byte at {begin + done}, found the end of the file; "
                 "it was cut off meanwhile"
             )
@@ -36,11 +38,8 @@ def write_at(handle: int, begin: int, data: memoryview | bytes) -> None:
     Raises:
         OSError: from the file; a part may have been written.
     """
-    rest = memoryview(data)
-    while rest:
-        count = os.pwrite(handle, rest, begin)
-        rest = rest[count:]
-        begin += count
+    end = begin + len(data)
+    write_by(lambda rest: os.pwrite(handle, rest, end - len(rest)), memoryview(data))
 
 
 def reserve(handle: int, size: int) -> None:
@@ -55,3 +54,21 @@ def reserve(handle: int, size: int) -> None:
         os.posix_fallocate(handle, 0, size)
     else:  # macOS; a full disk is noticed later
         os.ftruncate(handle, size)
+
+
+def expect(handle: int, spans: Iterable[tuple[int, int]]) -> None:
+    """Tells the operating system which parts of an open file will be read, and no others.
+
+    It fetches them at once then, where it can be told.
+
+    Args:
+        handle: of the file.
+        spans: first byte and number of bytes of each part.
+
+    Raises:
+        OSError: from the file.
+    """
+    if hasattr(os, "posix_fadvise"):  # macOS has none
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
+        for begin, size in spans:
+            os.posix_fadvise(handle, begin, size, os.POSIX_FADV_WILLNEED)

@@ -1,4 +1,4 @@
-"""What the operating system refuses, as our error: translated once, where work begins."""
+"""What the operating system refuses, as our error: translated here and nowhere else."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ from sapwood.errors import IoError
 
 
 @contextlib.contextmanager
-def os_errors(what: object) -> Iterator[None]:
-    """Turns what the operating system refuses into our error, with the file's name."""
-    try:
-        yield
-    except OSError as e:
-        raise IoError(f"{what}: {e.strerror or e}") from e
-
-
-@contextlib.contextmanager
-def system_errors(what: object) -> Iterator[None]:
+def os_errors(what: object, *, hidden: bool = False) -> Iterator[None]:
     """Turns what the operating system refuses into our error, with the file's name.
 
     Args:
-        what: is worked on, for refusals that name no file.
+        what: the block works on, as its user knows it; told where a refusal names no file.
+        hidden: whether `what` is told in any case, since the files in the block stand for it
+            under names that its user never gave: hidden siblings, links that were resolved.
 
     Raises:
         IoError: something in the block was refused.
@@ -30,4 +23,10 @@ def system_errors(what: object) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        raise IoError(f"{e.filename or what}: {e.strerror or e}") from e
+        raise refusal(e, what, hidden=hidden) from e
+
+
+def refusal(error: OSError, what: object, *, hidden: bool = False) -> IoError:
+    """Our error for one of the operating system's; arguments as of `os_errors`."""
+    name = what if hidden else error.filename or what
+    return IoError(f"{name}: {error.strerror or error}")

@@ -1,28 +1,27 @@
-"""Files in and out: inputs as borrowed bytes, outputs that appear whole or not at all."""
+"""What callers give to be read: paths, bytes, file objects and folders, as borrowed bytes."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import mmap
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TypeAlias
 
 import numpy as np
 
 from sapwood.content.content import Bytes
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Changed, InputError, IoError
+from sapwood.files.file_objects import check_file, copy_rest
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
-from sapwood.files.writing import copy_rest
+from sapwood.files.walking import files_below
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path, the bytes themselves, or a binary file object (read from its position to its end)."""
-
 
 EMPTY: Bytes = np.empty(0, np.uint8)
 
@@ -35,13 +34,14 @@ def unchanged(*sources: Source) -> Iterator[None]:
     process by SIGBUS, as memory maps do; nothing is left under the output's name then.
 
     Raises:
-        IoError: one of the files is not what it was when the block began.
+        Changed: one of the files is not what it was when the block began.
+        IoError: one may not look at it.
     """
     before = [stamp(source) for source in sources]
     yield
     for source, then in zip(sources, before, strict=True):
         if then is not None and stamp(source) != then:
-            raise IoError(
+            raise Changed(
                 f"{source!s}: changed while it was read, nothing was written; "
                 "try again when nobody writes to it"
             )
@@ -85,24 +85,6 @@ def read_source(source: Source) -> Bytes:
         return spooled(source)
 
 
-def check_file(file: object, verb: str) -> None:
-    """Refuses what is no open binary file, before any work is put into it.
-
-    Args:
-        file: anything.
-        verb: "read" or "write".
-    """
-    if not hasattr(file, verb):
-        raise InputError(f"expected a path, bytes or a binary file, found {type(file).__name__}")
-    if isinstance(file, io.TextIOBase):
-        raise InputError("expected a binary file, found one of text; open it in binary mode")
-    if getattr(file, "closed", False):
-        raise InputError("expected an open file, found a closed one")
-    able = getattr(file, "readable" if verb == "read" else "writable", None)
-    if able is not None and not able():
-        raise InputError(f"expected a file to {verb}, found one that was not opened for it")
-
-
 def spooled(source: IO[bytes]) -> Bytes:
     """What is left to read of a file object, through a temporary file."""
     with tempfile.TemporaryFile() as spool:
@@ -117,3 +99,62 @@ def mapped(file: IO[bytes]) -> Bytes:
     if size == 0:
         return EMPTY
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def folder_of(source: Source) -> Path | None:
+    """The folder that a source names, or None.
+
+    Raises:
+        IoError: one may not look.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return None
+    path = Path(path_name(source))
+    with os_errors(path):
+        return path if path.is_dir() else None
+
+
+def separated(sources: Sequence[Source]) -> tuple[list[Source], list[Path]]:
+    """The sources that are no folders, and those that are.
+
+    Raises:
+        IoError: one may not look.
+    """
+    files: list[Source] = []
+    folders: list[Path] = []
+    for one in sources:
+        folder = folder_of(one)
+        if folder is None:
+            files.append(one)
+        else:
+            folders.append(folder)
+    return files, folders
+
+
+def contents(sources: Sequence[Source], fits: Callable[[int], bool]) -> Iterator[Bytes]:
+    """The content of each source, and of the files below those that are folders.
+
+    Sources that are no folders come first; a folder is only looked into when they have all
+    been taken, and each of its files only opened when it is asked for.
+
+    Args:
+        sources: in any order.
+        fits: tells from its size in bytes whether a file below a folder is wanted.
+
+    Raises:
+        IoError: a source cannot be read. Files below folders are passed over then.
+    """
+    files, folders = separated(sources)
+    yield from [read_source(one) for one in files]
+    for folder in folders:
+        yield from contents_below(folder, fits)
+
+
+def contents_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Bytes]:
+    """The content of each of `files_below`, but of those that cannot be read."""
+    for path in files_below(folder, fits):
+        data = None
+        with contextlib.suppress(IoError):
+            data = read_source(path)
+        if data is not None:
+            yield data

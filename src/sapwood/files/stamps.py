@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sapwood.files.durable import NOT_FOLLOWED, read_whole
+from sapwood.files.reading import NOT_FOLLOWED, read_whole
 
 LARGEST = 256 << 20  # bytes of what is kept, more than 100,000 files take
 

@@ -13,11 +13,16 @@ import numpy as np
 
 from sapwood.content.content import Bytes, Content
 from sapwood.documents.paths import path_fault
-from sapwood.errors import InputError
+from sapwood.errors import Changed, InputError
+from sapwood.files.positions import read_at
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import mapped
+from sapwood.files.walking import Found, walk
 
 MOST_FILES = 1 << 16  # of a folder
+MOST_MAPPED = 128  # files of a folder that stay open, the largest: a process may have some 1000
+FEW = 4  # folders of which each has so many; of more, each has fewer
+LEAST_MAPPED = 1 << 20  # bytes; shorter parts are copied
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,11 +38,6 @@ class FileEntry:
     path: str
     size: int
     executable: bool = False
-
-
-MOST_MAPPED = 128  # files of a folder that stay open, the largest: a process may have some 1000
-FEW = 4  # folders of which each has so many; of more, each has fewer
-LEAST_MAPPED = 1 << 20  # bytes; shorter parts are copied
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,35 +59,33 @@ def list_folder(root: Path) -> list[Listed]:
             other systems cannot have, or more files than a patch can list.
         IoError: something cannot be looked at, such as a link that leads nowhere.
     """
+
+    def wanted(path: str) -> bool:
+        fault = path_fault(path)
+        if fault is not None:
+            raise InputError(f"{root}: {path[:80]!a} {fault}; rename it")
+        return True
+
     found: list[Listed] = []
-    folders = [""]
-    while folders:
-        within = folders.pop()
-        with os_errors(root / within), os.scandir(root / within) as entries:
-            for one in entries:
-                path = f"{within}{one.name}"
-                fault = path_fault(path)
-                if fault is not None:
-                    raise InputError(f"{root}: {path[:80]!a} {fault}; rename it")
-                if one.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                else:
-                    found.append(listed(root / path, path))
-        if len(found) > MOST_FILES:
-            raise InputError(f"{root}: expected at most {MOST_FILES} files, found more")
+    with os_errors(root):
+        for one in walk(root, following=True, wanted=wanted):
+            found.append(_listed(root, one))
+            if len(found) > MOST_FILES:
+                raise InputError(f"{root}: expected at most {MOST_FILES} files, found more")
     return sorted(found, key=lambda one: one.entry.path)
 
 
-def listed(path: Path, name: str) -> Listed:
-    """A file of a folder, by its own path and that from the folder."""
-    with os_errors(path):
-        status = path.stat()
+def _listed(root: Path, one: Found) -> Listed:
+    """A file of a folder as it is listed."""
+    status = one.status
     if stat.S_ISDIR(status.st_mode):
+        path = root / one.path
         raise InputError(f"{path}: a link to a folder is not followed; put the folder there")
-    if not stat.S_ISREG(status.st_mode):
+    if not one.is_file:
+        path = root / one.path
         raise InputError(f"{path}: expected a file, found a pipe, socket or device; remove it")
     executable = bool(status.st_mode & stat.S_IXUSR)
-    entry = FileEntry(name, status.st_size, executable)
+    entry = FileEntry(one.path, status.st_size, executable)
     return Listed(entry, (status.st_dev, status.st_ino, status.st_mtime_ns))
 
 
@@ -112,40 +110,25 @@ class ReadFile:
         """As `Content`.
 
         Raises:
-            IoError: the file cannot be read, or is shorter by now.
+            Changed: the file is shorter by now.
+            IoError: it cannot be read.
         """
         begin, end, _ = part.indices(self._size)
         if end <= begin:
             return np.empty(0, np.uint8)
         with os_errors(self._path), self._path.open("rb", buffering=0) as file:
+            if end - begin < LEAST_MAPPED:
+                return read_at(file.fileno(), begin, end - begin, self._path)
             if os.fstat(file.fileno()).st_size < end:
-                raise OSError("the file was cut off while it was read; try again")
-            if end - begin >= LEAST_MAPPED:
-                return mapped_part(file.fileno(), begin, end)
-            return np.frombuffer(read_part(file.fileno(), begin, end), np.uint8)
+                raise Changed(f"{self._path}: cut off while it was read; try again")
+            return _mapped_part(file.fileno(), begin, end)
 
 
-def mapped_part(handle: int, begin: int, end: int) -> Bytes:
+def _mapped_part(handle: int, begin: int, end: int) -> Bytes:
     """The bytes [begin, end) of an open file, memory-mapped until nobody has the array."""
     start = begin - begin % mmap.ALLOCATIONGRANULARITY
     view = mmap.mmap(handle, end - start, access=mmap.ACCESS_READ, offset=start)
     return np.frombuffer(view, np.uint8)[begin - start :]
-
-
-def read_part(handle: int, begin: int, end: int) -> bytes:
-    """The bytes [begin, end) of an open file.
-
-    Raises:
-        OSError: it was cut off meanwhile, or cannot be read.
-    """
-    parts = []
-    while begin < end:
-        part = os.pread(handle, end - begin, begin)
-        if not part:
-            raise OSError("the file was cut off while it was read; try again")
-        parts.append(part)
-        begin += len(part)
-    return b"".join(parts)
 
 
 def mapped_of_each(folders: int) -> int:
@@ -167,7 +150,8 @@ def file_contents(
         most_mapped: how many files to keep open at most; `MOST_MAPPED` by default.
 
     Raises:
-        IoError: one cannot be opened, or has not the size any more.
+        Changed: one has not the size any more.
+        IoError: one cannot be opened.
     """
     most = MOST_MAPPED if most_mapped is None else most_mapped
     largest = sorted(range(len(files)), key=lambda i: -files[i].size)[:most]
@@ -180,6 +164,6 @@ def file_contents(
             continue
         with os_errors(path), path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != one.size:
-                raise OSError("the file changed while it was read; try again")
+                raise Changed(f"{path}: changed while it was read; try again")
             contents.append(mapped(file))
     return contents

@@ -1,84 +1,99 @@
-"""Folders in and out: files looked for below one; a folder that appears whole or not at all."""
+"""Walks through a folder and the folders in it, never through a link."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
-from sapwood.content.content import Bytes
-from sapwood.errors import IoError
-from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
-from sapwood.files.sources import Source, read_source
 
 
-def folder_of(source: Source) -> Path | None:
-    """The folder that a source names, or None.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """Something in a folder that is no folder: a file, as a rule.
 
-    Raises:
-        IoError: one may not look.
+    Attributes:
+        path: from the folder, parts separated by "/".
+        status: of it. Where links are followed, of what it leads to, which may be a folder.
     """
-    if not isinstance(source, str | os.PathLike):
-        return None
-    path = Path(path_name(source))
-    with os_errors(path):
-        return path if path.is_dir() else None
+
+    path: str
+    status: os.stat_result
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file, or a link to one that was followed."""
+        return stat.S_ISREG(self.status.st_mode)
 
 
-def contents(sources: Sequence[Source], fits: Callable[[int], bool]) -> Iterator[Bytes]:
-    """The content of each source, and of the files below those that are folders.
+def raised(error: OSError) -> NoReturn:
+    """Raises what the system refused."""
+    raise error
 
-    Sources that are no folders come first; a folder is only looked into when they have all
-    been taken, and each of its files only opened when it is asked for.
+
+def passed_over(error: OSError) -> None:
+    """Goes on in spite of what the system refused."""
+
+
+def walk(
+    folder: Path,
+    *,
+    following: bool,
+    wanted: Callable[[str], bool] = lambda _: True,
+    refused: Callable[[OSError], object] = raised,
+) -> Iterator[Found]:
+    """All that is in a folder and in those in it, hidden or not, by name.
+
+    What is in a folder itself comes before what is in those in it. Links to folders are not
+    walked through.
 
     Args:
-        sources: in any order.
-        fits: tells from its size in bytes whether a file below a folder is wanted.
+        folder: to walk through.
+        following: whether a link counts as what it leads to, and not as itself.
+        wanted: is asked of each path, of folders too, whether to look at what it is of.
+        refused: is called with what the system refuses: to look into a folder, or where a
+            link leads. If it does not raise, that is passed over.
 
     Raises:
-        IoError: a source cannot be read. Files below folders are passed over then.
+        OSError: from `refused`.
     """
-    files, folders = separated(sources)
-    yield from [read_source(one) for one in files]
-    for folder in folders:
-        yield from contents_below(folder, fits)
+    waiting = [""]
+    while waiting:
+        within = waiting.pop()
+        folders = []
+        for entry in _entries(folder / within, refused):
+            path = f"{within}{entry.name}"
+            if not wanted(path):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{path}/")
+                    continue
+                status = entry.stat(follow_symlinks=following)
+            except OSError as e:
+                refused(e)
+                continue
+            yield Found(path, status)
+        waiting += reversed(folders)
 
 
-def separated(sources: Sequence[Source]) -> tuple[list[Source], list[Path]]:
-    """The sources that are no folders, and those that are.
-
-    Raises:
-        IoError: one may not look.
-    """
-    files: list[Source] = []
-    folders: list[Path] = []
-    for one in sources:
-        folder = folder_of(one)
-        if folder is None:
-            files.append(one)
-        else:
-            folders.append(folder)
-    return files, folders
-
-
-def contents_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Bytes]:
-    """The content of each of `files_below`, but of those that cannot be read."""
-    for path in files_below(folder, fits):
-        data = None
-        with contextlib.suppress(IoError):
-            data = read_source(path)
-        if data is not None:
-            yield data
+def _entries(folder: Path, refused: Callable[[OSError], object]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as e:
+        refused(e)
+        return []
 
 
 def files_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Path]:
-    """Regular files in a folder and in those in it, by name, each once.
+    """Regular files in a folder and in those in it, as `walk` orders them, each once.
 
-    Links to files are followed, links to folders are not. What cannot be looked at is
-    passed over.
+    Links to files are followed. What cannot be looked at is passed over.
 
     Args:
         folder: that is looked through.
@@ -90,21 +105,10 @@ def files_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Path]:
     with os_errors(folder), os.scandir(folder):
         pass
     seen: set[tuple[int, int]] = set()  # several names may lead to one file
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for path in (Path(parent, name) for name in sorted(names)):
-            status = status_of(path)
-            if status is None or not stat.S_ISREG(status.st_mode) or not fits(status.st_size):
-                continue
-            inode = status.st_dev, status.st_ino
-            if inode not in seen:
-                seen.add(inode)
-                yield path
-
-
-def status_of(path: Path) -> os.stat_result | None:
-    """What a path leads to, or None where it leads nowhere."""
-    try:
-        return path.stat()
-    except OSError:
-        return None
+    for one in walk(folder, following=True, refused=passed_over):
+        if not one.is_file or not fits(one.status.st_size):
+            continue
+        inode = one.status.st_dev, one.status.st_ino
+        if inode not in seen:
+            seen.add(inode)
+            yield folder / one.path

@@ -1,12 +1,31 @@
-"""Writes all of what there is to a file object."""
+"""Writes all of what there is, wherever it goes."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 from typing import IO
 
-from sapwood.errors import InputError
+from sapwood.files.reading import NOT_FOLLOWED
+
+
+def write_by(write: Callable[[memoryview], int], data: memoryview) -> None:
+    """Writes all of `data` by calls that may take less at once.
+
+    Args:
+        write: takes bytes from the beginning of what it is given, and says how many.
+        data: bytes.
+
+    Raises:
+        OSError: from `write`; a part may have been written.
+    """
+    while len(data):
+        data = data[write(data) :]
 
 
 def write_all(out: IO[bytes], data: memoryview) -> None:
@@ -16,30 +35,37 @@ def write_all(out: IO[bytes], data: memoryview) -> None:
         OSError: from the file; BlockingIOError where it would have to wait although it
             is not to.
     """
-    while len(data):
+
+    def write(rest: memoryview) -> int:
         # Only raw files take less, and only they mean "nothing" by None.
-        written: int | None = out.write(data)
+        written: int | None = out.write(rest)
         if written is None and isinstance(out, io.RawIOBase):
             raise BlockingIOError(errno.EAGAIN, "cannot write yet; make the file blocking")
-        data = data[len(data) if written is None else written :]
+        return len(rest) if written is None else written
+
+    write_by(write, data)
 
 
-STRIPE = 1 << 20  # bytes copied at once
+def write_new(path: Path, stripes: Iterable[bytes], mode: int = 0o666) -> None:
+    """Writes a file that must not be there yet; it is durable only once it was synced.
 
-
-def copy_rest(source: IO[bytes], out: IO[bytes]) -> None:
-    """Copies from the position of one file object to its end.
+    Args:
+        path: of the file.
+        stripes: its bytes.
+        mode: its permissions, before the umask has its say.
 
     Raises:
-        OSError: one of them failed, or would have to wait although it is not to.
-        InputError: `source` is a file of text.
+        FileExistsError: something has that name.
+        OSError: it cannot be written. It is not there then.
     """
-    while True:
-        data = source.read(STRIPE)
-        if data is None:
-            raise BlockingIOError(errno.EAGAIN, "nothing to read yet; make the file blocking")
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise InputError(f"expected a binary file, found one of {type(data).__name__}")
-        if len(data) == 0:
-            return
-        write_all(out, memoryview(data))
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, mode)
+    try:
+        try:
+            for stripe in stripes:
+                write_by(partial(os.write, handle), memoryview(stripe))
+        finally:
+            os.close(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise

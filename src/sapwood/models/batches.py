@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import queue
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
 from sapwood.errors import InputError
 from sapwood.files.refusals import os_errors
+from sapwood.files.walking import walk
 from sapwood.limits import thread_count
 from sapwood.prediction.blas import one_thread
 from sapwood.progress import Progress, silent
@@ -119,21 +120,17 @@ def files_by_name(folder: Path) -> dict[str, Path]:
         InputError: it is no folder.
         IoError: it cannot be looked at.
     """
-    found: dict[str, Path] = {}
     with os_errors(folder):
-        folder.stat()
-        if not folder.is_dir():
+        if not stat.S_ISDIR(folder.stat().st_mode):
             raise InputError(f"{folder}: expected a folder, found a file; name folders")
-        for parent, _, names in os.walk(folder, onerror=raised):
-            for path in (Path(parent, name) for name in names):
-                if path.is_file():
-                    found[path.relative_to(folder).as_posix()] = path
-    return found
+        found = walk(folder, following=True, refused=unless_gone)
+        return {one.path: folder / one.path for one in found if one.is_file}
 
 
-def raised(error: OSError) -> NoReturn:
-    """For `os.walk`, which would pass over what cannot be looked at."""
-    raise error
+def unless_gone(error: OSError) -> None:
+    """Passes over links that lead nowhere, and raises what else is refused."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class Stopped(BaseException):

@@ -22,7 +22,7 @@ from typing import IO, Self, cast
 
 from sapwood.content.zstd import ZstdError, open_stream
 from sapwood.errors import InvalidTemplate
-from sapwood.files.durable import STRIPE, Stripes
+from sapwood.files.reading import STRIPE, Stripes
 from sapwood.files.stamps import Stamp, stamp_of
 from sapwood.package.manifest.manifest import FILE_NAME
 from sapwood.package.template import MOST_BYTES, MOST_FILES, Template, TemplateFile, is_litter
@@ -107,7 +107,7 @@ def archive_errors(source: object) -> Iterator[None]:
         # A directory of a zip that leads to before its beginning.
         raise InvalidTemplate(f"{source}: no intact zip; get it anew") from e
     except InvalidTemplate as e:
-        raise InvalidTemplate(f"{source}: {e}") from e
+        raise e.behind(str(source)) from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

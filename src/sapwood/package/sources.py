@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from sapwood.errors import InputError, InvalidTemplate
-from sapwood.files.durable import Stripes, read_stripes, read_whole
 from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
+from sapwood.files.reading import Stripes, read_stripes, read_whole
+from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
+from sapwood.files.walking import Found, walk
 from sapwood.package.manifest.manifest import FILE_NAME, LARGEST, Manifest, parse_manifest
 from sapwood.package.template import MOST_FILES, Template, TemplateFile, is_litter, located
 from sapwood.store.oci.descriptors import LAYOUT
@@ -76,7 +77,7 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
         InvalidTemplate, InputError: as `open_template`.
         IoError: it cannot be read.
     """
-    with system_errors(source):
+    with os_errors(source):
         folder = folder_of(source)
         if folder is None:
             with open_template(source) as template:
@@ -117,13 +118,13 @@ def folder_template(folder: Path) -> Template:
         InvalidTemplate, OSError: as `open_template`.
     """
     files: dict[str, TemplateFile] = {}
-    for path, status in regular_files(folder):
-        files[path] = TemplateFile(
-            path=path,
-            size=status.st_size,
-            executable=bool(status.st_mode & stat.S_IXUSR),
-            stamp=stamp_of(status),
-            stripes=partial(read_below, folder, path),
+    for one in regular_files(folder):
+        files[one.path] = TemplateFile(
+            path=one.path,
+            size=one.status.st_size,
+            executable=bool(one.status.st_mode & stat.S_IXUSR),
+            stamp=stamp_of(one.status),
+            stripes=partial(read_below, folder, one.path),
         )
         if len(files) > MOST_FILES:
             raise InvalidTemplate(f"{folder}: expected at most {MOST_FILES} files, found more")
@@ -131,31 +132,20 @@ def folder_template(folder: Path) -> Template:
         return Template(files, close=lambda: None)
 
 
-def regular_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The files of a folder and of those in it, by relative path, without litter.
+def regular_files(folder: Path) -> Iterator[Found]:
+    """The files of a folder and of those in it, without litter.
 
     Raises:
         InvalidTemplate: something is neither a file nor a folder.
         OSError: something cannot be read.
     """
-    waiting = [""]
-    while waiting:
-        below = waiting.pop()
-        with os.scandir(folder / below if below else folder) as entries:
-            for entry in entries:
-                path = f"{below}/{entry.name}" if below else entry.name
-                if is_litter(path):
-                    continue
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    waiting.append(path)
-                elif stat.S_ISREG(status.st_mode):
-                    yield path, status
-                else:
-                    raise InvalidTemplate(
-                        f"{folder}: expected files and folders, found a link or device "
-                        f"{path!r:.120}; put a copy in its place"
-                    )
+    for one in walk(folder, following=False, wanted=lambda path: not is_litter(path)):
+        if not one.is_file:
+            raise InvalidTemplate(
+                f"{folder}: expected files and folders, found a link or device "
+                f"{one.path!r:.120}; put a copy in its place"
+            )
+        yield one
 
 
 def read_below(folder: Path, path: str) -> Stripes:

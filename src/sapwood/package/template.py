@@ -10,7 +10,7 @@ from types import TracebackType
 
 from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidTemplate
-from sapwood.files.durable import Stripes
+from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamp, Stamps, stamp_of_name
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.course import Course
@@ -214,7 +214,7 @@ def located(source: object) -> Iterator[None]:
     try:
         yield
     except InvalidTemplate as e:
-        raise InvalidTemplate(f"{source}: {e}") from e
+        raise e.behind(str(source)) from e
 
 
 def is_litter(path: str) -> bool:

@@ -8,13 +8,10 @@ little larger than what `create_patch` makes, which sees the whole tensor first.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -28,10 +25,12 @@ from sapwood.documents.canonical_json import plain
 from sapwood.errors import (
     InputError,
     InvalidPatch,
-    IoError,
     SourceHashMismatch,
     TargetHashMismatch,
 )
+from sapwood.files.outputs import PLACE
+from sapwood.files.refusals import os_errors
+from sapwood.files.sources import read_source
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.patch.applying.chunks import chunk_digest
@@ -106,7 +105,7 @@ def create_patch_from_chunks(
         for one in ordered(stream.encoded, stream.jobs(), count):
             chunks.append(one.chunk)
             body.update(one.payload)
-            with writing("a temporary file"):
+            with os_errors(PLACE):
                 write_all(spool, memoryview(one.payload))
         base, target = stream.base.finish(), stream.target.finish()
         segment = stream.segment(chunks)
@@ -114,7 +113,7 @@ def create_patch_from_chunks(
         header = dataclasses.replace(header, counts=tensor_counts(header, [segment]))
         payloads = spool.tell()
         front = serialise_front(header, [segment], [], payloads, body.digest())
-        with writing("the patch"):
+        with os_errors(f"the patch, or {PLACE}"):
             return write_patch(front, spool, out, chunk_size)
 
 
@@ -294,14 +293,7 @@ def opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
         return open_patch(patch_array(patch.to_bytes()), limits)
     if not isinstance(patch, str | os.PathLike):
         return open_patch(patch_array(patch), limits)
-    try:
-        with Path(patch).open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:  # which mmap refuses
-                return open_patch(NOTHING, limits)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as e:
-        raise IoError(f"cannot read {os.fspath(patch)}: {e.strerror or e}") from e
-    return open_patch(np.frombuffer(mapped, np.uint8), limits)
+    return open_patch(read_source(patch), limits)
 
 
 def element_type(dtype: DType | str) -> DType:
@@ -335,14 +327,5 @@ def checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
 
 def spool_file() -> IO[bytes]:
     """A temporary file without a name."""
-    with writing("a temporary file"):
+    with os_errors(PLACE):
         return tempfile.TemporaryFile()
-
-
-@contextlib.contextmanager
-def writing(what: str) -> Iterator[None]:
-    """Turns what the operating system refuses into our error."""
-    try:
-        yield
-    except OSError as e:
-        raise IoError(f"cannot write {what}: {e.strerror or e}; free some space") from e

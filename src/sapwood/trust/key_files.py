@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
-from sapwood.errors import InputError, IoError
+from sapwood.errors import InputError
+from sapwood.files.refusals import os_errors
+from sapwood.files.syncing import sync, sync_folder
+from sapwood.files.writing import write_new
 
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
@@ -26,35 +28,29 @@ def write_keypair(private: Path, private_key: bytes, public: Path, public_key: b
         InputError: one of the files is there. A key that is lost cannot be made again.
         IoError: the operating system refused. After either none of them was made.
     """
-    write_new(private, private_key, PRIVATE_MODE)
+    _write_key(private, private_key, PRIVATE_MODE)
     try:
-        write_new(public, public_key, PUBLIC_MODE)
+        _write_key(public, public_key, PUBLIC_MODE)
     except BaseException:
         with contextlib.suppress(OSError):
             private.unlink()
         raise
 
 
-def write_new(path: Path, data: bytes, mode: int) -> None:
-    """Writes a file that is not there yet, with its mode from the start."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, mode)
-    except FileExistsError as e:
-        raise InputError(f"{path}: is there already, and keys are not replaced") from e
-    except OSError as e:
-        raise IoError(f"{path}: {e.strerror or e}") from e
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as e:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        if isinstance(e, OSError):
-            raise IoError(f"{path}: {e.strerror or e}") from e
-        raise
+def _write_key(path: Path, data: bytes, mode: int) -> None:
+    """Writes a file that is not there yet, with its mode from the start, or none at all."""
+    with os_errors(path):
+        try:
+            write_new(path, [data], mode)
+        except FileExistsError as e:
+            raise InputError(f"{path}: is there already, and keys are not replaced") from e
+        try:
+            sync([path])
+            sync_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
 
 
 def read_key(path: Path, size: int, what: str) -> bytes:
@@ -69,11 +65,8 @@ def read_key(path: Path, size: int, what: str) -> bytes:
         InputError: it has another size.
         IoError: it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(size + 1)
-    except OSError as e:
-        raise IoError(f"{path}: {e.strerror or e}") from e
+    with os_errors(path), path.open("rb") as file:
+        data = file.read(size + 1)
     if len(data) != size:
         found = "more" if len(data) > size else str(len(data))
         raise InputError(f"{path}: expected {what} of {size} bytes, found {found}")

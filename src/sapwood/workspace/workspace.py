@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
+from sapwood.files.refusals import os_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
@@ -72,7 +72,7 @@ class Workspace:
             InputError: it is several.
             IoError: it cannot be looked at.
         """
-        with system_errors(folder):
+        with os_errors(folder):
             return cls(find_places(folder, name), clock)
 
     @classmethod
@@ -88,7 +88,7 @@ class Workspace:
         Raises:
             InvalidWorkspace, InputError, IoError: as `open`.
         """
-        with system_errors(start):
+        with os_errors(start):
             return cls(find_above(start, name), clock)
 
     @classmethod
@@ -142,7 +142,7 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
             IoError: it cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return installed_record(self._places)
 
     def plan_update(
@@ -348,7 +348,7 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, missing or too new.
             IoError: something cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return status_of(self._places, installed_record(self._places))
 
     def line_changes(self, path: str, record: Record | None = None) -> LineChanges | None:
@@ -367,7 +367,7 @@ class Workspace:
             InvalidWorkspace: what was installed is missing or damaged.
             IoError: something cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             known = installed_record(self._places) if record is None else record
             return changed_lines(self._places, known, path)
 
@@ -378,7 +378,7 @@ class Workspace:
             InvalidWorkspace: one is damaged.
             IoError: one cannot be read.
         """
-        with system_errors(self.root):
+        with os_errors(self.root):
             return list_backups(self._places.backups)
 
     def restore(self, backup: str, paths: Sequence[str] | None = None) -> Restored:
@@ -397,5 +397,5 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with system_errors(self.root), changing(self._places):
+        with os_errors(self.root), changing(self._places):
             return restore_files(self._places, backup, paths, self._clock())

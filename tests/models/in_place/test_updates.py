@@ -442,7 +442,7 @@ FULL_DISK = """
 import pathlib, resource, sys
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models.in_place import update as in_place_update
+from sapwood.models.applying.in_place import update as in_place_update
 in_place_update.STEP = 2048
 base, target = (pathlib.Path(name).read_bytes() for name in ("base", "target"))
 file, journal = pathlib.Path("out/model"), pathlib.Path("out/.model.sapwood-journal")

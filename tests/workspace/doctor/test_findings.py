@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from sapwood.files.locks import locked
+from sapwood.errors import Busy
+from sapwood.files.locks import exclusive
 from sapwood.workspace.doctor.environment import python_version
 from sapwood.workspace.doctor.state import LOW, space
 from support.doctor_case import NOTE, OK, PROBLEM, Case, new_case, one
@@ -202,7 +203,7 @@ def test_a_change_that_was_interrupted(case: Case, monkeypatch: pytest.MonkeyPat
 
 
 def test_another_program_is_at_work(case: Case) -> None:
-    with locked(case.root / ".course/lock"):
+    with exclusive(case.root / ".course/lock", Busy("held")):
         found = one(case.found(), "busy")
         assert "another program" in found.message
     assert case.kinds() == []

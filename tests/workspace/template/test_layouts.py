@@ -80,20 +80,9 @@ REFERENCES = {
 }
 
 
-@pytest.mark.parametrize("windows", [False, True])
 @pytest.mark.parametrize("text", REFERENCES)
-def test_references(text: str, windows: bool) -> None:
-    assert parse_reference(text, windows=windows) == REFERENCES[text]
-
-
-def test_references_with_drives() -> None:
-    for folder in ("C:\\course", "c:/course"):
-        assert parse_reference(folder, windows=True) == Reference(folder)
-        assert parse_reference(f"{folder}:1", windows=True) == Reference(folder, "1")
-        assert parse_reference(f"{folder}@{DIGEST}", windows=True) == Reference(
-            folder, None, DIGEST
-        )
-        assert parse_reference(folder, windows=False) == Reference(folder[0], folder[2:])
+def test_references(text: str) -> None:
+    assert parse_reference(text) == REFERENCES[text]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +100,7 @@ WORDS = st.text(min_size=1).filter(lambda one: "@" not in one)
 
 @given(WORDS.filter(lambda one: ":" not in one), WORDS)
 def test_a_tag_may_be_anything(folder: str, tag: str) -> None:
-    assert parse_reference(f"{folder}:{tag}", windows=False) == Reference(folder, tag)
+    assert parse_reference(f"{folder}:{tag}") == Reference(folder, tag)
 
 
 def test_tags_choose(layout: LayoutFolder) -> None:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError
-from sapwood.files.writing import copy_rest, write_all
+from sapwood.files.file_objects import copy_rest
+from sapwood.files.writing import write_all
 from sapwood.modelfile.safetensors import file_header
 from sapwood.prediction.factors import Factors
 from sapwood.tensors import DType, TensorSpec

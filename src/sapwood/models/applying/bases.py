@@ -18,13 +18,8 @@ from sapwood.errors import (
     InputError,
     SourceHashMismatch,
 )
-from sapwood.files.sources import Source
-from sapwood.files.trees import (
-    FileEntry,
-    file_contents,
-    mapped_of_each,
-)
-from sapwood.files.walking import contents, separated
+from sapwood.files.sources import Source, contents, separated
+from sapwood.files.trees import FileEntry, file_contents, mapped_of_each
 from sapwood.models.applying.in_place.journal_place import unfinished
 from sapwood.patch.applying.bases import matched_bases
 from sapwood.patch.applying.opening import OpenPatch

@@ -12,8 +12,7 @@ import numpy as np
 
 from sapwood.errors import InputError
 from sapwood.files.kept import beside, kept_file
-from sapwood.files.outputs import PLACE, Output, finish, output_path, output_place, replace
-from sapwood.files.refusals import os_errors
+from sapwood.files.outputs import Output, resumable_place, taking_name
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.opening import OpenPatch
 
@@ -80,17 +79,16 @@ def resumable_output(output: Output, opened: OpenPatch) -> Iterator[IO[bytes]]:
 
     Raises:
         InputError: it is no path, or the target is a folder.
-        IoError: writing failed, or another process is at it. What was written stays, in a
-            hidden file `.NAME.DIGEST.part` beside the output; after another error it is gone.
+        Busy: another process is at it.
+        IoError: writing failed. What was written stays, in a hidden file `.NAME.DIGEST.part`
+            beside the output; after another error it is gone.
     """
     if opened.front.header.target.files is not None:
         raise InputError("a target that is a folder is made in one go; leave out resume")
-    path = output_path(output)
-    name = str(output)
-    _, mode, _ = output_place(name)
-    sibling = beside(path, opened.front.digest, "part")
-    with kept_file(sibling, 0o666 if mode is None else 0o600) as file:
-        with os_errors(f"{name}, or {PLACE}"):
-            yield file
-            finish(file, mode)
-        replace(sibling, path, name)
+    place = resumable_place(output)
+    sibling = beside(place.path, opened.front.digest, "part")
+    with (
+        kept_file(sibling, place.mode_until_whole) as file,
+        taking_name(file, sibling, place),
+    ):
+        yield file

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from sapwood.errors import InputError, IoError, SourceHashMismatch
-from sapwood.files.locked_file import lock
+from sapwood.errors import Busy, InputError, IoError, SourceHashMismatch
+from sapwood.files.locks import take_lock
 from sapwood.files.outputs import atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
-from sapwood.files.syncing import sync_folder
+from sapwood.files.syncing import rename_durably, sync_folder
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import matched_sources
@@ -253,21 +253,21 @@ class Slots:
             )
         spare.check()
         link, new = self.folder / CURRENT, self.folder / f".{CURRENT}.new"
-        with os_errors(link):
+        with os_errors(link, hidden=True):
             new.unlink(missing_ok=True)
             new.symlink_to(spare.letter)
-            new.replace(link)
-            sync_folder(self.folder)
+            rename_durably(new, link)
         return spare
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps other processes from updating the folder meanwhile."""
+        busy = Busy(f"{self.folder}: another process updates it; wait for that, nothing was done")
         with os_errors(self.folder):
             handle = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with os_errors(self.folder):
-                lock(handle, str(self.folder))
+                take_lock(handle, busy)
             yield
         finally:
             os.close(handle)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +13,10 @@ from typing import IO
 from blake3 import blake3
 
 from sapwood.content.content import Bytes
-from sapwood.errors import (
-    InputError,
-    IoError,
-    SourceHashMismatch,
-    TargetHashMismatch,
-)
-from sapwood.files.outputs import PLACE, Output, atomic_output, mode_of
-from sapwood.files.paths import path_name
+from sapwood.errors import Changed, InputError, SourceHashMismatch, TargetHashMismatch
+from sapwood.files.outputs import PLACE, Output, atomic_output, output_place
 from sapwood.files.refusals import os_errors
-from sapwood.files.sources import Source, mapped, read_source
-from sapwood.files.walking import contents
+from sapwood.files.sources import Source, contents, mapped, read_source
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import source_list
@@ -268,7 +260,7 @@ class Walk:
         with located(f"{link.label} of the chain"):
             opened = open_model_patch(read_source(patch_of(self.chain, link)), self.limits)
             if opened.front.digest != link.patch:
-                raise IoError("the chain changed while it was read, nothing was written; try again")
+                raise Changed("the chain changed while it was read, nothing was written; try again")
             progress = self.stages.stage(link.target.size)
             write_target(opened, [base], self.threads, out, progress)
 
@@ -277,8 +269,5 @@ def folder_beside(output: Output) -> Path | None:
     """The folder that a file is written in; None of what is no ordinary file."""
     if not isinstance(output, str | os.PathLike):
         return None
-    name = path_name(output)
-    with os_errors(name):
-        mode = mode_of(Path(name))
-        ordinary = mode is None or stat.S_ISREG(mode)
-        return Path(os.path.realpath(name)).parent if ordinary else None
+    place = output_place(output)
+    return place.path.parent if place.is_file else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
 from sapwood.content.content import Bytes
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Busy, Changed, InputError
+from sapwood.files.locks import is_named, take_lock
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
@@ -112,17 +112,21 @@ def append_to_chain(
         InputError: the patch does not follow, or the reverse does not lead back.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or a patch is
             damaged.
-        IoError: a file cannot be read or written, or somebody else is appending.
+        Busy: somebody else is appending.
+        Changed: another chain has its name by now.
+        IoError: a file cannot be read or written.
         After any of these the chain is as it was, without what was unfinished.
     """
     name = path_name(chain)
     given = [whole_patch(patch, limits)]
     if reverse is not None:
         given.append(whole_patch(reverse, limits))
-    with os_errors(name), Path(name).open("r+b", buffering=0) as file:
-        lock(file, name)
-        if not os.path.samestat(Path(name).stat(), os.fstat(file.fileno())):
-            raise IoError(f"{name}: replaced by another chain meanwhile; try again")
+    busy = Busy(f"{name}: somebody else is appending to it; try again after that")
+    real = Path(os.path.realpath(name))
+    with os_errors(name, hidden=True), real.open("r+b", buffering=0) as file:
+        take_lock(file.fileno(), busy)
+        if not is_named(real, file.fileno()):
+            raise Changed(f"{name}: replaced by another chain meanwhile; try again")
         found = parse_chain(mapped(file), limits)
         links = list(found.links)
         for i, one in enumerate(given):
@@ -305,15 +309,3 @@ def in_steps(file: IO[bytes], steps: Iterable[Callable[[], None]]) -> None:
     for step in steps:
         step()
         os.fsync(file.fileno())
-
-
-def lock(file: IO[bytes], name: str) -> None:
-    """Keeps other writers off a chain until the file is closed.
-
-    Raises:
-        IoError: another one is at it.
-    """
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-        raise IoError(f"{name}: somebody else is appending to it; try again after that") from e

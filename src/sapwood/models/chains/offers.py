@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError, InvalidPatch
-from sapwood.files.sources import Source, read_source
-from sapwood.files.walking import contents
+from sapwood.files.sources import Source, contents, read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.chains.format import parse_chain, read_header
 from sapwood.models.chains.routes import Offer

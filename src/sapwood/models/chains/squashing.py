@@ -7,8 +7,7 @@ from typing import Any
 
 from sapwood.errors import InputError
 from sapwood.files.outputs import Output
-from sapwood.files.sources import Source, read_source, unchanged
-from sapwood.files.walking import folder_of
+from sapwood.files.sources import Source, folder_of, read_source, unchanged
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import source_list
 from sapwood.models.chains.applying import (

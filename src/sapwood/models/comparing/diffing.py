@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
+from sapwood.files.reading import STRIPE
 from sapwood.files.sources import Source
-from sapwood.files.writing import STRIPE
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import Range
 from sapwood.models.comparing.distances import PIECE, Tally

@@ -17,11 +17,11 @@ from blake3 import blake3
 
 from sapwood.content.parts import EndToEnd
 from sapwood.files.paths import path_name
+from sapwood.files.positions import expect, read_at
+from sapwood.files.reading import STRIPE
 from sapwood.files.refusals import os_errors
-from sapwood.files.sources import Source, read_source
-from sapwood.files.trees import FileEntry, file_contents, list_folder, read_part
-from sapwood.files.walking import folder_of
-from sapwood.files.writing import STRIPE
+from sapwood.files.sources import Source, folder_of, read_source
+from sapwood.files.trees import FileEntry, file_contents, list_folder
 from sapwood.modelfile import apparent_format
 from sapwood.models.making.inputs import unchanged
 
@@ -185,8 +185,9 @@ def opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
         # Read, not mapped: a fault of a map reads what lies around it too.
         with os_errors(name), Path(name).open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            expect(file.fileno(), size)
-            yield size, b"", lambda at, wanted: read_part(file.fileno(), at, at + wanted)
+            if size > WHOLE:
+                expect(file.fileno(), ((offset, BLOCK) for offset in block_offsets(size)))
+            yield size, b"", lambda at, wanted: read_at(file.fileno(), at, wanted, name).tobytes()
         return
     data = read_source(model)
     yield len(data), b"", lambda offset, wanted: data[offset : offset + wanted].tobytes()
@@ -208,11 +209,3 @@ def is_regular(name: str) -> bool:
     with os_errors(name):
         status = Path(name).stat()
     return stat.S_ISREG(status.st_mode) and status.st_size > 0
-
-
-def expect(handle: int, size: int) -> None:
-    """Tells the operating system which blocks will be read, so that it fetches them at once."""
-    if size > WHOLE and hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
-        for offset in block_offsets(size):
-            os.posix_fadvise(handle, offset, BLOCK, os.POSIX_FADV_WILLNEED)

@@ -18,11 +18,11 @@ from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import stripes
 from sapwood.documents.canonical_json import plain
 from sapwood.errors import InputError
+from sapwood.files.file_objects import copy_rest
 from sapwood.files.outputs import Output
 from sapwood.files.paired_outputs import check_reversible, output_and_reverse
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
-from sapwood.files.writing import copy_rest
 from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from sapwood.content.content import Content
 from sapwood.content.parts import EndToEnd
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Changed, InputError
 from sapwood.files import sources as files
 from sapwood.files.outputs import Output
 from sapwood.files.paths import path_name
-from sapwood.files.sources import Source, read_source
+from sapwood.files.sources import Source, folder_of, read_source
 from sapwood.files.trees import FileEntry, Listed, file_contents, list_folder, mapped_of_each
-from sapwood.files.walking import folder_of
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 
@@ -100,7 +99,7 @@ def unchanged(*sources: Source) -> Iterator[None]:
     """Notices files that change while they are read, as `files.unchanged`; in folders too.
 
     Raises:
-        IoError: a file, or what is in a folder, is not what it was when the block began.
+        Changed: a file, or what is in a folder, is not what it was when the block began.
         InputError: as `list_folder`.
     """
     before = [listing(one) for one in sources]
@@ -108,7 +107,7 @@ def unchanged(*sources: Source) -> Iterator[None]:
         yield
     for source, then in zip(sources, before, strict=True):
         if listing(source) != then:
-            raise IoError(
+            raise Changed(
                 f"{source!s}: something in the folder changed while it was read, nothing was "
                 "written; try again when nobody writes to it"
             )

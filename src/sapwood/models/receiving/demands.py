@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from sapwood.content.content import Content
-from sapwood.errors import InputError, IoError, SignatureError
+from sapwood.errors import Changed, InputError, SignatureError
 from sapwood.files.sources import Source, read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.results import PatchVerification
@@ -98,4 +98,4 @@ def check_same(accepted: AcceptedPatch | None, opened: OpenPatch) -> None:
         IoError: it is not.
     """
     if accepted is not None and accepted.digest != opened.front.digest:
-        raise IoError("the patch changed while it was read, nothing was written; try again")
+        raise Changed("the patch changed while it was read, nothing was written; try again")

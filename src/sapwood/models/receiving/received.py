@@ -12,7 +12,7 @@ from sapwood.errors import InvalidPatch
 from sapwood.fetching.http import BrokenOff, RemoteFile
 from sapwood.fetching.urls import is_url
 from sapwood.files.kept import beside, kept_file
-from sapwood.files.outputs import PLACE, Output, output_path
+from sapwood.files.outputs import PLACE, Output, resumable_place
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, mapped, read_source
 from sapwood.files.writing import write_all
@@ -62,7 +62,7 @@ def received(
             yield data
             return
         digest = parse_preamble(remote.head[: PREAMBLE.size], limits).digest
-        kept = beside(output_path(resumed), digest, "download")
+        kept = beside(resumable_place(resumed).path, digest, "download")
         with kept_file(kept, PRIVATE) as file:
             with os_errors(kept):
                 download(remote, file, limits, progress)

@@ -8,7 +8,6 @@ github.com/opencontainers/image-spec say what it should be.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -56,11 +55,10 @@ class Blob:
     annotations: Mapping[str, str]
 
 
-def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
+def parse_reference(text: str) -> Reference:
     """Parses `FOLDER`, `FOLDER:TAG` or `FOLDER@sha256:…`.
 
-    As skopeo has it, the folder ends at the first colon, but for a drive's on Windows; a tag
-    may hold more of them.
+    As skopeo has it, the folder ends at the first colon; a tag may hold more of them.
 
     Raises:
         InputError: it is none of these.
@@ -74,9 +72,8 @@ def parse_reference(text: str, *, windows: bool = os.name == "nt") -> Reference:
             )
         found = Reference(folder, None, digest)
     else:
-        drive = 2 if windows and re.match(r"[A-Za-z]:[\\/]", text) else 0
-        rest, colon, tag = text[drive:].partition(":")
-        found = Reference(text[:drive] + rest, tag if colon else None)
+        folder, colon, tag = text.partition(":")
+        found = Reference(folder, tag if colon else None)
     if not found.folder or found.tag == "":
         raise InputError(
             f"{LAYOUT}{text!r:.200}: expected {LAYOUT}FOLDER, {LAYOUT}FOLDER:TAG or "

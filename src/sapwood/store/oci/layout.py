@@ -19,16 +19,8 @@ from typing import IO
 
 from sapwood.documents.fields import Table
 from sapwood.errors import InputError, InvalidTemplate
-from sapwood.files.durable import (
-    BINARY,
-    NOT_FOLLOWED,
-    STRIPE,
-    Stripes,
-    is_folder,
-    read_stripes,
-    read_whole,
-)
-from sapwood.files.paths import resolved
+from sapwood.files.paths import is_folder, resolved
+from sapwood.files.reading import NOT_FOLLOWED, STRIPE, Stripes, read_stripes, read_whole
 from sapwood.files.stamps import stamp_of
 from sapwood.store.oci.descriptors import (
     INDEX,
@@ -169,7 +161,7 @@ class Layout:
             InvalidTemplate, OSError: as `stripes`; or it was written to meanwhile.
         """
         path = self.path_of(blob)
-        handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED | BINARY)
+        handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED)
         with os.fdopen(handle, "rb") as file:
             before = stamp_of(os.fstat(file.fileno()))
             for _ in verified(path, blob, iter(lambda: file.read(STRIPE), b"")):

@@ -12,21 +12,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.errors import InvalidWorkspace, IoError
-from sapwood.files.durable import (
-    is_folder,
-    is_there,
-    make_folder,
-    read_stripes,
-    remove,
-    remove_empty,
-    remove_tree,
-    replace,
-    sync,
-    write_whole,
-)
+from sapwood.errors import InvalidWorkspace
 from sapwood.files.exchange import give_back, take_away, take_place
-from sapwood.files.locks import locked
+from sapwood.files.folders import make_folder, remove_empty, remove_tree
+from sapwood.files.locks import exclusive
+from sapwood.files.outputs import write_whole
+from sapwood.files.paths import is_folder, is_there
+from sapwood.files.reading import read_stripes
+from sapwood.files.refusals import refusal
+from sapwood.files.syncing import sync
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.blobs import Blobs
@@ -59,9 +53,8 @@ def commit(places: Places, journal: Journal, before: Record | None) -> tuple[str
     try:
         return carry_out(places, journal)
     except OSError as e:
-        raise IoError(
-            f"{e.filename or places.root}: {e.strerror or e}; the change is half made: "
-            "see to this, and update again to finish it"
+        raise refusal(e, places.root).before(
+            "the change is half made: see to this, and update again to finish it"
         ) from e
 
 
@@ -94,7 +87,7 @@ def carry_out(places: Places, journal: Journal) -> tuple[str, ...]:
     if journal.record is not None:
         record = adjusted(journal.record, read_record(places), missed)
         write_whole(places.record, record.to_bytes())
-    remove(places.journal)
+    places.journal.unlink()
     sync([places.own])
     tidy(places, record)
     return tuple(missed)
@@ -144,7 +137,7 @@ def written(places: Places, staged: Path, step: Step, found: str | Blocked | Non
             return True
         if found == step.old:
             with contextlib.suppress(InvalidWorkspace):  # a link has come into the way
-                make_folder(path.parent)
+                make_folder(path.parent, InvalidWorkspace)
                 if take_place(staged, path, step.old):
                     return True
     elif holds in {None, step.old}:
@@ -154,8 +147,8 @@ def written(places: Places, staged: Path, step: Step, found: str | Blocked | Non
         # Killed before what was displaced was looked at, and somebody had saved it just then.
         give_back(staged, path)
     if step.beside is not None and not is_there(places.root / step.beside):
-        make_folder((places.root / step.beside).parent)
-        replace(staged, places.root / step.beside)
+        make_folder((places.root / step.beside).parent, InvalidWorkspace)
+        staged.replace(places.root / step.beside)
     return False
 
 
@@ -193,7 +186,7 @@ def tidy(places: Places, record: Record | None) -> None:
     with contextlib.suppress(OSError):
         for path in list(places.own.iterdir()):
             if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
-                remove(path)
+                path.unlink()
         if record is not None:
             Blobs(places.blobs).prune(record.blobs())
         # Last: as long as it is there, the next change tidies again.
@@ -248,7 +241,7 @@ def changing(places: Places) -> Iterator[Begun]:
         OSError: the system refused; what was interrupted is finished by the next change.
     """
     places.check()
-    with locked(places.lock):
+    with exclusive(places.lock, places.busy):
         # Before anything is written: a record that is too new is not ours to change.
         record = read_record(places)
         recovered = recover(places) is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.canonical import LARGEST
 from sapwood.package.template import Template
 from sapwood.workspace.change.planning import Change

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from sapwood.errors import InputError
-from sapwood.files.durable import make_folder
+from sapwood.errors import InputError, InvalidWorkspace
+from sapwood.files.folders import make_folder
 from sapwood.package.template import Template
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.opening import check_whole
@@ -41,7 +41,7 @@ def make_workspace(
     chosen = for_workspace(template, None, course, places)
     if read_record(places) is None and read_journal(places) is None:
         check_whole(chosen, places.root)
-    make_folder(places.own)
+    make_folder(places.own, InvalidWorkspace)
     with changing(places) as begun:
         if not begun.is_new:
             raise InputError(f"{places.root}: is a workspace of {places.name} already; update it")

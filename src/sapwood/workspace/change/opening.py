@@ -12,8 +12,8 @@ from typing import TypeAlias
 from packaging.version import Version
 
 from sapwood.errors import InputError
-from sapwood.files.durable import is_folder
-from sapwood.files.refusals import system_errors
+from sapwood.files.paths import is_folder
+from sapwood.files.refusals import os_errors
 from sapwood.package.sources import open_template
 from sapwood.package.template import Template
 from sapwood.workspace.change.planning import Change
@@ -102,7 +102,7 @@ def opened(template: TemplateSource) -> Iterator[Template]:
     if isinstance(template, Template):
         yield template
         return
-    with system_errors(template):
+    with os_errors(template):
         source = open_template(template)
     with source:
         yield source
@@ -119,5 +119,5 @@ def sources(
         config: of the course, None for none.
         what: is worked on, for what the system refuses.
     """
-    with opened(template) as source, open_course(config) as course, system_errors(what):
+    with opened(template) as source, open_course(config) as course, os_errors(what):
         yield source, course

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sapwood.errors import InputError, InvalidWorkspace, IoError
-from sapwood.files.durable import read_stripes
+from sapwood.errors import Changed, InputError, InvalidWorkspace, IoError
+from sapwood.files.reading import read_stripes
 from sapwood.files.stamps import Stamps
 from sapwood.package.identity import Content
 from sapwood.workspace.change.applying import commit, tidy
@@ -42,7 +42,7 @@ def restore_files(
         saved = stage.finish("restore", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
-        raise IoError(f"{e}: is being written to; try again when it is not") from e
+        raise Changed(f"{e}: is being written to; try again when it is not") from e
     except BaseException:
         tidy(places, None)
         raise

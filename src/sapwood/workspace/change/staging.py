@@ -16,15 +16,11 @@ from pathlib import Path
 
 from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidTemplate, InvalidWorkspace, IoError
-from sapwood.files.durable import (
-    is_folder,
-    is_there,
-    make_folder,
-    read_stripes,
-    read_whole,
-    sync,
-    write_new,
-)
+from sapwood.files.folders import make_folder
+from sapwood.files.paths import is_folder, is_there
+from sapwood.files.reading import read_stripes, read_whole
+from sapwood.files.syncing import sync
+from sapwood.files.writing import write_new
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.identity import Content
 from sapwood.workspace.change.applying import mode_with
@@ -97,7 +93,7 @@ class Stage:
         self._unsynced: list[Path] = []
         self._backed_up: dict[str, str] = {}
         self._writable: dict[Path, bool] = {}
-        make_folder(self._path)
+        make_folder(self._path, InvalidWorkspace)
 
     def new_file(self) -> Path:
         """A free name for a staged file."""
@@ -130,7 +126,7 @@ class Stage:
         """
         file = self._places.root / path
         copy = self._path / "backup" / FILES / path
-        make_folder(copy.parent)
+        make_folder(copy.parent, InvalidWorkspace)
         self._write(copy, read_stripes(file) if taken.data is None else [taken.data], taken.raw)
         copy.chmod(taken.mode)
         self._backed_up[path] = taken.raw

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.files.stamps import Stamps
 from sapwood.package.canonical import LARGEST
 from sapwood.workspace.change.results import FileStatus, Status

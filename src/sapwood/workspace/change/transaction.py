@@ -11,7 +11,8 @@ from typing import assert_never
 from sapwood.content.digests import raw_hash
 from sapwood.documents.paths import clashing
 from sapwood.errors import InvalidTemplate, InvalidWorkspace
-from sapwood.files.durable import is_there, read_stripes
+from sapwood.files.paths import is_there
+from sapwood.files.reading import read_stripes
 from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
 from sapwood.package.identity import Content
 from sapwood.package.manifest.policies import Policy

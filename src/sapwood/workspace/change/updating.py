@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
-from sapwood.errors import InputError, IoError
+from sapwood.errors import Changed, InputError
 from sapwood.files.stamps import Stamps
 from sapwood.package.manifest.modules import find_module
 from sapwood.package.manifest.patches import Reach
@@ -152,7 +152,7 @@ def make_update(
         except ChangedMeanwhile as e:
             if attempt + 1 == ATTEMPTS:
                 tidy(places, record)
-                raise IoError(f"{e}: is being written to; try again when it is not") from e
+                raise Changed(f"{e}: is being written to; try again when it is not") from e
         except BaseException:
             tidy(places, record)
             raise

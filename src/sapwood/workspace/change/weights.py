@@ -7,7 +7,10 @@ from pathlib import Path
 
 from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidTemplate, SourceHashMismatch
-from sapwood.files.durable import is_folder, read_stripes, read_whole, remove, sync, write_new
+from sapwood.files.paths import is_folder
+from sapwood.files.reading import read_stripes, read_whole
+from sapwood.files.syncing import sync
+from sapwood.files.writing import write_new
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.template import TemplateFile
 
@@ -62,7 +65,7 @@ def patched_weights(
     except SourceHashMismatch:
         return None
     finally:
-        remove(spool)
+        spool.unlink()
     if is_folder(output):
         raise InvalidTemplate(
             f"{patch.path}: leads to a folder, expected a file; tell the template's author"

@@ -13,7 +13,7 @@ from functools import partial
 
 from sapwood.documents.paths import clash_among, fault_of, folded
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import Stripes
+from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamps
 from sapwood.package.course import Course, renamed_path, stems_of
 from sapwood.package.identity import Content

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sapwood.errors import InputError
-from sapwood.files.durable import kind_of, read_whole
-from sapwood.files.paths import resolved
-from sapwood.files.refusals import system_errors
+from sapwood.files.paths import kind_of, resolved
+from sapwood.files.reading import read_whole
+from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
 from sapwood.package.course import Extra
 from sapwood.package.sources import read_below, regular_files
@@ -59,7 +59,7 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
         yield source
         return
     with contextlib.ExitStack() as closing:
-        with system_errors(source):
+        with os_errors(source):
             path = resolved(source)
             if path.is_dir():
                 course = course_in_folder(path / FILE_NAME)
@@ -114,10 +114,10 @@ def files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, 
     if stat.S_ISREG(status.st_mode):
         yield "", status
         return
-    for count, (path, found) in enumerate(regular_files(place)):
+    for count, one in enumerate(regular_files(place)):
         if count == MOST_FILES:
             raise InputError(f"{where}.extra: {extra.source!r:.120}: more than {MOST_FILES} files")
-        yield f"/{path}", found
+        yield f"/{one.path}", one.status
 
 
 def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:

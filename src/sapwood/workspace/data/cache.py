@@ -12,9 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from sapwood.errors import InputError
-from sapwood.files.durable import remove
-from sapwood.files.locks import locked_in_turn
-from sapwood.files.refusals import system_errors
+from sapwood.files.locks import exclusive_in_turn
+from sapwood.files.refusals import os_errors
 from sapwood.package.manifest.datasets import Dataset, find_dataset
 from sapwood.package.sources import read_manifest
 from sapwood.workspace.data.files import is_right, part_of, size_of
@@ -148,7 +147,7 @@ class DataCache:
             IoError: the cache cannot be read.
         """
         folder = self.place(template, dataset)
-        with system_errors(folder):
+        with os_errors(folder):
             sizes = [size_of(folder / one.name) for one in dataset.files]
             whole = sizes == [one.size for one in dataset.files]
             have = sum(
@@ -172,12 +171,12 @@ class DataCache:
         folder = self.place(template, dataset)
         listener = listener or Nobody()
         done = Fetched(path_in(folder, dataset), {})
-        with system_errors(folder):
+        with os_errors(folder):
             if all(is_right(folder / one.name, one) for one in dataset.files):
                 return done  # without a lock: the cache may be read-only
             folder.mkdir(parents=True, exist_ok=True)
             busy = f"waiting for another program that downloads {dataset.name}"
-            with locked_in_turn(folder / LOCK, lambda: listener.told(busy)):
+            with exclusive_in_turn(folder / LOCK, lambda: listener.told(busy)):
                 tidy(folder, dataset)
                 before = 0
                 for file in dataset.files:
@@ -198,4 +197,4 @@ def tidy(folder: Path, dataset: Dataset) -> None:
     named = {one.name for one in dataset.files}
     for path in folder.iterdir():
         if TEMPORARY.fullmatch(path.name) and path.name not in named:
-            remove(path)
+            path.unlink()

@@ -14,7 +14,7 @@ from typing import IO
 
 from sapwood.errors import IoError
 from sapwood.fetching.http import BrokenOff, RemoteFile
-from sapwood.files.durable import BINARY, NOT_FOLLOWED, remove, replace
+from sapwood.files.reading import NOT_FOLLOWED
 from sapwood.package.manifest.datasets import DataFile
 from sapwood.workspace.data.files import size_of
 
@@ -62,7 +62,7 @@ class Resuming:
 
     def _complete(self, url: str) -> None:
         """Brings what is missing. No part is begun before the server has answered well."""
-        flags = os.O_RDWR | os.O_CREAT | NOT_FOLLOWED | BINARY
+        flags = os.O_RDWR | os.O_CREAT | NOT_FOLLOWED
         with RemoteFile(url, most_failures=self._most_failures) as remote:
             if remote.size not in {None, self._file.size}:
                 raise IoError(
@@ -123,11 +123,11 @@ def hand_over(part: Path, place: Path) -> None:
     Comparing the hash of a large file takes a while; pooch removes what it was given if it is
     interrupted then, and all would have to be downloaded again.
     """
-    remove(place)
+    place.unlink()
     try:
         place.hardlink_to(part)
     except OSError:  # a file system that has no such thing
-        replace(part, place)
+        part.replace(place)
 
 
 def common_beginning(head: bytes, part: IO[bytes], size: int) -> int:

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Protocol
 
 from sapwood.errors import InputError, IoError
-from sapwood.files.durable import remove
 from sapwood.package.manifest.datasets import DataFile
 from sapwood.workspace.data.files import part_of
 
@@ -122,7 +121,7 @@ class FileFetch:
 def drop(part: Path) -> None:
     """Removes what grew, if it is there."""
     with contextlib.suppress(FileNotFoundError):
-        remove(part)
+        part.unlink()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.files.durable import kind_of, read_stripes, read_whole
+from sapwood.files.paths import kind_of
+from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.package.identity import Content

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
-from sapwood.files.refusals import system_errors
+from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import Stamps
 from sapwood.package.template import Template
 from sapwood.workspace.change.opening import TemplateSource, opened
@@ -63,7 +63,7 @@ def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, .
 def surviving(kind: str, places: Places, findings: Iterable[Finding]) -> Iterator[Finding]:
     """The findings of a check, up to where it fails, and why it did."""
     try:
-        with system_errors(places.root):
+        with os_errors(places.root):
             yield from findings
     except SapwoodError as e:
         yield problem(kind, places.root.name, str(e), Remedy("see to this, and look again"))
@@ -73,7 +73,7 @@ def examined_record(places: Places, findings: list[Finding]) -> Record | None:
     """The record, if it can be read."""
     subject = f".{places.name}/{places.record.name}"
     try:
-        with system_errors(places.record):
+        with os_errors(places.record):
             record = read_record(places)
     except UnsupportedWorkspace as e:
         remedy = Remedy("pip install --upgrade sapwood")
@@ -112,7 +112,7 @@ def examined_template(
         return None
     try:
         opening = stack.enter_context(opened(template))
-        with system_errors(places.root):
+        with os_errors(places.root):
             source = for_workspace(opening, record, None, places)
     except SapwoodError as e:
         remedy = Remedy("check where the template lies, or install it again")

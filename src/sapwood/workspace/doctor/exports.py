@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.canonical import LARGEST
 from sapwood.package.identity import Content
 from sapwood.package.template import Template, TemplateFile, hash_of

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from sapwood.documents.paths import fault_of
-from sapwood.files.durable import is_folder
+from sapwood.files.paths import is_folder
+from sapwood.files.walking import passed_over, walk
 from sapwood.package.identity import Content
 from sapwood.package.manifest.policies import Policy
 from sapwood.workspace.change.results import FileStatus
@@ -101,7 +100,8 @@ def incoming(look: Look) -> Iterator[Finding]:
     if not is_folder(top):
         return
     for version in sorted(one for one in top.iterdir() if is_folder(one)):
-        for laid in sorted(regular_files(version)):
+        found = walk(version, following=False, refused=passed_over)
+        for laid in sorted(version / one.path for one in found if one.is_file):
             path = laid.relative_to(version).as_posix()
             there = None if fault_of(path) else scan(root, [path], look.stamps)[path]
             if isinstance(there, Content) and there.hash == file_hash(str(version), path):
@@ -109,10 +109,3 @@ def incoming(look: Look) -> Iterator[Finding]:
             beside = laid.relative_to(root).as_posix()
             remedy = Remedy(f"take over what you want of {beside}, and delete it")
             yield noted("incoming", path, f"{version.name} has another one, laid beside", remedy)
-
-
-def regular_files(top: Path) -> Iterator[Path]:
-    """The files below a folder, without links."""
-    for folder, _, names in os.walk(top):
-        files = (Path(folder, name) for name in names)
-        yield from (one for one in files if one.is_file() and not one.is_symlink())

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from sapwood.errors import InvalidWorkspace, WorkspaceBusy
-from sapwood.files.durable import is_there
-from sapwood.files.locks import check_unlocked
+from sapwood.files.locks import check_free
+from sapwood.files.paths import is_there
 from sapwood.workspace.doctor.findings import UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.record.journal import read_journal
@@ -38,7 +38,7 @@ def unfinished(look: Look) -> Iterator[Finding]:
     places = look.places
     try:
         if os.access(places.lock, os.W_OK):
-            check_unlocked(places.lock)
+            check_free(places.lock, places.busy)
     except WorkspaceBusy as e:
         remedy = Remedy("wait for it to end, and look again")
         yield noted("busy", f".{places.name}/lock", str(e), remedy)

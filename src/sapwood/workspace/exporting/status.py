@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from sapwood.errors import InputError
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.canonical import LARGEST, unix_ends
 from sapwood.package.manifest.exports import Export, exports_among
 from sapwood.package.manifest.manifest import Manifest

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sapwood.errors import InputError, IoError
-from sapwood.files.durable import is_folder
+from sapwood.errors import Changed, InputError
+from sapwood.files.paths import is_folder
 from sapwood.package.canonical import content_hash
 from sapwood.package.identity import Content
 from sapwood.package.template import Template
@@ -68,7 +68,7 @@ def export_modules(
         backup = stage.finish("export", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
-        raise IoError(f"{e}: is being written to; try again when it is not") from e
+        raise Changed(f"{e}: is being written to; try again when it is not") from e
     except BaseException:
         tidy(places, None)
         raise

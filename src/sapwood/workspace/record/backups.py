@@ -18,7 +18,10 @@ from typing import Any
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of
 from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import is_folder, is_there, make_folder, read_whole, sync
+from sapwood.files.folders import make_folder
+from sapwood.files.paths import is_folder, is_there
+from sapwood.files.reading import read_whole
+from sapwood.files.syncing import rename_durably
 from sapwood.workspace.record.record import HASH, LARGEST, parse_json, read_time, written_time
 
 FORMAT = "sapwood-backup"
@@ -78,14 +81,13 @@ def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> 
     Returns:
         The name.
     """
-    make_folder(backups)
+    make_folder(backups, InvalidWorkspace)
     base = f"{label}_{created:%Y%m%d_%H%M%S}"
     for number in itertools.count(1):
         name = base if number == 1 else f"{base}_{number}"
         # Only whoever holds the workspace's lock comes here.
         if not is_there(backups / name):
-            staged.rename(backups / name)
-            sync([backups])
+            rename_durably(staged, backups / name)
             return name
     raise AssertionError("numbers do not end")
 

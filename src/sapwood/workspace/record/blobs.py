@@ -7,7 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sapwood.errors import InvalidPatch, InvalidWorkspace
-from sapwood.files.durable import is_folder, make_folder, read_whole, remove, replace, write_new
+from sapwood.files.folders import make_folder
+from sapwood.files.paths import is_folder
+from sapwood.files.reading import read_whole
+from sapwood.files.writing import write_new
 
 LEVEL = 6
 SUFFIX = ".zst"
@@ -43,9 +46,9 @@ class Blobs:
         from sapwood.content.zstd import compress
 
         path = self.path(digest)
-        make_folder(path.parent)
+        make_folder(path.parent, InvalidWorkspace)
         write_new(staged, [compress(data, LEVEL)])
-        replace(staged, path)
+        staged.replace(path)
         return path
 
     def get(self, digest: str, size: int) -> bytes:
@@ -83,4 +86,4 @@ class Blobs:
         for folder in [one for one in self._folder.iterdir() if is_folder(one)]:
             for path in [one for one in folder.iterdir() if one.suffix == SUFFIX]:
                 if path.stem not in needed:
-                    remove(path)
+                    path.unlink()

@@ -16,7 +16,7 @@ from typing import Any
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import (
     HASH,

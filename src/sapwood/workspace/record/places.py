@@ -7,9 +7,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from sapwood.errors import InputError, InvalidWorkspace
-from sapwood.files.durable import is_folder, is_there
-from sapwood.files.paths import resolved
+from sapwood.errors import InputError, InvalidWorkspace, WorkspaceBusy
+from sapwood.files.paths import is_folder, is_there, resolved
 from sapwood.package.manifest.manifest import NAME
 
 RECORD = "version.json"
@@ -47,6 +46,13 @@ class Places:
     def lock(self) -> Path:
         """Held while the workspace is changed."""
         return self.own / "lock"
+
+    @property
+    def busy(self) -> WorkspaceBusy:
+        """What to say where another program holds the lock."""
+        return WorkspaceBusy(
+            f"{self.root}: another program is changing this workspace; wait for it to end"
+        )
 
     @property
     def stamps(self) -> Path:

@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from sapwood.documents.fields import Table
 from sapwood.documents.paths import clash_among, fault_of
 from sapwood.errors import InvalidWorkspace, UnsupportedWorkspace
-from sapwood.files.durable import read_whole
+from sapwood.files.reading import read_whole
 from sapwood.package.course import Course, course_in_record
 from sapwood.package.identity import Content
 from sapwood.workspace.record.places import Places

@@ -24,7 +24,7 @@ from sapwood.errors import InvalidJournal
 from sapwood.files.locked_file import STRIPE
 from sapwood.files.positions import read_at, reserve, write_at
 from sapwood.files.refusals import os_errors
-from sapwood.files.syncing import sync_folder
+from sapwood.files.syncing import rename_durably, sync_folder
 from sapwood.models.applying.in_place.journal_format import (
     HEAD,
     RECORD,
@@ -81,7 +81,7 @@ class Journal:
         """
         new = path.with_name(f"{path.name}.new")
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os_errors(path):
+        with os_errors(path, hidden=True):
             handle = os.open(new, flags, 0o600)
         journal = cls(path, handle, head)
         try:
@@ -91,12 +91,11 @@ class Journal:
             for begin, data in saves:
                 journal.save(begin, data)
             journal.sync()
-            with os_errors(path):
-                os.replace(new, path)  # noqa: PTH105 (tests stop the process here)
-                sync_folder(path.parent)
+            with os_errors(path, hidden=True):
+                rename_durably(new, path)
         except BaseException:
             journal.close()
-            remove(new)
+            new.unlink(missing_ok=True)
             raise
         return journal
 
@@ -140,7 +139,7 @@ class Journal:
     def remove(self) -> None:
         """Removes it from the disk: the update is over."""
         with os_errors(self.path):
-            remove(self.path)
+            self.path.unlink(missing_ok=True)
             sync_folder(self.path.parent)
 
     def sync(self) -> None:
@@ -398,11 +397,3 @@ def damaged(path: Path, reason: Exception) -> InvalidJournal:
     return InvalidJournal(
         f"{path}: damaged: {reason}; get the file beside it anew and remove the journal"
     )
-
-
-def remove(path: Path) -> None:
-    """Removes a file that may be gone."""
-    try:
-        os.unlink(path)  # noqa: PTH108 (tests stop the process here)
-    except FileNotFoundError:
-        return

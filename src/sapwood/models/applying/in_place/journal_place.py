@@ -8,8 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from sapwood.files.outputs import SHOWN
-from sapwood.files.paths import path_name
+from sapwood.files.paths import SHOWN, path_name
 from sapwood.files.sources import Source
 
 ENDING = "sapwood-journal"
