@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, SapwoodError, SignatureError, SourceHashMismatch
-from sapwood.fetching.http import HEAD
+from sapwood.fetching.pace import DEFAULT_PACE
 from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors import DType
 from support.cli_session import Session
@@ -116,7 +116,7 @@ def test_only_their_parts_are_fetched(folder: Path, server: FileServer) -> None:
     models.extract_tensors(BASE, server.url("patch"), out, names)
     assert raw(out.getvalue()) == {name: WHOLE[name] for name in names}
     first, *rest = server.exchanges
-    assert first.sent == HEAD
+    assert first.sent == DEFAULT_PACE.head
     assert sum(one.sent for one in rest) == sum(segments[name].payload_size for name in names)
     assert len(rest) == 3  # each layer's two lie side by side
     server.exchanges.clear()

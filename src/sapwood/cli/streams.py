@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import STDIO
 from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
-from sapwood.fetching.urls import is_url, shown
+from sapwood.fetching.openers import DEFAULT_FETCHING
+from sapwood.fetching.urls import shown
 from sapwood.files.outputs import Output
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
@@ -75,7 +76,7 @@ def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Ite
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the URL leads to no patch.
         IoError: it cannot be had.
     """
-    if not is_url(arguments.patch):
+    if not DEFAULT_FETCHING.is_url(arguments.patch):
         yield arguments.patch
         return
     with contextlib.ExitStack() as stack:
@@ -93,7 +94,7 @@ def stdin_or(name: str) -> Source:
 
 def shown_name(name: str) -> str:
     """A file or URL as it may be printed."""
-    return shown(name) if is_url(name) else name
+    return shown(name) if DEFAULT_FETCHING.is_url(name) else name
 
 
 def has_folder(*names: str) -> bool:

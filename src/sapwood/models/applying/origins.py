@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from sapwood.content.content import Content
+from sapwood.fetching.openers import DEFAULT_FETCHING, Fetching
 from sapwood.files.sources import Source
 from sapwood.limits import Limits, thread_count
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.receiving.demands import Demands, check_same
 from sapwood.models.receiving.memory import Room, within
 from sapwood.models.receiving.opening import open_model_patch
-from sapwood.models.receiving.ranges import WINDOW, RemotePatch, announced, patch_parts
+from sapwood.models.receiving.ranges import RemotePatch, announced, patch_parts
 from sapwood.patch.applying.decoding import DecodedChunk, Place, decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.format.front import Segment
@@ -43,6 +44,7 @@ class Origin:
         threads: int | None,
         limits: Limits,
         room: Room,
+        fetching: Fetching = DEFAULT_FETCHING,
     ) -> Origin:
         """Opens a patch and finds its bases.
 
@@ -50,13 +52,15 @@ class Origin:
             base, patch, threads, limits: as of `load_patched`.
             demands: of its arguments.
             room: for decoding.
+            fetching: how a patch that is elsewhere is brought.
 
         Raises:
             SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch,
                 UnsupportedPatch, LimitExceeded, InputError, IoError: as `load_patched`.
         """
         count = thread_count(threads)
-        opened = patch_in_parts(patch, demands, count, within(room.memory, limits))
+        allowed = within(room.memory, limits)
+        opened = patch_in_parts(patch, demands, count, allowed, fetching)
         bases = matched_sources(opened, base, count)
         return cls(opened, bases, count if room.memory is None else 1, room)
 
@@ -66,7 +70,7 @@ class Origin:
         Raises:
             InvalidPatch, TargetHashMismatch, LimitExceeded, IoError: as `PatchedModel.tensor`.
         """
-        body = announced(self.opened.body, segments, self.room.window(WINDOW))
+        body = announced(self.opened.body, segments, self.room)
         return decode_chunks(
             dataclasses.replace(self.opened, body=body),
             self.bases,
@@ -77,14 +81,20 @@ class Origin:
         )
 
 
-def patch_in_parts(patch: Source, demands: Demands, threads: int, limits: Limits) -> OpenPatch:
+def patch_in_parts(
+    patch: Source,
+    demands: Demands,
+    threads: int,
+    limits: Limits,
+    fetching: Fetching = DEFAULT_FETCHING,
+) -> OpenPatch:
     """A patch of model files, signed as demanded; on a server only its front is looked at.
 
     Raises:
         SignatureError, InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded,
             InputError, IoError: as `checked_patch`.
     """
-    data = patch_parts(patch, limits)
+    data = patch_parts(patch, limits, fetching)
     accepted = demands.check(data, limits)
     opened = open_model_patch(data, limits)
     check_same(accepted, opened)
