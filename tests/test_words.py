@@ -12,20 +12,13 @@ SOURCE = ROOT / "src/sapwood"
 # Names that still have two meanings, in lower case. What is added here needs a better name.
 TWICE = frozenset(
     {
-        "choice",  # of codings; of predictors
-        "coded",  # factors; a tensor
-        "field",  # of quantised blocks; of protobuf messages
         "found",  # in a folder; of a low-rank update
-        "guess",  # of factors; of where weights begin
         "head",  # of a journal; of a chain
-        "listed",  # entries of a zip; files of a folder; signatures
+        "listed",  # files of a folder; signatures
         "module",  # of a package; of a network
         "piece",  # of a journal; of a segment
         "place",  # of a prediction; of what is read of one
-        "plan",  # of a coding; of an update in place
-        "run",  # of blocks; of a folder's bytes
         "slot",  # of a device; of a journal
-        "steps",  # of quantising; of an update in place
         "update",  # of a base in place; of an adapter
         "version",  # of a file elsewhere; of a chain; what --version prints
         "window",  # of chunks; of a file elsewhere

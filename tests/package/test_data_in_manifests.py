@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 
 from sapwood.documents.paths import portable
 from sapwood.errors import InvalidPackage
-from sapwood.package import MOST_FILES
-from sapwood.package.manifest.datasets import LONGEST_NAME, MOST_URLS, SHA256, fault_of_url
+from sapwood.package.manifest.datasets import (
+    LONGEST_NAME,
+    MOST_DATA_FILES,
+    MOST_URLS,
+    SHA256,
+    fault_of_url,
+)
 from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 
@@ -86,7 +91,7 @@ REFUSED: dict[str, str] = {
     "a long URL": with_field("urls", f'["https://a/{"b" * 2000}"]'),
     "an unknown field": entry("https://a/b") + "md5 = 1",
     "two files of one name": entry("https://a/b") + entry("https://a/b", file="DIGITS.bin"),
-    "many files": entry("https://a/b") * (MOST_FILES + 1),
+    "many files": entry("https://a/b") * (MOST_DATA_FILES + 1),
     "no table": "data = 1",
 }
 

@@ -11,7 +11,7 @@ from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, portable_name
 from sapwood.fetching import urls as web
 
-MOST_FILES = 1000  # of all data of a package
+MOST_DATA_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
 LONGEST_URL = 2000  # letters
 LARGEST = 1 << 40  # bytes of one file
@@ -75,8 +75,8 @@ def datasets_of(table: Fields) -> tuple[Dataset, ...]:
             name cannot lie in one folder.
     """
     listed = table.optional_objects("data")
-    if len(listed) > MOST_FILES:
-        raise table.fail("data", f"expected at most {MOST_FILES} entries")
+    if len(listed) > MOST_DATA_FILES:
+        raise table.fail("data", f"expected at most {MOST_DATA_FILES} entries")
     files: dict[str, list[DataFile]] = {}
     for one in listed:
         one.only(("name", "file", "sha256", "size", "urls"))
