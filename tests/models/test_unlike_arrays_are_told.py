@@ -6,33 +6,26 @@ import io
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from sapwood import models
 from support.cli_session import Session
-from support.model_files import safetensors_file, weights
+from support.model_files import npy_file, safetensors_file, weights
 
 VALUES = np.arange(12, dtype=np.float64).reshape(3, 4)
 
 
-def npy(array: npt.ArrayLike, version: tuple[int, int] | None = None) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.asanyarray(array), version)
-    return file.getvalue()
-
-
-GOOD = npy(VALUES)
+GOOD = npy_file(VALUES)
 UNLIKE = {
-    "the dtypes differ, '<f8' and '<f4'": npy(VALUES.astype(np.float32)),
-    "the dtypes differ, '<f8' and '>f8'": npy(VALUES.astype(">f8")),
-    "the dtypes differ, '<f8' and '|O'": npy(np.array([{}])),
-    "the shapes differ, (3, 4) and (2, 4)": npy(VALUES[1:]),
-    "the orders differ, C and Fortran": npy(np.asfortranarray(VALUES)),
+    "the dtypes differ, '<f8' and '<f4'": npy_file(VALUES.astype(np.float32)),
+    "the dtypes differ, '<f8' and '>f8'": npy_file(VALUES.astype(">f8")),
+    "the dtypes differ, '<f8' and '|O'": npy_file(np.array([{}])),
+    "the shapes differ, (3, 4) and (2, 4)": npy_file(VALUES[1:]),
+    "the orders differ, C and Fortran": npy_file(np.asfortranarray(VALUES)),
 }
 ALIKE = {
-    "other values": npy(VALUES + 1),
-    "another version of the format": npy(VALUES, (3, 0)),
+    "other values": npy_file(VALUES + 1),
+    "another version of the format": npy_file(VALUES, (3, 0)),
     "bytes after the array": GOOD + b"more",
     "another format": safetensors_file({"w": weights(1, (8, 8))}),
     "no model": b"no model at all",
@@ -57,14 +50,14 @@ def test_nothing_is_told_of_other_pairs(case: str) -> None:
 
 
 def test_each_of_several_bases_is_compared() -> None:
-    other = npy(VALUES[:1])
-    (told,) = models.create_patch([GOOD, other], npy(VALUES + 1), io.BytesIO()).warnings
+    other = npy_file(VALUES[:1])
+    (told,) = models.create_patch([GOOD, other], npy_file(VALUES + 1), io.BytesIO()).warnings
     assert told.startswith("the shapes differ, (1, 4) and (3, 4)")
 
 
 def test_the_command_tells_it(tmp_path: Path) -> None:
     here = Session(tmp_path)
-    for name, content in (("a", GOOD), ("b", npy(VALUES[1:]))):
+    for name, content in (("a", GOOD), ("b", npy_file(VALUES[1:]))):
         (tmp_path / name).write_bytes(content)
     done = here.run("create --base a --target b --out p")
     assert done.returncode == 0
