@@ -56,7 +56,7 @@ FAILURES = [
     ("verify --base a.npy --patch npy.damaged", 3,
      "npy.damaged: damaged body: ", "get the patch anew"),
     ("apply --base a.bin --patch tensor.patch --out new", 5,
-     "a.bin: expected a .npy file, found ", "its base a .npy file"),
+     "a.bin: expected a .npy file, found ", "an array for sapwood.apply_patch"),
     ("apply --base short.npy --patch tensor.patch --out new", 2,
      "short.npy: wrong base: expected an array of f32 (60, 50), found f32 (3,); ",
      "apply the patch to the base that it was made from"),

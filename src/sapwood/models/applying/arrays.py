@@ -275,7 +275,7 @@ def _header(file: Bytes) -> npy.NpyHeader:
     if file[: len(npy.MAGIC)].tobytes() != npy.MAGIC:
         raise InvalidModelFile(
             f"expected a .npy file, found one that begins with {file[:8].tobytes()!r}; "
-            "the patch is of a tensor, and its base a .npy file"
+            "the patch is of a tensor: its base is a .npy file, or an array for sapwood.apply_patch"
         )
     return npy.read_header(file.data)
 
