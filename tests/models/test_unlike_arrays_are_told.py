@@ -18,7 +18,7 @@ VALUES = np.arange(12, dtype=np.float64).reshape(3, 4)
 GOOD = npy_file(VALUES)
 UNLIKE = {
     "the dtypes differ, '<f8' and '<f4'": npy_file(VALUES.astype(np.float32)),
-    "the dtypes differ, '<f8' and '>f8'": npy_file(VALUES.astype(">f8")),
+    "big-endian elements, '>f8', are patched as bytes": npy_file(VALUES.astype(">f8")),
     "the dtypes differ, '<f8' and '|O'": npy_file(np.array([{}])),
     "the shapes differ, (3, 4) and (2, 4)": npy_file(VALUES[1:]),
     "the orders differ, C and Fortran": npy_file(np.asfortranarray(VALUES)),
@@ -36,7 +36,7 @@ ALIKE = {
 def test_the_difference_is_told_and_the_target_comes_back(difference: str) -> None:
     patch, made = io.BytesIO(), io.BytesIO()
     (told,) = models.create_patch(GOOD, UNLIKE[difference], patch).warnings
-    assert told.startswith(f"{difference}; arrays of one dtype")
+    assert told.startswith(f"{difference}; little-endian arrays of one dtype")
     models.apply_patch(GOOD, patch.getvalue(), made)
     assert made.getvalue() == UNLIKE[difference]
 

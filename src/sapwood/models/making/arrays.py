@@ -1,4 +1,4 @@
-"""What of two .npy files keeps one from predicting the other, to be told to who patches them."""
+"""What of .npy files keeps a patch between them from being small, to be told to who makes it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from sapwood.modelfile import npy
 from sapwood.modelfile.layout import shown
 from sapwood.models.making.inputs import Input
+from sapwood.tensors import DType
 
-REMEDY = "arrays of one dtype, shape and order of elements may have a smaller patch"
+REMEDY = "little-endian arrays of one dtype, shape and order may have a smaller patch"
 
 
 def unlike_arrays(bases: Sequence[Input], target: Input) -> Iterator[str]:
-    """A line for each base whose array is of another kind than the target's.
+    """A line for each base whose array is of another kind than the target's, or for its byte order.
 
     Nothing is said of files that are not .npy.
 
@@ -22,6 +23,9 @@ def unlike_arrays(bases: Sequence[Input], target: Input) -> Iterator[str]:
     """
     new = _header(target)
     if new is None:
+        return
+    if new.dtype is not None and new.spec.dtype is DType.BYTES:
+        yield f"big-endian elements, {shown(new.descr)}, are patched as bytes; {REMEDY}"
         return
     for base in bases:
         old = _header(base)
