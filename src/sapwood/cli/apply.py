@@ -80,13 +80,14 @@ def add_to(commands: Commands) -> None:
         "--resume",
         action="store_true",
         help="go on where a run with --resume was cut short, with the download and the output, "
-        "which wait in hidden files beside the output (of a .npy only the download)",
+        "which wait in hidden files beside the output",
     )
     parser.add_argument(
         "--force",
         action="store_true",
-        help="patch of a .npy: take any base of its dtype and shape, several in the order in "
-        "which the patch was made from them, check no result",
+        help="patch of a tensor, as sapwood.create_patch makes them in Python: take any .npy file "
+        "of its dtype and shape, several in the order in which the patch was made from them, "
+        "check no result",
     )
     add_threads(parser)
     add_memory(parser)
@@ -179,13 +180,11 @@ def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
 def run_on_files(arguments: argparse.Namespace, started: float) -> int:
     """Writes the whole target."""
     from sapwood import models
-    from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import downloaded, output, read_patch_and_bases, shown_name
-    from sapwood.limits import DEFAULT_LIMITS, thread_count
+    from sapwood.cli.streams import downloaded, output, read_patch_and_bases
+    from sapwood.limits import DEFAULT_LIMITS
     from sapwood.models.receiving.demands import Demands, check_same
-    from sapwood.models.receiving.memory import fitting_threads, within
-    from sapwood.patch import Patch
+    from sapwood.models.receiving.memory import within
     from sapwood.patch.applying.opening import open_patch
 
     out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
@@ -201,32 +200,18 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
         opened = open_patch(patch, limits)
         check_same(accepted, opened)
         header = opened.front.header
-        if header.kind == "tensor":
-            size = npy_patching.apply_patch(
-                bases,
-                Patch(patch, opened),
-                out,
-                force=arguments.force,
-                threads=fitting_threads(opened, arguments.memory, thread_count(arguments.threads)),
-                progress=progress,
-            )
-        elif arguments.force:
-            raise InputError(
-                f"{shown_name(arguments.patch)}: a patch of whole files cannot be forced; "
-                "apply it to the base that it was made from"
-            )
-        else:
-            models.apply_patch(
-                bases,
-                patch.data,
-                out,
-                threads=arguments.threads,
-                memory=arguments.memory,
-                resume=arguments.resume,
-                progress=progress,
-                **trust,
-            )
-            size = header.target.size
+        models.apply_patch(
+            bases,
+            patch.data,
+            out,
+            threads=arguments.threads,
+            memory=arguments.memory,
+            resume=arguments.resume,
+            force=arguments.force,
+            progress=progress,
+            **trust,
+        )
+        size = header.target.size
     tell_applied(arguments, header, size, accepted, time.monotonic() - started)
     return 0
 

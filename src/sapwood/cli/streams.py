@@ -113,11 +113,6 @@ def named_inputs(*names: str) -> list[Source]:
     return [read_inputs(name)[0].data if name == STDIO else name for name in names]
 
 
-def renewable(name: str, data: Bytes) -> Source:
-    """An input that was read, to be read again: by its name, where it is an ordinary file."""
-    return data.data if name == STDIO or not Path(name).is_file() else name
-
-
 def output(name: str, *inputs: str) -> Output:
     """Where bytes go.
 

@@ -54,13 +54,11 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import downloaded, read_patch_and_bases, shown_name
-    from sapwood.limits import DEFAULT_LIMITS, thread_count
+    from sapwood.limits import DEFAULT_LIMITS
     from sapwood.models.receiving.demands import Demands
-    from sapwood.models.receiving.memory import fitting_threads, within
-    from sapwood.patch import Patch
+    from sapwood.models.receiving.memory import within
     from sapwood.patch.applying.opening import open_patch
 
     started = time.monotonic()
@@ -71,19 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         patch, bases = read_patch_and_bases(given, arguments.base)
         opened = open_patch(patch, within(arguments.memory, DEFAULT_LIMITS))
-        if opened.front.header.kind == "tensor":
-            threads = fitting_threads(opened, arguments.memory, thread_count(arguments.threads))
-            found = npy_patching.verify_patch(
-                bases, Patch(patch, opened), threads=threads, progress=progress
-            )
-        else:
-            found = models.verify_patch(
-                bases,
-                patch.data,
-                threads=arguments.threads,
-                memory=arguments.memory,
-                progress=progress,
-            )
+        found = models.verify_patch(
+            bases,
+            patch.data,
+            threads=arguments.threads,
+            memory=arguments.memory,
+            progress=progress,
+        )
         found = demands.judged(found, patch, opened)
     facts = {
         "command": "verify",

@@ -15,7 +15,8 @@ class PatchStats:
         tensors_unchanged: tensors that are copied.
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
         warnings: a line for each version that begins as a model file does and breaks the rules
-            of its format: it was patched as bytes, or a folder's file was.
+            of its format: it was patched as bytes, or a folder's file was. And one for each
+            source whose .npy file differs from the target's in dtype, shape or order.
     """
 
     source_size: int
@@ -42,11 +43,14 @@ class PatchVerification:
         signature_valid: as many of the trusted keys as demanded have signed the patch, with
             counters that are high enough. None where no public key was given to check with:
             a signature that nobody checked is neither valid nor invalid.
-        expected_target: SHA-256 of the target that the patch leads to, 32 bytes.
-        actual_target: SHA-256 of what was made, or None where nothing was.
+        expected_target: digest of the target that the patch leads to, 32 bytes.
+        actual_target: the same digest of what was made, or None where nothing was.
         error: what is wrong, in words, or None.
         counter: of the signatures that were accepted; the next patch's should be higher. None
             where none were.
+        digest_algorithm: of the digests: "sha256", of the whole file or folder; "blake3" of a
+            patch of one tensor, of its elements alone, in C order and little-endian: a .npy
+            file with them has more.
     """
 
     source_valid: bool
@@ -56,6 +60,7 @@ class PatchVerification:
     actual_target: bytes | None
     error: str | None = None
     counter: int | None = None
+    digest_algorithm: str = "sha256"
 
     def is_valid(self) -> bool:
         """Whether every check passed that there was something to check for."""
@@ -75,14 +80,16 @@ class PatchInfo:
         format: of the target, as `ModelFile.format` names it: "bytes" for a file of no known
             one; "tensor" for a patch of one tensor.
         version: of the patch format.
-        source_hash, target_hash: SHA-256, 32 bytes; BLAKE3 in a patch of one tensor.
-        source_size, target_size, patch_size: bytes.
+        source_hash, target_hash: digests of the first source and of the target, 32 bytes.
+        source_size, target_size: bytes; in a patch of one tensor those of its elements alone.
+        patch_size: bytes.
         compression: the codings of its chunks, by bytes of target, the most first.
         neural: whether elements were coded as residuals or values.
         tensors_modified, tensors_unchanged: how many.
         signed: whether it carries signatures. Whose they are and whether they are right is
             told by `verify_patch` with a public key.
         created_at: Unix time in seconds, or None.
+        digest_algorithm: of the digests, as of `PatchVerification`.
     """
 
     format: str
@@ -98,3 +105,4 @@ class PatchInfo:
     tensors_unchanged: int
     signed: bool
     created_at: int | None
+    digest_algorithm: str = "sha256"

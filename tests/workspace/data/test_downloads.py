@@ -15,7 +15,7 @@ from sapwood.errors import InputError, IoError
 from sapwood.fetching.openers import Fetching
 from sapwood.fetching.pace import Pace
 from sapwood.fetching.remote import Remote
-from sapwood.workspace import DataCache, Workspace, fetch_data, read_manifest
+from sapwood.workspace import DataCache, Workspace, fetch_data, find_dataset, read_manifest
 from support.data_templates import CONTENT, OTHER, entry, kept, template_with
 from support.http_servers import (
     Exchange,

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from sapwood.content.content import Content
 from sapwood.errors import (
+    InputError,
     InvalidPatch,
     SourceHashMismatch,
     TargetHashMismatch,
     VerificationError,
 )
-from sapwood.files.outputs import Output
+from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
-from sapwood.models.applying.bases import matched_sources
+from sapwood.models.applying.arrays import (
+    are_bases,
+    forced_arrays,
+    matched_arrays,
+    memory_left,
+    write_array,
+)
+from sapwood.models.applying.bases import matched_sources, source_list
 from sapwood.models.applying.outputs import target_output
 from sapwood.models.applying.resuming import Prefix, finished_prefix, resumable_output
 from sapwood.models.receiving.demands import Demands
@@ -44,6 +53,7 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     limits: Limits = DEFAULT_LIMITS,
     memory: int | None = None,
     resume: bool = False,
+    force: bool = False,
     progress: Progress = silent,
 ) -> PatchVerification:
     """Makes the target of a patch from its source.
@@ -58,7 +68,9 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             object. Of a folder the files that the patch lists are read, others do no harm. Of
             a patch with several sources a list of them, in any order: they are told by
             their digests, and others among them do no harm. A path of a folder stands for
-            the files in it and below, too: those of the right size are looked through.
+            the files in it and below, too: those of the right size are looked through. Of a
+            patch of a tensor .npy files of its bases, in whatever order the elements lie there;
+            what is made is a .npy file with the header of the first.
         patch: a path, bytes, a file object, or the URL of one (http:// or https://; needs
             `sapwood[http]`). What is no regular file is spooled to a temporary file first, as
             the digest of all of it is compared before anything is decoded.
@@ -74,25 +86,35 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         limits: memory that the patch may ask for.
         memory: bytes of anonymous memory that applying may take beyond what the process
             has when everything is imported, 16 MiB at least. Fewer threads are used where that
-            is needed; a patch that does not fit is refused before anything is decoded.
+            is needed; a patch that does not fit is refused before anything is decoded. Of .npy
+            files whose elements lie in another order than a patch of a tensor has them, these
+            are in memory whole.
         resume: go on where an earlier try with `resume` was cut short: with the download, and
             with the output, which must be a path. What is there is compared with the digests
             in the patch. After an IoError, an interrupt or a kill what was done stays, in
             hidden files `.NAME.*.download` and `.NAME.*.part` beside the output.
+        force: apply a patch of a tensor to other .npy files of its dtype and shape, several in
+            the order in which it was made from them, and check no result, which then means
+            nothing unless they differ from the right ones where the patch copies.
         progress: is told how many bytes of the target are done.
 
     Returns:
-        A verification of which `is_valid()` is true.
+        A verification of which `is_valid()` is true; with `force`, one that tells whether source
+        and result are those of the patch.
 
     Raises:
         SignatureError: a public key is given, and the patch is not signed as demanded.
-        SourceHashMismatch: the source is another file.
+        SourceHashMismatch: the source is another file; with `force`, one against which nothing
+            can be decoded.
+        InvalidModelFile, DtypeMismatch, ShapeMismatch, UnsupportedType: the patch is of a
+            tensor, and the source no .npy file, or one of other elements.
         InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
         InputError: keys or counters that are none, or those without a public key; an output
             that cannot become a folder; a URL without httpx2; less memory than can do; an output
-            to resume at that is no path, or becomes a folder.
+            to resume at that is no path, or becomes a folder; a patch of a tensor to resume;
+            any other to force, or one to force that must be signed.
         IoError: a file cannot be read or written, a server does not answer as it should, or
             another process resumes the same.
         After any of these the output is as it was.
@@ -100,18 +122,68 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     count = thread_count(threads)
     allowed = within(memory, limits)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
+    if force and demands.trust is not None:
+        raise InputError("force gives up what public_key demands; leave one of them out")
     with received(patch, allowed, resumed=output if resume else None) as data:
-        opened, accepted = checked_patch(data.data, demands, count, allowed)
-        count = fitting_threads(opened, memory, count)
-        bases = matched_sources(opened, source, count)
+        opened, accepted = checked_patch(data.data, demands, count, allowed, tensors=not resume)
+        if force:
+            return forced(opened, source_list(source), output, count, memory, progress)
+        write = target_writer(opened, source, count, memory, progress)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
-                actual = write_target(opened, bases, count, out, progress)
+                actual = write(out, None)
         else:
             with resumable_output(output, opened) as out:
-                done = finished_prefix(opened, out)
-                actual = write_target(opened, bases, count, out, progress, done)
+                actual = write(out, finished_prefix(opened, out))
     return verification(opened, actual, accepted)
+
+
+def target_writer(
+    opened: OpenPatch,
+    source: Source | Sequence[Source],
+    threads: int,
+    memory: int | None,
+    progress: Progress,
+) -> Callable[[IO[bytes] | None, Prefix | None], bytes]:
+    """What writes the target of a patch, as `write_target` or `write_array`, now that all is there.
+
+    Args:
+        opened: the patch.
+        source, memory, progress: as of `apply_patch`.
+        threads: to use at once, where there is room for them.
+
+    Raises:
+        SourceHashMismatch, LimitExceeded, IoError: as `apply_patch`, and what it raises of .npy
+            files.
+    """
+    count = fitting_threads(opened, memory, threads)
+    if opened.front.header.kind != "tensor":
+        bases = matched_sources(opened, source, count)
+        return lambda out, done: write_target(opened, bases, count, out, progress, done)
+    arrays = matched_arrays(opened, source_list(source), count, memory)
+    count = fitting_threads(opened, memory_left(opened, arrays, memory), threads)
+    return lambda out, _: write_array(opened, arrays, count, out, progress)
+
+
+def forced(
+    opened: OpenPatch,
+    sources: Sequence[Source],
+    output: Output,
+    threads: int,
+    memory: int | None,
+    progress: Progress,
+) -> PatchVerification:
+    """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
+    if opened.front.header.kind != "tensor":
+        raise InputError(
+            "a patch of whole files cannot be forced; apply it to the base that it was made from"
+        )
+    arrays = forced_arrays(opened, sources, memory)
+    count = fitting_threads(opened, memory_left(opened, arrays, memory), threads)
+    with atomic_output(output) as out:
+        actual = write_array(opened, arrays, count, out, progress, checked=False)
+    found = verification(opened, actual, None)
+    return dataclasses.replace(found, source_valid=are_bases(opened, arrays, count))
 
 
 def write_target(
@@ -157,10 +229,18 @@ def write_target(
 
 def verification(opened: OpenPatch, actual: bytes, accepted: Accepted | None) -> PatchVerification:
     """A verification in which everything was right."""
-    expected = opened.front.header.target.sha256 or b""
     signed = None if accepted is None else True
     counter = None if accepted is None else accepted.counter
-    return PatchVerification(True, True, signed, expected, actual, counter=counter)
+    target = opened.front.header.target
+    return PatchVerification(
+        True,
+        True,
+        signed,
+        target.digest,
+        actual,
+        counter=counter,
+        digest_algorithm=target.digest_algorithm,
+    )
 
 
 def verify_patch(
@@ -194,42 +274,54 @@ def verify_patch(
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch: not even the front can be read, so
             that there is nothing to tell of.
+        InvalidModelFile, DtypeMismatch, ShapeMismatch, UnsupportedType: as `apply_patch`.
         LimitExceeded, IoError: as `apply_patch`.
     """
     count = thread_count(threads)
     allowed = within(memory, limits)
     demands = Demands.of(public_key, signature, minimum_counter, threshold)
     with received(patch, allowed) as data:
-        opened = open_model_patch(data, allowed)
+        opened = open_model_patch(data, allowed, tensors=True)
         count = fitting_threads(opened, memory, count)
-        found = judged_target(opened, source, count, progress)
+        found = judged_target(opened, source, count, memory, progress)
         return demands.judged(found, data, opened, allowed)
 
 
 def judged_target(
-    opened: OpenPatch, source: Source | Sequence[Source], threads: int, progress: Progress
+    opened: OpenPatch,
+    source: Source | Sequence[Source],
+    threads: int,
+    memory: int | None,
+    progress: Progress,
 ) -> PatchVerification:
     """What is right and wrong with a patch and its sources; signatures are not looked at."""
-    expected = opened.front.header.target.sha256 or b""
+    target = opened.front.header.target
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
-    actual = None
-    bases: list[Content] = []
+    actual = write = None
     try:
         opened.check_body(threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        bases = matched_sources(opened, source, threads)
+        write = target_writer(opened, source, threads, memory, progress)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
-    if source_valid and patch_valid:
+    if write is not None and patch_valid:
         try:
-            actual = write_target(opened, bases, threads, None, progress)
+            actual = write(None, None)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)
     error = "; ".join(map(str, errors)) or None
-    return PatchVerification(source_valid, patch_valid, None, expected, actual, error)
+    return PatchVerification(
+        source_valid,
+        patch_valid,
+        None,
+        target.digest,
+        actual,
+        error,
+        digest_algorithm=target.digest_algorithm,
+    )

@@ -38,8 +38,8 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
     return PatchInfo(
         format=header.target_format,
         version=MAJOR,
-        source_hash=base.sha256 or base.blake3,
-        target_hash=header.target.sha256 or header.target.blake3,
+        source_hash=base.digest,
+        target_hash=header.target.digest,
         source_size=base.size,
         target_size=header.target.size,
         patch_size=len(data),
@@ -49,4 +49,5 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
         tensors_unchanged=header.counts.get("tensors_unchanged", 0),
         signed=bool(signatures_of(data, limits)),
         created_at=header.created_at,
+        digest_algorithm=header.target.digest_algorithm,
     )

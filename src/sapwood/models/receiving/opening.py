@@ -14,18 +14,21 @@ from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.signatures import AcceptedPatch
 
 
-def open_model_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
-    """A patch of model files, its body's digest not yet checked."""
+def open_model_patch(
+    data: Content, limits: Limits = DEFAULT_LIMITS, *, tensors: bool = False
+) -> OpenPatch:
+    """A patch of model files, or of a tensor, if `tensors`; its body's digest not yet checked."""
     opened = open_patch(data, limits)
-    if opened.front.header.kind == "tensor":
+    if opened.front.header.kind == "tensor" and not tensors:
         raise InputError(
-            "expected a patch of model files, found one of a tensor; use sapwood.apply_patch"
+            "expected a patch of model files, found one of a tensor; apply that whole: to a .npy "
+            "file with 'sapwood apply' or models.apply_patch, to an array with sapwood.apply_patch"
         )
     return opened
 
 
 def checked_patch(
-    patch: Source, demands: Demands, threads: int, limits: Limits
+    patch: Source, demands: Demands, threads: int, limits: Limits, *, tensors: bool = False
 ) -> tuple[OpenPatch, AcceptedPatch | None]:
     """A patch of model files that is signed as demanded and whole, and what it is accepted for.
 
@@ -36,7 +39,7 @@ def checked_patch(
     """
     with received(patch, limits) as data:
         accepted = demands.check(data, limits)
-        opened = open_model_patch(data, limits)
+        opened = open_model_patch(data, limits, tensors=tensors)
         check_same(accepted, opened)
         opened.check_body(threads)
         return opened, accepted

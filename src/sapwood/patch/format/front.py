@@ -18,7 +18,7 @@ from blake3 import blake3
 from sapwood.codec import Coding
 from sapwood.files.trees import FileEntry
 from sapwood.patch.format.predictions import BaseRange, Place, Prediction
-from sapwood.tensors import DType
+from sapwood.tensors import DType, TensorSpec
 from sapwood.tensors.blocks import BlockType
 
 VERSION = "ttpatch/v1"
@@ -55,6 +55,16 @@ class FileDigest:
     sha256: bytes | None = None
     name: str | None = None
     files: tuple[FileEntry, ...] | None = None
+
+    @property
+    def digest_algorithm(self) -> str:
+        """What people name it by: "sha256", or "blake3" in patches of a tensor."""
+        return "blake3" if self.sha256 is None else "sha256"
+
+    @property
+    def digest(self) -> bytes:
+        """The digest by that algorithm, 32 bytes."""
+        return self.blake3 if self.sha256 is None else self.sha256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -193,6 +203,12 @@ class Front:
     body_size: int
     body_digest: bytes
     digest: bytes
+
+    @property
+    def tensor(self) -> TensorSpec:
+        """Element type and shape of what a patch of a tensor takes and makes; of no other patch."""
+        (segment,) = self.segments
+        return TensorSpec(segment.dtype, segment.shape)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
