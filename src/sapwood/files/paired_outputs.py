@@ -11,6 +11,7 @@ from sapwood.errors import InputError
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
+from sapwood.files.syncing import sync_open
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ def paired_outputs(output: Output, reverse: Output) -> Iterator[tuple[IO[bytes],
         yield out, back
         with os_errors(output):
             out.flush()
-            os.fsync(out.fileno())
+            sync_open(out.fileno())
 
 
 def check_reversible(bases: Sequence[object]) -> None:
