@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import sapwood
 SOURCE = Path(sapwood.__file__).parent
 ROOM = SOURCE / "files"
 MODULES = {"ctypes", "fcntl", "msvcrt", "winreg"}
+OVER_ARRAYS = {"locked_file", "positions", "sources", "trees"}
 QUESTIONS = {"os.name", "sys.platform", "os.fsync", "os.replace", "os.rename", "os.sync"}
 
 
@@ -54,3 +57,11 @@ def test_other_rooms_do_not() -> None:
         if ROOM not in path.parents and (found := asked(path.read_text("utf-8")))
     }
     assert asking == {}
+
+
+def test_only_what_gives_arrays_imports_numpy() -> None:
+    modules = sorted(
+        f"sapwood.files.{path.stem}" for path in ROOM.glob("*.py") if path.stem not in OVER_ARRAYS
+    )
+    program = f"import sys, {', '.join(modules)}; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
