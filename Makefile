@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 BENCH_VENV ?= .venv-bench
+WHEEL_VENV ?= .venv-wheel
 FUZZ_SECONDS ?= 60
 WERROR ?= ON
 # A process for each processor; the tests are independent of each other.
@@ -17,19 +18,36 @@ BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help demo test bench adapters quantised formats lint format build dev sanitize fuzz \
-  fuzz-kernel fuzz-python kernel-symbols clean distclean
+.PHONY: help demo quick test test-all coverage bench adapters quantised formats lint format build \
+  dev sanitize fuzz fuzz-kernel fuzz-python kernel-symbols wheel wheel-check clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
-	@echo "Variables: PYTHON, CXX, VENV, DEMO_VENV, BENCH_VENV, PYTEST_ARGS, BENCH_ARGS," \
-	  "FUZZ_SECONDS, FUZZ_CXX, WERROR"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo "Variables: PYTHON, CXX, VENV, DEMO_VENV, BENCH_VENV, WHEEL_VENV, PYTEST_ARGS," \
+	  "SAPWOOD_KILLS, BENCH_ARGS, FUZZ_SECONDS, FUZZ_CXX, FUZZ_WITHOUT_ATHERIS, WERROR"
 
 demo: $(DEMO_VENV)/installed ## patch published models and print the table
 	$(DEMO_VENV)/bin/python examples/demo/demo.py
 
+# An editable install is taken as it is: this is what one runs between two edits.
+quick: $(VENV)/$(if $(wildcard $(VENV)/editable),dependencies,installed) ## the tests of a minute
+	$(BIN)/python -m pytest -m quick --hypothesis-profile=quick $(PYTEST_ARGS)
+
 test: lint kernel-symbols ## check style, types and imports, then run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not services' $(PYTEST_ARGS)
+
+# Tests that kill or refuse calls of the system choose some of them, and all with this.
+test-all: export SAPWOOD_KILLS = all
+test-all: test ## the same, with a kill at every call: what CI runs
+
+# Exit code 1 is let pass: a test of what a process loads, holds or takes finds coverage.py in it
+# and may fail. What fails is for `make test` to say; what ran before is covered.
+coverage: $(VENV)/installed ## measure what the tests run of each room, for docs/quality.md
+	@rm -rf build/coverage
+	$(BIN)/coverage run -m pytest -m 'not services' $(PYTEST_ARGS) || test $$? -eq 1
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o build/coverage/report.json
+	$(BIN)/python quality/coverage_page.py build/coverage/report.json docs/quality.md
 
 lint: $(VENV)/dependencies ## ruff, mypy and the import contract
 	$(BIN)/ruff check .
@@ -82,12 +100,28 @@ build: $(VENV)/installed ## bring the environment up to date with the sources
 dev: $(VENV)/dependencies ## install in editable form
 	$(call install,$(VENV),--editable)
 	@rm -f $(VENV)/installed
+	@touch $(VENV)/editable
 
 sanitize: $(VENV)/dependencies ## run the kernel's C++ tests under the sanitizers
 	$(CMAKE) -S kernel -B build/sanitize $(CMAKE_ARGS) \
 	  -DSAPWOOD_KERNEL_TESTS=ON -DSAPWOOD_SANITIZE=ON
 	$(CMAKE) --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure
+
+# What earlier calls left in dist/ stays there, so that another interpreter's wheel may join it.
+wheel: $(WHEEL_VENV)/dependencies ## build a manylinux wheel and an sdist into dist/
+	@rm -rf $(BUILT)
+	$(WITH_BUILDERS) python -m build --no-isolation --sdist --wheel --outdir $(BUILT) \
+	  --config-setting=build-dir=$(call build_dir,$(WHEEL_VENV))
+	$(WITH_BUILDERS) auditwheel repair --wheel-dir $(BUILT)/repaired $(BUILT)/*.whl
+	@mkdir -p dist
+	cp $(BUILT)/repaired/*.whl $(BUILT)/*.tar.gz dist
+
+wheel-check: wheel ## install both as strangers do, and run the README's Python
+	$(WHEEL_VENV)/bin/python quality/distributions.py $(BUILT)/repaired/*.whl $(BUILT)/*.tar.gz
+
+BUILT = build/distributions
+WITH_BUILDERS = PATH="$(abspath $(WHEEL_VENV))/bin:$$PATH"
 
 fuzz: fuzz-kernel fuzz-python ## fuzz for four times FUZZ_SECONDS, the kernel for one of them
 
@@ -96,13 +130,10 @@ clean: ## remove what was built
 	rm -f $(foreach venv,$(VENV) $(DEMO_VENV) $(BENCH_VENV),$(venv)/installed)
 
 distclean: clean ## remove the environments too
-	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV)
+	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) $(WHEEL_VENV)
 
-# A weak symbol in a vector path is code for that instruction set which any other part may get.
 kernel-symbols: $(VENV)/installed
-	@! nm -C $(wildcard $(call build_dir,$(VENV))/kernel/CMakeFiles/*/src/path_avx*.o) \
-	  /dev/null 2>/dev/null | grep ' [VWu] ' || { echo "kernel/src/path_avx*.cpp: give what" \
-	  "stands above internal linkage, or have it always inlined." >&2; exit 1; }
+	@$(BIN)/python quality/kernel_symbols.py $(call build_dir,$(VENV))
 
 # Environments
 
@@ -130,6 +161,7 @@ PRINT_REQUIREMENTS = import sys, tomllib; \
 $(VENV)/requirements.txt: NEEDS = build lint test
 $(DEMO_VENV)/requirements.txt: NEEDS = build
 $(BENCH_VENV)/requirements.txt: NEEDS = build bench
+$(WHEEL_VENV)/requirements.txt: NEEDS = build wheel
 
 # Replaced only where it differs: other edits of pyproject.toml leave the environment alone.
 %/requirements.txt: %/bin/python pyproject.toml
@@ -153,6 +185,7 @@ build_dir = build/$(patsubst .%,%,$(notdir $(1)))
 %/installed: %/dependencies $(SOURCES)
 	@touch $@.new
 	$(call install,$*)
+	@rm -f $*/editable
 	@mv $@.new $@
 
 # Fuzzing: libFuzzer for the kernel, atheris for the Python above it
@@ -163,7 +196,7 @@ FUZZ_CXX ?= $(firstword $(wildcard $(foreach dir,$(subst :, ,$(PATH)), \
 FUZZ_BUILD = build/fuzz-$(notdir $(FUZZ_CXX))
 FUZZ_TARGETS = $(shell grep -l 'import atheris' fuzz/*.py 2>/dev/null)
 # The targets in Python share three times what the kernel has: more of them take no longer.
-FUZZ_SHARE = $(shell expr 3 '*' $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)))
+FUZZ_SHARE = $(if $(FUZZ_TARGETS),$(shell expr 3 '*' $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS))))
 
 # Files in build/fuzz that a crash leaves behind are its input.
 FUZZ_ARGS = -timeout=20 -rss_limit_mb=2048 \
@@ -178,11 +211,18 @@ fuzz-kernel: $(VENV)/dependencies
 	@mkdir -p build/fuzz/kernel
 	$(FUZZ_BUILD)/fuzz_decode -max_total_time=$(FUZZ_SECONDS) $(FUZZ_ARGS) -len_control=0 -max_len=1500 build/fuzz/kernel
 
-# atheris has wheels for some versions of Python only; without it this part says so and ends.
+# atheris has wheels for some versions of Python only. Where it does not run, this fails, so that
+# nobody takes for fuzzed what was not; with FUZZ_WITHOUT_ATHERIS=1 it says so and ends.
+IMPORT_ATHERIS = $(BIN)/python -c 'import atheris'
 fuzz-python: $(VENV)/installed $(VENV)/fuzz-requirements.txt
-	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null && \
-	    ! $(BIN)/python $(PIP_INSTALL) --requirement $(VENV)/fuzz-requirements.txt; then \
-	  echo "atheris does not install here: the targets in fuzz/ did not run."; exit 0; \
+	@test -n "$(FUZZ_TARGETS)" || { echo "No file in fuzz/ imports atheris." >&2; exit 1; }
+	@if ! $(IMPORT_ATHERIS) 2>/dev/null && \
+	    ! { $(BIN)/python $(PIP_INSTALL) --requirement $(VENV)/fuzz-requirements.txt && \
+	    $(IMPORT_ATHERIS); }; then \
+	  echo "NOT FUZZED: atheris does not run here, so no target in fuzz/ did." >&2; \
+	  test "$(FUZZ_WITHOUT_ATHERIS)" = 1 && exit 0; \
+	  echo "FUZZ_WITHOUT_ATHERIS=1 lets that pass; PYTHON names another interpreter." >&2; \
+	  exit 1; \
 	fi; \
 	for target in $(FUZZ_TARGETS); do \
 	  name=$$(basename $$target .py); found=build/fuzz/$$name; mkdir -p $$found; \

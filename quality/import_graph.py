@@ -21,7 +21,7 @@ PACKAGE = "sapwood"
 def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "src"
     files = sorted((source / PACKAGE).rglob("*.py"))
-    rooms = {room_of(source, file) for file in files} - {None}
+    rooms = {room for file in files if (room := room_of(source, file)) is not None}
     arrows: dict[str, set[str]] = defaultdict(set)
     modules: dict[str, int] = defaultdict(int)
     lines: dict[str, int] = defaultdict(int)

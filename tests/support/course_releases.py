@@ -213,7 +213,9 @@ class Student:
         run(command, student.home, folder)
         (packages,) = (folder / "env").glob("lib/python*/site-packages")
         paths = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-        (packages / "dependencies.pth").write_text("\n".join([*sorted(paths), ""]))
+        # Not as bare paths: an editable install is made by a .pth file that has to be read as well.
+        lines = [f"import site; site.addsitedir({path!r})\n" for path in sorted(paths)]
+        (packages / "dependencies.pth").write_text("".join(lines))
         return student
 
     @property

@@ -92,7 +92,7 @@ def test_data_in_a_folder_of_the_templates_survives(
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES, errno.EIO])
-@pytest.mark.parametrize("call", ["mkdir", "open", "rename"])
+@pytest.mark.parametrize("call", ["mkdir", "open", "replace"])
 def test_a_backup_that_fails_stops_the_update(
     call: str,
     error: int,

@@ -1,1 +1,21 @@
-"""The operating system: files and folders in and out, locks, syncing, exchanging names."""
+"""The operating system: the only room that asks it for locks, renames, syncing, or what it is.
+
+| module | what it does |
+|---|---|
+| `refusals` | what the system refuses, as our error, in one wording |
+| `paths` | paths as the system takes them, and what is under them |
+| `reading`, `writing` | files by stripes, links not followed; all of what is to be written |
+| `positions` | parts of open files, read and written where they lie |
+| `file_objects` | binary files that callers pass |
+| `sources`, `trees` | what callers give to be read, as borrowed bytes: files, folders |
+| `walking` | through a folder and those in it |
+| `outputs`, `paired_outputs`, `folders` | one file, two, a folder: whole, or not there at all |
+| `kept` | files that stay when work is cut short, for the next try |
+| `locks`, `locked_file` | one process at a time, at any file, and at one that it updates in place |
+| `syncing` | what is there after a power cut |
+| `exchange` | names that change hands without losing what was saved in that instant |
+| `stamps` | which files have not been written to since they were hashed |
+
+`sources`, `trees`, `positions` and `locked_file` import NumPy, and no other module does: a look
+at a workspace needs none.
+"""

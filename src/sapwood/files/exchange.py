@@ -42,7 +42,7 @@ def take_place(staged: Path, path: Path, old: str | None) -> bool:
         OSError: the system refused.
     """
     if old is None:
-        return rename_to_free(staged, path)
+        return _rename_to_free(staged, path)
     try:
         if not rename_with(staged, path, EXCHANGE):
             staged.replace(path)
@@ -85,10 +85,10 @@ def give_back(displaced: Path, path: Path) -> None:
         if not rename_with(displaced, path, EXCHANGE):
             displaced.replace(path)
     except FileNotFoundError:  # nothing has the name
-        rename_to_free(displaced, path)
+        _rename_to_free(displaced, path)
 
 
-def rename_to_free(source: Path, path: Path) -> bool:
+def _rename_to_free(source: Path, path: Path) -> bool:
     """Gives a file a name that nothing has; False, and nothing done, if something does."""
     try:
         if rename_with(source, path, NO_REPLACE):

@@ -23,6 +23,7 @@ from sapwood.files.locks import is_named, take_lock
 from sapwood.files.paths import path_name
 from sapwood.files.positions import read_at, reserve, write_at
 from sapwood.files.refusals import os_errors
+from sapwood.files.syncing import sync_open
 
 STRIPE = 4 << 20  # bytes read at once
 
@@ -89,7 +90,7 @@ class LockedFile:
     def sync(self) -> None:
         """Makes what was written durable."""
         with os_errors(self.name):
-            os.fsync(self.handle)
+            sync_open(self.handle)
 
     def stripes(self, end: int, begin: int = 0) -> Iterator[Bytes]:
         """The bytes of the file up to `end`, some at a time."""

@@ -17,7 +17,7 @@ from sapwood.errors import InputError
 from sapwood.files.file_objects import check_file, copy_rest
 from sapwood.files.paths import hidden_sibling, mode_of, path_name
 from sapwood.files.refusals import os_errors
-from sapwood.files.syncing import rename_durably, sync, sync_folder
+from sapwood.files.syncing import rename_durably, sync, sync_folder, sync_open
 from sapwood.files.writing import write_new
 
 Output: TypeAlias = str | os.PathLike[str] | IO[bytes]
@@ -165,7 +165,7 @@ def taking_name(file: IO[bytes], sibling: Path, place: OutputPlace) -> Iterator[
         file.flush()
         if place.mode:
             os.fchmod(file.fileno(), place.mode & 0o777)
-        os.fsync(file.fileno())
+        sync_open(file.fileno())
     with os_errors(place.name, hidden=True):
         sibling.replace(place.path)
     # Too late to fail: the output is there, if perhaps not yet after a power cut.

@@ -11,6 +11,7 @@ from sapwood.errors import InputError
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
+from sapwood.files.syncing import sync_open
 
 
 @contextlib.contextmanager
@@ -40,12 +41,12 @@ def paired_outputs(output: Output, reverse: Output) -> Iterator[tuple[IO[bytes],
         InputError: both are one.
         IoError: writing failed.
     """
-    check_different(output, reverse)
+    _check_different(output, reverse)
     with atomic_output(output) as out, atomic_output(reverse) as back:
         yield out, back
         with os_errors(output):
             out.flush()
-            os.fsync(out.fileno())
+            sync_open(out.fileno())
 
 
 def check_reversible(bases: Sequence[object]) -> None:
@@ -58,7 +59,7 @@ def check_reversible(bases: Sequence[object]) -> None:
         raise InputError(f"nothing leads back to {len(bases)} bases at once; leave the reverse out")
 
 
-def check_different(output: Output, reverse: Output) -> None:
+def _check_different(output: Output, reverse: Output) -> None:
     """Refuses two outputs of which one would replace the other.
 
     Raises:

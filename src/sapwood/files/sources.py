@@ -37,17 +37,17 @@ def unchanged(*sources: Source) -> Iterator[None]:
         Changed: one of the files is not what it was when the block began.
         IoError: one may not look at it.
     """
-    before = [stamp(source) for source in sources]
+    before = [_stamp(source) for source in sources]
     yield
     for source, then in zip(sources, before, strict=True):
-        if then is not None and stamp(source) != then:
+        if then is not None and _stamp(source) != then:
             raise Changed(
                 f"{source!s}: changed while it was read, nothing was written; "
                 "try again when nobody writes to it"
             )
 
 
-def stamp(source: Source) -> tuple[int, ...] | None:
+def _stamp(source: Source) -> tuple[int, ...] | None:
     """What changes when a file does; None for sources that are no regular files."""
     if not isinstance(source, str | os.PathLike):
         return None
@@ -79,13 +79,13 @@ def read_source(source: Source) -> Bytes:
             status = os.fstat(file.fileno())
             # What has no size may still have content: pipes, devices, /proc.
             regular = stat.S_ISREG(status.st_mode) and status.st_size > 0
-            return mapped(file) if regular else spooled(file)
+            return mapped(file) if regular else _spooled(file)
     check_file(source, "read")
     with os_errors(getattr(source, "name", "the input")):
-        return spooled(source)
+        return _spooled(source)
 
 
-def spooled(source: IO[bytes]) -> Bytes:
+def _spooled(source: IO[bytes]) -> Bytes:
     """What is left to read of a file object, through a temporary file."""
     with tempfile.TemporaryFile() as spool:
         copy_rest(source, spool)

@@ -20,7 +20,8 @@ from typing import TypeAlias
 from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.errors import InputError
-from sapwood.files.reading import NOT_FOLLOWED, read_whole
+from sapwood.files.reading import read_whole
+from sapwood.files.writing import write_new
 
 LARGEST = 256 << 20  # bytes of what is kept, more than 100,000 files take
 
@@ -69,7 +70,7 @@ class Stamps:
         """
         self._learns = learns
         self._path = path
-        self._as_of, self._known = read_kept(path)
+        self._as_of, self._known = _read_kept(path)
         self._entries: dict[str, str] = {}
         self._begun: int | None = None
         self._marker = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
@@ -101,12 +102,8 @@ class Stamps:
     def _mark(self) -> int:
         """The time by the file system's clock, in nanoseconds; 0 where it cannot be told."""
         with contextlib.suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED
-            handle = os.open(self._marker, flags, 0o666)
-            try:
-                return os.fstat(handle).st_mtime_ns
-            finally:
-                os.close(handle)
+            write_new(self._marker, [])
+            return self._marker.stat().st_mtime_ns
         return 0
 
     def keep(self) -> None:
@@ -116,7 +113,7 @@ class Stamps:
                 # Entries that were kept before are older than both moments, or not used again.
                 value = {"as_of": self._begun, "files": self._entries}
                 self._marker.write_text(json.dumps(value, separators=(",", ":")), "utf-8")
-                self._marker.replace(self._path)
+                self._marker.replace(self._path)  # not synced: what is lost is computed again
         self.drop()
 
     def drop(self) -> None:
@@ -127,7 +124,7 @@ class Stamps:
             self._begun = None
 
 
-def read_kept(path: Path) -> tuple[int, dict[str, str]]:
+def _read_kept(path: Path) -> tuple[int, dict[str, str]]:
     """What is kept: the moment before the hashing began, and by key a stamp with its hash.
 
     Numbers of a stamp may have more than 64 bits, so they are kept as text.

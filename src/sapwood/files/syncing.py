@@ -15,6 +15,15 @@ SYNCED_AT_ONCE = 16  # files
 SYNC_ALL = 200
 
 
+def sync_open(handle: int) -> None:
+    """Makes what was written to an open file durable.
+
+    Raises:
+        OSError: the system refused.
+    """
+    os.fsync(handle)
+
+
 def sync(paths: Sequence[Path]) -> None:
     """Makes files and folders durable.
 
@@ -73,6 +82,6 @@ def rename_durably(staged: Path, path: Path) -> None:
 def _sync_one(path: Path, flags: int = NOT_FOLLOWED) -> None:
     handle = os.open(path, os.O_RDONLY | flags)
     try:
-        os.fsync(handle)
+        sync_open(handle)
     finally:
         os.close(handle)

@@ -30,7 +30,7 @@ class Found:
         return stat.S_ISREG(self.status.st_mode)
 
 
-def raised(error: OSError) -> NoReturn:
+def _raised(error: OSError) -> NoReturn:
     """Raises what the system refused."""
     raise error
 
@@ -44,7 +44,7 @@ def walk(
     *,
     following: bool,
     wanted: Callable[[str], bool] = lambda _: True,
-    refused: Callable[[OSError], object] = raised,
+    refused: Callable[[OSError], object] = _raised,
 ) -> Iterator[Found]:
     """All that is in a folder and in those in it, hidden or not, by name.
 

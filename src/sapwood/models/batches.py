@@ -123,11 +123,11 @@ def files_by_name(folder: Path) -> dict[str, Path]:
     with os_errors(folder):
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise InputError(f"{folder}: expected a folder, found a file; name folders")
-        found = walk(folder, following=True, refused=unless_gone)
+        found = walk(folder, following=True, refused=_unless_gone)
         return {one.path: folder / one.path for one in found if one.is_file}
 
 
-def unless_gone(error: OSError) -> None:
+def _unless_gone(error: OSError) -> None:
     """Passes over links that lead nowhere, and raises what else is refused."""
     if not isinstance(error, FileNotFoundError):
         raise error

@@ -15,6 +15,7 @@ from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, mapped, read_source
+from sapwood.files.syncing import sync_open
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.chains.format import (
@@ -308,4 +309,4 @@ def in_steps(file: IO[bytes], steps: Iterable[Callable[[], None]]) -> None:
     """
     for step in steps:
         step()
-        os.fsync(file.fileno())
+        sync_open(file.fileno())

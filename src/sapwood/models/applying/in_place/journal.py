@@ -24,7 +24,7 @@ from sapwood.errors import InvalidJournal
 from sapwood.files.locked_file import STRIPE
 from sapwood.files.positions import read_at, reserve, write_at
 from sapwood.files.refusals import os_errors
-from sapwood.files.syncing import rename_durably, sync_folder
+from sapwood.files.syncing import rename_durably, sync_folder, sync_open
 from sapwood.models.applying.in_place.journal_format import (
     HEAD,
     RECORD,
@@ -145,7 +145,7 @@ class Journal:
     def sync(self) -> None:
         """Makes what was written durable."""
         with os_errors(self.path):
-            os.fsync(self._handle)
+            sync_open(self._handle)
 
     def read(self, begin: int, end: int) -> Bytes:
         """A copy of its bytes [begin, end)."""
