@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sapwood.documents.paths import (
+    MOST_LETTERS,
+    TRUSTED,
     clash_among,
     folded,
     portable,
@@ -17,6 +20,7 @@ from sapwood.documents.paths import (
     unportable,
     within,
 )
+from support.places import SPEC
 
 LEAVE: dict[str, str] = {
     "nothing": "",
@@ -191,3 +195,15 @@ def test_portable_paths_without_a_clash_are_as_many_when_they_are_folded(some: l
     if unportable(some) is None:
         assert len({folded(one) for one in some}) == len(some)
         assert clash_among([folded(one) for one in some]) is None
+
+
+def test_the_specification_of_patches_says_what_may_be_written() -> None:
+    spec = (SPEC / "patch-v1.md").read_text()
+    (rule,) = re.findall(r"^The rules above are for parsing, .*$", spec, re.MULTILINE)
+    assert f"more than {MOST_LETTERS:,} code points" in rule
+    named = re.findall(r"`([^`]+)`", rule)
+    assert set(named) >= TRUSTED
+    for one in ("con", "prn", "aux", "nul", "conin$", "conout$"):
+        assert one in named
+        assert portable(one) is not None
+    assert all(portable(f"a{one}b") is not None for one in '<>:"|?*' if one in rule)
