@@ -208,9 +208,8 @@ def parse_shape(fields: Fields) -> tuple[int, ...]:
     """The sides of a tensor. Their number is bounded, since they are multiplied."""
     shape = fields.sizes("shape")
     if len(shape) > MOST_DIMENSIONS:
-        raise InvalidPatch(
-            f"{fields.where}.shape: expected at most {MOST_DIMENSIONS} dimensions, "
-            f"found {len(shape)}"
+        raise fields.fail(
+            "shape", f"expected at most {MOST_DIMENSIONS} dimensions, found {len(shape)}"
         )
     return tuple(shape)
 
@@ -268,20 +267,19 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
         segment = dataclasses.replace(
             parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
-        where = one.where
         for place in segment.places():
             if place.base >= len(header.bases):
                 raise UnsupportedPatch(
-                    f"{where}: predicted from base {place.base} of {len(header.bases)}; "
+                    f"{one.where}: predicted from base {place.base} of {len(header.bases)}; "
                     "update sapwood"
                 )
             end = place.offset + place.length
             if end > header.bases[place.base].size:
-                raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
+                raise InvalidPatch(f"{one.where}: reads up to byte {end} of a base that is shorter")
         target_offset += segment.nbytes
         body_offset += segment.payload_size
         if target_offset > header.target.size or body_offset > body:
-            raise InvalidPatch(f"{where}: runs past the end of the target or the body")
+            raise InvalidPatch(f"{one.where}: runs past the end of the target or the body")
         yield segment
     if target_offset != header.target.size or body_offset != body:
         raise InvalidPatch(
@@ -321,7 +319,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         chunk_elements=chunk_elements,
         chunks=tuple(
             Chunk(
-                parse_coding(letter, fields.where),
+                parse_coding(letter, fields),
                 size,
                 digests[i * CHUNK_DIGEST : (i + 1) * CHUNK_DIGEST],
             )
@@ -329,19 +327,19 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         ),
         blocks=blocks,
     )
-    check_chunks(segment, fields.where)
+    check_chunks(segment, fields)
     return segment
 
 
-def parse_coding(letter: str, where: str) -> Coding:
-    """The coding of that letter."""
+def parse_coding(letter: str, fields: Fields) -> Coding:
+    """The coding of that letter, in the segment of these fields."""
     try:
         return Coding(letter)
     except ValueError as e:
-        raise UnsupportedPatch(f"{where}: unknown coding {letter!r}; update sapwood") from e
+        raise UnsupportedPatch(f"{fields.where}: unknown coding {letter!r}; update sapwood") from e
 
 
-def check_chunks(segment: Segment, where: str) -> None:
+def check_chunks(segment: Segment, fields: Fields) -> None:
     """That each coding is one that its segment can have, with a payload of a possible size."""
     for chunk, begin, end in segment.spans():
         length = end - begin
@@ -359,4 +357,4 @@ def check_chunks(segment: Segment, where: str) -> None:
             case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
                 fits = chunk.size < length
         if not fits:
-            raise InvalidPatch(f"{where}: a chunk with an impossible coding or payload size")
+            raise InvalidPatch(f"{fields.where}: a chunk with an impossible coding or payload size")
