@@ -73,9 +73,9 @@ FAILURES = [
      "--out a.bin: would replace a.bin; ", "name another file"),
     ("create --base - --target - --out new", 2, "stdin can be one input", "for the other"),
     ("create --base a.bin --target b.bin --out new --metadata-json list.json", 2,
-     "list.json: expected a JSON object", "found list"),
+     "list.json: metadata must be a mapping", "found list"),
     ("create --base a.bin --target b.bin --out new --metadata-json infinite.json", 2,
-     "infinite.json: metadata must be plain JSON", ""),
+     "infinite.json: no usable JSON", "correct the file"),
 ]  # fmt: skip
 
 
