@@ -161,6 +161,7 @@ import os, pathlib, sys
 from sapwood import models
 from sapwood.errors import IoError
 base, target, patch = (pathlib.Path(name).read_bytes() for name in ("base", "target", "patch"))
+models.create_patch, models.apply_patch, models.patch_info  # loaded by one who may read them
 if os.geteuid() == 0:
     os.seteuid(65534)
 for output in ("locked/new", "locked/old"):
