@@ -19,15 +19,14 @@ from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
 from sapwood.models.applying.arrays import (
     are_bases,
+    array_threads,
     forced_arrays,
     matched_arrays,
-    memory_left,
     write_array,
 )
 from sapwood.models.applying.bases import matched_sources, source_list
 from sapwood.models.applying.outputs import target_output
 from sapwood.models.applying.resuming import Prefix, finished_prefix, resumable_output
-from sapwood.models.receiving.memory import fitting_threads
 from sapwood.models.receiving.opening import (
     Delivery,
     Received,
@@ -118,20 +117,34 @@ def apply_patch(
         if force:
             return forced(received, source_list(source), output, receiving)
         opened = received.opened
-        write = target_writer(opened, source, receiving)
+        target = ready_target(opened, source, receiving)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
-                actual = write(out, None)
+                actual = target.write(out, None)
         else:
             with resumable_output(output, opened) as out:
-                actual = write(out, finished_prefix(opened, out))
-    return application(received, actual)
+                actual = target.write(out, finished_prefix(opened, out))
+    return application(received, actual, target.size)
 
 
-def target_writer(
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ReadyTarget:
+    """The target of a patch whose bases are all there.
+
+    Attributes:
+        size: bytes of the file, or of all files of the folder.
+        write: decodes it into a file, or into nothing, of what is there already the rest, and
+            gives its digest; as `write_target` or `write_array`.
+    """
+
+    size: int
+    write: Callable[[IO[bytes] | None, Prefix | None], bytes]
+
+
+def ready_target(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
-) -> Callable[[IO[bytes] | None, Prefix | None], bytes]:
-    """What writes the target of a patch, as `write_target` or `write_array`, now that all is there.
+) -> ReadyTarget:
+    """The target of a patch, when its bases were found.
 
     Args:
         opened: the patch.
@@ -144,29 +157,32 @@ def target_writer(
     count, progress = receiving.fitting(opened), receiving.progress
     if opened.front.header.kind != "tensor":
         bases = matched_sources(opened, source, count)
-        return lambda out, done: write_target(opened, bases, count, out, progress, done)
+        return ReadyTarget(
+            opened.front.header.target.size,
+            lambda out, done: write_target(opened, bases, count, out, progress, done),
+        )
     arrays = matched_arrays(opened, source_list(source), count, receiving.memory)
-    left = memory_left(opened, arrays, receiving.memory)
-    count = fitting_threads(opened, left, receiving.most_threads)
-    return lambda out, _: write_array(opened, arrays, count, out, progress)
+    threads = array_threads(opened, arrays, receiving)
+    return ReadyTarget(
+        arrays[0].size, lambda out, _: write_array(opened, arrays, threads, out, progress)
+    )
 
 
 def forced(
     received: Received, sources: Sequence[Source], output: Output, receiving: Receiving
 ) -> PatchApplication:
     """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
-    opened, memory = received.opened, receiving.memory
+    opened = received.opened
     if received.header.kind != "tensor":
         raise InputError(
             "a patch of whole files cannot be forced; apply it to the base that it was made from"
         )
-    arrays = forced_arrays(opened, sources, memory)
-    left = memory_left(opened, arrays, memory)
-    count = fitting_threads(opened, left, receiving.most_threads)
+    arrays = forced_arrays(opened, sources, receiving.memory)
+    count = array_threads(opened, arrays, receiving)
     with atomic_output(output) as out:
         actual = write_array(opened, arrays, count, out, receiving.progress, checked=False)
+    found = application(received, actual, arrays[0].size)
     source_valid = are_bases(opened, arrays, count)
-    found = application(received, actual)
     return dataclasses.replace(found, source_valid=source_valid, checked=False)
 
 
@@ -211,12 +227,13 @@ def write_target(
     return actual
 
 
-def application(received: Received, actual: bytes) -> PatchApplication:
+def application(received: Received, actual: bytes, size: int | None = None) -> PatchApplication:
     """What applying a patch came to, in which everything was right.
 
     Args:
         received: the patch.
         actual: the digest of what was made.
+        size: bytes of what was written; None where they are those of the patch's target.
     """
     header, accepted = received.header, received.accepted
     return PatchApplication(
@@ -232,6 +249,7 @@ def application(received: Received, actual: bytes) -> PatchApplication:
         bases=header.bases,
         target=header.target,
         patch_size=received.size,
+        size=header.target.size if size is None else size,
     )
 
 
@@ -274,20 +292,20 @@ def judged_target(
     target = opened.front.header.target
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
-    actual = write = None
+    actual = ready = None
     try:
         opened.check_body(receiving.most_threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        write = target_writer(opened, source, receiving)
+        ready = ready_target(opened, source, receiving)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
-    if write is not None and patch_valid:
+    if ready is not None and patch_valid:
         try:
-            actual = write(None, None)
+            actual = ready.write(None, None)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)
