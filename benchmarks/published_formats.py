@@ -29,7 +29,6 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "examples" / "demo"))
 
 from fetching import Published  # noqa: E402 (the path to it comes first)
-
 from sapwood import models  # noqa: E402
 
 MANIFEST = HERE / "published_formats.toml"

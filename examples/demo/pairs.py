@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from casting import safetensors_in_bf16
-from fetching import Published, pinned
 
+from fetching import Published, pinned
 from sapwood import models
 
 

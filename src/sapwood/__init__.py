@@ -14,18 +14,19 @@ here is imported when it is first asked for.
 
 from typing import TYPE_CHECKING
 
-from sapwood import errors as errors
-from sapwood import lazy
+from sapwood import errors as errors, lazy
 
 if TYPE_CHECKING:
     from sapwood import models as models
     from sapwood.limits import Limits as Limits
-    from sapwood.patch import Patch as Patch
-    from sapwood.patch import apply_patch as apply_patch
-    from sapwood.patch import apply_patch_to_chunks as apply_patch_to_chunks
-    from sapwood.patch import create_patch as create_patch
-    from sapwood.patch import create_patch_from_chunks as create_patch_from_chunks
-    from sapwood.patch import inspect_patch as inspect_patch
+    from sapwood.patch import (
+        Patch as Patch,
+        apply_patch as apply_patch,
+        apply_patch_to_chunks as apply_patch_to_chunks,
+        create_patch as create_patch,
+        create_patch_from_chunks as create_patch_from_chunks,
+        inspect_patch as inspect_patch,
+    )
     from sapwood.progress import Progress as Progress
 
     __version__: str

@@ -12,8 +12,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.codec import (
     Coding,

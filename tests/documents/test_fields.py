@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, InvalidWorkspace, UnsupportedWorkspace

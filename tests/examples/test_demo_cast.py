@@ -9,8 +9,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as nps
 from safetensors.torch import save
 

@@ -8,8 +8,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.errors import Changed, IoError, Unavailable
 from sapwood.fetching.download import KnownSize, download

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.modelfile import coreml_weights, naming, open_model
 from sapwood.modelfile.coreml import read_coreml

@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.modelfile import open_model
 from sapwood.modelfile.hdf5 import read_hdf5

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.protobuf import BYTES, FIXED32, FIXED64, VARINT, Wire

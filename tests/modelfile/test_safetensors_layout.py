@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.errors import InvalidModelFile, UnsupportedType
 from sapwood.modelfile import ModelFile, open_model

@@ -20,8 +20,7 @@ from sapwood.files.kept import beside
 from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session
 from support.model_files import patched, safetensors_file, tuned, weights
-from support.wrong_digests import BASE as OTHER_BASE
-from support.wrong_digests import with_wrong_last_chunk, with_wrong_target
+from support.wrong_digests import BASE as OTHER_BASE, with_wrong_last_chunk, with_wrong_target
 
 OLD = {f"layers.{i}": weights(i, (64, 512)) for i in range(8)}
 BASE = safetensors_file(OLD)

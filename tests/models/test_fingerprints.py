@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood import models
 from sapwood.errors import Changed, InputError, IoError

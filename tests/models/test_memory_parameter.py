@@ -28,8 +28,7 @@ from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 from support.blend_patches import coefficient_hex
 from support.cli_session import Session
-from support.gguf_files import model as gguf_model
-from support.gguf_files import quantised
+from support.gguf_files import model as gguf_model, quantised
 from support.http_servers import FileServer
 from support.model_files import patched, safetensors_file, tuned, weights
 from support.recipe_patches import recipe_parts

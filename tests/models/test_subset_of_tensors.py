@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, SapwoodError, SignatureError, SourceHashMismatch
@@ -20,8 +19,7 @@ from sapwood.fetching.pace import DEFAULT_PACE
 from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors import DType
 from support.cli_session import Session
-from support.gguf_files import model as gguf_model
-from support.gguf_files import quantised
+from support.gguf_files import model as gguf_model, quantised
 from support.http_servers import FileServer
 from support.loaded_models import patch_of
 from support.model_files import patched, safetensors_file, tuned, weights, with_header

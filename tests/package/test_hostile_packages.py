@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.content.zstd import compress
 from sapwood.documents.paths import clash_among, portable

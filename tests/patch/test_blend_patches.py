@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, create_patch, inspect_patch
 from sapwood.errors import (

@@ -7,8 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.content import parts as contents
 from sapwood.content.content import Bytes

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood import Patch, apply_patch, apply_patch_to_chunks, errors, inspect_patch
 from sapwood.codec import Coding

@@ -13,8 +13,7 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood.prediction.factors import Factors
 from sapwood.prediction.intervals import TYPES, Floats, Read, intervals

@@ -12,8 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood import errors
 from sapwood.tensors import DType, TensorSpec, check_out, copy_into, restore, view, writable

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from sapwood.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Display
-    from rich.progress import TaskID
+    from rich.progress import Progress as Display, TaskID
 
 PATIENCE = 0.5  # seconds until a bar appears
 

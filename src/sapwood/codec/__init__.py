@@ -11,17 +11,17 @@ from sapwood import lazy
 
 if TYPE_CHECKING:
     from sapwood._kernel import Tables as Tables
-    from sapwood.codec.chunk import MOST_TABLES as MOST_TABLES
-    from sapwood.codec.chunk import Coding as Coding
-    from sapwood.codec.chunk import TensorCoding as TensorCoding
-    from sapwood.codec.chunk import decode_chunk as decode_chunk
-    from sapwood.codec.chunk import empty_tables as empty_tables
-    from sapwood.codec.chunk import encode_chunk as encode_chunk
-    from sapwood.codec.chunk import parse_tables as parse_tables
-    from sapwood.codec.planning import CodingPlan as CodingPlan
-    from sapwood.codec.planning import plan_tensors as plan_tensors
-    from sapwood.codec.survey import Survey as Survey
-    from sapwood.codec.survey import survey_tensor as survey_tensor
+    from sapwood.codec.chunk import (
+        MOST_TABLES as MOST_TABLES,
+        Coding as Coding,
+        TensorCoding as TensorCoding,
+        decode_chunk as decode_chunk,
+        empty_tables as empty_tables,
+        encode_chunk as encode_chunk,
+        parse_tables as parse_tables,
+    )
+    from sapwood.codec.planning import CodingPlan as CodingPlan, plan_tensors as plan_tensors
+    from sapwood.codec.survey import Survey as Survey, survey_tensor as survey_tensor
 else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__,

@@ -96,7 +96,7 @@ class TensorCoding:
 
 
 @contextlib.contextmanager
-def kernel_errors() -> Iterator[None]:
+def _kernel_errors() -> Iterator[None]:
     """Turns the kernel's verdict on a payload into ours."""
     try:
         yield
@@ -118,7 +118,7 @@ def parse_tables(data: Bytes) -> Tables:
     Raises:
         InvalidPatch: the bytes are no tables.
     """
-    with kernel_errors():
+    with _kernel_errors():
         return _kernel.Tables.parse(data)
 
 
@@ -127,7 +127,7 @@ def empty_tables() -> bytes:
     return Tables.build(0, np.zeros((33, 256), np.uint32), [], [], 0).serialised()
 
 
-def shifted(levels: Levels, shift: int) -> Levels:
+def _shifted(levels: Levels, shift: int) -> Levels:
     """Measured levels as the format has them; still rows stay still."""
     moved = np.clip(levels.astype(np.int32) - shift, -8191, 8191)
     return np.where(levels == STILL, STILL, moved).astype(np.int16)
@@ -147,7 +147,7 @@ def edge_levels(dtype: DType, measured: Levels, level: int) -> Levels:
     """
     if dtype.family != "float":
         return np.where(measured == STILL, STILL, QUANTS_LEVEL).astype(np.int16)
-    return shifted(settled(measured, level, Levelling.EDGES.slack), EDGE_ORIGIN)
+    return _shifted(settled(measured, level, Levelling.EDGES.slack), EDGE_ORIGIN)
 
 
 def encode_chunk(
@@ -176,14 +176,14 @@ def encode_chunk(
         case Levelling.NONE:
             levels = NO_LEVELS
         case Levelling.TENSOR:
-            levels = shifted(np.array([tensor_coding.level], np.int16), tensor_coding.shift)
+            levels = _shifted(np.array([tensor_coding.level], np.int16), tensor_coding.shift)
         case Levelling.EDGES:
             measured = _kernel.row_levels(dtype.code, base, target, row_length)
             levels = edge_levels(dtype, measured, tensor_coding.level)
         case Levelling.RUNS | Levelling.ROWS:
             slack = tensor_coding.levelling.slack
             measured = _kernel.row_levels(dtype.code, base, target, row_length, slack)
-            levels = shifted(measured, tensor_coding.shift)
+            levels = _shifted(measured, tensor_coding.shift)
         case other:
             assert_never(other)
     arguments = (dtype.code, base, target, row_length, tensor_coding.levelling.context, levels)
@@ -222,7 +222,7 @@ def decode_chunk(
         InvalidPatch: the payload is damaged or hostile, or needs edges and there are none.
             Nothing outside `out` changed.
     """
-    with kernel_errors():
+    with _kernel_errors():
         if coding is Coding.VALUE:
             _kernel.decode_value(dtype.code, payload, out, list(tables))
             return

@@ -38,7 +38,7 @@ def row_raw_bits() -> npt.NDArray[np.float64]:
 
 
 @functools.cache
-def gap_starts() -> npt.NDArray[np.float64]:
+def _gap_starts() -> npt.NDArray[np.float64]:
     """(129,) the least gap of each gap token, and 2^32 at the end."""
     exact = np.arange(16.0)
     octaves = np.arange(4, 32)[:, None]
@@ -50,7 +50,7 @@ def gap_starts() -> npt.NDArray[np.float64]:
 def gap_raw_bits() -> npt.NDArray[np.float64]:
     """(256,) raw bits that follow each gap token."""
     bits = np.zeros(256)
-    bits[:GAP_TOKENS] = np.log2(np.diff(gap_starts()))
+    bits[:GAP_TOKENS] = np.log2(np.diff(_gap_starts()))
     bits[ESCAPE] = 32
     return bits
 
@@ -81,7 +81,7 @@ def gap_distribution(
     """
     share = np.minimum(changed / np.maximum(members, 1), 1 - 1e-9)
     # That a gap is at least so long.
-    reach = np.exp(np.log1p(-share)[:, None] * gap_starts())
+    reach = np.exp(np.log1p(-share)[:, None] * _gap_starts())
     shares = np.zeros((len(share), 256))
     shares[:, :GAP_TOKENS] = reach[:, :-1] - reach[:, 1:]
     return shares

@@ -17,18 +17,18 @@ def estimated_bits(survey: Survey, specials: int = 0) -> float:
         specials: how many residuals had a token of their own.
     """
     raw = residual_raw_bits(8 * survey.dtype.size, specials)
-    return min(levelled_bits(one, raw) for one in survey.levelled.values())
+    return min(_levelled_bits(one, raw) for one in survey.levelled.values())
 
 
-def levelled_bits(counted: Levelled, raw: npt.NDArray[np.float64]) -> float:
+def _levelled_bits(counted: Levelled, raw: npt.NDArray[np.float64]) -> float:
     """Bits of residuals by context, and of the row levels."""
     totals = np.bincount(counted.context, weights=counted.count)
     shares = counted.count / totals[counted.context]
     tokens = -(counted.count * np.log2(shares)).sum() + (counted.count * raw[counted.token]).sum()
-    return float(tokens) + entropy(counted.steps) + float((counted.steps * row_raw_bits()).sum())
+    return float(tokens) + _entropy(counted.steps) + float((counted.steps * row_raw_bits()).sum())
 
 
-def entropy(counts: Counts) -> float:
+def _entropy(counts: Counts) -> float:
     """Bits of as many tokens, by their own frequencies."""
     some = counts[counts > 0]
     return float(-(some * np.log2(some / some.sum())).sum())

@@ -93,7 +93,7 @@ def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> C
     for (_, edged), group in sorted(groups.items()):
         own = MOST_TABLES // len(groups) - SHARED_TABLES - edged
         members = [surveys[i] for i in group]
-        planned = plan_group(members[0].dtype, members, specials, own)
+        planned = _plan_group(members[0].dtype, members, specials, own)
         for i, choice in zip(group, planned, strict=True):
             choices[i] = choice
     return numbered(surveys, choices)
@@ -128,7 +128,7 @@ def numbered(surveys: Sequence[Survey], choices: Sequence[CodingChoice]) -> Codi
     return CodingPlan(tuple(codings), tuple(tables))
 
 
-def plan_group(
+def _plan_group(
     dtype: DType, surveys: list[Survey], specials: tuple[int, ...], most_own: int
 ) -> list[CodingChoice]:
     """Choices for the tensors of one type, which share tables.
@@ -139,30 +139,30 @@ def plan_group(
         specials: those that the surveys were made with.
         most_own: tensors that may have tables of their own.
     """
-    shared_values = value_tables(surveys)
-    alone = [standalone(survey, shared_values) for survey in surveys]
+    shared_values = _value_tables(surveys)
+    alone = [_standalone(survey, shared_values) for survey in surveys]
     changed = [s for s in surveys if s.changed]
     if not changed:
         return alone
     shift = window_shift(changed)
     # The largest tensors tell which levellings to make the tables for.
     largest = sorted(changed, key=lambda s: -s.elements)[:REPRESENTATIVES]
-    tried = trials(dtype, largest, shift, specials)
+    tried = _trials(dtype, largest, shift, specials)
     users: dict[tuple[Coding, bool], list[tuple[Survey, Levelling]]] = {}
     for survey in largest:
-        choice = cheapest(survey, standalone(survey, shared_values), tried)
+        choice = _cheapest(survey, _standalone(survey, shared_values), tried)
         key = (choice.coding, choice.levelling is Levelling.EDGES)
         users.setdefault(key, []).append((survey, choice.levelling))
     everyone = [(s, finest(s)) for s in largest]
     sets = [
-        dense_tables(dtype, users.get((Coding.RESIDUAL, False), everyone), shift, specials),
-        sparse_tables(dtype, users.get((Coding.SPARSE, False), everyone), shift),
+        _dense_tables(dtype, users.get((Coding.RESIDUAL, False), everyone), shift, specials),
+        _sparse_tables(dtype, users.get((Coding.SPARSE, False), everyone), shift),
     ]
     if (Coding.RESIDUAL, True) in users:
-        sets.append(edge_tables(dtype, [s for s, _ in users[Coding.RESIDUAL, True]], specials))
-    shared = [cheapest(s, a, sets) for s, a in zip(surveys, alone, strict=True)]
+        sets.append(_edge_tables(dtype, [s for s, _ in users[Coding.RESIDUAL, True]], specials))
+    shared = [_cheapest(s, a, sets) for s, a in zip(surveys, alone, strict=True)]
     best = [
-        min([choice, *own_choices(survey, choice, specials)], key=lambda c: c.bits)
+        min([choice, *_own_choices(survey, choice, specials)], key=lambda c: c.bits)
         for survey, choice in zip(surveys, shared, strict=True)
     ]
     savings = [c.bits - b.bits for c, b in zip(shared, best, strict=True)]
@@ -172,26 +172,28 @@ def plan_group(
     return shared
 
 
-def trials(
+def _trials(
     dtype: DType, changed: list[Survey], shift: int, specials: tuple[int, ...]
 ) -> list[TableSet]:
     """Tables made from all tensors under each levelling, for both codings."""
     sets = []
     for levelling in (Levelling.TENSOR, Levelling.RUNS, Levelling.ROWS):
         users = [(s, levelling if levelling in s.levelled else finest(s)) for s in changed]
-        sets.append(dense_tables(dtype, users, shift, specials))
-        sets.append(sparse_tables(dtype, users, shift))
+        sets.append(_dense_tables(dtype, users, shift, specials))
+        sets.append(_sparse_tables(dtype, users, shift))
     if Levelling.EDGES in changed[0].levelled:
-        sets.append(edge_tables(dtype, changed, specials))
+        sets.append(_edge_tables(dtype, changed, specials))
     return sets
 
 
-def cheapest(survey: Survey, alone: CodingChoice, shared: list[TableSet]) -> CodingChoice:
+def _cheapest(survey: Survey, alone: CodingChoice, shared: list[TableSet]) -> CodingChoice:
     """The best of coding a tensor alone and against its base."""
     choices = [alone]
     if survey.changed:
         choices += [
-            CodingChoice(tables.coding, residual_bits(survey, tables, levelling), levelling, tables)
+            CodingChoice(
+                tables.coding, _residual_bits(survey, tables, levelling), levelling, tables
+            )
             for tables in shared
             for levelling in survey.levelled
             if tables.edges == (levelling is Levelling.EDGES)
@@ -199,7 +201,7 @@ def cheapest(survey: Survey, alone: CodingChoice, shared: list[TableSet]) -> Cod
     return min(choices, key=lambda c: c.bits)
 
 
-def own_choices(
+def _own_choices(
     survey: Survey, shared: CodingChoice, specials: tuple[int, ...]
 ) -> list[CodingChoice]:
     """Codings with tables made for this tensor, which then have to be paid for."""
@@ -208,19 +210,21 @@ def own_choices(
     tables = []
     user = [(survey, shared.levelling)]
     if shared.coding is Coding.SPARSE:
-        tables.append((shared.levelling, sparse_tables(survey.dtype, user, window_shift([survey]))))
+        tables.append(
+            (shared.levelling, _sparse_tables(survey.dtype, user, window_shift([survey])))
+        )
     else:
         if shared.levelling is Levelling.EDGES:
-            fitted = edge_tables(survey.dtype, [survey], specials)
+            fitted = _edge_tables(survey.dtype, [survey], specials)
         else:
-            fitted = dense_tables(survey.dtype, user, window_shift([survey]), specials)
+            fitted = _dense_tables(survey.dtype, user, window_shift([survey]), specials)
         tables.append((shared.levelling, fitted))
-        without = dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
+        without = _dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
         tables.append((Levelling.NONE, without))
     return [
         CodingChoice(
             own.coding,
-            residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised()),
+            _residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised()),
             levelling,
             own,
         )
@@ -228,14 +232,14 @@ def own_choices(
     ]
 
 
-def steps_of(survey: Survey, levelling: Levelling) -> Counts:
+def _steps_of(survey: Survey, levelling: Levelling) -> Counts:
     """(256,) counts of the row levels that a levelling brings with it."""
     if levelling is Levelling.NONE:
         return np.zeros(256)
     return survey.levelled[levelling].steps
 
 
-def built(
+def _built(
     coding: int,
     counts: Counts,
     specials: list[tuple[int, int]],
@@ -256,37 +260,37 @@ def residual_choice(survey: Survey) -> CodingChoice:
     shift = window_shift([survey])
     choices = []
     for levelling in (Levelling.NONE, *survey.levelled):
-        own = dense_tables(
+        own = _dense_tables(
             survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
         )
-        bits = residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
+        bits = _residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
         choices.append(CodingChoice(own.coding, bits, levelling, own))
     return min(choices, key=lambda c: c.bits)
 
 
-def dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
+def _dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
     """Tables for the residuals of all elements."""
     counts = np.zeros((ROWS + 1, 256))
     for survey, levelling in users:
         counts[:WINDOW] += window_of(survey, levelling, shift)
-        counts[ROWS] += steps_of(survey, levelling)
-    counts[:WINDOW] = bridged(counts[:WINDOW])
-    counts = common(counts, 8 * dtype.size)
+        counts[ROWS] += _steps_of(survey, levelling)
+    counts[:WINDOW] = _bridged(counts[:WINDOW])
+    counts = _common(counts, 8 * dtype.size)
     named = special_tokens(dtype, specials)
-    tables = built(RESIDUAL, counts, named)
+    tables = _built(RESIDUAL, counts, named)
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
     raw[ROWS] = row_raw_bits()
     return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
 
 
-def edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
+def _edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
     """Tables for the residuals of all elements under Levelling.EDGES."""
     users = [(survey, Levelling.EDGES) for survey in surveys]
-    tables = dense_tables(dtype, users, 0, specials)
+    tables = _dense_tables(dtype, users, 0, specials)
     return dataclasses.replace(tables, edges=True)
 
 
-def bridged(counts: Counts) -> Counts:
+def _bridged(counts: Counts) -> Counts:
     """(32, 256) counts in which no context beside one that occurs is empty.
 
     Under a single level every second context stays empty, and which ones hangs on one
@@ -297,7 +301,7 @@ def bridged(counts: Counts) -> Counts:
     return np.where(empty[:, None], (padded[:-2] + padded[2:]) / 2, counts)
 
 
-def common(counts: Counts, width: int) -> Counts:
+def _common(counts: Counts, width: int) -> Counts:
     """Without tokens so rare that a frequency costs more than escaping them.
 
     A frequency of 1 in 4096 takes 1.44 / 4096 bits from every other symbol; an escape
@@ -310,26 +314,26 @@ def common(counts: Counts, width: int) -> Counts:
     return kept
 
 
-def by_class(counts: Counts, starts: tuple[int, ...]) -> Counts:
+def _by_class(counts: Counts, starts: tuple[int, ...]) -> Counts:
     """Sums (32, 256) counts over the contexts of each class."""
     return np.add.reduceat(counts, list(starts), axis=0)
 
 
-def sparse_tables(dtype: DType, users: Users, shift: int) -> TableSet:
+def _sparse_tables(dtype: DType, users: Users, shift: int) -> TableSet:
     """Tables for the positions and residuals of changed elements."""
     windows = [window_of(survey, levelling, shift) for survey, levelling in users]
-    starts = class_starts(np.sum(windows, axis=0))
+    starts = _class_starts(np.sum(windows, axis=0))
     counts = np.zeros((ROWS + 1, 256))
     for window, (survey, levelling) in zip(windows, users, strict=True):
-        classes = by_class(window, starts)
+        classes = _by_class(window, starts)
         changed = classes[:, 1:].sum(axis=1)
         gaps = gap_distribution(changed, classes.sum(axis=1))
         counts[: len(starts)] += changed[:, None] * gaps
         counts[CHANGES : CHANGES + len(starts), 1:] += classes[:, 1:]
-        counts[ROWS] += steps_of(survey, levelling)
+        counts[ROWS] += _steps_of(survey, levelling)
     # Gaps too rare for the counts to see go through the escape.
     counts[: len(starts)][counts[: len(starts)] < 0.5] = 0
-    tables = built(SPARSE, counts, [], starts)
+    tables = _built(SPARSE, counts, [], starts)
     raw = np.zeros((ROWS + 1, 256))
     raw[:CHANGES] = gap_raw_bits()
     raw[CHANGES:ROWS] = residual_raw_bits(8 * dtype.size, 0)
@@ -337,7 +341,7 @@ def sparse_tables(dtype: DType, users: Users, shift: int) -> TableSet:
     return TableSet(tables, Coding.SPARSE, token_bits(tables, raw), shift, starts)
 
 
-def class_starts(window: Counts) -> tuple[int, ...]:
+def _class_starts(window: Counts) -> tuple[int, ...]:
     """The contexts at which the classes of a sparse coding start, the first always 0.
 
     Neighbouring contexts go together so that the positions of the changes take the
@@ -367,10 +371,10 @@ def class_starts(window: Counts) -> tuple[int, ...]:
     return starts[WINDOW]
 
 
-def residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> float:
+def _residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> float:
     """What a tensor takes under given tables."""
     counted, contexts = contexts_of(survey, levelling, tables.shift)
-    bits = float((steps_of(survey, levelling) * tables.bits[ROWS]).sum())
+    bits = float((_steps_of(survey, levelling) * tables.bits[ROWS]).sum())
     if tables.coding is Coding.RESIDUAL:
         return bits + float((counted.count * tables.bits[contexts, counted.token]).sum())
     classes = np.searchsorted(tables.starts, contexts, side="right") - 1
@@ -386,7 +390,7 @@ def residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> flo
     )
 
 
-def value_tables(surveys: Sequence[Survey]) -> TableSet | None:
+def _value_tables(surveys: Sequence[Survey]) -> TableSet | None:
     """Tables for elements by themselves; None for integers."""
     counted = [s.exponents for s in surveys if s.exponents is not None]
     if not counted:
@@ -403,13 +407,13 @@ def value_tables(surveys: Sequence[Survey]) -> TableSet | None:
     fields = exponents[first : first + 255]
     counts[0, : len(fields)] = fields
     counts[0, ESCAPE] = exponents.sum() - fields.sum()
-    tables = built(VALUE, counts, [], (), first)
+    tables = _built(VALUE, counts, [], (), first)
     raw = np.full((ROWS + 1, 256), float(dtype.mantissa + 1))
     raw[:, ESCAPE] = 8 * dtype.size
     return TableSet(tables, Coding.VALUE, token_bits(tables, raw), first)
 
 
-def standalone(survey: Survey, values: TableSet | None) -> CodingChoice:
+def _standalone(survey: Survey, values: TableSet | None) -> CodingChoice:
     """A tensor by itself: exponents as tokens, or what zstd makes of it."""
     compressed = CodingChoice(Coding.COMPRESSED, 8.0 * survey.elements * survey.dtype.size)
     if values is None or survey.exponents is None:

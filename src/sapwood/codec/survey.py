@@ -126,7 +126,7 @@ def special_tokens(dtype: DType, specials: tuple[int, ...]) -> list[tuple[int, i
     return [(FIRST_SPECIAL + i, value) for i, value in enumerate(specials)]
 
 
-def step_tokens(levels: Levels) -> Counts:
+def _step_tokens(levels: Levels) -> Counts:
     """Counts of the tokens that a chunk's row levels are coded with."""
     counts = np.zeros(256)
     if len(levels) == 1:
@@ -212,10 +212,10 @@ def survey_tensor(
             dtype.code, base, target, row_length, levels, named, edges=edges
         )
         counts: Counts = found.astype(np.float64) * scale
-        return Levelled.of(counts, step_tokens(levels) * scale)
+        return Levelled.of(counts, _step_tokens(levels) * scale)
 
     by_row = _kernel.row_levels(dtype.code, base, target, row_length, Levelling.ROWS.slack)
-    level = one_level(by_row)
+    level = _one_level(by_row)
     if level == STILL and not np.array_equal(base, target):
         level = LEAST_LEVEL  # negative zero became positive: a change of no size
     levelled = {Levelling.TENSOR: measured(np.array([level], np.int16))}
@@ -230,7 +230,7 @@ def survey_tensor(
     return Survey(dtype, elements, levelled, level, exponents)
 
 
-def one_level(levels: Levels) -> int:
+def _one_level(levels: Levels) -> int:
     """The level of a tensor as one row, from the levels of its rows."""
     moving = levels[levels != STILL].astype(np.float64)
     if not len(moving):

@@ -52,13 +52,13 @@ def compress_after(prefix: bytes, data: bytes | memoryview, level: int) -> bytes
         int(parameter.compression_level): level,
         int(parameter.enable_long_distance_matching): 1,
     }
-    compressor = zstd.ZstdCompressor(options=options, zstd_dict=as_prefix(prefix))
+    compressor = zstd.ZstdCompressor(options=options, zstd_dict=_as_prefix(prefix))
     compressor.set_pledged_input_size(len(data))
     frame: bytes = compressor.compress(data, compressor.FLUSH_FRAME)
     return frame
 
 
-def as_prefix(prefix: bytes | memoryview) -> Any:
+def _as_prefix(prefix: bytes | memoryview) -> Any:
     """What zstd takes for bytes that stand before a content; without any, None."""
     # The module asks for 8 bytes at least.
     return zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX else None
@@ -78,7 +78,7 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     Raises:
         InvalidPatch: another size, bytes after the frame, or a damaged frame.
     """
-    decompressor = bounded(size)
+    decompressor = _bounded(size)
     try:
         out: bytes = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as e:
@@ -88,13 +88,13 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     return out
 
 
-def bounded(size: int, prefix: bytes | memoryview = b"") -> zstd.ZstdDecompressor:
+def _bounded(size: int, prefix: bytes | memoryview = b"") -> zstd.ZstdDecompressor:
     """A decoder of a frame of `size` bytes, with no larger window than that needs."""
     # A frame's window is memory too; no encoder that knows the size makes it larger.
     window = min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
     return zstd.ZstdDecompressor(
         options={zstd.DecompressionParameter.window_log_max: window},
-        zstd_dict=as_prefix(prefix),
+        zstd_dict=_as_prefix(prefix),
     )
 
 
@@ -112,7 +112,7 @@ def decompress_into(
     Raises:
         InvalidPatch: as `decompress`.
     """
-    decompressor = bounded(len(out), prefix)
+    decompressor = _bounded(len(out), prefix)
     fed = at = 0
     try:
         while not decompressor.eof:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from sapwood import lazy
 
 if TYPE_CHECKING:
-    from sapwood.documents.canonical_json import parse as parse
-    from sapwood.documents.canonical_json import plain as plain
+    from sapwood.documents.canonical_json import parse as parse, plain as plain
 else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__,

@@ -13,14 +13,14 @@ from sapwood.fetching.remote import Opener, Remote
 from sapwood.fetching.urls import SCHEMES, scheme_of, shown
 
 
-def open_http(url: str, pace: Pace) -> Remote:
+def _open_http(url: str, pace: Pace) -> Remote:
     """As `HttpFile`, which is imported when it is needed."""
     from sapwood.fetching.http import HttpFile
 
     return HttpFile(url, pace)
 
 
-OPENERS: Mapping[str, Opener] = MappingProxyType(dict.fromkeys(SCHEMES, open_http))
+OPENERS: Mapping[str, Opener] = MappingProxyType(dict.fromkeys(SCHEMES, _open_http))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

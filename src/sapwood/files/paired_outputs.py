@@ -18,17 +18,17 @@ from sapwood.files.syncing import sync_open
 def output_and_reverse(
     output: Output, reverse: Output | None
 ) -> Iterator[tuple[IO[bytes], IO[bytes] | None]]:
-    """As `paired_outputs`, or `atomic_output` where no reverse is asked for."""
+    """As `_paired_outputs`, or `atomic_output` where no reverse is asked for."""
     if reverse is None:
         with atomic_output(output) as out:
             yield out, None
     else:
-        with paired_outputs(output, reverse) as both:
+        with _paired_outputs(output, reverse) as both:
             yield both
 
 
 @contextlib.contextmanager
-def paired_outputs(output: Output, reverse: Output) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def _paired_outputs(output: Output, reverse: Output) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Files for an output and its reverse; each as `atomic_output`.
 
     After an error in the block both are as they were. Both are whole on the disk before

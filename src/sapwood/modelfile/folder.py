@@ -52,18 +52,18 @@ def open_folder(paths: Sequence[str], read: Read) -> dict[str, ModelFile]:
     claims: dict[str, list[TensorEntry]] = defaultdict(list)
     formats: dict[str, str] = {}
     for path, file in list(layouts.items()):
-        own, warning = claimed(path, file, layouts)
+        own, warning = _claimed(path, file, layouts)
         if warning is not None:
             layouts[path] = dataclasses.replace(file, warning=warning)
         for data, entries in own.items():
             claims[data] += entries
             formats.setdefault(data, file.format)
     for path, entries in claims.items():
-        layouts[path] = with_tensors(layouts[path], formats[path], entries)
+        layouts[path] = _with_tensors(layouts[path], formats[path], entries)
     return layouts
 
 
-def claimed(
+def _claimed(
     path: str, file: ModelFile, layouts: Mapping[str, ModelFile]
 ) -> tuple[dict[str, list[TensorEntry]], str | None]:
     """The tensors that a model says lie in other files, by the path of the file.
@@ -109,7 +109,7 @@ def resolved(path: str, location: str | None) -> str | None:
     return f"{folder}/{below}" if folder else below
 
 
-def with_tensors(file: ModelFile, file_format: str, entries: Sequence[TensorEntry]) -> ModelFile:
+def _with_tensors(file: ModelFile, file_format: str, entries: Sequence[TensorEntry]) -> ModelFile:
     """The layout of a data file that has these tensors; of the same range, the first.
 
     Args:
@@ -147,7 +147,7 @@ def whole_folder(layouts: Mapping[str, ModelFile]) -> ModelFile:
         warnings += [f"{path}: {file.warning}"] if file.warning else []
         at += file.size
     return ModelFile(
-        folder_format(layouts.values()),
+        _folder_format(layouts.values()),
         at,
         tuple(tensors),
         tuple(skeleton),
@@ -155,7 +155,7 @@ def whole_folder(layouts: Mapping[str, ModelFile]) -> ModelFile:
     )
 
 
-def folder_format(files: Iterable[ModelFile]) -> str:
+def _folder_format(files: Iterable[ModelFile]) -> str:
     """The format of the files that have tensors, or "folder" where that is not one."""
     formats = {file.format for file in files if file.tensors}
     return formats.pop() if len(formats) == 1 else "folder"

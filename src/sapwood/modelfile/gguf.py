@@ -65,7 +65,7 @@ SMALLEST_PAIR = 8 + 4 + 1  # bytes: an empty key, a type and a value
 SMALLEST_TENSOR = 8 + 4 + 4 + 8  # bytes: an empty name and no extents
 
 
-def read_gguf(view: memoryview) -> ModelFile:
+def _read_gguf(view: memoryview) -> ModelFile:
     """The layout of a GGUF file. Only what stands before the data is read.
 
     Raises:
@@ -285,4 +285,4 @@ def _broken(info: TensorInfo, expected: str, found: object) -> InvalidModelFile:
     )
 
 
-FORMAT = Format("gguf", Marks({0: MAGIC}), read_gguf, in_c_order=True)
+FORMAT = Format("gguf", Marks({0: MAGIC}), _read_gguf, in_c_order=True)

@@ -87,7 +87,7 @@ class NpyHeader:
         return None
 
 
-def read_npy(view: memoryview) -> ModelFile:
+def _read_npy(view: memoryview) -> ModelFile:
     """The layout of a .npy file. Only the header is read; what follows the array is skeleton.
 
     Raises:
@@ -165,4 +165,4 @@ def _broken(expected: str, found: object) -> InvalidModelFile:
     )
 
 
-FORMAT = Format("npy", Marks({0: MAGIC}), read_npy)
+FORMAT = Format("npy", Marks({0: MAGIC}), _read_npy)

@@ -99,7 +99,7 @@ def read_onnx(view: memoryview) -> ModelFile:
     return laid_out("onnx", len(view), walk.model(), walk.elsewhere)
 
 
-def whole_number(text: str) -> int | None:
+def _whole_number(text: str) -> int | None:
     """The number that decimal digits say, or None where it is none or too large."""
     digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
     return min(int(text), MAX_INTEGER) if digits else None
@@ -233,11 +233,11 @@ class _Walk:
             entries: messages of a key and a value, both text.
         """
         place = {self._first_text(one, {1}): self._first_text(one, {2}) for one in entries}
-        offset = whole_number(place.get("offset", "0"))
+        offset = _whole_number(place.get("offset", "0"))
         elements = bounded_product(shape)
         length = None if dtype is None or elements is None else elements * dtype.size
         if "length" in place:
-            length = whole_number(place["length"])
+            length = _whole_number(place["length"])
         location = place.get("location")
         if location and offset is not None and length and offset <= MAX_INTEGER - length:
             spec = sized_spec(dtype, shape, length)

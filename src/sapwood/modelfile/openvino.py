@@ -132,7 +132,7 @@ class _Walk:
             self._layers.pop()
 
     def _add(self, name: str, attributes: dict[str, str]) -> None:
-        offset, size = whole_number(attributes, "offset"), whole_number(attributes, "size")
+        offset, size = _whole_number(attributes, "offset"), _whole_number(attributes, "size")
         if offset is None or size is None or offset > MAX_INTEGER - size:
             raise InvalidModelFile(
                 f"layer {shown(name)}: expected offset and size of its elements",
@@ -140,20 +140,20 @@ class _Walk:
             )
         if not size:
             return
-        shape = shape_of(attributes.get("shape", ""))
+        shape = _shape_of(attributes.get("shape", ""))
         spec = sized_spec(DTYPES.get(attributes.get("element_type", "").lower()), shape, size)
         entry = TensorEntry(self._names.unique(name), spec, offset)
         self.tensors.append(ExternalTensor(None, entry))
 
 
-def whole_number(attributes: dict[str, str], key: str) -> int | None:
+def _whole_number(attributes: dict[str, str], key: str) -> int | None:
     """The number in an attribute, or None where there is none."""
     text = attributes.get(key, "")
     digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
     return int(text) if digits else None
 
 
-def shape_of(text: str) -> list[int] | None:
+def _shape_of(text: str) -> list[int] | None:
     """Sides as "64, 3, 7"; None where they are not known; none of a scalar."""
     sides = [part.strip() for part in text.split(",")] if text.strip() else []
     if not all(one.isascii() and one.isdecimal() and len(one) <= LONGEST_NUMBER for one in sides):

@@ -235,7 +235,7 @@ class Machine:
             case ["storage", Global(name=kind), str() | int() as key, _, int(elements)] if (
                 0 <= elements <= MAX_INTEGER // 8
             ):
-                label = key_text(key)
+                label = _key_text(key)
                 found = Storage(label, STORAGES.get(kind), elements)
                 self._stack.append(self.storages.setdefault(label, found))
             case _:
@@ -243,12 +243,12 @@ class Machine:
 
     def name_storages(self) -> None:
         """Names each storage by the keys that lead to it from the bottom of the stack."""
-        for keys, storage in reached([(None, value) for value in self._stack]):
+        for keys, storage in _reached([(None, value) for value in self._stack]):
             if not storage.name:
-                storage.name = path_text(keys)
+                storage.name = _path_text(keys)
 
 
-def reached(items: list[tuple[Any, Any]]) -> Iterator[tuple[list[Any], Storage]]:
+def _reached(items: list[tuple[Any, Any]]) -> Iterator[tuple[list[Any], Storage]]:
     """The storages that something holds, depth first, with the keys that lead to each.
 
     Each node is entered once, on the first way to it that is not too deep.
@@ -270,11 +270,11 @@ def reached(items: list[tuple[Any, Any]]) -> Iterator[tuple[list[Any], Storage]]
             ways.append(iter(value.items or ()))
 
 
-def path_text(keys: list[Any]) -> str:
+def _path_text(keys: list[Any]) -> str:
     """The keys that lead to a storage, joined by dots; "" where that would be too long."""
     before = [None, *keys[:-1]]
     parts = [
-        key_text(key)
+        _key_text(key)
         for key, last in zip(keys, before, strict=True)
         if key is not None and key is not ARGUMENTS and last is not ARGUMENTS
     ]
@@ -284,7 +284,7 @@ def path_text(keys: list[Any]) -> str:
     return name if is_text(name) else ""
 
 
-def key_text(key: Any) -> str:
+def _key_text(key: Any) -> str:
     """A key as a part of a name. Numbers may be too long to print."""
     if isinstance(key, str):
         return key
@@ -300,7 +300,7 @@ def _note_tensor(function: str, given: list[Any]) -> None:
             if storage.dtype is None and function == "_rebuild_tensor_v3":
                 _note_elements(storage, rest)
             if storage.shape is None:
-                storage.shape = shape_in_memory(
+                storage.shape = _shape_in_memory(
                     sizes.values(MOST_EXTENTS + 1),
                     strides.values(MOST_EXTENTS + 1),
                     storage.elements,
@@ -317,7 +317,7 @@ def _note_elements(storage: Storage, rest: list[Any]) -> None:
                 storage.elements //= dtype.size
 
 
-def shape_in_memory(sizes: list[Any], strides: list[Any], elements: int) -> tuple[int, ...] | None:
+def _shape_in_memory(sizes: list[Any], strides: list[Any], elements: int) -> tuple[int, ...] | None:
     """The shape in the order of memory of a tensor that is all of its storage, or None.
 
     Args:

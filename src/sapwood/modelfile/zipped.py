@@ -31,7 +31,7 @@ WEIGHTS = "model.weights.h5"
 KERAS = {"metadata.json", "config.json", WEIGHTS}
 
 
-def read_zip(view: memoryview) -> ModelFile:
+def _read_zip(view: memoryview) -> ModelFile:
     """The layout of a model in a zip archive.
 
     Its directory is read, the local headers, and the headers or pickles that tell what tensors
@@ -161,4 +161,4 @@ KINDS = (
 )
 """What is told apart, the first that an archive looks like; any other is the format itself."""
 
-FORMAT = Format("zip", Marks({0: LOCAL_MAGIC}), read_zip, kinds=tuple(kind.name for kind in KINDS))
+FORMAT = Format("zip", Marks({0: LOCAL_MAGIC}), _read_zip, kinds=tuple(kind.name for kind in KINDS))

@@ -5,97 +5,126 @@ from typing import TYPE_CHECKING
 from sapwood import lazy
 
 if TYPE_CHECKING:
-    from sapwood.errors import InvalidPatch as InvalidPatch
-    from sapwood.errors import IoError as IoError
-    from sapwood.errors import SapwoodError as SapwoodError
-    from sapwood.errors import SignatureError as SignatureError
-    from sapwood.errors import SourceHashMismatch as SourceHashMismatch
-    from sapwood.errors import TargetHashMismatch as TargetHashMismatch
+    from sapwood.errors import (
+        InvalidPatch as InvalidPatch,
+        IoError as IoError,
+        SapwoodError as SapwoodError,
+        SignatureError as SignatureError,
+        SourceHashMismatch as SourceHashMismatch,
+        TargetHashMismatch as TargetHashMismatch,
+    )
     from sapwood.fetching.openers import Fetching as Fetching
     from sapwood.files.outputs import Output as Output
     from sapwood.files.sources import Source as Source
     from sapwood.limits import Limits as Limits
     from sapwood.models.adapters.errors import Remainder as Remainder
-    from sapwood.models.adapters.extraction import AdapterModule as AdapterModule
-    from sapwood.models.adapters.extraction import AdapterReport as AdapterReport
-    from sapwood.models.adapters.extraction import extract_adapter as extract_adapter
+    from sapwood.models.adapters.extraction import (
+        AdapterModule as AdapterModule,
+        AdapterReport as AdapterReport,
+        extract_adapter as extract_adapter,
+    )
     from sapwood.models.applying import in_place as in_place
-    from sapwood.models.applying.loading import PatchedModel as PatchedModel
-    from sapwood.models.applying.loading import load_patched as load_patched
-    from sapwood.models.applying.slots import Slot as Slot
-    from sapwood.models.applying.slots import Slots as Slots
+    from sapwood.models.applying.loading import (
+        PatchedModel as PatchedModel,
+        load_patched as load_patched,
+    )
+    from sapwood.models.applying.slots import Slot as Slot, Slots as Slots
     from sapwood.models.applying.subsets import extract_tensors as extract_tensors
-    from sapwood.models.applying.whole import apply_patch as apply_patch
-    from sapwood.models.applying.whole import verify_patch as verify_patch
-    from sapwood.models.batches import PATCH_SUFFIX as PATCH_SUFFIX
-    from sapwood.models.batches import Batch as Batch
-    from sapwood.models.batches import Pair as Pair
-    from sapwood.models.batches import Pairing as Pairing
-    from sapwood.models.batches import folders_for as folders_for
-    from sapwood.models.batches import pair_files as pair_files
-    from sapwood.models.batches import pair_patches as pair_patches
-    from sapwood.models.chains.applying import ChainApplication as ChainApplication
-    from sapwood.models.chains.applying import apply_chain as apply_chain
-    from sapwood.models.chains.files import append_to_chain as append_to_chain
-    from sapwood.models.chains.files import chain_info as chain_info
-    from sapwood.models.chains.files import create_chain as create_chain
-    from sapwood.models.chains.files import extract_patch as extract_patch
-    from sapwood.models.chains.offers import Offered as Offered
-    from sapwood.models.chains.offers import chain_offers as chain_offers
-    from sapwood.models.chains.offers import file_offer as file_offer
-    from sapwood.models.chains.offers import held_versions as held_versions
-    from sapwood.models.chains.offers import patch_offer as patch_offer
-    from sapwood.models.chains.routes import APPLY_SPEED as APPLY_SPEED
-    from sapwood.models.chains.routes import BANDWIDTH as BANDWIDTH
-    from sapwood.models.chains.routes import Alternative as Alternative
-    from sapwood.models.chains.routes import By as By
-    from sapwood.models.chains.routes import Offer as Offer
-    from sapwood.models.chains.routes import Route as Route
-    from sapwood.models.chains.routes import RoutePlan as RoutePlan
-    from sapwood.models.chains.routes import plan_route as plan_route
+    from sapwood.models.applying.whole import (
+        apply_patch as apply_patch,
+        verify_patch as verify_patch,
+    )
+    from sapwood.models.batches import (
+        PATCH_SUFFIX as PATCH_SUFFIX,
+        Batch as Batch,
+        Pair as Pair,
+        Pairing as Pairing,
+        folders_for as folders_for,
+        pair_files as pair_files,
+        pair_patches as pair_patches,
+    )
+    from sapwood.models.chains.applying import (
+        ChainApplication as ChainApplication,
+        apply_chain as apply_chain,
+    )
+    from sapwood.models.chains.files import (
+        append_to_chain as append_to_chain,
+        chain_info as chain_info,
+        create_chain as create_chain,
+        extract_patch as extract_patch,
+    )
+    from sapwood.models.chains.offers import (
+        Offered as Offered,
+        chain_offers as chain_offers,
+        file_offer as file_offer,
+        held_versions as held_versions,
+        patch_offer as patch_offer,
+    )
+    from sapwood.models.chains.routes import (
+        APPLY_SPEED as APPLY_SPEED,
+        BANDWIDTH as BANDWIDTH,
+        Alternative as Alternative,
+        By as By,
+        Offer as Offer,
+        Route as Route,
+        RoutePlan as RoutePlan,
+        plan_route as plan_route,
+    )
     from sapwood.models.chains.squashing import squash_chain as squash_chain
-    from sapwood.models.chains.versions import Chain as Chain
-    from sapwood.models.chains.versions import Link as Link
-    from sapwood.models.chains.versions import Version as Version
-    from sapwood.models.comparing.diffing import STATUSES as STATUSES
-    from sapwood.models.comparing.diffing import Measures as Measures
-    from sapwood.models.comparing.diffing import ModelDiff as ModelDiff
-    from sapwood.models.comparing.diffing import Status as Status
-    from sapwood.models.comparing.diffing import TensorDiff as TensorDiff
-    from sapwood.models.comparing.diffing import diff as diff
-    from sapwood.models.comparing.fingerprints import Fingerprint as Fingerprint
-    from sapwood.models.comparing.fingerprints import compare_fingerprints as compare_fingerprints
-    from sapwood.models.comparing.fingerprints import fingerprint as fingerprint
+    from sapwood.models.chains.versions import Chain as Chain, Link as Link, Version as Version
+    from sapwood.models.comparing.diffing import (
+        STATUSES as STATUSES,
+        Measures as Measures,
+        ModelDiff as ModelDiff,
+        Status as Status,
+        TensorDiff as TensorDiff,
+        diff as diff,
+    )
+    from sapwood.models.comparing.fingerprints import (
+        Fingerprint as Fingerprint,
+        compare_fingerprints as compare_fingerprints,
+        fingerprint as fingerprint,
+    )
     from sapwood.models.making.creating import create_patch as create_patch
     from sapwood.models.making.signing import sign_patch as sign_patch
     from sapwood.models.receiving.info import patch_info as patch_info
-    from sapwood.models.receiving.inspection import Inspection as Inspection
-    from sapwood.models.receiving.inspection import PatchedFile as PatchedFile
-    from sapwood.models.receiving.inspection import inspect_patch as inspect_patch
-    from sapwood.models.receiving.opening import Delivery as Delivery
-    from sapwood.models.receiving.opening import Received as Received
-    from sapwood.models.receiving.opening import delivery as delivery
-    from sapwood.models.receiving.opening import receive as receive
+    from sapwood.models.receiving.inspection import (
+        Inspection as Inspection,
+        PatchedFile as PatchedFile,
+        inspect_patch as inspect_patch,
+    )
+    from sapwood.models.receiving.opening import (
+        Delivery as Delivery,
+        Received as Received,
+        delivery as delivery,
+        receive as receive,
+    )
     from sapwood.models.receiving.receiving import Receiving as Receiving
-    from sapwood.models.results import FILE_STATUSES as FILE_STATUSES
-    from sapwood.models.results import FileDiff as FileDiff
-    from sapwood.models.results import FileStatus as FileStatus
-    from sapwood.models.results import PatchApplication as PatchApplication
-    from sapwood.models.results import PatchInfo as PatchInfo
-    from sapwood.models.results import PatchStats as PatchStats
-    from sapwood.models.results import PatchVerification as PatchVerification
+    from sapwood.models.results import (
+        FILE_STATUSES as FILE_STATUSES,
+        FileDiff as FileDiff,
+        FileStatus as FileStatus,
+        PatchApplication as PatchApplication,
+        PatchInfo as PatchInfo,
+        PatchStats as PatchStats,
+        PatchVerification as PatchVerification,
+    )
     from sapwood.patch.applying.opening import OpenPatch as OpenPatch
-    from sapwood.patch.format.front import FileDigest as FileDigest
-    from sapwood.patch.format.front import Front as Front
-    from sapwood.patch.format.front import Header as Header
-    from sapwood.patch.format.front import Segment as Segment
+    from sapwood.patch.format.front import (
+        FileDigest as FileDigest,
+        Front as Front,
+        Header as Header,
+        Segment as Segment,
+    )
     from sapwood.patch.signatures import Listed as Listed
     from sapwood.progress import Progress as Progress
     from sapwood.tensors import TensorSpec as TensorSpec
-    from sapwood.trust import Accepted as Accepted
-    from sapwood.trust import Key as Key
-    from sapwood.trust import Trust as Trust
-    from sapwood.trust import generate_keypair as generate_keypair
+    from sapwood.trust import (
+        Accepted as Accepted,
+        Key as Key,
+        Trust as Trust,
+        generate_keypair as generate_keypair,
+    )
 else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__,

@@ -26,35 +26,45 @@ if TYPE_CHECKING:
     from sapwood.package import canonical as canonical
     from sapwood.package.archives import archive_files as archive_files
     from sapwood.package.canonical import FileIdentity as FileIdentity
-    from sapwood.package.manifest.datasets import DataFile as DataFile
-    from sapwood.package.manifest.datasets import Dataset as Dataset
-    from sapwood.package.manifest.manifest import MANIFEST_FILE as MANIFEST_FILE
-    from sapwood.package.manifest.manifest import PACKAGE_NAME as PACKAGE_NAME
-    from sapwood.package.manifest.manifest import USER as USER
-    from sapwood.package.manifest.manifest import Manifest as Manifest
-    from sapwood.package.manifest.manifest import Note as Note
-    from sapwood.package.manifest.manifest import parse_manifest as parse_manifest
-    from sapwood.package.manifest.modules import MODULE_NAME as MODULE_NAME
-    from sapwood.package.manifest.modules import MOST_MODULES as MOST_MODULES
-    from sapwood.package.manifest.modules import Module as Module
-    from sapwood.package.manifest.modules import find_module as find_module
-    from sapwood.package.manifest.patches import PatchOnly as PatchOnly
-    from sapwood.package.manifest.patches import Target as Target
-    from sapwood.package.manifest.patches import WeightsPatch as WeightsPatch
-    from sapwood.package.manifest.policies import DEFAULT_RULE as DEFAULT_RULE
-    from sapwood.package.manifest.policies import Policy as Policy
-    from sapwood.package.manifest.policies import PolicyRule as PolicyRule
-    from sapwood.package.manifest.policies import Rules as Rules
-    from sapwood.package.manifest.python import Environment as Environment
-    from sapwood.package.manifest.python import Export as Export
-    from sapwood.package.package import MOST_BYTES as MOST_BYTES
-    from sapwood.package.package import MOST_FILES as MOST_FILES
-    from sapwood.package.package import Package as Package
-    from sapwood.package.package import PackageFile as PackageFile
-    from sapwood.package.sources import file_in_folder as file_in_folder
-    from sapwood.package.sources import open_package as open_package
-    from sapwood.package.sources import read_manifest as read_manifest
-    from sapwood.package.sources import regular_files as regular_files
+    from sapwood.package.manifest.datasets import DataFile as DataFile, Dataset as Dataset
+    from sapwood.package.manifest.manifest import (
+        MANIFEST_FILE as MANIFEST_FILE,
+        PACKAGE_NAME as PACKAGE_NAME,
+        USER as USER,
+        Manifest as Manifest,
+        Note as Note,
+        parse_manifest as parse_manifest,
+    )
+    from sapwood.package.manifest.modules import (
+        MODULE_NAME as MODULE_NAME,
+        MOST_MODULES as MOST_MODULES,
+        Module as Module,
+        find_module as find_module,
+    )
+    from sapwood.package.manifest.patches import (
+        PatchOnly as PatchOnly,
+        Target as Target,
+        WeightsPatch as WeightsPatch,
+    )
+    from sapwood.package.manifest.policies import (
+        DEFAULT_RULE as DEFAULT_RULE,
+        Policy as Policy,
+        PolicyRule as PolicyRule,
+        Rules as Rules,
+    )
+    from sapwood.package.manifest.python import Environment as Environment, Export as Export
+    from sapwood.package.package import (
+        MOST_BYTES as MOST_BYTES,
+        MOST_FILES as MOST_FILES,
+        Package as Package,
+        PackageFile as PackageFile,
+    )
+    from sapwood.package.sources import (
+        file_in_folder as file_in_folder,
+        open_package as open_package,
+        read_manifest as read_manifest,
+        regular_files as regular_files,
+    )
 else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__,

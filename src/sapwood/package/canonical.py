@@ -104,7 +104,7 @@ def reduced_notebook(data: bytes) -> bytes:
     book = parsed_notebook(data)
     try:
         cells = [reduced_cell(one) for one in listed(book.get("cells"))]
-        while cells and is_blank(cells[-1]):
+        while cells and _is_blank(cells[-1]):
             cells.pop()
         return json.dumps(cells, sort_keys=True, separators=(",", ":")).encode()
     except (ValueError, RecursionError) as e:
@@ -150,7 +150,7 @@ def reduced_cell(cell: Any) -> dict[str, Any]:
     return {name: value for name, value in counted.items() if value is not None}
 
 
-def is_blank(cell: dict[str, Any]) -> bool:
+def _is_blank(cell: dict[str, Any]) -> bool:
     """Whether a reduced cell is one that an editor adds: no text, and nothing marks it."""
     return cell.keys() == {"type", "source"} and not cell["source"].strip()
 

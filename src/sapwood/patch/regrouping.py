@@ -56,7 +56,7 @@ class Regrouped:
 
     def _next(self, begin: int) -> Bytes:
         for buffer in self._buffers:
-            found = buffer_bytes(buffer, self._what)
+            found = _buffer_bytes(buffer, self._what)
             if len(found):
                 return found
         raise InputError(
@@ -75,7 +75,7 @@ class Regrouped:
         Raises:
             InputError: more bytes follow.
         """
-        more = len(self._left) or any(len(buffer_bytes(b, self._what)) for b in self._buffers)
+        more = len(self._left) or any(len(_buffer_bytes(b, self._what)) for b in self._buffers)
         if more:
             raise InputError(
                 f"the {self._what} goes on after its {self._size} bytes; check dtype and shape"
@@ -83,7 +83,7 @@ class Regrouped:
         return FileDigest(self._taken, self._hasher.digest())
 
 
-def buffer_bytes(buffer: Any, what: str) -> Bytes:
+def _buffer_bytes(buffer: Any, what: str) -> Bytes:
     """The bytes of a buffer where they are.
 
     Raises:

@@ -90,7 +90,7 @@ def create_patch_from_chunks(
         IoError: `out` or the temporary file cannot be written; `out` may hold a part.
     """
     notes = plain({} if metadata is None else metadata)
-    spec = TensorSpec(element_type(dtype), checked_shape(shape))
+    spec = TensorSpec(_element_type(dtype), _checked_shape(shape))
     count = thread_count(threads)
     options = Options(chunk_size=chunk_size, compressing=compress, threads=count)
     stream = PairStream(
@@ -101,7 +101,7 @@ def create_patch_from_chunks(
     )
     chunks: list[Chunk] = []
     body = blake3()
-    with spool_file() as spool:
+    with _spool_file() as spool:
         for one in ordered(stream.encoded, stream.jobs(), count):
             chunks.append(one.chunk)
             body.update(one.payload)
@@ -155,7 +155,7 @@ def apply_patch_to_chunks(
         IoError: the patch cannot be read.
     """
     count = thread_count(threads)
-    opened = opened_source(patch, limits)
+    opened = _opened_source(patch, limits)
     opened.check_body(count)
     header = opened.front.header
     if header.kind != "tensor":
@@ -171,7 +171,7 @@ def apply_patch_to_chunks(
     if any(chunk.coding in ELSEWHERE for chunk in segment.chunks):
         raise InputError("this patch copies from anywhere in its base; use sapwood.apply_patch")
     base = Regrouped(base_chunks, header.bases[0].size, "base")
-    return decoded(opened, segment, base, count, checked=not force)
+    return _decoded(opened, segment, base, count, checked=not force)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -236,7 +236,7 @@ class PairStream:
         )
 
 
-def decoded(
+def _decoded(
     opened: OpenPatch, segment: Segment, base: Regrouped, threads: int, *, checked: bool
 ) -> Iterator[memoryview]:
     """The target's chunks; the last one waits until the base was read and compared."""
@@ -264,16 +264,16 @@ def decoded(
     except (InvalidPatch, TargetHashMismatch) as e:
         # The patch is as it was made: a wrong base explains what came out, if it is one.
         base.skip()
-        check_digest(opened, base.finish(), e)
+        _check_digest(opened, base.finish(), e)
         raise
     found = base.finish()
     if checked:
-        check_digest(opened, found, None)
+        _check_digest(opened, found, None)
     if last is not None:
         yield last.data
 
 
-def check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None) -> None:
+def _check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None) -> None:
     """Compares the digest of a base that was read whole.
 
     Raises:
@@ -287,7 +287,7 @@ def check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None) 
         ) from cause
 
 
-def opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
+def _opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
     """The parsed patch, memory-mapped where it is a file."""
     if isinstance(patch, Patch):
         return open_patch(patch_array(patch.to_bytes()), limits)
@@ -296,7 +296,7 @@ def opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
     return open_patch(read_source(patch), limits)
 
 
-def element_type(dtype: DType | str) -> DType:
+def _element_type(dtype: DType | str) -> DType:
     """The element type, by its name too.
 
     Raises:
@@ -311,7 +311,7 @@ def element_type(dtype: DType | str) -> DType:
         raise InputError(f"expected a dtype among {names}; found {dtype!r}") from e
 
 
-def checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
+def _checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
     """The shape, if tensors can have it.
 
     Raises:
@@ -325,7 +325,7 @@ def checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
     return sides
 
 
-def spool_file() -> IO[bytes]:
+def _spool_file() -> IO[bytes]:
     """A temporary file without a name."""
     with os_errors(PLACE):
         return tempfile.TemporaryFile()

@@ -166,21 +166,21 @@ def create_patch(
     if algorithm not in ALGORITHMS:
         raise InputError(f"expected the algorithm {ALGORITHMS[0]!r}, found {algorithm!r}")
     notes = plain({} if metadata is None else metadata)
-    olds = views(base)
+    olds = _views(base)
     new = view(target)
     if convert and new.spec.dtype is not olds[0].spec.dtype:
         new = view(converted(target, olds[0].spec.dtype))
-    check_specs(olds[0].spec, new.spec, "target")
+    _check_specs(olds[0].spec, new.spec, "target")
     for old in olds[1:]:
-        check_specs(olds[0].spec, old.spec, "base")
+        _check_specs(olds[0].spec, old.spec, "base")
     count = thread_count(threads)
     options = Options(chunk_size=chunk_size, compressing=compress, low_rank=low_rank, threads=count)
     out = io.BytesIO()
-    builder = Builder([old.data for old in olds], [tensor_segment(olds, new)], options)
+    builder = Builder([old.data for old in olds], [_tensor_segment(olds, new)], options)
 
     def header() -> Header:
-        bases = [digest_of(old.data, count) for old in olds]
-        return tensor_header(new.spec, bases, digest_of(new.data, count), notes)
+        bases = [_digest_of(old.data, count) for old in olds]
+        return tensor_header(new.spec, bases, _digest_of(new.data, count), notes)
 
     with io.BytesIO() as spool:
         builder.write(header, spool, out)
@@ -189,7 +189,7 @@ def create_patch(
     return Patch(data, open_patch(data, limits))
 
 
-def views(base: object) -> list[TensorView]:
+def _views(base: object) -> list[TensorView]:
     """One tensor, or each of a list of them.
 
     Raises:
@@ -202,7 +202,7 @@ def views(base: object) -> list[TensorView]:
     return [view(one) for one in given]
 
 
-def tensor_segment(olds: Sequence[TensorView], new: TensorView) -> SegmentSource:
+def _tensor_segment(olds: Sequence[TensorView], new: TensorView) -> SegmentSource:
     """The one segment of a patch between tensors of the same spec."""
     spec = new.spec
     copies: tuple[Copy, ...] = ()
@@ -236,7 +236,7 @@ def tensor_header(
     )
 
 
-def digest_of(data: Bytes, threads: int) -> FileDigest:
+def _digest_of(data: Bytes, threads: int) -> FileDigest:
     """Size and BLAKE3 of a tensor's elements."""
     return FileDigest(len(data), blake3(data.data, max_threads=threads).digest())
 
@@ -281,11 +281,11 @@ def apply_patch(
             no damage can cause; `out` is then overwritten.
         LimitExceeded: a chunk larger than `chunk_size`.
     """
-    opened = opened_patch(patch, chunk_size)
-    olds = views(base)
+    opened = _opened_patch(patch, chunk_size)
+    olds = _views(base)
     spec = opened.front.tensor
     for old in olds:
-        check_specs(spec, old.spec, "base")
+        _check_specs(spec, old.spec, "base")
     count = thread_count(threads)
     bases = [old.data for old in olds]
     if not force:
@@ -297,19 +297,19 @@ def apply_patch(
         )
     if out is None:
         data = np.empty(spec.nbytes, np.uint8)
-        decode_into(opened, bases, data, count, checked=not force)
+        _decode_into(opened, bases, data, count, checked=not force)
         return restore(olds[0], data)
     direct = writable(out, spec)
-    if direct is not None and decodes_in_place(opened, bases, direct):
-        decode_into(opened, bases, direct, count, checked=not force)
+    if direct is not None and _decodes_in_place(opened, bases, direct):
+        _decode_into(opened, bases, direct, count, checked=not force)
     else:
         data = np.empty(spec.nbytes, np.uint8)
-        decode_into(opened, bases, data, count, checked=not force)
+        _decode_into(opened, bases, data, count, checked=not force)
         copy_into(out, spec, data)
     return out
 
 
-def patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
+def _patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
     """The bytes of a patch where they are.
 
     Raises:
@@ -325,11 +325,11 @@ def patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
 
 def patch_array(data: bytes | bytearray | memoryview) -> Bytes:
     """The bytes of a patch as an array that nobody changes; `bytes` are not copied."""
-    kept = data if isinstance(data, bytes) else bytes(patch_buffer(data))
+    kept = data if isinstance(data, bytes) else bytes(_patch_buffer(data))
     return np.frombuffer(kept, np.uint8)
 
 
-def opened_patch(
+def _opened_patch(
     patch: Patch | bytes | bytearray | memoryview, chunk_size: int | None
 ) -> OpenPatch:
     """The parsed patch of either form, of a tensor, with chunks no larger than allowed."""
@@ -348,7 +348,7 @@ def opened_patch(
     return opened
 
 
-def check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
+def _check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
     """Compares element type and shape.
 
     Raises:
@@ -366,7 +366,7 @@ def check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
         )
 
 
-def decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bool:
+def _decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bool:
     """Whether decoding into `out` never overwrites bytes of a base that are still needed."""
     shared = [base for base in bases if np.may_share_memory(base, out)]
     if not shared:
@@ -378,7 +378,7 @@ def decodes_in_place(patch: OpenPatch, bases: Sequence[Bytes], out: Bytes) -> bo
     return in_step and not copies_from_elsewhere
 
 
-def decode_into(
+def _decode_into(
     patch: OpenPatch, bases: Sequence[Bytes], out: Bytes, threads: int, *, checked: bool
 ) -> None:
     """Decodes the whole target into one array."""
@@ -419,7 +419,7 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `Patch.from_bytes`.
     """
-    view = patch_buffer(data)
+    view = _patch_buffer(data)
     preamble = parse_preamble(bytes(view[: PREAMBLE.size]))
     end = PREAMBLE.size + preamble.header
     if len(view) < end:
@@ -438,7 +438,7 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         "shape": list(header.shape),
         "byte_order": header.byte_order,
         "bases": [
-            {"size": one.size, "checksum": one.blake3.hex(), **files_of(one)}
+            {"size": one.size, "checksum": one.blake3.hex(), **_files_of(one)}
             for one in header.bases
         ],
         "base_checksum": header.bases[0].blake3.hex(),
@@ -451,10 +451,10 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         "writer": header.writer,
         "created_at": header.created_at,
         "metadata": dict(header.metadata),
-        **files_of(header.target),
+        **_files_of(header.target),
     }
 
 
-def files_of(digest: FileDigest) -> dict[str, Any]:
+def _files_of(digest: FileDigest) -> dict[str, Any]:
     """The files of a base or target that is a folder, as `files`; nothing of others."""
     return {} if digest.files is None else {"files": files_fields(digest.files)}

@@ -72,8 +72,8 @@ def cast_words(source: DType, target: DType, elements: Bytes) -> Array:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if source is DType.F64 and target.size == 2:
             # Rounded twice to the nearest a tie may be made where there was none.
-            wide = to_odd(wide)
-        words = nearest(wide, target)
+            wide = _to_odd(wide)
+        words = _nearest(wide, target)
     if nan.any():
         words[nan] = QUIET[target]
     return words
@@ -89,10 +89,10 @@ def numbers(dtype: DType, elements: Bytes) -> Array:
         return found.astype("<f4") if dtype is DType.F16 else found
 
 
-def nearest(wide: Array, target: DType) -> Array:
+def _nearest(wide: Array, target: DType) -> Array:
     """Numbers rounded to a type, as words; what is not a number becomes anything."""
     if target is DType.F16 and wide.itemsize == 4:
-        return halves(wide)
+        return _halves(wide)
     if target is not DType.BF16:
         return wide.astype(FLOATS[target]).view(WORDS[target])
     bits = wide.view("<u4")
@@ -101,7 +101,7 @@ def nearest(wide: Array, target: DType) -> Array:
     return rounded.astype("<u2")
 
 
-def halves(wide: Array) -> Array:
+def _halves(wide: Array) -> Array:
     """Binary32 as words of binary16: in integers, three times as fast as NumPy's own."""
     bits = wide.view("<u4")
     size = bits & np.uint32(0x7FFFFFFF)
@@ -119,7 +119,7 @@ def halves(wide: Array) -> Array:
     return words.astype("<u2")
 
 
-def to_odd(wide: Array) -> Array:
+def _to_odd(wide: Array) -> Array:
     """Binary64 as binary32, rounded to odd: towards zero, and the last bit set if inexact.
 
     Rounding that again, to at least two bits less, gives what rounding at once gives.

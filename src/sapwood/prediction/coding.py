@@ -50,8 +50,8 @@ def code(whole: FactorGuess, windows: Windows, least: int) -> CodedFactors | Non
     error = best_error(some.distance(whole.fit), some.half, shape, whole.fit.rank)
     if not 0 < error < math.inf:
         return None
-    error = tried(error, whole, windows, least)
-    rounded = quantised(whole, error, windows.blocks(), least)
+    error = _tried(error, whole, windows, least)
+    rounded = _quantised(whole, error, windows.blocks(), least)
     fit = rounded.fit
     scale, bits = some.check(fit, whole.scale)
     bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
@@ -71,7 +71,7 @@ class Quantised:
     exponents: npt.NDArray[np.int64]
 
 
-def quantised(
+def _quantised(
     whole: FactorGuess, error: float, blocks: Blocks, least: int, rows: Rows | None = None
 ) -> Quantised:
     """Rounds the right factor, fits the left one to it again, and rounds that.
@@ -98,7 +98,7 @@ def quantised(
     return Quantised(rounded, left, right, step.exponents)
 
 
-def tried(error: float, whole: FactorGuess, windows: Windows, least: int) -> float:
+def _tried(error: float, whole: FactorGuess, windows: Windows, least: int) -> float:
     """The best of some multiples of an error, tried on some rows.
 
     Where every interval can be met, fitting again takes up much of what rounding adds;
@@ -110,7 +110,7 @@ def tried(error: float, whole: FactorGuess, windows: Windows, least: int) -> flo
     entries = whole.fit.rank * (windows.rows + windows.columns) / (windows.rows * windows.columns)
     best, fewest = error, math.inf
     for multiple in MULTIPLES:
-        rounded = quantised(whole, error * multiple, cut(centre, half), least, rows)
+        rounded = _quantised(whole, error * multiple, cut(centre, half), least, rows)
         distance = some.distance(rounded.fit)
         scale, bits = best_scale(distance, some.half, whole.scale)
         bits = min(bits, observed_bits(distance, some.half, scale)) - entries * math.log2(multiple)

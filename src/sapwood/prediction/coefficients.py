@@ -55,29 +55,29 @@ def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Bas
         target: the same elements of the target.
     """
     singles = [
-        BaseSum(unit(i, len(bases)), False, residual_bits(dtype, base, target))
+        BaseSum(_unit(i, len(bases)), False, residual_bits(dtype, base, target))
         for i, base in enumerate(bases)
     ]
     best = min(singles, key=lambda fit: fit.bits)
     if len(bases) == 1 or best.bits == 0:
         return best
     sums = [
-        BaseSum(tuple(c.tolist()), each, summed_bits(dtype, bases, target, c, each))
-        for c in candidates(dtype, bases, target)
+        BaseSum(tuple(c.tolist()), each, _summed_bits(dtype, bases, target, c, each))
+        for c in _candidates(dtype, bases, target)
         for each in (False, True)
     ]
     found = min(sums, key=lambda fit: fit.bits, default=best)
     return found if found.bits < best.bits - LEAST_GAIN else best
 
 
-def unit(i: int, count: int) -> tuple[float, ...]:
+def _unit(i: int, count: int) -> tuple[float, ...]:
     """One for a base, zero for all others."""
     return tuple(float(i == j) for j in range(count))
 
 
-def candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[Coefficients]:
+def _candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[Coefficients]:
     """Coefficients that may be the ones, the fewest decimals first."""
-    fitted = least_squares(dtype, bases, target)
+    fitted = _least_squares(dtype, bases, target)
     if fitted is None:
         return
     working = np.float64 if dtype is DType.F32 else np.float32
@@ -92,7 +92,7 @@ def candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[
                 yield found
 
 
-def least_squares(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Coefficients | None:
+def _least_squares(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Coefficients | None:
     """(bases,) coefficients by least squares, in ULPs of the target; None if there are none."""
     with np.errstate(over="ignore", invalid="ignore"):
         columns = np.stack([values(dtype, base) for base in bases], axis=1).astype(np.float64)
@@ -113,7 +113,7 @@ def least_squares(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Coeffi
     return fitted
 
 
-def summed_bits(
+def _summed_bits(
     dtype: DType, bases: Sequence[Bytes], target: Bytes, coefficients: Coefficients, each: bool
 ) -> float:
     """What the residual against a sum takes an element, about."""

@@ -122,7 +122,7 @@ def promise(
     if not left[0] > LEAST_SHARE * count:
         return NOTHING
     error = np.sqrt(left * (update.size / left[0]))
-    bits = error_bits(error, half.ravel()[:: max(1, half.size // 64)])
+    bits = _error_bits(error, half.ravel()[:: max(1, half.size // 64)])
     after = plain_bits * bits / max(bits[0], 1e-9)
     entries = (shape[0] + shape[1]) / (shape[0] * shape[1])
     saved = plain_bits - after - ranks * (entries * LEAST_ENTRY_BITS)
@@ -130,7 +130,7 @@ def promise(
     return Promise(best, float(saved[best]))
 
 
-def error_bits(
+def _error_bits(
     error: npt.NDArray[np.float64], half: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
     """(n,) bits an element that is predicted with such an error, about.

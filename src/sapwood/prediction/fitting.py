@@ -58,7 +58,7 @@ class Equations:
     def step(self) -> Floats:
         """(rows, rank) what Newton's method adds to the factor."""
         rank = self.gradient.shape[1]
-        systems = self.hessian[:, square_of(rank)].astype(np.float64)
+        systems = self.hessian[:, _square_of(rank)].astype(np.float64)
         diagonal = np.diagonal(systems, axis1=1, axis2=2)
         # A row with few active elements leans on what is usual in its column.
         ridge = RIDGE * (diagonal + diagonal.mean(axis=0)) + np.finfo(np.float64).tiny
@@ -74,7 +74,7 @@ def _pairs(rank: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 
 
 @functools.lru_cache(maxsize=64)
-def square_of(rank: int) -> npt.NDArray[np.intp]:
+def _square_of(rank: int) -> npt.NDArray[np.intp]:
     """(rank, rank) where each entry of a symmetric matrix is among its upper triangle."""
     where = np.zeros((rank, rank), np.intp)
     first, second = _pairs(rank)
@@ -82,14 +82,14 @@ def square_of(rank: int) -> npt.NDArray[np.intp]:
     return where
 
 
-def squares(factor: Floats) -> npt.NDArray[np.float32]:
+def _squares(factor: Floats) -> npt.NDArray[np.float32]:
     """(n, rank (rank + 1) / 2) products of each row's entries with each other."""
     first, second = _pairs(factor.shape[1])
     narrow = factor.astype(np.float32, copy=False)
     return narrow[:, first] * narrow[:, second]
 
 
-def forces(
+def _forces(
     product: Floats, centre: Floats, half: npt.NDArray[np.float32], margin: float
 ) -> tuple[Floats, npt.NDArray[np.float32]]:
     """How far each element is from its narrowed interval, and which are outside.
@@ -168,7 +168,7 @@ def improve(fit: Fit, blocks: Blocks, margins: Sequence[float], *, right: bool) 
     """
     groups = [slice(i, min(i + TOGETHER, fit.rank)) for i in range(0, fit.rank, TOGETHER)]
     others = [np.ascontiguousarray(fit.right[:, group]) for group in groups]
-    others_squares = [squares(other) for other in others]
+    others_squares = [_squares(other) for other in others]
     turned = np.ascontiguousarray(fit.right.T)
     sums = [Equations(len(fit.right), other.shape[1], fit.right.dtype) for other in others]
     for first, centre, half in blocks:
@@ -176,13 +176,13 @@ def improve(fit: Fit, blocks: Blocks, margins: Sequence[float], *, right: bool) 
         for margin in margins:
             for group, other, other_squares in zip(groups, others, others_squares, strict=True):
                 own = Equations(len(left), other.shape[1], left.dtype)
-                own.add(*forces(left @ turned, centre, half, margin), other, other_squares)
+                own.add(*_forces(left @ turned, centre, half, margin), other, other_squares)
                 left[:, group] += own.step()
         if right:
-            force, active = forces(left @ turned, centre, half, margins[-1])
+            force, active = _forces(left @ turned, centre, half, margins[-1])
             for group, one in zip(groups, sums, strict=True):
                 part = np.ascontiguousarray(left[:, group])
-                one.add(force.T, active.T, part, squares(part))
+                one.add(force.T, active.T, part, _squares(part))
     if right:
         for group, one in zip(groups, sums, strict=True):
             fit.right[:, group] += one.step() * (1 if len(groups) == 1 else DAMPING)

@@ -40,15 +40,15 @@ def integer_factors(left: Doubles, right: Doubles, coefficient: float) -> Factor
         scaled, right = np.zeros_like(scaled), np.zeros_like(right)
     bits = of_left + of_right + power
     return Factors(
-        integers(scaled.T, -(-bits // 2) - of_left, used),
-        integers(right, bits // 2 - of_right, used),
+        _integers(scaled.T, -(-bits // 2) - of_left, used),
+        _integers(right, bits // 2 - of_right, used),
         (0,) * rank,
         (0,) * rank,
         -power,
     )
 
 
-def integers(
+def _integers(
     numbers: Doubles, powers: npt.NDArray[np.int64], used: npt.NDArray[np.bool_]
 ) -> Integers:
     """(1, rank, side) integers of (rank, side) numbers times powers of two, or zeros."""

@@ -75,7 +75,7 @@ def intervals(
         each: whether the update is rounded to the element type before it is added.
     """
     value = kind.values(target)
-    low, high = boundaries(kind, value)
+    low, high = _boundaries(kind, value)
     low -= base
     high -= base
     if each:
@@ -83,7 +83,7 @@ def intervals(
         odd = (value.view(kind.bits) & kind.bits.type(2 * kind.half)) != 0
         np.nextafter(low, kind.work.type(np.inf), out=low, where=odd)
         np.nextafter(high, kind.work.type(-np.inf), out=high, where=odd)
-        low, high = before_rounding(kind, low, high)
+        low, high = _before_rounding(kind, low, high)
     half = (high - low) * kind.work.type(0.5)
     centre = low
     centre += half
@@ -94,7 +94,7 @@ def intervals(
     return centre, half.astype(np.float32, copy=False)
 
 
-def boundaries(kind: ElementType, value: Floats) -> tuple[Floats, Floats]:
+def _boundaries(kind: ElementType, value: Floats) -> tuple[Floats, Floats]:
     """Between what numbers the working type rounds to `value`: lower and upper ends.
 
     Halfway to the neighbour in the order of patterns is halfway in value: a boundary is
@@ -115,15 +115,15 @@ def boundaries(kind: ElementType, value: Floats) -> tuple[Floats, Floats]:
     return np.minimum(inner, outer), np.maximum(inner, outer)
 
 
-def before_rounding(kind: ElementType, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+def _before_rounding(kind: ElementType, low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """The interval of numbers that are rounded into [low, high].
 
     Where no number of the element type lies between, the interval stays as it is.
     """
     first = -_rounded_down(kind, -low)
     last = _rounded_down(kind, high)
-    wider_low = boundaries(kind, first)[0]
-    wider_high = boundaries(kind, last)[1]
+    wider_low = _boundaries(kind, first)[0]
+    wider_high = _boundaries(kind, last)[1]
     keep = (first <= last) & (np.maximum(np.abs(first), np.abs(last)) >= kind.least_normal)
     return np.where(keep, wider_low, low), np.where(keep, wider_high, high)
 

@@ -111,7 +111,7 @@ def matrices_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
 
 
 def _search(windows: list[Windows], plain_bits: float) -> Found | None:
-    expected = promising(windows, plain_bits)
+    expected = _promising(windows, plain_bits)
     if expected is None:
         return None
     rows, columns = windows[0].rows, windows[0].columns
@@ -125,7 +125,7 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
         one = plain.within(reach(plain))
         start = _guess(one, rank)
         if start is not None and each is None:
-            each = rounds_each(start, one)
+            each = _rounds_each(start, one)
         if each:
             one = one.rounding_each()
             start = _guess(one, rank)
@@ -159,7 +159,7 @@ def _coded(
     return None
 
 
-def promising(windows: list[Windows], plain_bits: float) -> Promise | None:
+def _promising(windows: list[Windows], plain_bits: float) -> Promise | None:
     """The first promise among the middle, the first and the last matrix."""
     last = len(windows) - 1
     for place in dict.fromkeys([last // 2, 0, last]):
@@ -187,7 +187,7 @@ def _guess(windows: Windows, rank: int) -> FactorGuess | None:
     return guess(*sample(windows, rank), (windows.rows, windows.columns), rank)
 
 
-def rounds_each(start: FactorGuess, windows: Windows) -> bool:
+def _rounds_each(start: FactorGuess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
     centre, half = sample(windows.rounding_each(), start.fit.rank)
     held = HeldOut.of(centre, half)

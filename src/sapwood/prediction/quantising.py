@@ -38,7 +38,7 @@ class StepSizes:
     exponents: npt.NDArray[np.int64]
 
 
-def sizes(factor: Floats) -> npt.NDArray[np.float64]:
+def _sizes(factor: Floats) -> npt.NDArray[np.float64]:
     """(rank,) root mean squares of columns."""
     square: npt.NDArray[np.float64] = np.square(factor, dtype=np.float64).mean(axis=0)
     return np.sqrt(square)
@@ -62,7 +62,7 @@ def steps(left: Floats, right: Floats, error: float, least: int) -> StepSizes:
     moved by up to a quarter of an octave, so that products of steps are powers of two, and
     further where a product would be less than 2**least.
     """
-    of_left, of_right = sizes(left), sizes(right)
+    of_left, of_right = _sizes(left), _sizes(right)
     total = len(left) + len(right)
     left_step = error * math.sqrt(2 * len(left) / total) / np.maximum(of_right, 1e-300)
     right_step = error * math.sqrt(2 * len(right) / total) / np.maximum(of_left, 1e-300)

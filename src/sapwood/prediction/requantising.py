@@ -25,7 +25,7 @@ AT_ONCE = 1 << 16  # elements worked on at a time; small, so that they stay in t
 SCALE = 2  # bytes of a block's scale, a binary16 that the block begins with
 
 
-def quantised_q8_0(x: Floats) -> Bytes:
+def _quantised_q8_0(x: Floats) -> Bytes:
     """Blocks of a scale and 32 signed bytes.
 
     Args:
@@ -35,13 +35,13 @@ def quantised_q8_0(x: Floats) -> Bytes:
         (blocks, 34) bytes.
     """
     d = np.abs(x).max(axis=0) / np.float32(127)
-    x = x * inverse(d)
+    x = x * _inverse(d)
     # Halves away from zero; doubling is exact. No product is so large that it came to 128.
     quants = np.trunc(x + x) - np.trunc(x)
-    return with_scales(d, quants.astype(np.int8).view(np.uint8))
+    return _with_scales(d, quants.astype(np.int8).view(np.uint8))
 
 
-def quantised_q4_0(x: Floats) -> Bytes:
+def _quantised_q4_0(x: Floats) -> Bytes:
     """Blocks of a scale and 32 numbers of 4 bits, each byte one of both halves.
 
     Args:
@@ -58,25 +58,25 @@ def quantised_q4_0(x: Floats) -> Bytes:
         largest[both] = some[np.abs(some).argmax(axis=0), np.arange(len(both))]
     largest += np.float32(0)  # 0 and not -0
     d = largest / np.float32(-8)
-    steps = x * inverse(d)
+    steps = x * _inverse(d)
     steps += np.float32(8.5)
     quants = np.minimum(steps.astype(np.uint8), 15)  # between 0.5 and 16.5, cut off
     half = ELEMENTS // 2
     packed: Bytes = quants[:half] + np.uint8(16) * quants[half:]
-    return with_scales(d, packed)
+    return _with_scales(d, packed)
 
 
-def inverse(d: Floats) -> Floats:
+def _inverse(d: Floats) -> Floats:
     """1 / d, and 0 of 0. Where that is too large, infinity."""
     return np.divide(np.float32(1), d, out=np.zeros_like(d), where=d != 0)
 
 
-def with_scales(d: Floats, quants: Bytes) -> Bytes:
+def _with_scales(d: Floats, quants: Bytes) -> Bytes:
     """Blocks of scales and (bytes, blocks) quants; zeros where a scale has no inverse."""
     blocks = np.empty((len(d), SCALE + len(quants)), np.uint8)
     blocks[:, :SCALE] = d.astype("<f2").view(np.uint8).reshape(-1, SCALE)
     blocks[:, SCALE:] = quants.T
-    blocks[np.isinf(inverse(d))] = 0
+    blocks[np.isinf(_inverse(d))] = 0
     return blocks
 
 
@@ -89,8 +89,8 @@ class Quantiser:
 
 
 QUANTISERS = {
-    "q4_0": Quantiser(BLOCK_TYPES["q4_0"].nbytes, quantised_q4_0),
-    "q8_0": Quantiser(BLOCK_TYPES["q8_0"].nbytes, quantised_q8_0),
+    "q4_0": Quantiser(BLOCK_TYPES["q4_0"].nbytes, _quantised_q4_0),
+    "q8_0": Quantiser(BLOCK_TYPES["q8_0"].nbytes, _quantised_q8_0),
 }
 
 

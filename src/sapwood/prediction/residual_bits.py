@@ -21,7 +21,7 @@ WIDE_STEPS = (4.0, 0.25, 2.0, 0.5)
 STEPS = (math.sqrt(2), math.sqrt(0.5))
 
 
-def interval_bits(distance: Floats, half: Floats, scale: float) -> float:
+def _interval_bits(distance: Floats, half: Floats, scale: float) -> float:
     """Mean bits to say that the update lies in its interval.
 
     Args:
@@ -57,10 +57,10 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
         steps = WIDE_STEPS + STEPS
         near = max(typical, min(width, typical + 1.0))
     scale = near if near > 0 and math.isfinite(near) else 1.0
-    bits = interval_bits(distance, half, scale)
+    bits = _interval_bits(distance, half, scale)
     for step in steps:
         for _ in range(64):
-            other = interval_bits(distance, half, scale * step)
+            other = _interval_bits(distance, half, scale * step)
             if not other < bits - 1e-9:
                 break
             scale, bits = scale * step, other

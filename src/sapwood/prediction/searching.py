@@ -99,31 +99,31 @@ def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> Fa
     """
     held = HeldOut.of(centre, half)
     half[held.rows, held.columns] = np.inf
-    fit = spectral(np.where(np.isinf(half), 0, centre), half, rank)
+    fit = _spectral(np.where(np.isinf(half), 0, centre), half, rank)
     if fit is None:
         return None
-    best = refined(fit, held, centre, half, shape, 0.0)
+    best = _refined(fit, held, centre, half, shape, 0.0)
     for _ in range(MORE_COLUMNS):
         if best is None or best.fit.rank >= rank:
             break
         # What a strong column hid stands out once it is taken away.
-        rest = spectral(beyond(best.fit, centre, half), half, rank - best.fit.rank)
+        rest = _spectral(_beyond(best.fit, centre, half), half, rank - best.fit.rank)
         if rest is None:
             break
-        more = refined(best.fit.beside(rest), held, centre, half, shape, best.scale)
+        more = _refined(best.fit.beside(rest), held, centre, half, shape, best.scale)
         if more is None or more.bits > best.bits - ENOUGH * min(best.bits, 1.0):
             break
         best = more
     return best
 
 
-def beyond(fit: Fit, centre: Floats, half: Halves) -> Floats:
+def _beyond(fit: Fit, centre: Floats, half: Halves) -> Floats:
     """(rows, columns) updates less those of a fit; 0 where nothing is known of them."""
     rest: Floats = np.where(np.isinf(half), 0, centre - fit.left @ fit.right.T)
     return rest
 
 
-def refined(
+def _refined(
     fit: Fit, held: HeldOut, centre: Floats, half: Halves, shape: tuple[int, int], near: float
 ) -> FactorGuess | None:
     """Fits columns to intervals and drops those that are not worth their bits.
@@ -137,7 +137,7 @@ def refined(
         near: a scale of errors to look around, or 0.
     """
     scale, bits = held.check(fit, near)
-    kept = best_rank(fit, held, shape, scale)
+    kept = _best_rank(fit, held, shape, scale)
     fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
     scale, bits = held.check(fit, scale)
     best = FactorGuess(fit, scale, bits)
@@ -157,20 +157,20 @@ def refined(
             break
         # Superfluous columns fit noise, which the rounds that follow need not.
         pruned = True
-        kept = best_rank(best.fit, held, shape, best.scale)
+        kept = _best_rank(best.fit, held, shape, best.scale)
         if kept == 0:
             return None
         if kept == best.fit.rank and bits > before - ENOUGH * min(before, 1.0):
             break
         fit = best.fit.first(kept)
         best = FactorGuess(fit, *held.check(fit, best.scale))
-    kept = best_rank(best.fit, held, shape, best.scale)
+    kept = _best_rank(best.fit, held, shape, best.scale)
     if kept == 0:
         return None
     return FactorGuess(best.fit.first(kept), best.scale, best.bits)
 
 
-def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
+def _spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     """Factors by a randomised singular value decomposition of weighted updates."""
     update = shrunk(centre, half)
     values = update.values
@@ -195,7 +195,7 @@ def spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     return Fit(left.astype(centre.dtype), right.astype(centre.dtype))
 
 
-def best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> int:
+def _best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> int:
     """How many of a fit's first columns are worth their bits, judged by held-out elements."""
     entries = (shape[0] + shape[1]) / (shape[0] * shape[1])
     sizes = np.sqrt(np.square(fit.left, dtype=np.float64).mean(axis=0))

@@ -145,7 +145,7 @@ def word_type(size: int, order: str = "<") -> np.dtype[Any]:
     return np.dtype(f"u{size}").newbyteorder(order)  # type: ignore[arg-type]
 
 
-def words_of(array: Array) -> Array:
+def _words_of(array: Array) -> Array:
     """The elements of `array` as unsigned words: same memory, shape, strides, byte order."""
     return array.view(word_type(array.dtype.itemsize, array.dtype.byteorder))
 
@@ -157,13 +157,13 @@ def little_endian_bytes(array: Array) -> Bytes:
         1-D, contiguous, over the array's own memory where that is laid out so,
         else over a copy. Writable if and only if its memory is.
     """
-    words = words_of(array)
+    words = _words_of(array)
     return words.astype(word_type(words.itemsize), order="C", copy=False).reshape(-1).view(np.uint8)
 
 
 def is_little_endian_contiguous(array: Array) -> bool:
     """Whether the memory of `array` is already what `little_endian_bytes` gives."""
-    return array.flags.c_contiguous and words_of(array).dtype == word_type(array.dtype.itemsize)
+    return array.flags.c_contiguous and _words_of(array).dtype == word_type(array.dtype.itemsize)
 
 
 def array_from_bytes(data: Bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -189,7 +189,7 @@ def write_words(out: Array, data: Bytes) -> None:
 
     Correct also where `data` lies in the memory of `out`: NumPy copies on overlap.
     """
-    words = words_of(out)
+    words = _words_of(out)
     np.copyto(words, data.view(word_type(words.itemsize)).reshape(words.shape))
 
 

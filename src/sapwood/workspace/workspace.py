@@ -33,7 +33,7 @@ from sapwood.workspace.record.record import Record, installed_record, read_recor
 Clock: TypeAlias = Callable[[], datetime]
 
 
-def utc_now() -> datetime:
+def _utc_now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
 
@@ -46,7 +46,7 @@ class Workspace:
     whole or to be finished by the next one, and links are never followed.
     """
 
-    def __init__(self, places: Places, clock: Clock = utc_now) -> None:
+    def __init__(self, places: Places, clock: Clock = _utc_now) -> None:
         """Use `open` or `init`.
 
         Args:
@@ -58,7 +58,7 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, folder: str | os.PathLike[str], name: str | None = None, *, clock: Clock = utc_now
+        cls, folder: str | os.PathLike[str], name: str | None = None, *, clock: Clock = _utc_now
     ) -> Workspace:
         """Opens a workspace. Its record is read when it is needed.
 
@@ -77,7 +77,7 @@ class Workspace:
 
     @classmethod
     def find(
-        cls, start: str | os.PathLike[str], name: str | None = None, *, clock: Clock = utc_now
+        cls, start: str | os.PathLike[str], name: str | None = None, *, clock: Clock = _utc_now
     ) -> Workspace:
         """Opens the workspace that a folder is in, as `open` does: of several the nearest.
 
@@ -98,7 +98,7 @@ class Workspace:
         template: TemplateSource,
         *,
         config: CourseSource | None = None,
-        clock: Clock = utc_now,
+        clock: Clock = _utc_now,
     ) -> tuple[Workspace, Outcome]:
         """Makes a workspace.
 

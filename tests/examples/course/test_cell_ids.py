@@ -6,8 +6,7 @@ import re
 import runpy
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from support.places import EXAMPLES
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from blake3 import blake3
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood import create_patch, models
 from sapwood.errors import (

@@ -8,8 +8,7 @@ import random
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.errors import LimitExceeded
 from sapwood.models.applying.in_place import planning as in_place_plan

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, SapwoodError, UnsupportedPatch

@@ -12,8 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sapwood.errors import InputError, InvalidPackage, InvalidWorkspace, SapwoodError
 from sapwood.workspace import Workspace, parse_course

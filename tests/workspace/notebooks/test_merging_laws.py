@@ -7,8 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sapwood.package.canonical import reduced_notebook
 from sapwood.workspace.notebooks.merging import merge_notebook

@@ -17,8 +17,7 @@ from sapwood import models
 from sapwood.content.zstd import compress
 from sapwood.errors import InputError, InvalidPackage, InvalidPatch
 from sapwood.workspace import State, Workspace, open_package, read_manifest
-from sapwood.workspace.change import transaction as transactions
-from sapwood.workspace.change import updating
+from sapwood.workspace.change import transaction as transactions, updating
 from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.oci_layouts import LAYOUTS

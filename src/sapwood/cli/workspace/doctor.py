@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
 from sapwood.cli.tables import show_rows
-from sapwood.cli.workspace.options import TEMPLATE as TEMPLATE_HELP
-from sapwood.cli.workspace.options import add_folder, opened
+from sapwood.cli.workspace.options import TEMPLATE as TEMPLATE_HELP, add_folder, opened
 from sapwood.errors import SapwoodError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.format.front import FileDigest
 
 
-def check_base(patch: OpenPatch, base: Content, threads: int) -> None:
+def _check_base(patch: OpenPatch, base: Content, threads: int) -> None:
     """Compares size and digest of a base with what the patch was made from.
 
     Raises:
@@ -66,12 +66,12 @@ def matched(
     raise SourceHashMismatch(
         f"wrong bases: the patch is made from {len(expected)}; of the {len(seen)} looked at "
         f"{len(expected) - len(missing)} fit; missing: "
-        + "; ".join(described(one) for one in missing)
+        + "; ".join(_described(one) for one in missing)
         + "; give all of them, in any order"
     )
 
 
-def described(base: FileDigest) -> str:
+def _described(base: FileDigest) -> str:
     """A base by all that a patch knows of it."""
     name = "" if base.name is None else f"{base.name!r}, "
     return f"{name}{base.size} bytes with BLAKE3 {base.blake3.hex()}"

@@ -57,7 +57,7 @@ def decode_planes(
             edges = np.empty_like(base[number])
         own = predicted_plane(kind, number, base, planes, edges)
         rows = plane_row(kind, field, row_length)
-        planes.append(decoded_plane(coding, field.dtype, part, own, rows, tables, edges))
+        planes.append(_decoded_plane(coding, field.dtype, part, own, rows, tables, edges))
     kind.pack(planes, out)
 
 
@@ -94,7 +94,7 @@ CODINGS = {
 }
 
 
-def decoded_plane(
+def _decoded_plane(
     coding: Coding,
     dtype: DType,
     payload: Bytes,

@@ -16,7 +16,7 @@ def decode_prefixed(payload: Bytes, base: Content, out: Bytes) -> None:
     Raises:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
     """
-    (begin, end), at = parsed_prefix(payload, len(base))
+    (begin, end), at = _parsed_prefix(payload, len(base))
     decompress_into(payload[at:].data, out, "chunk", base[begin:end].data)
 
 
@@ -26,10 +26,10 @@ def prefix_span(payload: Bytes, base_size: int) -> tuple[int, int]:
     Raises:
         InvalidPatch: the payload is damaged or hostile.
     """
-    return parsed_prefix(payload, base_size)[0]
+    return _parsed_prefix(payload, base_size)[0]
 
 
-def parsed_prefix(payload: Bytes, base_size: int) -> tuple[tuple[int, int], int]:
+def _parsed_prefix(payload: Bytes, base_size: int) -> tuple[tuple[int, int], int]:
     """As `prefix_span`, and where the frame begins in the payload."""
     front = Varints(payload)
     begin, size = front.next(), front.next()

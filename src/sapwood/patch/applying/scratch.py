@@ -36,46 +36,46 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
         size: of the chunk's target, bytes.
         payload: of the chunk, of which the first bytes are read.
     """
-    taken = coding_memory(front, segment, chunk, size, payload)
+    taken = _coding_memory(front, segment, chunk, size, payload)
     if segment.prediction is None or chunk.coding not in PREDICTED:
         return taken
     return max(taken, segment.prediction.memory)  # taken before the payload is unpacked
 
 
-def coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
+def _coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
     """What of `decoding_memory` the payload takes."""
     match chunk.coding:
         case Coding.COPY | Coding.RAW:
             return 0
         case Coding.COMPRESSED:
-            return frame_memory(payload, size)
+            return _frame_memory(payload, size)
         case Coding.SPLICE:
-            return splice_memory(payload, size)
+            return _splice_memory(payload, size)
         case Coding.PREFIXED:
-            return prefixed_memory(payload, size)
+            return _prefixed_memory(payload, size)
         case Coding.BLOCKS:
-            return 0 if segment.blocks is None else blocks_memory(front, segment, size, payload)
+            return 0 if segment.blocks is None else _blocks_memory(front, segment, size, payload)
         case Coding.VALUE | Coding.RESIDUAL | Coding.SPARSE:
             elements = size // segment.dtype.size
-            return element_memory(front, chunk.coding, elements, segment.row_length, payload)
+            return _element_memory(front, chunk.coding, elements, segment.row_length, payload)
 
 
-def frame_memory(frame: Bytes, size: int) -> int:
+def _frame_memory(frame: Bytes, size: int) -> int:
     """For a frame of zstd of that content."""
     return window_of(frame[:LONGEST_HEAD].data, size) + DECODER
 
 
-def splice_memory(payload: Bytes, size: int) -> int:
+def _splice_memory(payload: Bytes, size: int) -> int:
     """For the content of a splice, and the frame that it is in."""
     varints = Varints(payload[:LONGEST_HEAD])
     try:
         content = min(varints.next(), 4 * size + 16)
     except InvalidPatch:
         return 0
-    return content + frame_memory(payload[varints.at :], content)
+    return content + _frame_memory(payload[varints.at :], content)
 
 
-def prefixed_memory(payload: Bytes, size: int) -> int:
+def _prefixed_memory(payload: Bytes, size: int) -> int:
     """For a prefix, and the frame that goes on from it."""
     varints = Varints(payload[:LONGEST_HEAD])
     try:
@@ -83,10 +83,10 @@ def prefixed_memory(payload: Bytes, size: int) -> int:
         prefix = min(varints.next(), MOST_PREFIX)
     except InvalidPatch:
         return 0
-    return prefix + frame_memory(payload[varints.at :], size)
+    return prefix + _frame_memory(payload[varints.at :], size)
 
 
-def blocks_memory(front: Front, segment: Segment, size: int, payload: Bytes) -> int:
+def _blocks_memory(front: Front, segment: Segment, size: int, payload: Bytes) -> int:
     """For planes: those of the base and of the target, what predicts one, and its own decoding."""
     kind = segment.blocks
     if kind is None:
@@ -100,16 +100,16 @@ def blocks_memory(front: Front, segment: Segment, size: int, payload: Bytes) -> 
             row = max(1, plane_row(kind, field, segment.row_length))
             taken = 0
             if coding is Coding.COMPRESSED:
-                taken = frame_memory(part, blocks * field.nbytes)
+                taken = _frame_memory(part, blocks * field.nbytes)
             elif coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
-                taken = element_memory(front, coding, elements, row, part)
+                taken = _element_memory(front, coding, elements, row, part)
             most = max(most, taken + blocks * field.nbytes)  # with its prediction
     except InvalidPatch:
         return 0
     return 2 * blocks * kind.plane_bytes + most + REQUANTISING
 
 
-def element_memory(
+def _element_memory(
     front: Front, coding: Coding, elements: int, row_length: int, payload: Bytes
 ) -> int:
     """For a coding of elements: its streams, levels, tables, edges and changes."""
@@ -124,11 +124,11 @@ def element_memory(
     if flags & 3 == EDGE_CONTEXTS:
         taken += elements
     if coding is Coding.SPARSE:
-        taken += POSITION * min(changes(front, payload), elements)
+        taken += POSITION * min(_changes(front, payload), elements)
     return taken
 
 
-def changes(front: Front, payload: Bytes) -> int:
+def _changes(front: Front, payload: Bytes) -> int:
     """The changes that a sparse payload says that it has; 0 for one that contradicts itself."""
     varints = Varints(payload, 1 if payload[0] & 3 == 0 else 3)
     try:
@@ -138,12 +138,12 @@ def changes(front: Front, payload: Bytes) -> int:
             varints.at += size
         else:
             tables = front.tables[varints.next()]
-        return sum(varints.next() for _ in range(classes(tables)))
+        return sum(varints.next() for _ in range(_classes(tables)))
     except (InvalidPatch, IndexError):
         return 0
 
 
-def classes(tables: bytes) -> int:
+def _classes(tables: bytes) -> int:
     """The field K of a serialised set of tables."""
     return tables[4 + 9 * tables[1]]
 

@@ -21,7 +21,7 @@ def decode_splice(payload: Bytes, base: Content, out: Bytes) -> None:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
     """
     at = 0
-    for new, source, length in operations(payload, len(base), len(out)):
+    for new, source, length in _operations(payload, len(base), len(out)):
         out[at : at + len(new)] = new
         at += len(new)
         if length:
@@ -41,14 +41,14 @@ def splice_copies(payload: Bytes, base_size: int, size: int) -> Iterator[Copy]:
         InvalidPatch: the payload is damaged or hostile.
     """
     at = 0
-    for new, source, length in operations(payload, base_size, size):
+    for new, source, length in _operations(payload, base_size, size):
         at += len(new)
         if length:
             yield Copy(at, source, length)
         at += length
 
 
-def operations(payload: Bytes, base_size: int, size: int) -> Iterator[tuple[Bytes, int, int]]:
+def _operations(payload: Bytes, base_size: int, size: int) -> Iterator[tuple[Bytes, int, int]]:
     """What makes a chunk: new bytes, and then how many to copy from where in the base.
 
     One at a time: there may be too many to keep. The last copies nothing.

@@ -36,14 +36,14 @@ def parse_files(fields: Fields, size: int) -> tuple[FileEntry, ...] | None:
     files = tuple(
         FileEntry(one.text("path"), one.size("size"), one.flag("executable")) for one in given
     )
-    check_files(files, where)
+    _check_files(files, where)
     total = sum(one.size for one in files)
     if total != size:
         raise InvalidPatch(f"{where}: expected files of {size} bytes together, found {total}")
     return files
 
 
-def check_files(files: Sequence[FileEntry], where: str) -> None:
+def _check_files(files: Sequence[FileEntry], where: str) -> None:
     """That paths are safe, in order, each once, and none a folder of another.
 
     Raises:

@@ -165,12 +165,12 @@ def parse_rest(front: CheckedFront, limits: Limits = DEFAULT_LIMITS) -> Front:
     """
     preamble, header = front.preamble, front.header
     tables_at = preamble.front_size - preamble.tables
-    tables = parse_table_sets(front.data[tables_at:], tables_at, limits)
+    tables = _parse_table_sets(front.data[tables_at:], tables_at, limits)
     packed = front.data[PREAMBLE.size + preamble.header : tables_at]
     unpacked = decompress(packed, preamble.index_unpacked, "index")
-    segments = tuple(parse_index(unpacked, header, preamble.body, limits))
+    segments = tuple(_parse_index(unpacked, header, preamble.body, limits))
     if header.kind == "tensor":
-        check_tensor(header, segments)
+        _check_tensor(header, segments)
     return Front(
         header,
         segments,
@@ -187,7 +187,7 @@ def fields_of(value: object, where: str) -> Fields:
     return Fields(value, where, InvalidPatch, unsupported=UnsupportedPatch, remedy=REMEDY)
 
 
-def check_weight(data: bytes, what: str, limits: Limits) -> None:
+def _check_weight(data: bytes, what: str, limits: Limits) -> None:
     """That JSON text does not take more memory than allowed once it is parsed."""
     if canonical_json.weight(data) > limits.front:
         raise LimitExceeded(
@@ -198,7 +198,7 @@ def check_weight(data: bytes, what: str, limits: Limits) -> None:
 
 def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     """The header from its JSON. Fields that this version does not know are passed over."""
-    check_weight(data, "header", limits)
+    _check_weight(data, "header", limits)
     fields = fields_of(canonical_json.parse(data, HEADER, InvalidPatch, remedy=REMEDY), HEADER)
     if fields.text("format") != VERSION:
         raise UnsupportedPatch(f"expected {VERSION}, found {fields.text('format')}")
@@ -208,12 +208,12 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     if fields.text("algorithm") != "delta":
         raise UnsupportedPatch(f"unknown algorithm {fields.text('algorithm')!r}; update sapwood")
     folders = kind == "folder"
-    bases = tuple(parse_digest(f, folders) for f in fields.objects("bases"))
+    bases = tuple(_parse_digest(f, folders) for f in fields.objects("bases"))
     if not 1 <= len(bases) <= MOST_BASES:
         raise UnsupportedPatch(
             f"header.bases: expected 1 to {MOST_BASES} bases, found {len(bases)}; update sapwood"
         )
-    target = parse_digest(fields.object("target"), folders)
+    target = _parse_digest(fields.object("target"), folders)
     if folders and all(one.files is None for one in (target, *bases)):
         raise InvalidPatch("header: a patch of folders without one")
     if kind != "tensor" and None in (target.sha256, *(base.sha256 for base in bases)):
@@ -227,7 +227,7 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
         base_format=fields.text("base_format"),
         target_format=fields.text("target_format"),
         dtype=None if label is None else parse_dtype(label),
-        shape=parse_shape(fields),
+        shape=_parse_shape(fields),
         byte_order=fields.text("byte_order"),
         counts=fields.object("counts").every_size(),
         writer=fields.text("writer"),
@@ -236,7 +236,7 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     )
 
 
-def parse_digest(fields: Fields, folders: bool) -> FileDigest:
+def _parse_digest(fields: Fields, folders: bool) -> FileDigest:
     """A `bases` or `target` entry of the header; in a patch of folders it may be one."""
     sha256 = fields.optional_text("sha256")
     size = fields.size("size")
@@ -249,7 +249,7 @@ def parse_digest(fields: Fields, folders: bool) -> FileDigest:
     )
 
 
-def parse_shape(fields: Fields) -> tuple[int, ...]:
+def _parse_shape(fields: Fields) -> tuple[int, ...]:
     """The sides of a tensor. Their number is bounded, since they are multiplied."""
     shape = fields.sizes("shape")
     if len(shape) > MOST_DIMENSIONS:
@@ -259,7 +259,7 @@ def parse_shape(fields: Fields) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
+def _check_tensor(header: Header, segments: Sequence[Segment]) -> None:
     """That header and index of a patch of a tensor tell the same: one segment, all of it."""
     if len(segments) != 1:
         raise InvalidPatch(f"index: expected one segment of a tensor, found {len(segments)}")
@@ -277,7 +277,7 @@ def check_tensor(header: Header, segments: Sequence[Segment]) -> None:
         raise InvalidPatch("header: base and target of a tensor differ in size")
 
 
-def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
+def _parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
     """The serialised sets: each behind its length, a u32."""
     allowed = limits.front if limits.tables is None else limits.tables
     sets: list[bytes] = []
@@ -301,16 +301,16 @@ def parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, .
     return tuple(sets)
 
 
-def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Iterator[Segment]:
+def _parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Iterator[Segment]:
     """The segments, each checked against its neighbours, the base, target and body."""
-    check_weight(data, "index", limits)
+    _check_weight(data, "index", limits)
     parsed = canonical_json.parse_exact(data, INDEX, InvalidPatch, remedy=REMEDY)
     fields = fields_of(parsed, INDEX)
     fields.only({"segments"})
     target_offset = body_offset = 0
     for one in fields.objects("segments"):
         segment = dataclasses.replace(
-            parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
+            _parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
         for place in segment.places():
             if place.base >= len(header.bases):
@@ -333,11 +333,11 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
         )
 
 
-def parse_segment(fields: Fields, limits: Limits) -> Segment:
+def _parse_segment(fields: Fields, limits: Limits) -> Segment:
     """One segment of the index. A field that is not known may change its meaning: refused."""
     fields.only(SEGMENT_FIELDS)
     dtype = parse_dtype(fields.text("dtype"))
-    shape = parse_shape(fields)
+    shape = _parse_shape(fields)
     elements = math.prod(shape)
     chunk_elements = fields.size("chunk")
     row_length = fields.size("row")
@@ -364,7 +364,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         chunk_elements=chunk_elements,
         chunks=tuple(
             Chunk(
-                parse_coding(letter, fields),
+                _parse_coding(letter, fields),
                 size,
                 digests[i * CHUNK_DIGEST : (i + 1) * CHUNK_DIGEST],
             )
@@ -372,11 +372,11 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         ),
         blocks=blocks,
     )
-    check_chunks(segment, fields)
+    _check_chunks(segment, fields)
     return segment
 
 
-def parse_coding(letter: str, fields: Fields) -> Coding:
+def _parse_coding(letter: str, fields: Fields) -> Coding:
     """The coding of that letter, in the segment of these fields."""
     try:
         return Coding(letter)
@@ -384,7 +384,7 @@ def parse_coding(letter: str, fields: Fields) -> Coding:
         raise UnsupportedPatch(f"{fields.where}: unknown coding {letter!r}; update sapwood") from e
 
 
-def check_chunks(segment: Segment, fields: Fields) -> None:
+def _check_chunks(segment: Segment, fields: Fields) -> None:
     """That each coding is one that its segment can have, with a payload of a possible size."""
     for chunk, begin, end in segment.spans():
         length = end - begin

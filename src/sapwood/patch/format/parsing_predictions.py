@@ -67,18 +67,18 @@ def parse_prediction(
             return BaseRange(one.size("base"), one.size("offset"))
         case "blend":
             one.only({"kind", "terms", "rounding", "factors"})
-            return parse_blend(one, dtype, elements, limits)
+            return _parse_blend(one, dtype, elements, limits)
         case "cast":
             one.only({"kind", "base", "offset", "from"})
-            return parse_cast(one, dtype)
+            return _parse_cast(one, dtype)
         case "quantise":
             one.only({"kind", "base", "offset", "from", "type"})
-            return parse_quantise(one, dtype, elements)
+            return _parse_quantise(one, dtype, elements)
         case kind:
             raise UnsupportedPatch(f"{one.where}: unknown kind {kind!r}; update sapwood")
 
 
-def parse_cast(fields: Fields, dtype: DType) -> CastEntry:
+def _parse_cast(fields: Fields, dtype: DType) -> CastEntry:
     """A base's elements of another type, rounded to `dtype`."""
     source = parse_dtype(fields.text("from"))
     if not {dtype, source} <= CASTED or dtype is source:
@@ -89,7 +89,7 @@ def parse_cast(fields: Fields, dtype: DType) -> CastEntry:
     return CastEntry(fields.size("base"), fields.size("offset"), source)
 
 
-def parse_quantise(fields: Fields, dtype: DType, elements: int) -> QuantiseEntry:
+def _parse_quantise(fields: Fields, dtype: DType, elements: int) -> QuantiseEntry:
     """A base's elements, quantised to blocks that are `elements` of `dtype`."""
     source = parse_dtype(fields.text("from"))
     block = fields.text("type")
@@ -113,18 +113,18 @@ def parse_dtype(label: str) -> DType:
         raise UnsupportedPatch(f"unknown element type {label!r}; update sapwood") from e
 
 
-def parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> BlendEntry:
+def _parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> BlendEntry:
     """A sum of bases and a low-rank part."""
     if dtype not in BLENDED:
         raise InvalidPatch(f"{fields.where}: a blend of {dtype.label}, which are not blended")
     rounding = fields.text("rounding")
     if rounding not in {"once", "each"}:
         raise UnsupportedPatch(f"{fields.where}.rounding: unknown {rounding!r}; update sapwood")
-    terms = tuple(parse_term(one, dtype) for one in fields.objects("terms"))
+    terms = tuple(_parse_term(one, dtype) for one in fields.objects("terms"))
     given = fields.nullable_object("factors")
     factors: FactorsEntry | GivenFactors | None = None
     if given is not None:
-        parse = parse_given if "left" in given else parse_factors
+        parse = _parse_given if "left" in given else _parse_factors
         factors = parse(given, elements, limits)
     if len(terms) > MOST_BASES or (not terms and factors is None):
         raise InvalidPatch(
@@ -133,11 +133,11 @@ def parse_blend(fields: Fields, dtype: DType, elements: int, limits: Limits) -> 
     return BlendEntry(terms, rounding == "each", factors)
 
 
-def parse_term(fields: Fields, dtype: DType) -> Term:
+def _parse_term(fields: Fields, dtype: DType) -> Term:
     """A base and its coefficient, a number that the sum can be computed with."""
     fields.only({"base", "offset", "coefficient"})
-    coefficient = parse_coefficient(fields)
-    if not fits_working_type(coefficient, dtype):
+    coefficient = _parse_coefficient(fields)
+    if not _fits_working_type(coefficient, dtype):
         raise InvalidPatch(
             f"{fields.where}.coefficient: expected a number of the working precision, "
             f"found {coefficient!r}"
@@ -145,7 +145,7 @@ def parse_term(fields: Fields, dtype: DType) -> Term:
     return Term(fields.size("base"), fields.size("offset"), coefficient)
 
 
-def parse_coefficient(fields: Fields) -> float:
+def _parse_coefficient(fields: Fields) -> float:
     """A finite number."""
     coefficient: float
     (coefficient,) = struct.unpack(">d", fields.hex("coefficient", 8))
@@ -156,7 +156,7 @@ def parse_coefficient(fields: Fields) -> float:
     return coefficient
 
 
-def fits_working_type(coefficient: float, dtype: DType) -> bool:
+def _fits_working_type(coefficient: float, dtype: DType) -> bool:
     """Whether a number is one of the type that blends of `dtype` are computed in."""
     if dtype is DType.F32:  # in binary64
         return True
@@ -167,7 +167,7 @@ def fits_working_type(coefficient: float, dtype: DType) -> bool:
     return bool(narrow == coefficient)
 
 
-def parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry:
+def _parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry:
     """The shape, scale and size of the factors of a tensor with so many elements."""
     fields.only({"matrices", "rows", "columns", "rank", "scale", "shifts", "row", "size"})
     factors = FactorsEntry(
@@ -181,20 +181,20 @@ def parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry
         size=fields.size("size"),
     )
     where = fields.where
-    check_sides(where, factors.matrices, factors, elements)
+    _check_sides(where, factors.matrices, factors, elements)
     if factors.exponent > GREATEST_EXPONENT:
         raise InvalidPatch(f"{where}.scale: past {GREATEST_EXPONENT - LEAST_EXPONENT}")
     if len(factors.shifts) != 2 * factors.matrices * factors.rank:
         raise InvalidPatch(f"{where}.shifts: wrong number of shifts")
     if max(factors.shifts) > GREATEST_SHIFT or factors.row < 1:
         raise InvalidPatch(f"{where}: a shift past {GREATEST_SHIFT}, or rows of no numbers")
-    check_memory(where, factors, limits)
+    _check_memory(where, factors, limits)
     if factors.size >= 4 * factors.numbers + 1024:
         raise InvalidPatch(f"{where}.size: {factors.size} bytes for {factors.numbers} numbers")
     return factors
 
 
-def check_sides(
+def _check_sides(
     where: str, matrices: int, factors: FactorsEntry | GivenFactors, elements: int
 ) -> None:
     """That matrices make up a tensor of so many elements, and the rank is one of theirs."""
@@ -209,7 +209,7 @@ def check_sides(
         )
 
 
-def check_memory(where: str, factors: FactorsEntry | GivenFactors, limits: Limits) -> None:
+def _check_memory(where: str, factors: FactorsEntry | GivenFactors, limits: Limits) -> None:
     """That factors do not take more memory than allowed."""
     if 4 * factors.numbers > limits.factors:
         raise LimitExceeded(
@@ -218,27 +218,27 @@ def check_memory(where: str, factors: FactorsEntry | GivenFactors, limits: Limit
         )
 
 
-def parse_given(fields: Fields, elements: int, limits: Limits) -> GivenFactors:
+def _parse_given(fields: Fields, elements: int, limits: Limits) -> GivenFactors:
     """The matrices of an adapter that update a tensor with so many elements."""
     fields.only({"left", "right", "layout", "rows", "columns", "rank", "coefficient"})
     layout = fields.text("layout")
     if layout not in {"plain", "transposed"}:
         raise UnsupportedPatch(f"{fields.where}.layout: unknown {layout!r}; update sapwood")
     factors = GivenFactors(
-        left=parse_matrix(fields.object("left")),
-        right=parse_matrix(fields.object("right")),
+        left=_parse_matrix(fields.object("left")),
+        right=_parse_matrix(fields.object("right")),
         transposed=layout == "transposed",
         rows=fields.size("rows"),
         columns=fields.size("columns"),
         rank=fields.size("rank"),
-        coefficient=parse_coefficient(fields),
+        coefficient=_parse_coefficient(fields),
     )
-    check_sides(fields.where, 1, factors, elements)
-    check_memory(fields.where, factors, limits)
+    _check_sides(fields.where, 1, factors, elements)
+    _check_memory(fields.where, factors, limits)
     return factors
 
 
-def parse_matrix(fields: Fields) -> Matrix:
+def _parse_matrix(fields: Fields) -> Matrix:
     """Where a matrix of an adapter lies."""
     fields.only({"base", "offset", "from"})
     source = parse_dtype(fields.text("from"))

@@ -42,8 +42,8 @@ def serialise_front(
     body_digest: bytes,
 ) -> bytes:
     """The front of a patch; parsing it gives the same parts back."""
-    header_bytes = canonical_json.serialise(header_fields(header))
-    index = canonical_json.serialise({"segments": [segment_fields(s) for s in segments]})
+    header_bytes = canonical_json.serialise(_header_fields(header))
+    index = canonical_json.serialise({"segments": [_segment_fields(s) for s in segments]})
     packed = compress(index, 19 if len(index) < (1 << 20) else 9)
     sets = b"".join(len(one).to_bytes(4, "little") + one for one in tables)
     preamble = PREAMBLE.pack(
@@ -64,7 +64,7 @@ def serialise_front(
     return front[: PREAMBLE.size - DIGEST] + digest + front[PREAMBLE.size :]
 
 
-def header_fields(header: Header) -> dict[str, Any]:
+def _header_fields(header: Header) -> dict[str, Any]:
     """The header as JSON values."""
 
     def digest(one: FileDigest) -> dict[str, Any]:
@@ -98,13 +98,13 @@ def header_fields(header: Header) -> dict[str, Any]:
     return fields
 
 
-def segment_fields(segment: Segment) -> dict[str, Any]:
+def _segment_fields(segment: Segment) -> dict[str, Any]:
     """A segment as JSON values."""
     fields: dict[str, Any] = {
         "name": segment.name,
         "dtype": segment.dtype.label,
         "shape": list(segment.shape),
-        "prediction": prediction_fields(segment.prediction),
+        "prediction": _prediction_fields(segment.prediction),
         "row": segment.row_length,
         "chunk": segment.chunk_elements,
         "codings": "".join(chunk.coding.value for chunk in segment.chunks),
@@ -116,7 +116,7 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
+def _prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
     """What a segment is predicted from, as JSON values."""
     match prediction:
         case None:
@@ -135,7 +135,7 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
                     {
                         "base": term.base,
                         "offset": term.offset,
-                        "coefficient": double_hex(term.coefficient),
+                        "coefficient": _double_hex(term.coefficient),
                     }
                     for term in terms
                 ],
@@ -146,12 +146,12 @@ def prediction_fields(prediction: Prediction | None) -> dict[str, Any] | None:
             assert_never(prediction)
 
 
-def double_hex(number: float) -> str:
+def _double_hex(number: float) -> str:
     """A binary64 number, its highest byte first."""
     return struct.pack(">d", number).hex()
 
 
-def matrix_fields(matrix: Matrix) -> dict[str, Any]:
+def _matrix_fields(matrix: Matrix) -> dict[str, Any]:
     """Where a matrix of an adapter lies, as JSON values."""
     return {"base": matrix.base, "offset": matrix.offset, "from": matrix.dtype.label}
 
@@ -162,13 +162,13 @@ def factors_fields(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any
         return None
     if isinstance(factors, GivenFactors):
         return {
-            "left": matrix_fields(factors.left),
-            "right": matrix_fields(factors.right),
+            "left": _matrix_fields(factors.left),
+            "right": _matrix_fields(factors.right),
             "layout": "transposed" if factors.transposed else "plain",
             "rows": factors.rows,
             "columns": factors.columns,
             "rank": factors.rank,
-            "coefficient": double_hex(factors.coefficient),
+            "coefficient": _double_hex(factors.coefficient),
         }
     return {
         "matrices": factors.matrices,

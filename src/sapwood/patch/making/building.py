@@ -283,7 +283,7 @@ class Builder:
     def survey_blocks(self, source: SegmentSource, choice: PredictionChoice) -> list[Survey]:
         """Measurements of each plane of a tensor of blocks against its prediction."""
         assert source.blocks is not None
-        ranges = whole_blocks(
+        ranges = _whole_blocks(
             sample_ranges(len(source.target), 1, source.row_length), source.blocks.nbytes
         )
         prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
@@ -372,7 +372,7 @@ class Builder:
         )
 
 
-def whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+def _whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
     """Ranges of bytes cut down to whole blocks of that size; none that have become empty."""
     cut = ((begin // size * size, end // size * size) for begin, end in ranges)
     return [(begin, end) for begin, end in cut if begin < end]

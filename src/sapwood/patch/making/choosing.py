@@ -80,17 +80,17 @@ def choose_bases(
     for place in places:
         data = bases[place.base][place.offset : place.offset + len(target)]
         sample = joined(data, ranges)
-        if np.array_equal(sample, wanted) and same(data, target):
+        if np.array_equal(sample, wanted) and _same(data, target):
             return PredictionChoice(place)
         if not any(
-            np.array_equal(sample, other) and same(data, whole)
+            np.array_equal(sample, other) and _same(data, whole)
             for whole, other in different.values()
         ):
             different[place] = data, sample
     places = list(different)
     samples = [sample for _, sample in different.values()]
     if dtype in BLENDED:
-        return choice_of(fit_coefficients(dtype, samples, wanted), places)
+        return _choice_of(fit_coefficients(dtype, samples, wanted), places)
     if dtype is DType.BYTES:
         return PredictionChoice(places[0])
     sizes = [residual_bits(dtype, one, wanted) for one in samples]
@@ -131,7 +131,7 @@ def choose_recipe(
     return PredictionChoice(min((*given, *recipes), key=bits))  # the first of the best
 
 
-def same(data: Content, other: Content) -> bool:
+def _same(data: Content, other: Content) -> bool:
     """Whether two tensors are the same bytes, a stretch at a time."""
     return all(
         np.array_equal(data[at : at + COMPARED], other[at : at + COMPARED])
@@ -139,7 +139,7 @@ def same(data: Content, other: Content) -> bool:
     )
 
 
-def choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> PredictionChoice:
+def _choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> PredictionChoice:
     """A fit as the index has it."""
     if fit.single is not None:
         return PredictionChoice(places[fit.single])

@@ -87,26 +87,26 @@ def encode(source: ChunkSource, plan: CodingPlan, level: int, compressing: bool)
         compressing: False allows COPY and RAW only.
     """
     digest = chunk_digest(source.target)
-    best = smallest(source, plan, level, compressing)
+    best = _smallest(source, plan, level, compressing)
     if best.coding is not Coding.COPY:
-        check_roundtrip(source, best.coding, best.payload, plan.tables)
+        _check_roundtrip(source, best.coding, best.payload, plan.tables)
     return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.tables)
 
 
-def smallest(
+def _smallest(
     source: ChunkSource, plan: CodingPlan, level: int, compressing: bool = True
 ) -> Candidate:
     """The smallest payload that a chunk, or a plane of one, can have; arguments as `encode`."""
     if source.prediction is not None and np.array_equal(source.prediction, source.target):
         return Candidate(Coding.COPY, b"")
-    found = candidates(source, plan, level) if compressing else []
+    found = _candidates(source, plan, level) if compressing else []
     best = min(found, key=lambda one: len(one.payload), default=None)
     if best is None or len(best.payload) >= len(source.target):
         return Candidate(Coding.RAW, source.target.tobytes())
     return best
 
 
-def candidates(source: ChunkSource, plan: CodingPlan, level: int) -> list[Candidate]:
+def _candidates(source: ChunkSource, plan: CodingPlan, level: int) -> list[Candidate]:
     """Payloads that may be the smallest, the most likely first."""
     found: list[Candidate] = []
     tensor_coding = source.tensor_coding
@@ -114,18 +114,18 @@ def candidates(source: ChunkSource, plan: CodingPlan, level: int) -> list[Candid
         spliced = encode_splice(source.target, source.offset, source.copies, level)
         found.append(Candidate(Coding.SPLICE, spliced))
     if tensor_coding.coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
-        payload = coded(source, tensor_coding, plan.tables[tensor_coding.table])
+        payload = _coded(source, tensor_coding, plan.tables[tensor_coding.table])
         found.append(Candidate(tensor_coding.coding, payload, (tensor_coding.table,)))
     if source.blocks is not None:
-        found.append(blocks_candidate(source, source.blocks, plan, level))
-    if surprising(source, found):
+        found.append(_blocks_candidate(source, source.blocks, plan, level))
+    if _surprising(source, found):
         local, tables = plan_locally(
             source.dtype, source.prediction, source.target, source.row_length, source.edges
         )
         if tables is not None:
-            found.append(Candidate(local.coding, coded(source, local, tables)))
+            found.append(Candidate(local.coding, _coded(source, local, tables)))
     least = min((len(one.payload) for one in found), default=len(source.target))
-    if source.dtype is DType.BYTES or worth_compressing(source.target, least):
+    if source.dtype is DType.BYTES or _worth_compressing(source.target, least):
         found.append(Candidate(Coding.COMPRESSED, compress(source.target.data, level)))
     if source.dtype is DType.BYTES and min(len(one.payload) for one in found) > WORTH_A_PREFIX:
         prefixed = encode_prefixed(
@@ -136,12 +136,12 @@ def candidates(source: ChunkSource, plan: CodingPlan, level: int) -> list[Candid
     return found
 
 
-def blocks_candidate(
+def _blocks_candidate(
     source: ChunkSource, blocks: BlockType, plan: CodingPlan, level: int
 ) -> Candidate:
     """A chunk of blocks with each of its planes in the smallest coding that this can have."""
     best = [
-        smallest(
+        _smallest(
             ChunkSource(
                 dtype=plane.field.dtype,
                 row_length=plane.row_length,
@@ -166,7 +166,7 @@ def blocks_candidate(
     return Candidate(Coding.BLOCKS, payload, tables)
 
 
-def coded(source: ChunkSource, tensor_coding: TensorCoding, tables: Tables) -> bytes:
+def _coded(source: ChunkSource, tensor_coding: TensorCoding, tables: Tables) -> bytes:
     """The payload by a tensor coding."""
     return encode_chunk(
         tensor_coding,
@@ -179,7 +179,7 @@ def coded(source: ChunkSource, tensor_coding: TensorCoding, tables: Tables) -> b
     )
 
 
-def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
+def _surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
     """Whether the tensor's samples did not show what this chunk holds."""
     if source.prediction is None or source.dtype is DType.BYTES:
         return False
@@ -192,7 +192,7 @@ def surprising(source: ChunkSource, found: Sequence[Candidate]) -> bool:
     )
 
 
-def worth_compressing(target: Bytes, smallest: int) -> bool:
+def _worth_compressing(target: Bytes, smallest: int) -> bool:
     """Whether zstd could do better than what there is, judged by a sample from the middle."""
     if smallest <= len(target) // 64:
         return False
@@ -203,7 +203,7 @@ def worth_compressing(target: Bytes, smallest: int) -> bool:
     return len(sample) / SAMPLE < LUCK * smallest / len(target)
 
 
-def check_roundtrip(
+def _check_roundtrip(
     source: ChunkSource, coding: Coding, payload: bytes, tables: Sequence[Tables]
 ) -> None:
     """Decodes what was encoded and compares: a patch that was made is a patch that works."""

@@ -50,13 +50,13 @@ class CopyFinder:
             return []
         most = max(FEWEST, MOST_COPIES // (1 + (end - begin) // STRIPE))
         found = [
-            longest(self._index.find(target, at, min(at + STRIPE, end)), most)
+            _longest(self._index.find(target, at, min(at + STRIPE, end)), most)
             for at in range(begin, end, STRIPE)
         ]
         return [Copy(*map(int, row)) for row in np.concatenate(found)]
 
 
-def longest(copies: npt.NDArray[np.uint64], most: int) -> npt.NDArray[np.uint64]:
+def _longest(copies: npt.NDArray[np.uint64], most: int) -> npt.NDArray[np.uint64]:
     """The longest so many rows (target, base, length), in their order."""
     if len(copies) <= most:
         return copies

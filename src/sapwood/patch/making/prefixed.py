@@ -29,7 +29,7 @@ def encode_prefixed(
         copies: that were found for the chunk; they tell which part of the base it is like.
         level: of zstd, 1 to 19.
     """
-    begin, size = prefix_of(len(target), offset, len(base), copies)
+    begin, size = _prefix_of(len(target), offset, len(base), copies)
     if size < LEAST_PREFIX:
         return None
     payload = bytearray()
@@ -41,7 +41,7 @@ def encode_prefixed(
     )
 
 
-def prefix_of(length: int, offset: int, base_size: int, copies: Sequence[Copy]) -> tuple[int, int]:
+def _prefix_of(length: int, offset: int, base_size: int, copies: Sequence[Copy]) -> tuple[int, int]:
     """Begin and size of the part of the base that a chunk goes on from.
 
     It is as much as may be around what the chunk has of the base, or around its own place.

@@ -51,14 +51,14 @@ def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tup
             tidy(places, before)
         raise
     try:
-        return carry_out(places, journal)
+        return _carry_out(places, journal)
     except OSError as e:
         raise refusal(e, places.root).before(
             "the change is half made: see to this, and update again to finish it"
         ) from e
 
 
-def carry_out(places: Places, journal: ChangeJournal) -> tuple[str, ...]:
+def _carry_out(places: Places, journal: ChangeJournal) -> tuple[str, ...]:
     """Makes a change whose journal is written, up to the end.
 
     A file that is already what it is to become is done. A file that is neither that nor
@@ -85,7 +85,7 @@ def carry_out(places: Places, journal: ChangeJournal) -> tuple[str, ...]:
     sync([one for one in folders if is_folder(one)])
     record = None
     if journal.record is not None:
-        record = adjusted(journal.record, read_record(places), missed)
+        record = _adjusted(journal.record, read_record(places), missed)
         write_whole(places.record, record.to_bytes())
     places.journal.unlink()
     sync([places.own])
@@ -106,18 +106,18 @@ def apply_step(places: Places, folder: str, step: ChangeStep) -> bool:
     if found == UNREADABLE:  # no reason to think that somebody has written to it
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if step.staged is None:
-        return removed(places, folder, step, found)
-    return written(places, places.staging / folder / step.staged, step, found)
+        return _removed(places, folder, step, found)
+    return _written(places, places.staging / folder / step.staged, step, found)
 
 
-def removed(places: Places, folder: str, step: ChangeStep, found: str | Blocked | None) -> bool:
+def _removed(places: Places, folder: str, step: ChangeStep, found: str | Blocked | None) -> bool:
     """Makes a step that removes a file."""
     path = places.root / step.path
     # Of the path, so that whoever goes on after a kill finds it.
     name = hashlib.sha256(step.path.encode()).hexdigest()[:16]
     spare = places.staging / folder / f"removed-{name}"
     if found is None:
-        if is_there(spare) and hash_at(spare) != step.old:  # killed before it was looked at
+        if is_there(spare) and _hash_at(spare) != step.old:  # killed before it was looked at
             give_back(spare, path)
             return False
         remove_empty(path.parent, places.root)  # as it would have been done before a kill
@@ -128,10 +128,10 @@ def removed(places: Places, folder: str, step: ChangeStep, found: str | Blocked 
     return True
 
 
-def written(places: Places, staged: Path, step: ChangeStep, found: str | Blocked | None) -> bool:
+def _written(places: Places, staged: Path, step: ChangeStep, found: str | Blocked | None) -> bool:
     """Makes a step that gives a staged file its name."""
     path = places.root / step.path
-    holds = hash_at(staged) if is_there(staged) else None
+    holds = _hash_at(staged) if is_there(staged) else None
     if holds == step.new:
         if found == step.new:
             return True
@@ -152,7 +152,7 @@ def written(places: Places, staged: Path, step: ChangeStep, found: str | Blocked
     return False
 
 
-def hash_at(path: Path) -> str:
+def _hash_at(path: Path) -> str:
     """The hash of a file of ours."""
     return raw_hash(read_stripes(path))
 
@@ -164,7 +164,7 @@ def mode_with(mode: int, *, executable: bool) -> int:
     return permissions | readers if executable else permissions & ~0o111
 
 
-def adjusted(record: Record, before: Record | None, missed: Collection[str]) -> Record:
+def _adjusted(record: Record, before: Record | None, missed: Collection[str]) -> Record:
     """The new record, but for files that somebody else has written to meanwhile."""
     files = dict(record.files)
     for path in missed:
@@ -193,21 +193,21 @@ def tidy(places: Places, record: Record | None) -> None:
         remove_tree(places.staging)
 
 
-def recover(places: Places) -> tuple[str, ...] | None:
+def _recover(places: Places) -> tuple[str, ...] | None:
     """Finishes a change that was interrupted, or clears away what it had prepared.
 
     Args:
         places: of the workspace, whose lock is held.
 
     Returns:
-        What `carry_out` returns; None if there was nothing to finish.
+        What `_carry_out` returns; None if there was nothing to finish.
 
     Raises:
-        InvalidWorkspace, OSError: as `read_journal` and `carry_out`.
+        InvalidWorkspace, OSError: as `read_journal` and `_carry_out`.
     """
     journal = read_journal(places)
     if journal is not None:
-        return carry_out(places, journal)
+        return _carry_out(places, journal)
     if is_there(places.staging):
         tidy(places, read_record(places))
     return None
@@ -244,6 +244,6 @@ def changing(places: Places) -> Iterator[Begun]:
     with exclusive(places.lock, places.busy):
         # Before anything is written: a record that is too new is not ours to change.
         record = read_record(places)
-        recovered = recover(places) is not None
+        recovered = _recover(places) is not None
         after = read_record(places) if recovered else record
         yield Begun(after, recovered, is_new=record is None)

@@ -44,10 +44,10 @@ def differences_in(
         if plan.module is not None:
             differs = change.is_update or change.unmade is not None
         if differs and (paths is None or change.path in named):
-            yield difference_of(change, root, template)
+            yield _difference_of(change, root, template)
 
 
-def difference_of(change: Change, root: Path, template: Template) -> Difference:
+def _difference_of(change: Change, root: Path, template: Template) -> Difference:
     """How a file on disk differs from the template's.
 
     Args:

@@ -135,8 +135,8 @@ def plan_changes(
         the order of the policies, those of one policy by path. A file that was renamed has
         one change, under its new name.
     """
-    moves = renamed(recorded, found, new, rules.renames)
-    again = respelled(recorded, found, new)
+    moves = _renamed(recorded, found, new, rules.renames)
+    again = _respelled(recorded, found, new)
     sources = {*moves.values(), *again.values()}
     placed = []
     for path in sorted((recorded.keys() | new.keys()) - sources):
@@ -154,19 +154,19 @@ def plan_changes(
         asked = None if scope is None else scope.asked
         action = action_for(rule, state, replace=replace, retired=retired, asked=asked)
         touched = rule.policy is not Policy.PROTECT or asked is not None
-        if action is Action.ADOPT and touched and mode_changed(b, c, n):
+        if action is Action.ADOPT and touched and _mode_changed(b, c, n):
             action = Action.SET_MODE
         change = Change(path, state, action, rule.policy, b, c, n, source)
         if merge and asked is not ModuleRequest.RESET:
-            change = merging(change)
+            change = _merging(change)
         if only is not None:
-            change = reaching(change, only, reach.versions.get(known))
+            change = _reaching(change, only, reach.versions.get(known))
         placed.append((place, change))
     placed.sort(key=itemgetter(0))  # which keeps the order of paths
     return tuple(change for _, change in placed)
 
 
-def merging(change: Change) -> Change:
+def _merging(change: Change) -> Change:
     """The change of a file if notebooks in conflict are to be merged."""
     notebook = change.path.endswith(NOTEBOOK)
     if not notebook or change.state is not State.CONFLICT or change.policy not in MERGED:
@@ -177,7 +177,7 @@ def merging(change: Change) -> Change:
     return change.not_merged(NO_NOTEBOOK)
 
 
-def reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
+def _reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
     """The change of a file that the template has only as patches.
 
     Args:
@@ -191,7 +191,7 @@ def reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
     return change if fault is None else change.not_made(fault)
 
 
-def renamed(
+def _renamed(
     recorded: Mapping[str, FileIdentity],
     found: Mapping[str, OnDisk],
     new: Mapping[str, FileIdentity],
@@ -212,7 +212,7 @@ def renamed(
     return moves
 
 
-def respelled(
+def _respelled(
     recorded: Mapping[str, FileIdentity],
     found: Mapping[str, OnDisk],
     new: Mapping[str, FileIdentity],
@@ -233,7 +233,7 @@ def respelled(
     }
 
 
-def mode_changed(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> bool:
+def _mode_changed(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | None) -> bool:
     """Whether the template changed who may run a file, and the disk does not show it yet."""
     if recorded is None or new is None or not isinstance(found, FileIdentity):
         return False

@@ -35,10 +35,10 @@ def restore_files(
         InvalidWorkspace: the backup is damaged, or something is in the way.
         IoError, OSError: the system refused.
     """
-    chosen = chosen_files(places, backup, paths)
+    chosen = _chosen_files(places, backup, paths)
     stage = Stage(places)
     try:
-        done = stage_restore(places, backup, chosen, stage)
+        done = _stage_restore(places, backup, chosen, stage)
         saved = stage.finish("restore", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
@@ -55,7 +55,7 @@ def restore_files(
     return Restored(tuple(done), unchanged, saved, missed)
 
 
-def chosen_files(places: Places, name: str, paths: Sequence[str] | None) -> dict[str, str]:
+def _chosen_files(places: Places, name: str, paths: Sequence[str] | None) -> dict[str, str]:
     """The files of a backup that are asked for, with their hashes.
 
     Raises:
@@ -70,7 +70,7 @@ def chosen_files(places: Places, name: str, paths: Sequence[str] | None) -> dict
     return {path: backup.files[path] for path in (backup.files if paths is None else paths)}
 
 
-def stage_restore(places: Places, name: str, files: Mapping[str, str], stage: Stage) -> list[str]:
+def _stage_restore(places: Places, name: str, files: Mapping[str, str], stage: Stage) -> list[str]:
     """Stages what differs from a backup.
 
     Args:

@@ -33,13 +33,13 @@ def shown_text(data: bytes, path: str) -> bytes:
         return data
     try:
         cells = json.loads(reduced_notebook(data))
-        text = "\n".join(cell_text(one) for one in cells)
+        text = "\n".join(_cell_text(one) for one in cells)
     except (Unreadable, RecursionError):
         return data
     return text.encode("utf-8", "backslashreplace")
 
 
-def cell_text(cell: dict[str, Any]) -> str:
+def _cell_text(cell: dict[str, Any]) -> str:
     """A reduced cell: a line with its type and what else counts of it, then its source."""
     more = {name: one for name, one in cell.items() if name not in {"type", "source"}}
     marks = [f"{name}={json.dumps(more[name], sort_keys=True)}" for name in sorted(more)]
@@ -47,7 +47,7 @@ def cell_text(cell: dict[str, Any]) -> str:
     return "\n".join([" ".join([MARK, f"[{cell['type']}]", *marks]), source, ""])
 
 
-def both_lines(old: bytes, new: bytes) -> tuple[list[str], list[str]] | None:
+def _both_lines(old: bytes, new: bytes) -> tuple[list[str], list[str]] | None:
     """The lines of two texts, without their ends; None if one is no text, or both are too long."""
     if not is_text(old) or not is_text(new):
         return None
@@ -61,7 +61,7 @@ def count_changes(old: bytes, new: bytes) -> LineChanges | None:
     Returns:
         The numbers; None if one of them is no text, or too long to compare.
     """
-    both = both_lines(old, new)
+    both = _both_lines(old, new)
     if both is None:
         return None
     added = removed = 0
@@ -79,5 +79,5 @@ def unified_lines(old: bytes, new: bytes, names: tuple[str, str]) -> tuple[str, 
     Returns:
         Its lines; None if one of the two is no text, or too long to compare.
     """
-    both = both_lines(old, new)
+    both = _both_lines(old, new)
     return None if both is None else tuple(difflib.unified_diff(*both, *names, lineterm=""))

@@ -75,7 +75,7 @@ class Transaction:
             case Action.REMOVE:
                 self._remove(change)
             case Action.SET_MODE if change.moved_from is None:
-                self.stage.set_mode(change.path, executable=wanted(change).executable)
+                self.stage.set_mode(change.path, executable=_wanted(change).executable)
             case Action.LAY_BESIDE:
                 self._lay_beside(change)
                 self._move(change)
@@ -102,7 +102,7 @@ class Transaction:
 
     def _install(self, change: Change, path: str) -> None:
         """Writes the template's file where nothing is."""
-        new, file = wanted(change), self._new(change)
+        new, file = _wanted(change), self._new(change)
         beside = self._beside(change.path) if path == change.path else None
         stripes: Iterable[bytes] = new_stripes(file, new)
         self.stage.put(path, stripes, old=None, mode=None, executable=new.executable, beside=beside)
@@ -112,7 +112,7 @@ class Transaction:
         taken = self._take(change)
         if self._patch(change, taken):
             return change
-        new, file = wanted(change), self._new(change)
+        new, file = _wanted(change), self._new(change)
         if file.only is not None:
             return self.add(change.not_made(mismatch(file.only)))
         if taken.data is not None and file.size <= LARGEST:
@@ -135,7 +135,7 @@ class Transaction:
         """Backs the user's notebook up and writes one made of it and the template's."""
         known = change.old_path
         taken = self._take(change, back_up=False)
-        new = wanted(change)
+        new = _wanted(change)
         theirs = checked_data(self._new(change).read(), change.path, new)
         try:
             merged = merge_notebook(self._installed(known), taken.data or b"", theirs)
@@ -174,7 +174,7 @@ class Transaction:
 
         Versions of a template do not change, but a course's files do within one.
         """
-        beside, new, file = self._beside(change.path), wanted(change), self._new(change)
+        beside, new, file = self._beside(change.path), _wanted(change), self._new(change)
         there = Disk(self.places.root).raw(beside)
         if isinstance(there, Blocked) and is_there(self.places.root / beside):
             return
@@ -189,7 +189,7 @@ class Transaction:
         """Updates weights by a patch, if the template carries one from what is installed."""
         known = change.old_path
         entry = None if self.record is None else self.record.files.get(known)
-        file, new = self._new(change), wanted(change)
+        file, new = self._new(change), _wanted(change)
         weights = change.policy is Policy.WEIGHTS or file.only is not None
         if not weights or change.state is not State.OUTDATED or entry is None:
             return False
@@ -227,7 +227,7 @@ class Transaction:
         taken = self._take(change)
         mode = taken.mode
         if change.action is Action.SET_MODE:
-            mode = permissions(taken.mode, change.recorded, wanted(change))
+            mode = permissions(taken.mode, change.recorded, _wanted(change))
         source = self.places.root / change.moved_from
         stripes = read_stripes(source) if taken.data is None else [taken.data]
         self.stage.put(change.path, stripes, old=None, mode=mode)
@@ -319,7 +319,7 @@ class Transaction:
         )
 
 
-def wanted(change: Change) -> FileIdentity:
+def _wanted(change: Change) -> FileIdentity:
     """What the template holds, for a change that needs it."""
     if change.new is None:
         raise InvalidPackage(f"{change.path}: expected it in the template, found nothing")

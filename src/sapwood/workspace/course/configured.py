@@ -65,7 +65,7 @@ def configured(
             )
         origins[renamed_path(path, names)] = path
     files = {new: package.files[old] for new, old in origins.items()}
-    check_paths(files, extras, manifest.name)
+    _check_paths(files, extras, manifest.name)
     files.update(extras)
     before = NO_COURSE if record is None or record.course is None else record.course
     recorded = {} if record is None else record.files
@@ -78,7 +78,7 @@ def configured(
         patches=tuple(
             dataclasses.replace(one, path=renamed_path(one.path, names)) for one in manifest.patches
         ),
-        modules=modules_of(course, manifest),
+        modules=_modules_of(course, manifest),
         exports=tuple(
             dataclasses.replace(one, notebook=renamed_path(one.notebook, names))
             for one in manifest.exports
@@ -88,7 +88,7 @@ def configured(
     return Template(mapped, files, package.patches, course, extras.keys(), known or {})
 
 
-def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
+def _modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
     """The modules of a workspace, in the order in which they are taught."""
     names = course.names()
     chosen = [
@@ -102,7 +102,7 @@ def modules_of(course: Course, manifest: Manifest) -> tuple[Module, ...]:
     return tuple(everything[name] for name in course.workspace_names() if name in everything)
 
 
-def check_paths(
+def _check_paths(
     files: Mapping[str, PackageFile], extras: Mapping[str, PackageFile], name: str
 ) -> None:
     """Sees to it that the files of a course can be installed anywhere.
@@ -155,14 +155,14 @@ def for_workspace(
         return configured(package, new, course.files, record=record)
     if before is None or record is None:
         return Template.of(package)
-    extras = dict(kept_extras(record, before, Blobs(places.blobs)))
+    extras = dict(_kept_extras(record, before, Blobs(places.blobs)))
     known = {path: record.files[path].identity for path in extras}
     return configured(
         package, carried(before, package.manifest), extras, record=record, known=known
     )
 
 
-def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, PackageFile]]:
+def _kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, PackageFile]]:
     """The extra assignments as they were installed: their instructor's files are elsewhere."""
     for path, entry in record.files.items():
         if entry.extra and course.extra_of(path) is not None:
@@ -173,12 +173,12 @@ def kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[
                     size=entry.size,
                     executable=entry.identity.executable,
                     stamp=(0, 0, entry.size, 0, 0),  # is not asked for: the content is known
-                    stripes=partial(read_entry, blobs, path, entry),
+                    stripes=partial(_read_entry, blobs, path, entry),
                 ),
             )
 
 
-def read_entry(blobs: Blobs, path: str, entry: RecordedFile) -> Stripes:
+def _read_entry(blobs: Blobs, path: str, entry: RecordedFile) -> Stripes:
     """Reads what was installed.
 
     Raises:

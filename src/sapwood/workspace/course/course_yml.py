@@ -159,14 +159,14 @@ def parse_course(data: bytes, where: str = FILE_NAME) -> CourseConfig:
         where=where,
         template=table.optional_text("template", null=True),
         title=title,
-        first=first_in(table, len(modules)),
+        first=_first_in(table, len(modules)),
         modules=tuple(modules),
         provided=tuple(provided),
-        extras=extras_of(listed),
+        extras=_extras_of(listed),
     )
 
 
-def first_in(table: Fields, count: int) -> int:
+def _first_in(table: Fields, count: int) -> int:
     """The number of the first module."""
     text = table.optional_text("first", null=True) or "1"
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
@@ -176,11 +176,11 @@ def first_in(table: Fields, count: int) -> int:
     return int(text)
 
 
-def extras_of(listed: Sequence[Fields]) -> tuple[Extra, ...]:
+def _extras_of(listed: Sequence[Fields]) -> tuple[Extra, ...]:
     """The extra assignments, none inside another."""
     extras: list[Extra] = []
     for one in listed:
-        extra = extra_of(one)
+        extra = _extra_of(one)
         inside = [it for it in extras if it.holds(extra.to) or extra.holds(it.to)]
         if inside:
             raise one.fail(
@@ -192,7 +192,7 @@ def extras_of(listed: Sequence[Fields]) -> tuple[Extra, ...]:
     return tuple(extras)
 
 
-def extra_of(table: Fields) -> Extra:
+def _extra_of(table: Fields) -> Extra:
     """An extra assignment."""
     table.only(("from", "to", "policy"))
     paths = []

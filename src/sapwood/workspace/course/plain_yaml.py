@@ -21,7 +21,7 @@ NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 WRITE = "write what is meant in its place"
 
 
-def library() -> Any:
+def _library() -> Any:
     """PyYAML.
 
     Raises:
@@ -50,21 +50,21 @@ def parse_yaml(data: bytes, where: str) -> Value:
     """
     if len(data) > LARGEST:
         raise InputError(f"{where}: expected at most {LARGEST} bytes, found {len(data)}")
-    yaml = library()
+    yaml = _library()
     try:
         text = data.decode("utf-8-sig")
         return Reader(where, yaml, yaml.parse(text, Loader=yaml.SafeLoader)).document()
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         raise InputError(
-            f"{where}{place(mark)}: no YAML: {str(e.problem or e.context)[:200]}"
+            f"{where}{_place(mark)}: no YAML: {str(e.problem or e.context)[:200]}"
         ) from e
     # A character that cannot be, as in "\UFFFFFFFF"; a version with too many digits.
     except (yaml.YAMLError, ValueError, OverflowError) as e:
         raise InputError(f"{where}: no YAML in UTF-8: {str(e)[:200]}") from e
 
 
-def place(mark: Any) -> str:
+def _place(mark: Any) -> str:
     """A line and a column, counted from one."""
     return "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
 
@@ -140,4 +140,4 @@ class Reader:
         return fields
 
     def _fail(self, event: Any, found: str, remedy: str) -> InputError:
-        return InputError(f"{self._where}{place(event.start_mark)}: found {found}; {remedy}")
+        return InputError(f"{self._where}{_place(event.start_mark)}: found {found}; {remedy}")

@@ -59,16 +59,16 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
         with os_errors(source):
             path = resolved(source)
             if path.is_dir():
-                course = course_in_folder(path / FILE_NAME)
+                course = _course_in_folder(path / FILE_NAME)
             elif path.suffix.lower() in ENDINGS:
-                course = course_in_folder(path)
+                course = _course_in_folder(path)
             else:
-                course = course_in_archive(path, closing)
-            check_amount(course)
+                course = _course_in_archive(path, closing)
+            _check_amount(course)
         yield course
 
 
-def course_in_folder(path: Path) -> OpenCourse:
+def _course_in_folder(path: Path) -> OpenCourse:
     """The course of a course.yml, with what lies beside it.
 
     Raises:
@@ -80,13 +80,13 @@ def course_in_folder(path: Path) -> OpenCourse:
     config = parse_course(data, str(path))
     files: dict[str, PackageFile] = {}
     for extra in config.extras:
-        for rest, status in files_beside(path.parent, extra, config.where):
+        for rest, status in _files_beside(path.parent, extra, config.where):
             source = extra.source + rest
             files[extra.to + rest] = file_in_folder(path.parent, source, status)
     return OpenCourse(config, files)
 
 
-def files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, os.stat_result]]:
+def _files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, os.stat_result]]:
     """The files of an extra assignment: what their paths have behind its own, and their status."""
     place = folder
     for part in extra.source.split("/"):
@@ -111,7 +111,7 @@ def files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, 
         yield f"/{one.path}", one.status
 
 
-def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
+def _course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     """The course in an archive.
 
     Args:
@@ -136,7 +136,7 @@ def course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     return OpenCourse(config, files)
 
 
-def check_amount(course: OpenCourse) -> None:
+def _check_amount(course: OpenCourse) -> None:
     """Sees to it that each extra has files, and that they are not too many or too large.
 
     Raises:

@@ -24,8 +24,8 @@ def environment_findings(look: Look) -> Iterator[Finding]:
     environment = look.template.manifest.environment
     yield python_version(environment.python)
     for requirement in environment.packages:
-        if applies(requirement):
-            yield installed(requirement)
+        if _applies(requirement):
+            yield _installed(requirement)
 
 
 def python_version(wanted: SpecifierSet) -> Finding:
@@ -39,7 +39,7 @@ def python_version(wanted: SpecifierSet) -> Finding:
     return problem("python", "Python", f"{message}; expected {wanted}", remedy)
 
 
-def applies(requirement: Requirement) -> bool:
+def _applies(requirement: Requirement) -> bool:
     """Whether a requirement is one for this Python and system."""
     try:
         return requirement.marker is None or requirement.marker.evaluate()
@@ -47,7 +47,7 @@ def applies(requirement: Requirement) -> bool:
         return True
 
 
-def installed(requirement: Requirement) -> Finding:
+def _installed(requirement: Requirement) -> Finding:
     """Whether a package is installed, in one of the versions that are needed."""
     name = requirement.name
     wanted = f"{name}{requirement.specifier}"

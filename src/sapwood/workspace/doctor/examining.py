@@ -52,15 +52,15 @@ def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, .
     """
     findings: list[Finding] = []
     with contextlib.ExitStack() as stack:
-        record = examined_record(places, findings)
-        source = examined_template(template, places, record, stack, findings)
+        record = _examined_record(places, findings)
+        source = _examined_template(template, places, record, stack, findings)
         look = Look(places, record, source, Stamps(places.stamps, learns=False))
         for kind, check in CHECKS:
-            findings += surviving(kind, places, check(look))
+            findings += _surviving(kind, places, check(look))
     return tuple(findings)
 
 
-def surviving(kind: str, places: Places, findings: Iterable[Finding]) -> Iterator[Finding]:
+def _surviving(kind: str, places: Places, findings: Iterable[Finding]) -> Iterator[Finding]:
     """The findings of a check, up to where it fails, and why it did."""
     try:
         with os_errors(places.root):
@@ -69,7 +69,7 @@ def surviving(kind: str, places: Places, findings: Iterable[Finding]) -> Iterato
         yield problem(kind, places.root.name, str(e), Remedy("see to this, and look again"))
 
 
-def examined_record(places: Places, findings: list[Finding]) -> Record | None:
+def _examined_record(places: Places, findings: list[Finding]) -> Record | None:
     """The record, if it can be read."""
     subject = f".{places.name}/{places.record.name}"
     try:
@@ -84,10 +84,10 @@ def examined_record(places: Places, findings: list[Finding]) -> Record | None:
         findings.append(problem("record", subject, str(e), remedy))
         return None
     except SapwoodError as e:
-        findings.append(problem("record", subject, str(e), anew(places, f"move {subject} away")))
+        findings.append(problem("record", subject, str(e), _anew(places, f"move {subject} away")))
         return None
     if record is None:
-        findings.append(problem("record", subject, "missing", anew(places, "")))
+        findings.append(problem("record", subject, "missing", _anew(places, "")))
         return None
     count = len(record.files)
     message = f"{record.template} {record.template_version}, {count} files were installed"
@@ -95,12 +95,12 @@ def examined_record(places: Places, findings: list[Finding]) -> Record | None:
     return record
 
 
-def anew(places: Places, first: str) -> Remedy:
+def _anew(places: Places, first: str) -> Remedy:
     """Makes a record anew. `init` keeps what is there, and lays beside what differs."""
     return Remedy(first, ("init", TEMPLATE, str(places.root)))
 
 
-def examined_template(
+def _examined_template(
     template: TemplateSource | None,
     places: Places,
     record: Record | None,

@@ -32,24 +32,24 @@ def export_findings(look: Look) -> Iterator[Finding]:
         return
     for export in look.template.manifest.exports:
         status = look_at_export(look.places, export)
-        yield of_export(look, status)
+        yield _of_export(look, status)
         if status.is_exported:
-            yield from missing_fix(look, look.template, status)
+            yield from _missing_fix(look, look.template, status)
 
 
-def exporting(look: Look, status: ExportStatus, text: str = "", *options: str) -> Remedy:
+def _exporting(look: Look, status: ExportStatus, text: str = "", *options: str) -> Remedy:
     """The command that exports one module anew."""
     word = look.module_word(status.export.notebook) or "--all"
     return Remedy(text, ("module", "export", TEMPLATE, word, *options))
 
 
-def of_export(look: Look, status: ExportStatus) -> Finding:
+def _of_export(look: Look, status: ExportStatus) -> Finding:
     """How a module relates to its notebook."""
     state, path, notebook = status.state, status.export.to, status.export.notebook
     if state is ExportState.FRESH:
         return ok("export", path, f"exported from {notebook} as it is")
     if state is ExportState.NEVER:
-        return never(look, status)
+        return _never(look, status)
     if state is ExportState.GONE:
         word = look.module_word(notebook)
         known = look.record is not None and notebook in look.record.files
@@ -58,27 +58,27 @@ def of_export(look: Look, status: ExportStatus) -> Finding:
             remedy = Remedy(command=("module", "reset", TEMPLATE, word))
         return noted("export", path, f"{notebook} is not there", remedy)
     if state is ExportState.BROKEN:
-        remedy = exporting(look, status, "mend the cell")
+        remedy = _exporting(look, status, "mend the cell")
         return problem("export", path, f"cannot be exported: {status.reason}", remedy)
     if state is ExportState.BLOCKED:
-        remedy = exporting(look, status, "move it away")
+        remedy = _exporting(look, status, "move it away")
         return problem("export", path, f"{status.reason} is in its place", remedy)
     message = WORDS[state].format(notebook=notebook)
     options = () if state is ExportState.STALE else ("--replace",)
-    return problem("export", path, message, exporting(look, status, "", *options))
+    return problem("export", path, message, _exporting(look, status, "", *options))
 
 
-def never(look: Look, status: ExportStatus) -> Finding:
+def _never(look: Look, status: ExportStatus) -> Finding:
     """A module that was not exported yet, which is as it should be until it is worked on."""
     path, notebook = status.export.to, status.export.notebook
     entry = None if look.record is None else look.record.files.get(notebook)
     there = scan(look.places.root, [notebook], look.stamps)[notebook]
     if entry is not None and isinstance(there, FileIdentity) and there.hash == entry.identity.hash:
         return ok("export", path, f"never exported; {notebook} is as it was installed")
-    return noted("export", path, f"never exported from {notebook}", exporting(look, status))
+    return noted("export", path, f"never exported from {notebook}", _exporting(look, status))
 
 
-def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterator[Finding]:
+def _missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterator[Finding]:
     """Whether a later version of the template changes code that was exported."""
     notebook = status.export.notebook
     entry = None if look.record is None else look.record.files.get(notebook)
@@ -89,7 +89,7 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     new = file.canonical_hash()
     if not isinstance(there, FileIdentity) or new in {there.hash, entry.identity.hash}:
         return
-    if not lacks_change(look, notebook, entry, file):
+    if not _lacks_change(look, notebook, entry, file):
         return
     note = template.manifest.note_for(notebook, entry.version)
     message = (
@@ -103,7 +103,7 @@ def missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterato
     yield problem("fix", status.export.to, message, Remedy(command=command))
 
 
-def lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageFile) -> bool:
+def _lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageFile) -> bool:
     """Whether marked cells that a release changed are not yet so in the user's notebook.
 
     A user who took them over by hand has them, whatever the rest of the notebook is.
@@ -117,14 +117,14 @@ def lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageFi
     if entry.blob is None or file.size > LARGEST:
         return True
     try:
-        old = codes(Blobs(look.places.blobs).get(entry.blob, entry.size), notebook)
-        new = codes(file.read(), notebook)
-        mine = codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
+        old = _codes(Blobs(look.places.blobs).get(entry.blob, entry.size), notebook)
+        new = _codes(file.read(), notebook)
+        mine = _codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
     except (InputError, InvalidWorkspace):
         return True  # what was installed is lost, or one of them cannot be exported
     return not new - old <= mine or not mine.isdisjoint(old - new)
 
 
-def codes(data: bytes, path: str) -> set[str]:
+def _codes(data: bytes, path: str) -> set[str]:
     """The marked cells of a notebook."""
     return {without_directive(source) for _, source in export_cells(data, path)}

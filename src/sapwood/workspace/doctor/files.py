@@ -30,13 +30,13 @@ def file_findings(look: Look) -> Iterator[Finding]:
         f"{counts[State.DELETED]} missing, {counts[State.BLOCKED]} blocked"
     )
     yield ok("files", "installed files", message)
-    yield from shortened([blocked(one) for one in statuses if one.state is State.BLOCKED])
+    yield from _shortened([_blocked(one) for one in statuses if one.state is State.BLOCKED])
     missing = [one.path for one in statuses if one.state is State.DELETED]
-    yield from shortened([deleted(look, path) for path in missing if not gone(look, path)])
-    yield from left_over(look, [one.path for one in statuses if one.state is not State.DELETED])
+    yield from _shortened([_deleted(look, path) for path in missing if not _gone(look, path)])
+    yield from _left_over(look, [one.path for one in statuses if one.state is not State.DELETED])
 
 
-def shortened(findings: list[Finding]) -> Iterator[Finding]:
+def _shortened(findings: list[Finding]) -> Iterator[Finding]:
     """Some findings of one kind, and how many more there are."""
     yield from findings[:MOST]
     if len(findings) > MOST:
@@ -45,7 +45,7 @@ def shortened(findings: list[Finding]) -> Iterator[Finding]:
         yield Finding(last.kind, last.severity, f"{len(findings) - MOST} more", message)
 
 
-def blocked(status: FileStatus) -> Finding:
+def _blocked(status: FileStatus) -> Finding:
     """Something is in a file's place."""
     remedy = Remedy("move it away", ("update", TEMPLATE))
     if status.reason == UNREADABLE.reason:
@@ -53,12 +53,12 @@ def blocked(status: FileStatus) -> Finding:
     return problem("blocked", status.path, f"{status.reason} is in its place", remedy)
 
 
-def gone(look: Look, path: str) -> bool:
+def _gone(look: Look, path: str) -> bool:
     """Whether a file is no longer in the template either."""
     return look.template is not None and path not in look.template.files
 
 
-def deleted(look: Look, path: str) -> Finding:
+def _deleted(look: Look, path: str) -> Finding:
     """A file that is not there; the user may want it so."""
     word = look.module_word(path)
     rule = None if look.template is None else look.template.manifest.rules.rule(path)
@@ -70,7 +70,7 @@ def deleted(look: Look, path: str) -> Finding:
     return noted("missing", path, "deleted; updates leave it so")
 
 
-def left_over(look: Look, there: list[str]) -> Iterator[Finding]:
+def _left_over(look: Look, there: list[str]) -> Iterator[Finding]:
     """Files that the template once had."""
     if look.template is None or look.record is None:
         return
@@ -90,10 +90,10 @@ def left_over(look: Look, there: list[str]) -> Iterator[Finding]:
 
 def laid_beside(look: Look) -> Iterator[Finding]:
     """Files that an update laid beside the user's, and whose content is not in the workspace."""
-    yield from shortened(list(incoming(look)))
+    yield from _shortened(list(_incoming(look)))
 
 
-def incoming(look: Look) -> Iterator[Finding]:
+def _incoming(look: Look) -> Iterator[Finding]:
     """All of them."""
     root, top = look.places.root, look.places.own / "incoming"
     if not is_folder(top):

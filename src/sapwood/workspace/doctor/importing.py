@@ -46,7 +46,7 @@ def find_first(name: str, path: Iterable[str]) -> Path | None:
     """
     portion: Path | None = None
     for entry in path:
-        spec = spec_in(entry, name)
+        spec = _spec_in(entry, name)
         if spec is None:
             continue
         if spec.origin is not None and spec.loader is not None:
@@ -57,7 +57,7 @@ def find_first(name: str, path: Iterable[str]) -> Path | None:
     return portion
 
 
-def spec_in(entry: str, name: str) -> ModuleSpec | None:
+def _spec_in(entry: str, name: str) -> ModuleSpec | None:
     """What one entry of a path holds of a name."""
     if Path(entry).is_dir():
         # A finder of its own: those that Python keeps do not see what was just written.

@@ -36,10 +36,10 @@ def own_packages(look: Look) -> Iterator[Finding]:
     """The packages that have to be the workspace's own."""
     if look.template is not None:
         for name in look.template.manifest.environment.imports:
-            yield own_package(look, name)
+            yield _own_package(look, name)
 
 
-def own_package(look: Look, name: str) -> Finding:
+def _own_package(look: Look, name: str) -> Finding:
     """Which package of a name is imported: it has to be the workspace's."""
     root = look.places.root
     elsewhere = path_elsewhere(root, sys.path)
@@ -48,27 +48,29 @@ def own_package(look: Look, name: str) -> Finding:
     first = find_by_hooks(name) or find_first(name, [one or "." for one in sys.path])
     # A folder without `__init__` loses against the workspace's package everywhere.
     if installed is not None and (used is None or used.is_dir() or not installed.is_dir()):
-        here = "nothing" if used is None else shown(root, used)
+        here = "nothing" if used is None else _shown(root, used)
         message = (
             f"another one is installed: {installed}; where Python starts in the workspace, "
-            f"{here} is imported, by this program {shown(root, first or installed)}"
+            f"{here} is imported, by this program {_shown(root, first or installed)}"
         )
-        return problem("import", name, message, uninstalling(name))
+        return problem("import", name, message, _uninstalling(name))
     if used is None:
-        return noted("import", name, "not in the workspace yet", making(look, name))
+        return noted("import", name, "not in the workspace yet", _making(look, name))
     if used.is_dir():
-        message = f"{shown(root, used)}/ has no __init__.py: an installed package would win over it"
-        return noted("import", name, message, making(look, name))
-    return ok("import", name, f"{shown(root, used)} is imported where Python starts here")
+        message = (
+            f"{_shown(root, used)}/ has no __init__.py: an installed package would win over it"
+        )
+        return noted("import", name, message, _making(look, name))
+    return ok("import", name, f"{_shown(root, used)} is imported where Python starts here")
 
 
-def shown(root: Path, found: Path) -> str:
+def _shown(root: Path, found: Path) -> str:
     """A file for people: in the workspace, from there."""
     resolved = Path(os.path.realpath(found))
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(found)
 
 
-def uninstalling(name: str) -> Remedy:
+def _uninstalling(name: str) -> Remedy:
     """How to be rid of an installed package."""
     distributions = distributions_of(name)
     if not distributions:
@@ -77,7 +79,7 @@ def uninstalling(name: str) -> Remedy:
     return Remedy(f"{shlex.quote(sys.executable)} -m pip uninstall {names}")
 
 
-def making(look: Look, name: str) -> Remedy:
+def _making(look: Look, name: str) -> Remedy:
     """How a package of the workspace comes into being."""
     exports = () if look.template is None else look.template.manifest.exports
     if any(one.to.split("/")[0].removesuffix(".py") == name for one in exports):
@@ -87,19 +89,19 @@ def making(look: Look, name: str) -> Remedy:
 
 def shadows(look: Look) -> Iterator[Finding]:
     """Files and folders of the user's that Python takes for others that programs need."""
-    needed = needed_names(look)
-    for folder in folders_of(look):
-        for name in sorted(names_in(look.places.root / folder) & needed.keys()):
+    needed = _needed_names(look)
+    for folder in _folders_of(look):
+        for name in sorted(_names_in(look.places.root / folder) & needed.keys()):
             found = find_first(name, [str(look.places.root / folder)])
             # A folder without `__init__` stands in nobody's way.
             if found is None or found.is_dir() or is_certain(name):
                 continue
-            path = shown(look.places.root, found)
+            path = _shown(look.places.root, found)
             message = f"is imported as {name}, in place of {needed[name]}"
             yield problem("shadow", path, message, Remedy("rename it"))
 
 
-def needed_names(look: Look) -> dict[str, str]:
+def _needed_names(look: Look) -> dict[str, str]:
     """What must not be shadowed, and whose each name is."""
     names = dict.fromkeys(sys.stdlib_module_names - HARMLESS, "Python's own")
     packages = () if look.template is None else look.template.manifest.environment.packages
@@ -110,7 +112,7 @@ def needed_names(look: Look) -> dict[str, str]:
     return names
 
 
-def folders_of(look: Look) -> list[str]:
+def _folders_of(look: Look) -> list[str]:
     """The root, and folders of the workspace with notebooks and scripts, packages left out."""
     paths: set[str] = set()
     if look.record is not None:
@@ -119,18 +121,18 @@ def folders_of(look: Look) -> list[str]:
         paths |= look.template.files.keys()
     folders = {"", *(path.rpartition("/")[0] for path in paths if path.endswith(RUNS))}
     root = look.places.root
-    there = (one for one in sorted(folders) if is_reached(root, one))
+    there = (one for one in sorted(folders) if _is_reached(root, one))
     return [one for _, one in zip(range(MOST_FOLDERS), there, strict=False)]
 
 
-def is_reached(root: Path, folder: str) -> bool:
+def _is_reached(root: Path, folder: str) -> bool:
     """Whether Python may start in a folder: it is one, and no package."""
     if not folder:
         return True
     return is_folder(root / folder) and not (root / folder / "__init__.py").exists()
 
 
-def names_in(folder: Path) -> set[str]:
+def _names_in(folder: Path) -> set[str]:
     """Names that something in a folder could be imported by."""
     entries: Iterable[os.DirEntry[str]]
     with os.scandir(folder) as entries:

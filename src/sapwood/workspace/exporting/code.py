@@ -43,17 +43,17 @@ def exported_module(data: bytes, notebook: str) -> bytes:
     if sum(len(source) for _, source in cells) > MOST_BYTES:
         raise InputError(f"{notebook}: expected at most {MOST_BYTES} letters of code to export")
     for number, source in cells:
-        fault = fault_of_code(source)
+        fault = _fault_of_code(source)
         if fault is not None:
             line, message = fault
             raise InputError(f"{notebook}: cell {number}, line {line}: {message}")
     body = APART.join(without_directive(source) for _, source in cells)
-    fault = fault_of_code(body)
+    fault = _fault_of_code(body)
     if fault is not None:
         line, message = fault
-        raise InputError(f"{notebook}: cell {cell_at(cells, line)}: {message}")
+        raise InputError(f"{notebook}: cell {_cell_at(cells, line)}: {message}")
     text = f"# Generated from {notebook}: edit that one, and export it again.\n\n{body}\n"
-    return sealed(text.encode())
+    return _sealed(text.encode())
 
 
 def export_cells(data: bytes, notebook: str) -> list[tuple[int, str]]:
@@ -87,7 +87,7 @@ def without_directive(source: str) -> str:
     return source.partition("\n")[2].strip("\n")
 
 
-def fault_of_code(source: str) -> tuple[int, str] | None:
+def _fault_of_code(source: str) -> tuple[int, str] | None:
     """Line, from 1 on, and message of what is no Python; None if all is."""
     try:
         with warnings.catch_warnings():
@@ -110,7 +110,7 @@ def fault_of_code(source: str) -> tuple[int, str] | None:
     return None
 
 
-def cell_at(cells: list[tuple[int, str]], line: int) -> int:
+def _cell_at(cells: list[tuple[int, str]], line: int) -> int:
     """The number of the cell that a line of the joined code comes from."""
     for number, source in cells:
         line -= without_directive(source).count("\n") + len(APART)
@@ -119,7 +119,7 @@ def cell_at(cells: list[tuple[int, str]], line: int) -> int:
     return cells[-1][0]
 
 
-def sealed(rest: bytes) -> bytes:
+def _sealed(rest: bytes) -> bytes:
     """A module with its seal."""
     return b"# sapwood-export sha256:%s\n" % hashlib.sha256(rest).hexdigest().encode() + rest
 
@@ -133,4 +133,4 @@ def is_untouched(data: bytes) -> bool:
     """Whether a file is one that was exported, and not edited since; line ends do not count."""
     data = unix_ends(data)
     seal = SEAL.match(data)
-    return seal is not None and sealed(data[seal.end() :]) == data
+    return seal is not None and _sealed(data[seal.end() :]) == data

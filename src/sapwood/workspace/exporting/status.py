@@ -57,7 +57,7 @@ class ExportStatus:
         return self.there is not None and is_sealed(self.there)
 
 
-def chosen_exports(manifest: Manifest, modules: Sequence[str] | None) -> list[Export]:
+def _chosen_exports(manifest: Manifest, modules: Sequence[str] | None) -> list[Export]:
     """The exports that a user asks for, in the template's order.
 
     Args:
@@ -84,11 +84,11 @@ def look_at_exports(
 ) -> tuple[ExportStatus, ...]:
     """How the exports are that a user asks for.
 
-    Args, Raises: as of `chosen_exports`; another template is an InputError too.
+    Args, Raises: as of `_chosen_exports`; another template is an InputError too.
     """
     if template.manifest.name != places.name:
         raise InputError(f"expected the template {places.name}, found {template.manifest.name}")
-    chosen = chosen_exports(template.manifest, modules)
+    chosen = _chosen_exports(template.manifest, modules)
     return tuple(look_at_export(places, one) for one in chosen)
 
 
@@ -101,14 +101,14 @@ def look_at_export(places: Places, export: Export) -> ExportStatus:
     disk = Disk(places.root)
     source = disk.status(export.notebook)
     if source is None:
-        return ExportStatus(export, ExportState.GONE, there=bytes_of(places, disk, export.to))
+        return ExportStatus(export, ExportState.GONE, there=_bytes_of(places, disk, export.to))
     if isinstance(source, Blocked):
         return ExportStatus(export, ExportState.BROKEN, f"{export.notebook}: {source.reason}")
     data = read_whole(places.root / export.notebook, LARGEST)
     found = disk.status(export.to)
     if isinstance(found, Blocked):
         return ExportStatus(export, ExportState.BLOCKED, found.reason)
-    there = bytes_of(places, disk, export.to)
+    there = _bytes_of(places, disk, export.to)
     if found is not None and there is None:
         return ExportStatus(export, ExportState.BLOCKED, f"a file of more than {LARGEST} bytes")
     try:
@@ -118,17 +118,17 @@ def look_at_export(places: Places, export: Export) -> ExportStatus:
     except InputError as e:
         return ExportStatus(export, ExportState.BROKEN, str(e), there=there)
     packages = tuple(one for one in export.packages() if disk.status(one) is None)
-    return ExportStatus(export, state_between(there, new), None, new, there, packages)
+    return ExportStatus(export, _state_between(there, new), None, new, there, packages)
 
 
-def bytes_of(places: Places, disk: Disk, path: str) -> bytes | None:
+def _bytes_of(places: Places, disk: Disk, path: str) -> bytes | None:
     """The bytes of a file that may be read and is not too large, else None."""
     if not isinstance(disk.status(path), os.stat_result):
         return None
     return read_whole(places.root / path, LARGEST)
 
 
-def state_between(there: bytes | None, new: bytes) -> ExportState:
+def _state_between(there: bytes | None, new: bytes) -> ExportState:
     """The state of a module.
 
     Args:

@@ -57,14 +57,14 @@ def export_modules(
         replace: back up and replace modules that are the user's own work.
 
     Raises:
-        InputError: as `look_at_exports` and `check_exports`.
+        InputError: as `look_at_exports` and `_check_exports`.
         IoError, OSError: the system refused.
     """
     looks = look_at_exports(places, template, modules)
-    check_exports(places, looks, all_of_them=modules is None)
+    _check_exports(places, looks, all_of_them=modules is None)
     stage = Stage(places)
     try:
-        kept = stage_exports(looks, template.files.keys(), stage, replace=replace)
+        kept = _stage_exports(looks, template.files.keys(), stage, replace=replace)
         backup = stage.finish("export", now, None)
     except ChangedMeanwhile as e:
         tidy(places, None)
@@ -82,7 +82,7 @@ def export_modules(
     return Exported(looks, written, kept, backup, missed)
 
 
-def check_exports(places: Places, looks: Sequence[ExportStatus], *, all_of_them: bool) -> None:
+def _check_exports(places: Places, looks: Sequence[ExportStatus], *, all_of_them: bool) -> None:
     """Sees to it that exports can be written, before one is.
 
     Args:
@@ -111,7 +111,7 @@ def check_exports(places: Places, looks: Sequence[ExportStatus], *, all_of_them:
                 raise InputError(f"{parent}: expected a folder; move away what is there")
 
 
-def stage_exports(
+def _stage_exports(
     looks: Sequence[ExportStatus], template: Collection[str], stage: Stage, *, replace: bool
 ) -> tuple[str, ...]:
     """Stages what exports change.

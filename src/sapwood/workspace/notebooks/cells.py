@@ -115,12 +115,12 @@ def read_book(data: bytes) -> Book:
     metadata = book.get("metadata", {})
     if not isinstance(metadata, dict):
         raise Unreadable("metadata that is no object")
-    check_depth(book, MOST_LEVELS)
-    read = tuple(read_cell(raw, number) for number, raw in enumerate(cells))
+    _check_depth(book, MOST_LEVELS)
+    read = tuple(_read_cell(raw, number) for number, raw in enumerate(cells))
     return Book(book, read, minor, metadata)
 
 
-def check_depth(value: Any, levels: int) -> None:
+def _check_depth(value: Any, levels: int) -> None:
     """Sees to it that a value has no more than some levels of others.
 
     Raises:
@@ -131,10 +131,10 @@ def check_depth(value: Any, levels: int) -> None:
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             if isinstance(one, dict | list):
-                check_depth(one, levels - 1)
+                _check_depth(one, levels - 1)
 
 
-def read_cell(raw: Any, number: int) -> Cell:
+def _read_cell(raw: Any, number: int) -> Cell:
     """A cell.
 
     Raises:
@@ -154,11 +154,11 @@ def read_cell(raw: Any, number: int) -> Cell:
         metadata=metadata,
         grade_id=grade_id if isinstance(grade_id, str) and grade_id else None,
         id=one if isinstance(one := raw.get("id"), str) and one else None,
-        role=role_of(marks),
+        role=_role_of(marks),
     )
 
 
-def role_of(marks: Any) -> Role:
+def _role_of(marks: Any) -> Role:
     """Whose a cell is, by nbgrader's own rules (`is_locked` and `is_solution` of its utils).
 
     Args:

@@ -38,7 +38,7 @@ class Triple:
 
 def align(base: Sequence[Cell], ours: Sequence[Cell], theirs: Sequence[Cell]) -> list[Triple]:
     """Finds the same cells; each cell is in one triple, in no order that means anything."""
-    to_ours, to_theirs = match(base, ours), match(base, theirs)
+    to_ours, to_theirs = _match(base, ours), _match(base, theirs)
     from_ours = {mine: one for one, mine in to_ours.items()}
     from_theirs = {new: one for one, new in to_theirs.items()}
     # What both have added, or made of something the other could not be matched with.
@@ -46,7 +46,7 @@ def align(base: Sequence[Cell], ours: Sequence[Cell], theirs: Sequence[Cell]) ->
     lone_theirs = [one for one in theirs if from_theirs.get(one) not in to_ours]
     direct = {
         mine: new
-        for mine, new in match(lone_ours, lone_theirs, certain=True).items()
+        for mine, new in _match(lone_ours, lone_theirs, certain=True).items()
         if mine not in from_ours or new not in from_theirs
     }
     triples = []
@@ -61,7 +61,7 @@ def align(base: Sequence[Cell], ours: Sequence[Cell], theirs: Sequence[Cell]) ->
     return triples + [Triple(one, None, None) for one in base if one not in seen]
 
 
-def match(
+def _match(
     left: Sequence[Cell], right: Sequence[Cell], *, certain: bool = False
 ) -> dict[Cell, Cell]:
     """Pairs the cells of two notebooks.
@@ -103,16 +103,16 @@ class Pairs:
 
     def by_grade_id(self) -> None:
         """Pairs by nbgrader's names; of copies those with one id, then those that are equal."""
-        there = grouped(self._right, lambda one: one.grade_id)
-        for name, cells in grouped(self._left, lambda one: one.grade_id).items():
+        there = _grouped(self._right, lambda one: one.grade_id)
+        for name, cells in _grouped(self._left, lambda one: one.grade_id).items():
             others = there.get(name, [])
-            for key in (cell_id, cell_body, nothing):
+            for key in (_cell_id, _cell_body, _nothing):
                 self._pair_in_order(cells, others, key)
 
     def by_id(self) -> None:
         """Pairs by ids that occur once, unless the same text under another id says otherwise."""
-        there = grouped(self._rest(self._right), cell_id)
-        here = grouped(self._rest(self._left), cell_id)
+        there = _grouped(self._rest(self._right), _cell_id)
+        here = _grouped(self._rest(self._left), _cell_id)
         mine, new = self._single_texts(self._left), self._single_texts(self._right)
         for name, cells in here.items():
             others = there.get(name, [])
@@ -126,12 +126,12 @@ class Pairs:
     def by_content(self) -> None:
         """Pairs equal cells: what occurs once, then neighbours of pairs, then in order."""
         here, there = self._rest(self._left), self._rest(self._right)
-        self._pair_single(here, there, marked_body)
+        self._pair_single(here, there, _marked_body)
         self._extend(1)
         self._extend(-1)
-        self._pair_in_order(here, there, marked_body)
+        self._pair_in_order(here, there, _marked_body)
         # What nbgrader's name was given to, or taken from, since.
-        self._pair_single(self._rest(here), self._rest(there), written_body)
+        self._pair_single(self._rest(here), self._rest(there), _written_body)
 
     def by_likeness(self) -> None:
         """Pairs cells that share most of their words, the most alike first."""
@@ -139,12 +139,12 @@ class Pairs:
         there = [one for one in self._rest(self._right) if one.grade_id is None]
         if len(here) * len(there) > MOST_PAIRS:
             return
-        left, right = [(one, words(one)) for one in here], [(one, words(one)) for one in there]
+        left, right = [(one, _words(one)) for one in here], [(one, _words(one)) for one in there]
         scores = [
             (score, cell, other)
             for cell, mine in left
             for other, new in right
-            if cell.kind == other.kind and (score := shared(mine, new)) >= ALIKE
+            if cell.kind == other.kind and (score := _shared(mine, new)) >= ALIKE
         ]
         # Of equally alike cells those that have moved least.
         scores.sort(key=lambda one: (-one[0], abs(one[1].number - one[2].number)))
@@ -164,25 +164,25 @@ class Pairs:
                 self._pair_equal(cell, self._right[beyond])
 
     def _pair_equal(self, cell: Cell, other: Cell) -> None:
-        if other not in self._taken and marked_body(cell) == marked_body(other):
+        if other not in self._taken and _marked_body(cell) == _marked_body(other):
             self._pair(cell, other)
 
     def _pair_single(
         self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
     ) -> None:
         """Pairs cells by what occurs once on both sides."""
-        there = grouped(others, key)
-        for name, group in grouped(cells, key).items():
+        there = _grouped(others, key)
+        for name, group in _grouped(cells, key).items():
             found = there.get(name, [])
-            if len(group) == len(found) == 1 and agree(group[0], found[0]):
+            if len(group) == len(found) == 1 and _agree(group[0], found[0]):
                 self._pair(group[0], found[0])
 
     def _pair_in_order(
         self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
     ) -> None:
         """Pairs the cells of each key, the first with the first."""
-        there = grouped((one for one in others if one not in self._taken), key)
-        for name, group in grouped((one for one in cells if one not in self.found), key).items():
+        there = _grouped((one for one in others if one not in self._taken), key)
+        for name, group in _grouped((one for one in cells if one not in self.found), key).items():
             for cell, other in zip(group, there.get(name, []), strict=False):
                 self._pair(cell, other)
 
@@ -199,7 +199,7 @@ class Pairs:
         return {body for body, count in counts.items() if count == 1}
 
 
-def grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, list[Cell]]:
+def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, list[Cell]]:
     """Cells by a key, in order; without those that have none."""
     groups: dict[Hashable, list[Cell]] = {}
     for cell in cells:
@@ -208,43 +208,43 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hash
     return groups
 
 
-def cell_id(cell: Cell) -> str | None:
+def _cell_id(cell: Cell) -> str | None:
     """The id of a cell."""
     return cell.id
 
 
-def cell_body(cell: Cell) -> Body:
+def _cell_body(cell: Cell) -> Body:
     """What somebody edits of a cell."""
     return cell.body
 
 
-def marked_body(cell: Cell) -> tuple[Body, str | None]:
+def _marked_body(cell: Cell) -> tuple[Body, str | None]:
     """What somebody edits of a cell, and nbgrader's name of it."""
     return cell.body, cell.grade_id
 
 
-def written_body(cell: Cell) -> Body | None:
+def _written_body(cell: Cell) -> Body | None:
     """What somebody edits of a cell, None where that is nothing."""
     return cell.body if cell.source.strip() else None
 
 
-def nothing(_: Cell) -> bool:
+def _nothing(_: Cell) -> bool:
     """The same for all cells."""
     return True
 
 
-def agree(cell: Cell, other: Cell) -> bool:
+def _agree(cell: Cell, other: Cell) -> bool:
     """Whether nbgrader's names do not tell two cells apart."""
     return cell.grade_id == other.grade_id or None in (cell.grade_id, other.grade_id)
 
 
-def words(cell: Cell) -> collections.Counter[str]:
+def _words(cell: Cell) -> collections.Counter[str]:
     """The words and signs of a cell, with how often they occur."""
     found = (one[0] for one in WORD.finditer(cell.source))
     return collections.Counter(one for one, _ in zip(found, range(MOST_WORDS), strict=False))
 
 
-def shared(one: collections.Counter[str], other: collections.Counter[str]) -> float:
+def _shared(one: collections.Counter[str], other: collections.Counter[str]) -> float:
     """The share of words in common, from 0 to 1."""
     total = one.total() + other.total()
     return 2 * (one & other).total() / total if total else 0.0

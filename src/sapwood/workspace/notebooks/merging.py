@@ -40,7 +40,7 @@ def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> MergedNotebook:
     Raises:
         Unreadable: one of them is no notebook, or too large to be merged.
     """
-    return merged(read_book(base), read_book(ours), read_book(theirs), ours)
+    return _merged(read_book(base), read_book(ours), read_book(theirs), ours)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Result:
     report: tuple[CellReport, ...] = ()
 
 
-def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
+def _merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
     """The merge of three notebooks.
 
     Args:
@@ -70,14 +70,14 @@ def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
     triples = align(base.cells, ours.cells, theirs.cells)
     marked = {one.grade_id for one in theirs.cells if one.grade_id is not None}
     lines = any(isinstance(one.raw["source"], list) for one in ours.cells)
-    results = {id(one): result_of(one, marked, lines=lines) for one in triples}
+    results = {id(one): _result_of(one, marked, lines=lines) for one in triples}
     kept = [one for one in triples if results[id(one)].raw is not None]
     row = [results[id(one)] for one in in_order(triples, kept)]
     minor = max(ours.minor, theirs.minor)
     raw = {
         **ours.raw,
-        "cells": with_ids(row, minor),
-        "metadata": three_way(base.metadata, ours.metadata, theirs.metadata, ours_only=EDITORS),
+        "cells": _with_ids(row, minor),
+        "metadata": _three_way(base.metadata, ours.metadata, theirs.metadata, ours_only=EDITORS),
         "nbformat_minor": minor,
     }
     left = [one for one in results.values() if one.raw is None]
@@ -88,7 +88,7 @@ def merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
     return MergedNotebook(written, sum(one.taken for one in results.values()), tuple(reports))
 
 
-def result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result:
+def _result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result:
     """What becomes of a cell.
 
     Args:
@@ -97,13 +97,13 @@ def result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result
         lines: whether the user's file has sources as lists of lines.
     """
     if triple.theirs is None:
-        return without_theirs(triple, marked)
+        return _without_theirs(triple, marked)
     if triple.ours is None:
-        return without_ours(triple, triple.theirs, lines=lines)
-    return with_both(triple, triple.ours, triple.theirs, lines=lines)
+        return _without_ours(triple, triple.theirs, lines=lines)
+    return _with_both(triple, triple.ours, triple.theirs, lines=lines)
 
 
-def without_theirs(triple: Triple, marked: Collection[str]) -> Result:
+def _without_theirs(triple: Triple, marked: Collection[str]) -> Result:
     """A cell that the template does not have."""
     base, ours = triple.base, triple.ours
     if ours is None:
@@ -112,16 +112,16 @@ def without_theirs(triple: Triple, marked: Collection[str]) -> Result:
         if ours.grade_id not in marked:
             return Result(triple, dict(ours.raw))
         # nbgrader refuses a notebook in which two cells have one name.
-        return Result(triple, unmarked(ours), report=(CellReport(ours.name, Reason.COPY),))
+        return Result(triple, _unmarked(ours), report=(CellReport(ours.name, Reason.COPY),))
     if ours.is_as(base):
         return Result(triple, taken=True)
     # As a cell of the user's own: no checksum of the template's could hold for it.
-    return Result(triple, unmarked(ours), report=(CellReport(ours.name, Reason.REMOVED),))
+    return Result(triple, _unmarked(ours), report=(CellReport(ours.name, Reason.REMOVED),))
 
 
-def without_ours(triple: Triple, theirs: Cell, *, lines: bool) -> Result:
+def _without_ours(triple: Triple, theirs: Cell, *, lines: bool) -> Result:
     """A cell that the user does not have."""
-    raw = {**theirs.raw, "source": as_written(theirs.text, lines=lines)}
+    raw = {**theirs.raw, "source": _as_written(theirs.text, lines=lines)}
     if triple.base is None:
         return Result(triple, raw, taken=True)
     if theirs.role is Role.LOCKED:
@@ -132,27 +132,27 @@ def without_ours(triple: Triple, theirs: Cell, *, lines: bool) -> Result:
     return Result(triple, report=(CellReport(theirs.name, Reason.DELETED, theirs.source),))
 
 
-def with_both(triple: Triple, ours: Cell, theirs: Cell, *, lines: bool) -> Result:
+def _with_both(triple: Triple, ours: Cell, theirs: Cell, *, lines: bool) -> Result:
     """A cell that both have."""
-    source, reason = winner(triple, ours, theirs)
+    source, reason = _winner(triple, ours, theirs)
     reports = []
     if reason is not None:
         loser = ours if source is theirs else theirs
         reports.append(CellReport(theirs.name, reason, loser.source))
-    if tags_clash(triple.base, ours, theirs):
+    if _tags_clash(triple.base, ours, theirs):
         reports.append(CellReport(theirs.name, Reason.TAGS))
-    raw = {**ours.raw, "metadata": cell_metadata(triple, ours, theirs)}
+    raw = {**ours.raw, "metadata": _cell_metadata(triple, ours, theirs)}
     if source is theirs and ours.body != theirs.body:
-        raw = without_outputs(with_body(raw, theirs, lines=lines))
+        raw = _without_outputs(_with_body(raw, theirs, lines=lines))
     elif theirs.role is Role.LOCKED and ours.text != theirs.text:  # checksums count line ends
-        raw = with_body(raw, theirs, lines=lines)
-    elif source is ours and theirs.role is Role.SOLUTION and kind_follows(triple):
-        raw = without_outputs({**raw, "cell_type": theirs.kind})
-    taken = any(of_cell(raw) != of_cell(ours.raw) for of_cell in (body_of, marks_of))
+        raw = _with_body(raw, theirs, lines=lines)
+    elif source is ours and theirs.role is Role.SOLUTION and _kind_follows(triple):
+        raw = _without_outputs({**raw, "cell_type": theirs.kind})
+    taken = any(of_cell(raw) != of_cell(ours.raw) for of_cell in (_body_of, _marks_of))
     return Result(triple, raw, taken=taken, report=tuple(reports))
 
 
-def winner(triple: Triple, ours: Cell, theirs: Cell) -> tuple[Cell, Reason | None]:
+def _winner(triple: Triple, ours: Cell, theirs: Cell) -> tuple[Cell, Reason | None]:
     """Whose body a cell gets, and why the other's is lost by that, None where it is not."""
     base = triple.base
     untouched = base is not None and ours.body == base.body
@@ -167,16 +167,16 @@ def winner(triple: Triple, ours: Cell, theirs: Cell) -> tuple[Cell, Reason | Non
     return ours, None if unchanged or ours.body == theirs.body else Reason.BOTH
 
 
-def kind_follows(triple: Triple) -> bool:
+def _kind_follows(triple: Triple) -> bool:
     """Whether the template made an exercise of another type, and the user did not."""
     kinds = [None if one is None else one.kind for one in (triple.base, triple.ours)]
     return triple.theirs is not None and kinds[0] == kinds[1] != triple.theirs.kind
 
 
-def cell_metadata(triple: Triple, ours: Cell, theirs: Cell) -> dict[str, Any]:
+def _cell_metadata(triple: Triple, ours: Cell, theirs: Cell) -> dict[str, Any]:
     """The metadata of a cell that both have; nbgrader's are the template's."""
     base = {} if triple.base is None else triple.base.metadata
-    metadata = three_way(
+    metadata = _three_way(
         base, ours.metadata, theirs.metadata, prefer_theirs=theirs.role is not Role.FREE
     )
     if MARKS in theirs.metadata:
@@ -186,7 +186,7 @@ def cell_metadata(triple: Triple, ours: Cell, theirs: Cell) -> dict[str, Any]:
     return metadata
 
 
-def tags_clash(base: Cell | None, ours: Cell, theirs: Cell) -> bool:
+def _tags_clash(base: Cell | None, ours: Cell, theirs: Cell) -> bool:
     """Whether both sides changed the tags of a cell, each in its way."""
     tags = [
         None if one is None else one.metadata.get("tags") or None for one in (base, ours, theirs)
@@ -194,7 +194,7 @@ def tags_clash(base: Cell | None, ours: Cell, theirs: Cell) -> bool:
     return tags[1] != tags[2] and tags[0] not in tags[1:]
 
 
-def three_way(
+def _three_way(
     base: Mapping[str, Any],
     ours: Mapping[str, Any],
     theirs: Mapping[str, Any],
@@ -223,16 +223,16 @@ def three_way(
     return out
 
 
-def with_body(raw: Mapping[str, Any], cell: Cell, *, lines: bool) -> dict[str, Any]:
+def _with_body(raw: Mapping[str, Any], cell: Cell, *, lines: bool) -> dict[str, Any]:
     """A cell with what somebody edits of another."""
-    out = {**raw, "cell_type": cell.kind, "source": as_written(cell.text, lines=lines)}
+    out = {**raw, "cell_type": cell.kind, "source": _as_written(cell.text, lines=lines)}
     out.pop("attachments", None)
     if cell.raw.get("attachments"):
         out["attachments"] = cell.raw["attachments"]
     return out
 
 
-def without_outputs(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _without_outputs(raw: Mapping[str, Any]) -> dict[str, Any]:
     """A cell as it is before it is run; outputs of another source would mislead."""
     out = {name: one for name, one in raw.items() if name not in {"outputs", "execution_count"}}
     if out["cell_type"] == "code":
@@ -241,30 +241,30 @@ def without_outputs(raw: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def body_of(raw: Mapping[str, Any]) -> tuple[Any, ...]:
+def _body_of(raw: Mapping[str, Any]) -> tuple[Any, ...]:
     """What somebody edits of a cell, as it is written."""
     return raw["cell_type"], raw["source"], raw.get("attachments")
 
 
-def marks_of(raw: Mapping[str, Any]) -> Any:
+def _marks_of(raw: Mapping[str, Any]) -> Any:
     """What nbgrader keeps in a cell."""
     return raw.get("metadata", {}).get(MARKS)
 
 
-def unmarked(cell: Cell) -> dict[str, Any]:
+def _unmarked(cell: Cell) -> dict[str, Any]:
     """A cell without nbgrader's metadata."""
     metadata = {name: one for name, one in cell.metadata.items() if name != MARKS}
     return {**cell.raw, "metadata": metadata}
 
 
-def as_written(text: str, *, lines: bool) -> str | list[str]:
+def _as_written(text: str, *, lines: bool) -> str | list[str]:
     """A source as a text or as its lines, which end where LF is and nowhere else."""
     if not lines:
         return text
     return [one for one in re.split(r"(?<=\n)", text) if one]
 
 
-def with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
+def _with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
     """The cells of a notebook with ids that differ; without any before nbformat 4.5.
 
     The template's ids come first: they are what its next version is matched by.
@@ -283,12 +283,12 @@ def with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
                 used.add(name)
     for place, raw in enumerate(cells):
         if place not in ids:
-            ids[place] = new_id(raw, used)
+            ids[place] = _new_id(raw, used)
             used.add(ids[place])
     return [{**cell, "id": ids[place]} for place, cell in enumerate(cells)]
 
 
-def new_id(cell: Mapping[str, Any], used: set[str]) -> str:
+def _new_id(cell: Mapping[str, Any], used: set[str]) -> str:
     """An id that no cell has yet; the same merge gives the same."""
     text = json.dumps(cell["source"]).encode()
     count = 0

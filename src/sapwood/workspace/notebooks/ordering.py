@@ -31,11 +31,11 @@ def in_order(triples: Sequence[Triple], kept: Sequence[Triple]) -> list[Triple]:
     Returns:
         `kept`, each once.
     """
-    frame, other = (THEIRS, OURS) if moved(triples, BASE, THEIRS) else (OURS, THEIRS)
-    chain = CellRow(by_place(kept, frame))
+    frame, other = (THEIRS, OURS) if _moved(triples, BASE, THEIRS) else (OURS, THEIRS)
+    chain = CellRow(_by_place(kept, frame))
     staying = set(map(id, kept))
     last: Triple | None = None
-    for one in by_place(triples, other):
+    for one in _by_place(triples, other):
         if id(one) not in staying:
             continue
         if frame(one) is None:
@@ -47,19 +47,21 @@ def in_order(triples: Sequence[Triple], kept: Sequence[Triple]) -> list[Triple]:
 def both_moved(triples: Sequence[Triple]) -> bool:
     """Whether the user and the template put cells in two new orders."""
     return (
-        moved(triples, BASE, OURS) and moved(triples, BASE, THEIRS) and moved(triples, OURS, THEIRS)
+        _moved(triples, BASE, OURS)
+        and _moved(triples, BASE, THEIRS)
+        and _moved(triples, OURS, THEIRS)
     )
 
 
-def moved(triples: Sequence[Triple], before: Side, after: Side) -> bool:
+def _moved(triples: Sequence[Triple], before: Side, after: Side) -> bool:
     """Whether the cells that two sides have are in another order in the second."""
     places = [
-        one.number for triple in by_place(triples, before) if (one := after(triple)) is not None
+        one.number for triple in _by_place(triples, before) if (one := after(triple)) is not None
     ]
     return any(a > b for a, b in itertools.pairwise(places))
 
 
-def by_place(triples: Sequence[Triple], side: Side) -> list[Triple]:
+def _by_place(triples: Sequence[Triple], side: Side) -> list[Triple]:
     """The cells that a side has, as it has them in order."""
     there = [(cell.number, triple) for triple in triples if (cell := side(triple)) is not None]
     return [triple for _, triple in sorted(there, key=operator.itemgetter(0))]

@@ -78,15 +78,15 @@ def style_of(data: bytes, value: Any) -> Style:
         indent=None if found is None else found[1].decode(),
         spaced=COMPACT.search(data[:1024]) is None,
         ascii_only=data.isascii() and ESCAPE.search(data) is not None,
-        sort_keys=in_order(value),
+        sort_keys=_in_order(value),
         ending="\n" if ends else "",
         windows=has_windows_ends(data),
         mark=data.startswith(codecs.BOM_UTF8),
     )
 
 
-def in_order(value: Any) -> bool:
+def _in_order(value: Any) -> bool:
     """Whether the fields of all objects are in order."""
     if isinstance(value, dict):
-        return list(value) == sorted(value) and all(map(in_order, value.values()))
-    return not isinstance(value, list) or all(map(in_order, value))
+        return list(value) == sorted(value) and all(map(_in_order, value.values()))
+    return not isinstance(value, list) or all(map(_in_order, value))

@@ -122,11 +122,11 @@ def read_backup(backups: Path, name: str) -> Backup:
         label=fields.text("label"),
         created=read_time(fields, "created"),
         version=fields.optional_text("version", null=True),
-        files=digests(fields),
+        files=_digests(fields),
     )
 
 
-def digests(fields: Fields) -> dict[str, str]:
+def _digests(fields: Fields) -> dict[str, str]:
     """Digests of the files of a backup, by path."""
     files = fields.object("files").every_text()
     for path, digest in files.items():
@@ -141,10 +141,10 @@ def list_backups(backups: Path) -> list[Backup]:
         return []
     names = [one.name for one in backups.iterdir() if is_folder(one) and NAME.fullmatch(one.name)]
     found = [read_backup(backups, name) for name in names]
-    return sorted(found, key=lambda one: (one.created, natural(one.name)))
+    return sorted(found, key=lambda one: (one.created, _natural(one.name)))
 
 
-def natural(name: str) -> tuple[str, int]:
+def _natural(name: str) -> tuple[str, int]:
     """The order of names in which _10 comes after _2."""
     head, _, tail = name.rpartition("_")
     short = tail.isdecimal() and len(tail) < 6

@@ -41,7 +41,7 @@ class Extra:
 
     def module(self) -> Module | None:
         """The module that it is, if its name has that form."""
-        name = stem_of(self.to.rpartition("/")[2])
+        name = _stem_of(self.to.rpartition("/")[2])
         return Module(name, name.partition("_")[2]) if MODULE_NAME.fullmatch(name) else None
 
 
@@ -101,14 +101,14 @@ def numbered(name: str, number: int) -> str:
     return f"{number:0{len(digits)}d}_{short}"
 
 
-def stem_of(part: str) -> str:
+def _stem_of(part: str) -> str:
     """What a name of a path is compared by with names of modules."""
     return part.partition(".")[0]
 
 
 def stems_of(path: str) -> set[str]:
     """Names of modules that may hold a file."""
-    return {stem_of(part) for part in path.split("/")}
+    return {_stem_of(part) for part in path.split("/")}
 
 
 def renamed_path(path: str, names: Mapping[str, str]) -> str:
@@ -140,14 +140,14 @@ def course_in_record(fields: Fields) -> Course:
         InvalidWorkspace: it is damaged.
     """
     fields.only(FIELDS)
-    modules, first = modules_in_record(fields), fields.size("first")
-    extras = tuple(extra_in_record(one) for one in fields.objects("extra"))
+    modules, first = _modules_in_record(fields), fields.size("first")
+    extras = tuple(_extra_in_record(one) for one in fields.objects("extra"))
     if len(modules) > MOST_MODULES or first + len(modules) > LAST_NUMBER + 1:
         raise fields.fail("first", f"expected numbers up to {LAST_NUMBER}")
     return Course(fields.optional_text("title", null=True), modules, first, extras)
 
 
-def modules_in_record(fields: Fields) -> tuple[str | None, ...]:
+def _modules_in_record(fields: Fields) -> tuple[str | None, ...]:
     """The modules that a record keeps, null in places of extras."""
     places = fields.values("modules")
     names = [one for one in places if isinstance(one, str) and MODULE_NAME.fullmatch(one)]
@@ -157,7 +157,7 @@ def modules_in_record(fields: Fields) -> tuple[str | None, ...]:
     return tuple(places)
 
 
-def extra_in_record(fields: Fields) -> Extra:
+def _extra_in_record(fields: Fields) -> Extra:
     """An extra that a record keeps."""
     fields.only(EXTRA_FIELDS)
     source, to, policy = fields.text("from"), fields.text("to"), fields.optional_text("policy")

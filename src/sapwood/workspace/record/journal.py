@@ -134,12 +134,12 @@ def parse_journal(data: bytes, where: str) -> ChangeJournal:
         raise fields.fail("folder", "expected 16 hexadecimal digits")
     return ChangeJournal(
         folder=folder,
-        steps=tuple(step_from(one) for one in fields.objects("steps")),
+        steps=tuple(_step_from(one) for one in fields.objects("steps")),
         record=None if record is None else record_from_fields(record),
     )
 
 
-def step_from(fields: Fields) -> ChangeStep:
+def _step_from(fields: Fields) -> ChangeStep:
     """A step from its fields."""
     kind = fields.text("kind")
     if kind not in set(StepKind):

@@ -115,7 +115,7 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
     root = resolved(folder)
     if name is not None and not PACKAGE_NAME.fullmatch(name):
         raise InputError(f"expected the name of a template, found {name!r:.80}")
-    names = names_in(root) if name is None else [name] if holds(root / f".{name}") else []
+    names = _names_in(root) if name is None else [name] if _holds(root / f".{name}") else []
     if not names:
         raise InvalidWorkspace(f"{root}: expected a workspace, found none; 'init' makes one")
     if len(names) > 1:
@@ -137,37 +137,37 @@ def find_above(start: str | os.PathLike[str], name: str | None) -> Places:
     """
     folder = resolved(start)
     for root in (folder, *folder.parents):
-        names = recorded_in(root)
+        names = _recorded_in(root)
         if name in names or (name is None and names):
             return find_places(root, names[0] if len(names) == 1 else name)
     return find_places(folder, name)  # begun and not finished, damaged, or none
 
 
-def recorded_in(root: Path) -> list[str]:
+def _recorded_in(root: Path) -> list[str]:
     """The templates that a folder is certainly a workspace of; none where it cannot be read.
 
     Somebody else's `.config/version.json` is nothing to us.
     """
     names = []
     with contextlib.suppress(OSError):
-        for one in names_in(root):
+        for one in _names_in(root):
             with (root / f".{one}" / RECORD).open("rb") as file:
                 if b'"sapwood-workspace"' in file.read(100):
                     names.append(one)
     return names
 
 
-def names_in(root: Path) -> list[str]:
+def _names_in(root: Path) -> list[str]:
     """The templates that a folder is a workspace of."""
     if not is_folder(root):
         return []
     hidden = (one for one in root.iterdir() if one.name.startswith("."))
     return sorted(
-        one.name[1:] for one in hidden if PACKAGE_NAME.fullmatch(one.name[1:]) and holds(one)
+        one.name[1:] for one in hidden if PACKAGE_NAME.fullmatch(one.name[1:]) and _holds(one)
     )
 
 
-def holds(own: Path) -> bool:
+def _holds(own: Path) -> bool:
     """Whether a folder holds a record, or a journal that will make one."""
     if not is_folder(own):
         return False

@@ -97,7 +97,7 @@ class Record:
             "created": written_time(self.created),
             "last_updated": written_time(self.last_updated),
             **({} if self.course is None else {"course": self.course.to_json()}),
-            "files": {path: entry_to_json(self.files[path]) for path in sorted(self.files)},
+            "files": {path: _entry_to_json(self.files[path]) for path in sorted(self.files)},
         }
 
     def to_bytes(self) -> bytes:
@@ -105,7 +105,7 @@ class Record:
         return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def entry_to_json(entry: RecordedFile) -> dict[str, Any]:
+def _entry_to_json(entry: RecordedFile) -> dict[str, Any]:
     """What was installed, as JSON values."""
     out: dict[str, Any] = {
         "version": entry.version,
@@ -205,15 +205,15 @@ def record_from_fields(fields: Fields) -> Record:
             f"{fields.where}: expected schema {SCHEMA} or lower, found {schema}; update sapwood"
         )
     entries = fields.object("files").every_object()
-    files = {path: entry_from_fields(path, entry) for path, entry in entries.items()}
+    files = {path: _entry_from_fields(path, entry) for path, entry in entries.items()}
     clash = clash_among(files)
     if clash:
         raise fields.fail("files", f"{clash[0]!r:.120} and {clash[1]!r:.120} clash")
     course = fields.optional_object("course")
     return Record(
         template=fields.text("template"),
-        workspace_version=checked_version(fields, "workspace_version"),
-        template_version=checked_version(fields, "template_version"),
+        workspace_version=_checked_version(fields, "workspace_version"),
+        template_version=_checked_version(fields, "template_version"),
         created=read_time(fields, "created"),
         last_updated=read_time(fields, "last_updated"),
         files=files,
@@ -221,7 +221,7 @@ def record_from_fields(fields: Fields) -> Record:
     )
 
 
-def entry_from_fields(path: str, fields: Fields) -> RecordedFile:
+def _entry_from_fields(path: str, fields: Fields) -> RecordedFile:
     """What was installed under a path."""
     fault = portable(path)
     if fault:
@@ -230,7 +230,7 @@ def entry_from_fields(path: str, fields: Fields) -> RecordedFile:
     blob = fields.optional_text("blob", null=True)
     if not HASH.fullmatch(canonical) or (blob is not None and not DIGEST.fullmatch(blob)):
         raise fields.fail("hash", "expected 64 hexadecimal digits")
-    version = checked_version(fields, "version")
+    version = _checked_version(fields, "version")
     return RecordedFile(
         version=version,
         identity=FileIdentity(canonical, fields.flag("executable")),
@@ -240,17 +240,17 @@ def entry_from_fields(path: str, fields: Fields) -> RecordedFile:
     )
 
 
-def checked_version(fields: Fields, field: str) -> str:
+def _checked_version(fields: Fields, field: str) -> str:
     """A version as PEP 440 has them."""
     text = fields.text(field)
     try:
-        return normalised(text[:64])
+        return _normalised(text[:64])
     except InvalidVersion as e:
         raise fields.fail(field, f"expected a version, found {text!r:.40}") from e
 
 
 @lru_cache(maxsize=1024)  # the files of a workspace come from few versions
-def normalised(version: str) -> str:
+def _normalised(version: str) -> str:
     """A version as PEP 440 writes it."""
     return str(Version(version))
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from sapwood import lazy
 
 if TYPE_CHECKING:
-    from sapwood.models.applying.in_place.applying import apply as apply
-    from sapwood.models.applying.in_place.applying import confirm as confirm
-    from sapwood.models.applying.in_place.applying import roll_back as roll_back
+    from sapwood.models.applying.in_place.applying import (
+        apply as apply,
+        confirm as confirm,
+        roll_back as roll_back,
+    )
 else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__, {"sapwood.models.applying.in_place.applying": ["apply", "confirm", "roll_back"]}
