@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fuzz_chain
+import fuzz_documents
 import fuzz_journal
 import fuzz_patch
 import fuzz_recipes
@@ -26,7 +27,9 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from sapwood.models import create_patch  # noqa: E402 (the path comes first)
+from sapwood.documents import canonical_json  # noqa: E402 (the path comes first)
+from sapwood.models import create_patch  # noqa: E402
+from sapwood.patch.format.parsing import checked_front  # noqa: E402
 from sapwood.patch.signatures import serialise_detached, sign_detached  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
 from support import (  # noqa: E402
@@ -188,12 +191,14 @@ def patch_of(base: bytes, target: bytes) -> bytes:
 
 def signatures() -> Iterator[tuple[str, bytes]]:
     """Patches that are signed, lists of signatures, files of them, and keys."""
-    signed, view = fuzz_signatures.signed_patch(), fuzz_signatures.view
+    signed = fuzz_signatures.signed_patch()
     yield "patch-signed", signed
     yield "patch-bare", fuzz_signatures.bare_patch()
     made = []
     for number, counter in ((1, 3), (2, 2), (9, 5)):
-        name, one = sign_detached(view(signed), fuzz_signatures.keypair(number)[1], counter)
+        name, one = sign_detached(
+            checked_front(signed), fuzz_signatures.keypair(number)[1], counter
+        )
         made.append(one)
         yield f"file-{number}", serialise_detached(name, [one])
         yield f"key-{number}", fuzz_signatures.keypair(number)[0]
@@ -234,6 +239,17 @@ def workspaces() -> Iterator[tuple[str, bytes]]:
         yield read.__name__.removeprefix("read_"), bytes([number]) + seed
 
 
+def documents() -> Iterator[tuple[str, bytes]]:
+    """One of each kind that is read, whose reader the first byte chooses."""
+    number = {name: bytes([i]) for i, name in enumerate(fuzz_documents.READERS)}
+    value = {"a": "é", "b": [1, -2, 0.5], "c": {"d": None, "e": True}, "f": [{"g": "00ff00ff"}]}
+    yield "json", number["json"] + json.dumps(value, indent=1).encode()
+    yield "canonical", number["canonical"] + canonical_json.serialise(value)
+    toml = b'a.b = "c"\n[d.e]\nf = 0xff\ng = 2025-01-15\n[[h]]\ni = [{ j = inf }]\n'
+    yield "toml", number["toml"] + toml
+    yield "paths", number["paths"] + "a/b\t.git/c\tNUL.x\té\te\u0301\tA\ta\t../d".encode()
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
@@ -242,6 +258,7 @@ CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "chain": chains(),
     "recipes": recipes(),
     "journal": journals(),
+    "documents": documents(),
     "workspace": workspaces(),
 }
 """The files of each target, by their names."""

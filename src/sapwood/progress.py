@@ -1,8 +1,9 @@
-"""Progress of several pieces of work, one after another, told as of one."""
+"""Who listens to work that takes long: to how far it is, and to what happens on the way."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 
 class Progress(Protocol):
@@ -14,6 +15,14 @@ class Progress(Protocol):
 
 def silent(done: int, total: int) -> None:
     """The progress of nobody who listens."""
+
+
+Notes: TypeAlias = Callable[[str], object]
+"""Hears in words what somebody may want to know of work that goes on, as that a server failed."""
+
+
+def unheard(text: str) -> None:
+    """The notes of nobody who listens."""
 
 
 class Stages:

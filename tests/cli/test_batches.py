@@ -76,7 +76,7 @@ def test_json_has_what_each_command_tells(session: Session) -> None:
     for one in told["files"]:
         assert (one["base"], one["target"]) == (f"v1/{one['file']}", f"v2/{one['file']}")
         assert one["patch_size"] == len(session.bytes(f"{one['out']}"))
-    assert {one["kind"] for one in told["files"]} == {"tensor", "model"}
+    assert {one["kind"] for one in told["files"]} == {"model"}
     told = session.json(VERIFY)
     assert all(one["valid"] for one in told["files"])
     assert "error" not in told
@@ -176,7 +176,7 @@ def test_notes_are_told_once(session: Session) -> None:
     done = session.run(f"{CREATE} --private-key release.key")
     assert done.returncode == 0
     first, second = sorted(done.stderr.decode().splitlines())
-    assert first.startswith("sapwood: note: n.npy: patched as plain files: the dtypes differ")
+    assert first.startswith("sapwood: note: n.npy: the dtypes differ, '<i4' and '<f4'; ")
     assert second.startswith("sapwood: note: release.key: others can read it")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sapwood.cli import main
-from support.cli_session import PROGRAM, Session, write_long_pair, write_pairs
+from support.cli_session import PROGRAM, Session, write_long_pair, write_pairs, write_tensor_patch
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Session:
         patch = bytearray(here.bytes(f"{kind}.patch"))
         patch[-1] ^= 1
         (here / f"{kind}.damaged").write_bytes(patch)
+    write_tensor_patch(here.folder)
     (here / "cut").write_bytes(patch[:400])
     (here / "same-size.bin").write_bytes(bytes(len(here.bytes("a.bin"))))
     np.save(here / "short.npy", np.zeros(3, np.float32))
@@ -54,13 +55,15 @@ FAILURES = [
      "same-size.bin: wrong base: ", "apply the patch to the base that it was made from"),
     ("verify --base a.npy --patch npy.damaged", 3,
      "npy.damaged: damaged body: ", "get the patch anew"),
-    ("apply --base a.bin --patch npy.patch --out new", 5,
-     "a.bin: expected a .npy file, found ", "its base a .npy file"),
-    ("apply --base short.npy --patch npy.patch --out new", 2,
+    ("apply --base a.bin --patch tensor.patch --out new", 5,
+     "a.bin: expected a .npy file, found ", "an array for sapwood.apply_patch"),
+    ("apply --base short.npy --patch tensor.patch --out new", 2,
      "short.npy: wrong base: expected an array of f32 (60, 50), found f32 (3,); ",
      "apply the patch to the base that it was made from"),
     ("apply --base a.bin --patch bin.patch --out new --force", 2,
-     "bin.patch: a patch of whole files cannot be forced; ", "that it was made from"),
+     "a patch of whole files cannot be forced; ", "that it was made from"),
+    ("apply --base a.npy --patch tensor.patch --out new --resume", 2,
+     "expected a patch of model files, found one of a tensor; ", "with sapwood.apply_patch"),
     ("apply --base nothing --patch bin.patch --out new", 7, "nothing: ", "; check the path"),
     ("create --base a.bin --target folder --out folder/new", 2, "folder/new: ", "outside"),
     ("create --base a.bin --target b.bin --out no/where", 7, "no/where: ", "; check the path"),
@@ -70,9 +73,9 @@ FAILURES = [
      "--out a.bin: would replace a.bin; ", "name another file"),
     ("create --base - --target - --out new", 2, "stdin can be one input", "for the other"),
     ("create --base a.bin --target b.bin --out new --metadata-json list.json", 2,
-     "list.json: expected a JSON object", "found list"),
+     "list.json: metadata must be a mapping", "found list"),
     ("create --base a.bin --target b.bin --out new --metadata-json infinite.json", 2,
-     "infinite.json: metadata must be plain JSON", ""),
+     "infinite.json: no usable JSON", "correct the file"),
 ]  # fmt: skip
 
 

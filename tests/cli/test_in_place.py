@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sapwood import models
-from support.cli_session import Session, write_pairs
+from support.cli_session import Session, write_pairs, write_tensor_patch
 
 PATCH = "create --base a.safetensors --target b.safetensors --out p.ttp --quiet"
 
@@ -59,7 +59,9 @@ def test_a_half_updated_file_is_told(session: Session) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        models.apply_in_place(session / "model", session / "p.ttp", progress=stop)
+        models.in_place.apply(
+            session / "model", session / "p.ttp", receiving=models.Receiving(progress=stop)
+        )
     told = session.fail("verify --base model --patch p.ttp", 4)
     assert "sapwood roll-back" in told
     assert "sapwood apply --in-place" in told
@@ -84,5 +86,11 @@ def test_options_that_do_not_go_together(command: str, words: str, session: Sess
 
 
 def test_patches_of_tensors_are_refused(session: Session) -> None:
+    write_tensor_patch(session.folder)
+    assert "one of a tensor" in session.fail("apply --in-place a.npy --patch tensor.patch", 2)
+
+
+def test_an_array_becomes_its_target(session: Session) -> None:
     session.succeed("create --base a.npy --target b.npy --out n.ttp --quiet")
-    assert "one of a tensor" in session.fail("apply --in-place a.npy --patch n.ttp", 2)
+    session.succeed("apply --in-place a.npy --patch n.ttp --quiet")
+    assert session.bytes("a.npy") == session.bytes("b.npy")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.chain_files import versions
-from support.cli_session import Session
+from support.cli_session import Session, write_tensor_patch
 
 FILES = versions(4)
 SUMS = [hashlib.sha256(file).hexdigest() for file in FILES]
@@ -87,9 +87,9 @@ def test_what_cannot_be_is_told(session: Session) -> None:
     assert words.startswith(f"nothing of what is offered leads to {SUMS[0][:12]}")
     np.save(session / "a.npy", np.zeros(9))
     np.save(session / "b.npy", np.ones(9))
-    session.succeed("create --base a.npy --target b.npy --out t.ttp --quiet")
-    words = session.fail("plan --have a.npy --want b.npy --patch t.ttp", 2)
-    assert words.startswith("t.ttp: a patch of a tensor")
+    write_tensor_patch(session.folder)
+    words = session.fail("plan --have a.npy --want b.npy --patch tensor.patch", 2)
+    assert words.startswith("tensor.patch: a patch of a tensor")
     assert session.fail("plan --have v0 --want v3 --patch v1", 3).startswith("v1: not a patch")
     assert session.fail("plan --have v0 --want v3 --chain 0.ttp", 3).startswith(
         "0.ttp: not a chain"

@@ -10,7 +10,6 @@ import pytest
 import safetensors.numpy
 from blake3 import blake3
 
-import sapwood
 from sapwood import models
 from sapwood.errors import IoError
 from sapwood.files.walking import files_below
@@ -61,25 +60,16 @@ def test_json_lists_all_bases_and_keeps_the_first(merged: Session) -> None:
         assert (told["base"], told["bases"]) == ("b.npy", bases)
 
 
-def test_python_applies_what_the_command_made(merged: Session) -> None:
-    a, b, m = (np.load(merged / f"{name}.npy") for name in "abm")
-    np.testing.assert_array_equal(sapwood.apply_patch([b, a], merged.bytes("npy.patch")), m)
-
-
-def test_one_base_gives_the_patch_of_the_library(merged: Session) -> None:
-    merged.succeed("create --base a.safetensors --target m.safetensors --out one.patch")
-    models.create_patch(merged / "a.safetensors", merged / "m.safetensors", merged / "library")
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_base_gives_the_patch_of_the_library(merged: Session, kind: str) -> None:
+    merged.succeed(f"create --base a.{kind} --target m.{kind} --out one.patch")
+    models.create_patch(merged / f"a.{kind}", merged / f"m.{kind}", merged / "library")
     assert merged.bytes("one.patch") == merged.bytes("library")
-    merged.succeed("create --base a.npy --target m.npy --out one.patch")
-    a, m = np.load(merged / "a.npy"), np.load(merged / "m.npy")
-    assert merged.bytes("one.patch") == sapwood.create_patch(a, m).to_bytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_base_is_told_by_name_and_digest(merged: Session, kind: str) -> None:
-    digest = parse_front(merged.bytes(f"{kind}.patch")).header.bases[1].blake3.hex()
-    if kind == "safetensors":
-        assert digest == blake3(merged.bytes("b.safetensors")).hexdigest()
+    digest = blake3(merged.bytes(f"b.{kind}")).hexdigest()
     for command in (f"verify --patch {kind}.patch", f"apply --patch {kind}.patch --out new"):
         line = merged.fail(f"{command} --base a.{kind} --base m.{kind}", 4)
         assert line.startswith(f"a.{kind}, m.{kind}: wrong bases: ")
@@ -121,7 +111,7 @@ def test_bases_of_several_kinds_are_patched_as_files(merged: Session, tmp_path: 
     assert here.bytes("out") == here.bytes("m.npy")
     np.save(here / "short.npy", np.zeros(3, np.float16))
     done = here.run("create --base a.npy --base short.npy --target m.npy --out p")
-    assert b"note: patched as plain files: the shapes differ, (3,) and (64, 200)" in done.stderr
+    assert b"note: the shapes differ, (3,) and (64, 200); " in done.stderr
 
 
 @pytest.fixture
@@ -179,28 +169,3 @@ def test_only_files_of_the_right_size_are_looked_at_each_once(folder: Session) -
     assert len(list(files_below(models_folder, lambda one: one == size))) == len(found)
     with pytest.raises(IoError, match="No such file"):
         list(files_below(models_folder / "missing", lambda one: True))
-
-
-def test_force_takes_files_in_the_patchs_order_and_no_folders(
-    merged: Session, folder: Session
-) -> None:
-    for kind in ("a", "b"):
-        (folder / f"{kind}.npy").write_bytes(merged.bytes(f"{kind}.npy"))
-    apply = "apply --patch npy.patch --force"
-    folder.succeed(f"{apply} --base a.npy --base b.npy --out out")
-    assert folder.bytes("out") == merged.bytes("m.npy")
-    assert "the file" in folder.fail(f"{apply} --base models --out new", 2)
-    assert "expected 2 bases" in folder.fail(f"{apply} --base a.npy --out new", 2)
-
-
-def test_arrays_of_another_order_in_memory_are_the_same_bases(
-    merged: Session, folder: Session
-) -> None:
-    for name in "ab":
-        array = np.load(merged / f"{name}.npy")
-        np.save(folder / f"{name}.npy", np.asfortranarray(array))
-    bases = "--base b.npy --base a.npy"
-    folder.succeed(f"verify {bases} --patch npy.patch")
-    folder.succeed(f"apply {bases} --patch npy.patch --out out.npy")
-    np.testing.assert_array_equal(np.load(folder / "out.npy"), np.load(merged / "m.npy"))
-    assert np.load(folder / "out.npy").flags.f_contiguous

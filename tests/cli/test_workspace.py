@@ -175,7 +175,7 @@ def test_what_is_wrong_is_said_on_one_line(session: Session) -> None:
     assert "update sapwood" in session.fail("workspace init evil other", 11)
     session.succeed("workspace update 1.0.0 --folder course --allow-downgrade --quiet")
     (session / "course/.course/version.json").write_text("{")
-    assert "damaged" in session.fail("workspace update 1.1.0 --folder course", 12)
+    assert "no usable JSON" in session.fail("workspace update 1.1.0 --folder course", 12)
     failed = session.run("workspace status --folder course --json")
     assert (failed.returncode, b'"InvalidWorkspace"' in failed.stdout) == (12, True)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.cli import workspace_cli
-from sapwood.fetching.http import HEAD
+from sapwood.fetching.pace import DEFAULT_PACE
 from support.cli_session import PROGRAM, Session
 from support.data_templates import CONTENT, entry, kept, template_with
 from support.http_servers import (
@@ -153,7 +153,7 @@ def test_what_was_killed_in_the_middle_goes_on(session: Session, ending: signal.
             "sapwood: error: interrupted by signal 2\n" if process.returncode > 0 else ""
         )
         there = kept(session / "cache")[".digits.bin.part"]
-        assert HEAD < there < SIZE
+        assert DEFAULT_PACE.head < there < SIZE
         asked = len(server.exchanges)
         done = session.run("workspace data download course digits")
         assert Path(done.stdout.decode().rstrip("\n")).read_bytes() == CONTENT

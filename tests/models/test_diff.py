@@ -18,16 +18,10 @@ from sapwood.errors import IoError
 from sapwood.models import Measures, ModelDiff, TensorDiff
 from sapwood.models.comparing.distances import PIECE, bits_of, steps_between, values_of
 from sapwood.tensors.dtypes import DType
-from support.model_files import layer, safetensors_file, weights
+from support.model_files import layer, npy_file, safetensors_file, weights
 from support.strategies import NUMPY_TYPES
 
 TYPES = [dtype for dtype in NUMPY_TYPES if dtype not in {DType.BOOL, DType.BYTES}]
-
-
-def npy_file(array: npt.NDArray[Any]) -> bytes:
-    out = io.BytesIO()
-    np.save(out, array)
-    return out.getvalue()
 
 
 def only(found: ModelDiff) -> TensorDiff:

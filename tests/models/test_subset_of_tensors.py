@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from sapwood import models
 from sapwood.errors import InputError, SapwoodError, SignatureError, SourceHashMismatch
-from sapwood.fetching.http import HEAD
+from sapwood.fetching.pace import DEFAULT_PACE
 from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors import DType
 from support.cli_session import Session
@@ -73,9 +74,10 @@ def raw(data: bytes) -> dict[str, tuple[str, list[int], bytes]]:
 WHOLE = raw(TARGET)
 
 
-def extracted(names: str | list[str], **options: object) -> bytes:
+def extracted(names: str | list[str], **options: Any) -> bytes:
     out = io.BytesIO()
-    written = models.extract_tensors(BASE, PATCH, out, names, **options)  # type: ignore[arg-type]
+    receiving = models.Receiving(**options)
+    written = models.extract_tensors(BASE, PATCH, out, names, receiving=receiving)
     assert list(raw(out.getvalue())) == list(written)
     assert int.from_bytes(out.getvalue()[:8], "little") % 8 == 0
     return out.getvalue()
@@ -116,7 +118,7 @@ def test_only_their_parts_are_fetched(folder: Path, server: FileServer) -> None:
     models.extract_tensors(BASE, server.url("patch"), out, names)
     assert raw(out.getvalue()) == {name: WHOLE[name] for name in names}
     first, *rest = server.exchanges
-    assert first.sent == HEAD
+    assert first.sent == DEFAULT_PACE.head
     assert sum(one.sent for one in rest) == sum(segments[name].payload_size for name in names)
     assert len(rest) == 3  # each layer's two lie side by side
     server.exchanges.clear()
@@ -141,7 +143,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     calls: list[tuple[bytes, bytes, dict[str, object], type[SapwoodError]]] = [
         (TARGET, PATCH, {}, SourceHashMismatch),
         (BASE, damaged, {}, SapwoodError),
-        (BASE, PATCH, {"public_key": public}, SignatureError),
+        (BASE, PATCH, {"receiving": models.Receiving(models.Trust(public))}, SignatureError),
         (BASE, b"", {}, SapwoodError),
     ]
     for base, patch, options, error in calls:

@@ -11,7 +11,14 @@ import pytest
 
 import sapwood
 from sapwood import models
-from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
+from sapwood.errors import (
+    InputError,
+    InvalidModelFile,
+    InvalidPatch,
+    LimitExceeded,
+    TruncatedPatch,
+    UnsupportedPatch,
+)
 from sapwood.models import PatchInfo, PatchStats, PatchVerification
 from sapwood.patch.format.parsing import parse_front
 from sapwood.tensors.dtypes import DType
@@ -32,7 +39,10 @@ def flipped(at: int) -> bytes:
 def test_a_right_source_and_a_whole_patch() -> None:
     expected = PatchVerification(True, True, None, SHA256, SHA256)
     assert models.verify_patch(BASE, PATCH) == expected
-    assert models.apply_patch(BASE, PATCH, io.BytesIO()) == expected
+    applied = models.apply_patch(BASE, PATCH, io.BytesIO())
+    assert applied.is_valid()
+    assert applied.actual_target == applied.target.sha256 == SHA256
+    assert (applied.target.size, applied.patch_size) == (len(TARGET), len(PATCH))
     assert expected.is_valid()
     assert expected.error is None
 
@@ -118,7 +128,7 @@ def test_info_of_a_patch_of_a_tensor() -> None:
     info = models.patch_info(patch)
     assert (info.format, info.source_size, info.target_size) == ("tensor", 16384, 16384)
     assert info.tensors_modified == 1
-    with pytest.raises(InputError, match=r"sapwood\.apply_patch"):
+    with pytest.raises(InvalidModelFile, match=r"array for sapwood\.apply_patch"):
         models.apply_patch(base.tobytes(), patch, io.BytesIO())
     with pytest.raises(InputError, match=r"sapwood\.models\.apply_patch"):
         sapwood.apply_patch(np.frombuffer(BASE, np.uint8), PATCH)

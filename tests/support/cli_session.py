@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+import sapwood
 from sapwood.cli import main
 
 PROGRAM = [sys.executable, "-m", "sapwood"]
@@ -126,6 +127,12 @@ def write_pairs(folder: Path) -> None:
     plain = random.bytes(20_000)
     (folder / "a.bin").write_bytes(plain)
     (folder / "b.bin").write_bytes(plain[:5000] + b"put in between" + plain[5000:])
+
+
+def write_tensor_patch(folder: Path) -> None:
+    """The patch between the arrays of `a.npy` and `b.npy`, as Python makes it: `tensor.patch`."""
+    base, target = np.load(folder / "a.npy"), np.load(folder / "b.npy")
+    (folder / "tensor.patch").write_bytes(sapwood.create_patch(base, target).to_bytes())
 
 
 def write_long_pair(folder: Path) -> str:

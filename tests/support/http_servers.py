@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -99,8 +100,9 @@ Handler = Callable[[Exchange], bytes]
 class ScriptedServer:
     """Answers each request, on a connection of its own, with the bytes that a function gives."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         self.handler = handler
+        self._tls = tls
         self.exchanges: list[Exchange] = []
         self._listener = socket.create_server((HOST, 0))
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -110,7 +112,7 @@ class ScriptedServer:
         return f"{HOST}:{self._listener.getsockname()[1]}"
 
     def url(self, name: str = "patch") -> str:
-        return f"http://{self.origin}/{name}"
+        return f"{'http' if self._tls is None else 'https'}://{self.origin}/{name}"
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
@@ -132,7 +134,9 @@ class ScriptedServer:
             # A reader that has had enough hangs up.
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(10)
-                connection.sendall(self._answer(connection))
+                secure = self._tls and self._tls.wrap_socket(connection, server_side=True)
+                with secure or contextlib.nullcontext(connection) as stream:
+                    stream.sendall(self._answer(stream))
 
     def _answer(self, connection: socket.socket) -> bytes:
         received = b""

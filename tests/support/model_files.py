@@ -57,6 +57,13 @@ def safetensors_file(
     return with_header(listed, bytes(data) + tail, padding)
 
 
+def npy_file(array: npt.ArrayLike, version: tuple[int, int] | None = None) -> bytes:
+    """A .npy file as NumPy writes it, of the version of the format that is asked for."""
+    out = io.BytesIO()
+    np.lib.format.write_array(out, np.asanyarray(array), version)
+    return out.getvalue()
+
+
 def with_header(header: Mapping[str, Any], data: bytes, padding: int = 0) -> bytes:
     """The length, the header as JSON, and the data."""
     text = json.dumps(header, separators=(",", ":")).encode() + b" " * padding

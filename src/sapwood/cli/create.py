@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
 sure. Models are patched tensor by tensor, all other files as bytes; the kind of a file is told
-from its content. Two .npy files of one dtype and shape get a patch of a tensor, which Python
-applies to arrays too. Folders are patched whole: tensors are found in whichever file they are, so
-that a model may be cut into other shards. A target that was merged from several models gets the
+from its content. Folders are patched whole: tensors are found in whichever file they are, so that
+a model may be cut into other shards. A target that was merged from several models gets the
 smallest patch from all of them; an adapter as PEFT writes it may be one of them."""
 
 EXAMPLES = (
@@ -101,12 +100,8 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli import npy_patching
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import has_folder, named_inputs, output, read_inputs, renewable
-    from sapwood.limits import thread_count
-    from sapwood.models.making.signing import sealing
-    from sapwood.patch.making.building import Options
+    from sapwood.cli.streams import has_folder, named_inputs, output
 
     started = time.monotonic()
     kept = [] if arguments.private_key is None else [arguments.private_key]
@@ -116,46 +111,26 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.reverse is not None:
         back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
     metadata = read_metadata(arguments)
+    names = [*arguments.base, arguments.target]
+    kind = "folder" if has_folder(*names) else "model"
     with progress_bar(arguments, "creating") as progress:
-        names = [*arguments.base, arguments.target]
-        folders = has_folder(*names)
-        files: npy_patching.TensorFiles | str | None = None
-        if folders:
-            *sources, wanted = named_inputs(*names)
-        else:
-            *bases, target = read_inputs(*names)
-            files = npy_patching.tensor_files(bases, target)
-            *sources, wanted = map(renewable, names, [*bases, target])
-        both: dict[str, Any] = {"metadata": metadata, "reverse": back, "progress": progress}
-        if isinstance(files, npy_patching.TensorFiles):
-            options = Options(
-                chunk_size=arguments.chunk_size,
-                level=arguments.level,
-                low_rank=arguments.low_rank,
-                threads=thread_count(arguments.threads),
-            )
-            seal = sealing(key, arguments.counter)
-            stats = npy_patching.create_patch(files, sources, out, options, seal=seal, **both)
-        else:
-            stats = models.create_patch(
-                sources,
-                wanted,
-                out,
-                arguments.level,
-                private_key=key,
-                counter=arguments.counter,
-                chunk_size=arguments.chunk_size,
-                low_rank=arguments.low_rank,
-                threads=arguments.threads,
-                **both,
-            )
-    kind = "folder" if folders else "model"
-    if isinstance(files, npy_patching.TensorFiles):
-        kind = "tensor"
+        *sources, wanted = named_inputs(*names)
+        stats = models.create_patch(
+            sources,
+            wanted,
+            out,
+            arguments.level,
+            private_key=key,
+            counter=arguments.counter,
+            metadata=metadata,
+            chunk_size=arguments.chunk_size,
+            low_rank=arguments.low_rank,
+            reverse=back,
+            threads=arguments.threads,
+            progress=progress,
+        )
     warning = None if key is None else exposed(arguments.private_key)
-    # Of .npy files that are no tensors the one says why; of others the patch's making does.
-    told = [files] if isinstance(files, str) else stats.warnings
-    notes = [*told, *([] if warning is None else [warning])]
+    notes = [*stats.warnings, *([] if warning is None else [warning])]
     tell_created(arguments, kind, stats, key, notes, time.monotonic() - started)
     return 0
 
@@ -172,7 +147,7 @@ def tell_created(
 
     Args:
         arguments: of the command.
-        kind: of the patch: "folder", "model" or "tensor".
+        kind: of the patch: "folder" or "model".
         stats: of the patch.
         key: that it was signed with, or None.
         notes: what the user should know of the files.
@@ -187,14 +162,8 @@ def tell_created(
         "bases": arguments.base,
         "target": arguments.target,
         "out": arguments.out,
-        "source_size": stats.source_size,
-        "target_size": stats.target_size,
-        "patch_size": stats.patch_size,
         "reverse": arguments.reverse,
-        "reverse_size": stats.reverse_size,
-        "compression_ratio": stats.compression_ratio,
-        "tensors_modified": stats.tensors_modified,
-        "tensors_unchanged": stats.tensors_unchanged,
+        **stats.to_json(),
         "signature": None if key is None else key_facts(key, arguments.counter),
         "seconds": seconds,
         "notes": list(notes),
@@ -227,8 +196,8 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     import codecs
 
-    from sapwood.documents.canonical_json import parse, plain
-    from sapwood.files.sources import read_source
+    from sapwood.documents import parse, plain
+    from sapwood.files import read_source
 
     if arguments.metadata_json is None:
         pairs = arguments.metadata or []

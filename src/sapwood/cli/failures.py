@@ -117,7 +117,7 @@ def without_secrets(name: str) -> str:
     """A file, or what of a URL may be printed."""
     if name == STDIO:
         return "<stdin>"
-    if "://" not in name:
+    if ":" not in name:
         return name
     from sapwood.cli.streams import shown_name
 

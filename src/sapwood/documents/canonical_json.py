@@ -164,9 +164,10 @@ def _refuse(constant: str) -> Any:
 
 
 def _bounded(digits: str) -> int:
-    if len(digits) > DIGITS or not -MOST <= int(digits) < MOST:
+    value = int(digits) if len(digits) <= DIGITS else MOST
+    if not -MOST <= value < MOST:
         raise NotJson("a number does not fit 64 bits")
-    return int(digits)
+    return value
 
 
 def _finite(digits: str) -> float:

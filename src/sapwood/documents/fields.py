@@ -19,6 +19,7 @@ from sapwood.errors import SapwoodError
 
 MOST = 2**63
 DEEPEST = 64  # levels of nesting of values that belong to the user
+SIZE = "a whole number from 0 to 2^63 - 1"
 NEWER = "a newer program may have written it: update sapwood"
 
 T = TypeVar("T")
@@ -137,7 +138,11 @@ class Fields:
 
     def sizes(self, name: str) -> list[int]:
         """A list of whole numbers from 0 to 2^63 - 1."""
-        return [self._size(one, name, i) for i, one in self._items(name)]
+        found = self._get(name, list, "a list")
+        for i, one in enumerate(found):  # an index has one for each chunk
+            if type(one) is not int or not 0 <= one < MOST:
+                raise self._wrong(one, SIZE, name, i)
+        return list(found)
 
     def every_size(self) -> dict[str, int]:
         """All fields, whatever their names, each a whole number from 0 to 2^63 - 1."""
@@ -244,7 +249,7 @@ class Fields:
 
     def _size(self, value: Any, name: str, key: int | str | None = None) -> int:
         if type(value) is not int or not 0 <= value < MOST:
-            raise self._wrong(value, "a whole number from 0 to 2^63 - 1", name, key)
+            raise self._wrong(value, SIZE, name, key)
         return value
 
     def _number(self, value: Any, name: str, key: str | None = None) -> float:

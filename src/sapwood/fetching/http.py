@@ -9,155 +9,107 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import re
 import ssl
 import sys
-import time
 import weakref
 from collections.abc import Iterator
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from sapwood.errors import InputError, IoError
-from sapwood.fetching.urls import SCHEMES, shown
+from sapwood.errors import Changed, InputError, IoError, Unavailable
+from sapwood.fetching.pace import DEFAULT_PACE, BrokenOff, Pace, Tries
+from sapwood.fetching.settings import http_library, new_client, proxy_on_the_way
+from sapwood.fetching.urls import SCHEMES, fault_of_url, shown
 from sapwood.fetching.versions import Version
 
 if TYPE_CHECKING:
     import httpx2
 
-HEAD = 1 << 16  # bytes asked for first: most often the whole front
 MOST_REDIRECTS = 10
-MOST_FAILURES = 4  # in a row; the fifth is told
-PROGRESS = 1 << 20  # bytes after which failures count anew
-PAUSE = 0.5  # seconds before the second try; twice as long before each that follows
-CONNECTING, WAITING = 10.0, 30.0  # seconds for a connection, and for more bytes to come
 BUSY = frozenset({429, 500, 502, 503, 504})  # answers after which one tries again
+ADVICE = {
+    401: "give a user and password",
+    403: "check the permissions",
+    407: "give the proxy's user and password in its setting",
+}
 
 CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 NOTHING_THERE = re.compile(r"bytes \*/0")
 LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-def library() -> ModuleType:
-    """The HTTP library.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        import httpx2
-    except ImportError as e:
-        raise InputError(
-            "patches from URLs need httpx2, which is not installed; pip install 'sapwood[http]'"
-        ) from e
-    return httpx2
-
-
-@functools.cache
-def authorities() -> ssl.SSLContext:
-    """Whose certificates are trusted; reading them takes a while."""
-    context: ssl.SSLContext = library().create_ssl_context()
-    return context
-
-
-class BrokenOff(Exception):
-    """A connection ended, or a server was busy: worth another try. `Tries` makes it an IoError."""
-
-
-class FileChanged(IoError):
-    """The server has another version of the file than when it was opened."""
-
-
-class RemoteFile:
-    """A file behind a URL; may be read by several threads at once.
+class HttpFile:
+    """A file behind a URL, as `Remote` describes it.
 
     Attributes:
         name: the URL as it may be shown.
         size: bytes; None where the server does not say before the last of them.
-        head: the first bytes, up to `HEAD`; empty where parts cannot be had.
         ranges: whether parts can be had.
+        pace: as it was opened with.
     """
 
     size: int | None
 
-    def __init__(self, url: str, *, most_failures: int = MOST_FAILURES) -> None:
+    def __init__(
+        self,
+        url: str,
+        pace: Pace = DEFAULT_PACE,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
         """Asks the server for the beginning of the file.
 
         Args:
-            url: of the file.
-            most_failures: of connections in a row, after which another try is made.
+            url: of http or https; may have a user and a password.
+            pace: how patiently.
+            transport: what requests go through instead of connections of its own.
 
         Raises:
-            InputError: the URL is none, or httpx2 is not installed.
-            IoError: the server cannot be reached, or answers otherwise than HTTP asks for.
+            InputError: the URL is none, httpx2 is not installed, or the environment has settings
+                of proxies or certificates that it cannot use.
+            Unavailable: the server cannot be reached, or answers otherwise than HTTP asks for.
+            IoError: it leads to where one must not go, or its certificate is not trusted.
         """
-        self._httpx = library()
+        self._httpx = http_library()
         self.name = shown(url)
-        self._most_failures = most_failures
+        self.pace = pace
         self._url, self._headers = self._taken_apart(url)
-        timeout = self._httpx.Timeout(WAITING, connect=CONNECTING)
-        client = self._httpx.Client(timeout=timeout, follow_redirects=False, verify=authorities())
-        self.close = weakref.finalize(self, client.close)
-        self._client: httpx2.Client = client
+        client = new_client(pace, transport)
+        self._finalizer = weakref.finalize(self, client.close)
+        self._client = client
         self._version: Version | None = None
+        self._head = b""
         self.ranges = False
-        self.head = b""
         self.size = None
         self._open()
 
-    def __enter__(self) -> RemoteFile:
-        """Itself; closed at the end."""
-        return self
+    def close(self) -> None:
+        """Ends its connections, as its last user's going does."""
+        self._finalizer()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def read(self, begin: int, end: int) -> bytes:
-        """The bytes [begin, end) of a file whose parts can be had.
+    def part(self, begin: int, end: int) -> Iterator[bytes]:
+        """As `Remote.part`. What came with the first answer is not asked for again.
 
         Raises:
-            IoError: the file changed since it was opened, the connection is lost for good, or
-                the server does not answer as it should.
+            BrokenOff, Changed: as there.
+            Unavailable: the server does not answer as it should.
         """
-        out = bytearray(self.head[begin:end])
-        for piece in self.pieces(begin + len(out), end):
-            out += piece
-        return bytes(out)
-
-    def pieces(self, begin: int, end: int) -> Iterator[bytes]:
-        """As `read`, piece by piece. A lost connection is made again, and goes on where it was.
-
-        Raises:
-            IoError: as `read`.
-        """
-        at = begin
-        tries = self.tries()
-        while at < end:
-            try:
-                with self._answer(at, end) as response:
-                    self._check_part(response, at, end)
-                    for piece in self._body(response, end - at):
-                        at += len(piece)
-                        tries.came(len(piece))
-                        yield piece
-                if at < end:
-                    raise BrokenOff(f"{end - at} bytes are missing")
-            except BrokenOff as e:
-                tries.failed(e)
-
-    def tries(self) -> Tries:
-        """Counts failures to read it."""
-        return Tries(self.name, self._most_failures)
+        here = self._head[begin:end]
+        if here:
+            yield here
+        begin += len(here)
+        if begin == end:
+            return
+        with self._answer(begin, end) as response:
+            self._check_part(response, begin, end)
+            yield from self._body(response, end - begin)
 
     def whole(self) -> Iterator[bytes]:
-        """The file from its beginning, for servers that have no parts; in one go.
-
-        It may never end: whoever takes the bytes must know how many are enough.
+        """As `Remote.whole`.
 
         Raises:
-            BrokenOff: the connection was lost; begin anew.
-            IoError: as `read`.
+            BrokenOff: as there.
+            Unavailable: the server does not answer as it should.
         """
         with self._answer(None, None) as response:
             if response.status_code != 200:
@@ -169,10 +121,12 @@ class RemoteFile:
         """The URL without user and password, and the headers of every request."""
         try:
             parsed = self._httpx.URL(url)
+            _ = parsed.host  # which requests need as people write it: not every name has that
         except (self._httpx.InvalidURL, ValueError) as e:
             raise InputError(f"{self.name}: expected a URL; check it") from e
-        if not parsed.host:
-            raise InputError(f"{self.name}: expected a URL with a host; check it")
+        fault = fault_of_url(str(parsed))
+        if fault:
+            raise InputError(f"{self.name}: {fault}; check it")
         headers = {"Accept-Encoding": "identity"}
         if parsed.userinfo:
             # As a header: it is left out when a redirect leads to another server.
@@ -181,10 +135,10 @@ class RemoteFile:
         return parsed.copy_with(userinfo=b""), headers
 
     def _open(self) -> None:
-        tries = self.tries()
+        tries = Tries(self.name, self.pace)
         while True:
             try:
-                with self._answer(0, HEAD) as response:
+                with self._answer(0, self.pace.head) as response:
                     self._begin(response)
                 return
             except BrokenOff as e:
@@ -197,16 +151,15 @@ class RemoteFile:
             case 206:
                 self._check_encoding(response)
                 first, last, size = self._content_range(response)
-                expected = min(HEAD, size)
+                expected = min(self.pace.head, size)
                 if first != 0 or last != expected - 1:
-                    raise IoError(
-                        f"{self.name}: expected the bytes 0 to {expected - 1}, found {first} to "
-                        f"{last}; the server is broken"
+                    raise self._broken(
+                        response, f"the bytes 0 to {expected - 1}, found {first} to {last}"
                     )
                 head = b"".join(self._body(response, expected))
                 if len(head) < expected:
                     raise BrokenOff(f"{expected - len(head)} bytes are missing")
-                self.size, self.head, self.ranges = size, head, True
+                self.size, self._head, self.ranges = size, head, True
             case 416 if NOTHING_THERE.fullmatch(said):
                 self.size, self.ranges = 0, True
             case 200:  # a server without parts: what comes is not looked at yet
@@ -229,23 +182,26 @@ class RemoteFile:
             headers["Range"] = f"bytes={begin}-{end - 1}"
             if self._version is not None and self._version.validator is not None:
                 headers["If-Range"] = self._version.validator
-        try:
-            response = self._sent(self._client.build_request("GET", self._url, headers=headers))
-        except self._httpx.UnsupportedProtocol as e:
-            raise IoError(f"{self.name}: {e}; check the URL") from e
-        except (self._httpx.TransportError, self._httpx.InvalidURL) as e:
-            raise BrokenOff(f"{type(e).__name__}: {e}") from e
+        response = self._sent(self._client.build_request("GET", self._url, headers=headers))
         try:
             if response.status_code in BUSY:
-                raise BrokenOff(f"the server answers {response.status_code}")
+                raise BrokenOff(
+                    f"the server answers {response.status_code}", status=response.status_code
+                )
             yield response
         finally:
             response.close()
 
     def _sent(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer at the end of all redirects."""
+        """The answer at the end of all redirects.
+
+        Raises:
+            BrokenOff: no connection.
+            Unavailable: it leads round in circles, or to no server.
+            IoError: it leads to where one must not go, or a certificate is not trusted.
+        """
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._client.send(request, stream=True)
+            response = self._sent_once(request)
             following = response.next_request
             if following is None:
                 return response
@@ -258,8 +214,48 @@ class RemoteFile:
                     f"{self.name}: refused to go on from https to {place}, where anybody on the "
                     "way may read and change it; give a URL that stays with https"
                 )
+            if fault_of_url(str(following.url)):
+                raise Unavailable(
+                    f"{self.name}: expected a redirect to a URL, found {place}; "
+                    "the server is broken",
+                    status=response.status_code,
+                )
             request = following
-        raise IoError(f"{self.name}: redirected more than {MOST_REDIRECTS} times; check the URL")
+        raise Unavailable(
+            f"{self.name}: redirected more than {MOST_REDIRECTS} times; check the URL",
+            status=response.status_code,
+        )
+
+    def _sent_once(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to a request, which may be a redirect.
+
+        Raises:
+            BrokenOff, IoError: as `_sent`.
+        """
+        try:
+            return self._client.send(request, stream=True)
+        except (self._httpx.UnsupportedProtocol, self._httpx.LocalProtocolError, ValueError) as e:
+            # ValueError: a redirect to a name that IDNA cannot have. The words of these errors
+            # are not shown: they may have a header in them.
+            raise IoError(
+                f"{self.name}: expected URLs that HTTP can ask for, found one that it cannot; "
+                "check the URL"
+            ) from e
+        except self._httpx.TransportError as e:
+            untrusted = _untrusted_certificate(e)
+            if untrusted is not None:
+                raise IoError(
+                    f"{self.name}: expected a certificate that is trusted here, found one that is "
+                    f"not: {untrusted.verify_message}; if its authority is your own, name its "
+                    "certificate in SSL_CERT_FILE"
+                ) from e
+            raise BrokenOff(f"{type(e).__name__}: {e}{self._by_proxy(e, request.url)}") from e
+
+    def _by_proxy(self, error: httpx2.TransportError, url: httpx2.URL) -> str:
+        """Words for a connection that was not made, if it was to be made by a proxy."""
+        kinds = self._httpx.ConnectError, self._httpx.ConnectTimeout, self._httpx.ProxyError
+        setting = proxy_on_the_way(url) if isinstance(error, kinds) else None
+        return f" (by the proxy that {setting} names)" if setting else ""
 
     def _body(self, response: httpx2.Response, most: int) -> Iterator[bytes]:
         """The bytes of an answer as they come.
@@ -278,10 +274,7 @@ class RemoteFile:
             if not piece:
                 return
             if len(piece) > left:
-                raise IoError(
-                    f"{self.name}: expected {most} bytes, and more came; the server is broken, "
-                    "nothing was written"
-                )
+                raise self._broken(response, f"{most} bytes, and more came")
             left -= len(piece)
             yield piece
 
@@ -296,24 +289,22 @@ class RemoteFile:
         if size != self.size:
             raise self._changed(f"it has {size} bytes and had {self.size}")
         if (first, last) != (begin, end - 1):
-            raise IoError(
-                f"{self.name}: expected the bytes {begin} to {end - 1}, found {first} to {last}; "
-                "the server is broken"
-            )
+            raise self._broken(response, f"the bytes {begin} to {end - 1}, found {first} to {last}")
         if self._version is not None and not self._version.same(Version.of(response)):
             raise self._changed("ETag or Last-Modified differs")
 
-    def _changed(self, how: str) -> FileChanged:
-        return FileChanged(
+    def _changed(self, how: str) -> Changed:
+        return Changed(
             f"{self.name}: changed while it was read ({how}), nothing was written; try again"
         )
 
     def _check_encoding(self, response: httpx2.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
-            raise IoError(
+            raise Unavailable(
                 f"{self.name}: expected the bytes as they are, found them encoded as "
-                f"{encoding!r:.40}; keep the server from compressing them"
+                f"{encoding!r:.40}; keep the server from compressing them",
+                status=response.status_code,
             )
 
     def _content_range(self, response: httpx2.Response) -> tuple[int, int, int]:
@@ -321,56 +312,38 @@ class RemoteFile:
         said = response.headers.get("content-range", "")
         found = CONTENT_RANGE.fullmatch(said)
         if found is None:
-            raise IoError(
-                f"{self.name}: expected a Content-Range of known size, found {said!r:.60}; "
-                "the server is broken"
-            )
+            raise self._broken(response, f"a Content-Range of known size, found {said!r:.60}")
         return int(found[1]), int(found[2]), int(found[3])
+
+    def _broken(self, response: httpx2.Response, what: str) -> Unavailable:
+        """The error for an answer that breaks the rules of HTTP.
+
+        Args:
+            response: the answer.
+            what: was expected, and was found.
+        """
+        return Unavailable(
+            f"{self.name}: expected {what}; the server is broken",
+            status=response.status_code,
+        )
 
     def _length(self, response: httpx2.Response) -> int | None:
         said = response.headers.get("content-length")
         return int(said) if said is not None and LENGTH.fullmatch(said) else None
 
-    def _unexpected(self, response: httpx2.Response, what: str) -> IoError:
-        advice = {401: "give a user and password", 403: "check the permissions"}
-        return IoError(
+    def _unexpected(self, response: httpx2.Response, what: str) -> Unavailable:
+        """The error for an answer of another status than `what` says."""
+        return Unavailable(
             f"{self.name}: expected {what}, the server answers {response.status_code}; "
-            + advice.get(response.status_code, "check the URL")
+            + ADVICE.get(response.status_code, "check the URL"),
+            status=response.status_code,
         )
 
 
-class Tries:
-    """How often something may fail before that is told."""
-
-    def __init__(self, name: str, most: int) -> None:
-        """Begins without failures.
-
-        Args:
-            name: of the file, for the error.
-            most: failures in a row; the one that follows is told.
-        """
-        self._name = name
-        self._most = most
-        self._failures = 0
-        self._since = 0
-
-    def came(self, size: int) -> None:
-        """Counts bytes that came; many of them make good for failures before."""
-        self._since += size
-        if self._since >= PROGRESS:
-            self._failures = 0
-
-    def failed(self, why: BrokenOff) -> None:
-        """Waits before the next try.
-
-        Raises:
-            IoError: there were enough.
-        """
-        if self._failures == self._most:
-            raise IoError(
-                f"{self._name}: gave up after {self._most + 1} tries: {why}; "
-                "check the connection and try again"
-            ) from why
-        time.sleep(PAUSE * 2**self._failures)
-        self._failures += 1
-        self._since = 0
+def _untrusted_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What the system said of a server's certificate, where that is behind an error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

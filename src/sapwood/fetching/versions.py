@@ -32,7 +32,7 @@ class Version:
         validator = None
         if etag is not None and etag.startswith('"'):
             validator = etag
-        elif etag is None and modified is not None and older(modified, headers.get("date")):
+        elif etag is None and modified is not None and _older(modified, headers.get("date")):
             validator = modified
         return cls(etag, modified, validator)
 
@@ -43,7 +43,7 @@ class Version:
         return self.modified == other.modified
 
 
-def older(modified: str, date: str | None) -> bool:
+def _older(modified: str, date: str | None) -> bool:
     """Whether a date of change lies a second or more before that of the answer (RFC 9110, 8.8.2).
 
     One of the same second may stand for two versions.

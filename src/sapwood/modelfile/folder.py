@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from sapwood.documents.paths import within
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile import open_model
 from sapwood.modelfile.layout import (
@@ -102,10 +103,10 @@ def resolved(path: str, location: str | None) -> str | None:
     folder, _, name = path.rpartition("/")
     if location is None:
         location = f"{name.rpartition('.')[0] or name}.bin"
-    parts = [part for part in location.split("/") if part != "."]
-    if not parts or any(part in {"", ".."} or "\\" in part for part in parts):
+    below = "/".join(part for part in location.split("/") if part != ".")
+    if within(below) is not None:
         return None
-    return "/".join([*filter(None, [folder]), *parts])
+    return f"{folder}/{below}" if folder else below
 
 
 def with_tensors(file: ModelFile, file_format: str, entries: Sequence[TensorEntry]) -> ModelFile:

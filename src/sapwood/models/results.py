@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Literal, TypeAlias
+
+from sapwood.patch.format.front import FileDigest
+
+FileStatus: TypeAlias = Literal["unchanged", "changed", "added", "removed"]
+
+FILE_STATUSES: tuple[FileStatus, ...] = ("unchanged", "changed", "added", "removed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -15,7 +22,8 @@ class PatchStats:
         tensors_unchanged: tensors that are copied.
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
         warnings: a line for each version that begins as a model file does and breaks the rules
-            of its format: it was patched as bytes, or a folder's file was.
+            of its format: it was patched as bytes, or a folder's file was. And one for each
+            source whose .npy file differs from the target's in dtype, shape or order.
     """
 
     source_size: int
@@ -31,6 +39,18 @@ class PatchStats:
         """How many times smaller the patch is than the target."""
         return self.target_size / self.patch_size
 
+    def to_json(self) -> dict[str, Any]:
+        """Sizes and counts as JSON values; `warnings` are told apart."""
+        return {
+            "source_size": self.source_size,
+            "target_size": self.target_size,
+            "patch_size": self.patch_size,
+            "reverse_size": self.reverse_size,
+            "compression_ratio": self.compression_ratio,
+            "tensors_modified": self.tensors_modified,
+            "tensors_unchanged": self.tensors_unchanged,
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatchVerification:
@@ -42,11 +62,15 @@ class PatchVerification:
         signature_valid: as many of the trusted keys as demanded have signed the patch, with
             counters that are high enough. None where no public key was given to check with:
             a signature that nobody checked is neither valid nor invalid.
-        expected_target: SHA-256 of the target that the patch leads to, 32 bytes.
-        actual_target: SHA-256 of what was made, or None where nothing was.
+        expected_target: digest of the target that the patch leads to, 32 bytes.
+        actual_target: the same digest of what was made, or None where nothing was.
         error: what is wrong, in words, or None.
         counter: of the signatures that were accepted; the next patch's should be higher. None
             where none were.
+        digest_algorithm: of the digests: "sha256", of the whole file or folder; "blake3" of a
+            patch of one tensor, of its elements alone, in C order and little-endian: a .npy
+            file with them has more.
+        kind: of the patch: "model" of a file, "folder" or "tensor".
     """
 
     source_valid: bool
@@ -56,6 +80,8 @@ class PatchVerification:
     actual_target: bytes | None
     error: str | None = None
     counter: int | None = None
+    digest_algorithm: str = "sha256"
+    kind: str = "model"
 
     def is_valid(self) -> bool:
         """Whether every check passed that there was something to check for."""
@@ -66,6 +92,53 @@ class PatchVerification:
             and self.actual_target in (None, self.expected_target)
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """What was found as JSON values, digests in hexadecimal; `error` is told apart."""
+        return {
+            "kind": self.kind,
+            "valid": self.is_valid(),
+            "source_valid": self.source_valid,
+            "patch_valid": self.patch_valid,
+            "signature_valid": self.signature_valid,
+            "counter": self.counter,
+            "expected_target": self.expected_target.hex(),
+            "actual_target": None if self.actual_target is None else self.actual_target.hex(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PatchApplication(PatchVerification):
+    """What applying a patch came to: nothing was wrong with it, or nothing was made.
+
+    Attributes:
+        format: the target's, as `ModelFile.format` names it.
+        bases: what the patch leads from, by size and digests.
+        target: what was made, likewise; of a patch of a tensor its elements.
+        patch_size: bytes of the patch.
+        size: bytes of what was written: of a patch of a tensor those of the .npy file.
+        checked: whether what was made is what the patch leads to for certain; with force it is
+            written either way.
+    """
+
+    format: str
+    bases: tuple[FileDigest, ...]
+    target: FileDigest
+    patch_size: int
+    size: int
+    checked: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """What was made as JSON values, digests in hexadecimal."""
+        return {
+            "kind": self.kind,
+            "target_size": self.size,
+            "target_blake3": self.target.blake3.hex() if self.checked else None,
+            "target_sha256": None if self.target.sha256 is None else self.target.sha256.hex(),
+            "checked": self.checked,
+            "signature_valid": self.signature_valid,
+            "counter": self.counter,
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatchInfo:
@@ -75,14 +148,16 @@ class PatchInfo:
         format: of the target, as `ModelFile.format` names it: "bytes" for a file of no known
             one; "tensor" for a patch of one tensor.
         version: of the patch format.
-        source_hash, target_hash: SHA-256, 32 bytes; BLAKE3 in a patch of one tensor.
-        source_size, target_size, patch_size: bytes.
+        source_hash, target_hash: digests of the first source and of the target, 32 bytes.
+        source_size, target_size: bytes; in a patch of one tensor those of its elements alone.
+        patch_size: bytes.
         compression: the codings of its chunks, by bytes of target, the most first.
         neural: whether elements were coded as residuals or values.
         tensors_modified, tensors_unchanged: how many.
         signed: whether it carries signatures. Whose they are and whether they are right is
             told by `verify_patch` with a public key.
         created_at: Unix time in seconds, or None.
+        digest_algorithm: of the digests, as of `PatchVerification`.
     """
 
     format: str
@@ -98,3 +173,31 @@ class PatchInfo:
     tensors_unchanged: int
     signed: bool
     created_at: int | None
+    digest_algorithm: str = "sha256"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values, digests in hexadecimal."""
+        hashes = {"source_hash": self.source_hash.hex(), "target_hash": self.target_hash.hex()}
+        return {**dataclasses.asdict(self), **hashes}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileDiff:
+    """What became of one file of a folder.
+
+    Attributes:
+        path: from the folder.
+        status: "changed" where its bytes are others, or whether it may be executed. Paths
+            alone are compared: a file that was renamed is removed and added.
+        size: bytes; None where it was removed.
+        base_size: bytes; None where it was added.
+    """
+
+    path: str
+    status: FileStatus
+    size: int | None
+    base_size: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The file as JSON values."""
+        return dataclasses.asdict(self)

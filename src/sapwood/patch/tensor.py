@@ -283,7 +283,7 @@ def apply_patch(
     """
     opened = opened_patch(patch, chunk_size)
     olds = views(base)
-    spec = patch_spec(opened)
+    spec = opened.front.tensor
     for old in olds:
         check_specs(spec, old.spec, "base")
     count = thread_count(threads)
@@ -346,12 +346,6 @@ def opened_patch(
             "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
         )
     return opened
-
-
-def patch_spec(patch: OpenPatch) -> TensorSpec:
-    """Element type and shape of what a tensor patch takes and makes."""
-    (segment,) = patch.front.segments
-    return TensorSpec(segment.dtype, segment.shape)
 
 
 def check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:

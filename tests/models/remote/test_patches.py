@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator
@@ -12,20 +13,25 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import (
+    Changed,
     InputError,
     InvalidPatch,
-    IoError,
     SignatureError,
     SourceHashMismatch,
     TargetHashMismatch,
+    Unavailable,
 )
-from sapwood.fetching import http as remote
-from sapwood.fetching.http import HEAD
+from sapwood.fetching.openers import Fetching
+from sapwood.fetching.pace import DEFAULT_PACE
 from sapwood.models.receiving import ranges
+from sapwood.models.receiving.received import received
 from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session, write_pairs
-from support.http_servers import Exchange, FileServer, answer, part, scripted
+from support.http_servers import Exchange, FileServer, answer, part, scripted, unsized
 from support.model_files import safetensors_file, tuned, weights
+from support.remotes import HASTY
+
+HEAD = DEFAULT_PACE.head
 
 OLD = {f"layers.{i:02}.weight": weights(i, (256, 256)) for i in range(100)}
 NEW = {name: tuned(array, i) for i, (name, array) in enumerate(OLD.items())}
@@ -97,18 +103,17 @@ def test_one_tensor_of_a_hundred_fetches_the_front_and_its_own_part(
     assert server.exchanges == []
 
 
-def test_a_large_tensor_comes_in_few_requests(
-    server: FileServer, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_tensor_comes_in_few_requests(server: FileServer, folder: Path) -> None:
     old = {"big": weights(1, (2048, 1024))}
     new = {"big": tuned(old["big"], 2)}
     base = safetensors_file(old)
     models.create_patch(base, safetensors_file(new), folder / "big", chunk_size=1 << 16)
     (segment,) = [one for one in parse_front((folder / "big").read_bytes()).segments if one.name]
     assert len(segment.chunks) == 64
-    monkeypatch.setattr("sapwood.models.applying.origins.WINDOW", 1 << 19)
     server.exchanges.clear()
-    model = models.load_patched(base, server.url("big"), threads=2)
+    fetching = Fetching(pace=dataclasses.replace(DEFAULT_PACE, window=1 << 19))
+    receiving = models.Receiving(threads=2, fetching=fetching)
+    model = models.load_patched(base, server.url("big"), receiving=receiving)
     begun = server.sent
     assert np.array_equal(model["big"], new["big"])
     # What the first request brought of it is not fetched again.
@@ -127,7 +132,7 @@ def test_a_file_that_is_replaced_between_two_tensors_is_noticed(
         (folder / "new").write_bytes(after)
         os.utime(folder / "new", (1, 1))
         (folder / "new").replace(folder / "replaced")
-        with pytest.raises(IoError, match="changed while it was read"):
+        with pytest.raises(Changed, match="changed while it was read"):
             model["layers.51.weight"]
 
 
@@ -152,12 +157,14 @@ def test_signatures_are_demanded_before_payloads_are_fetched(
     models.sign_patch(folder / "patch", private, folder / "signed", counter=3)
     url = server.url("signed")
     name = "layers.10.weight"
-    model = models.load_patched(BASE, url, public_key=public, minimum_counter=3)
+    model = models.load_patched(
+        BASE, url, receiving=models.Receiving(models.Trust(public, minimum_counter=3))
+    )
     assert np.array_equal(model[name], NEW[name])
     server.exchanges.clear()
-    for options in ({"public_key": stranger}, {"public_key": public, "minimum_counter": 4}):
+    for trust in (models.Trust(stranger), models.Trust(public, minimum_counter=4)):
         with pytest.raises(SignatureError):
-            models.load_patched(BASE, url, **options)
+            models.load_patched(BASE, url, receiving=models.Receiving(trust))
     assert server.sent == 2 * HEAD
 
 
@@ -170,10 +177,7 @@ def test_nothing_is_fetched_without_the_library(
     assert server.exchanges == []
 
 
-def test_a_download_that_is_cut_short_goes_on(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "PAUSE", 0.0)
+def test_a_download_that_is_cut_short_goes_on(folder: Path, tmp_path: Path) -> None:
     data = (folder / "patch").read_bytes()
 
     def broken(request: Exchange) -> bytes:
@@ -183,8 +187,11 @@ def test_a_download_that_is_cut_short_goes_on(
         return whole if len(cutting.exchanges) == 1 else whole[: len(data) // 2]
 
     with scripted(broken) as cutting:
-        with pytest.raises(IoError, match="gave up"):
-            models.apply_patch(BASE, cutting.url(), tmp_path / "out", resume=True)
+        with (
+            pytest.raises(Unavailable, match="gave up"),
+            received(cutting.url(), resumed=tmp_path / "out", fetching=HASTY),
+        ):
+            pytest.fail("it cannot be whole")
         (kept,) = tmp_path.iterdir()
         assert kept.suffix == ".download"
         have = kept.stat().st_size
@@ -221,6 +228,17 @@ def test_what_is_left_of_a_download_is_not_trusted(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_server_without_parts_gives_the_whole(sized: bool, folder: Path, tmp_path: Path) -> None:
+    data = (folder / "patch").read_bytes()
+    make = answer if sized else unsized
+    with scripted(lambda _: make(200, data)) as server:
+        models.apply_patch(BASE, server.url(), tmp_path / "out", resume=True)
+        assert list(models.load_patched(BASE, server.url())) == list(NEW)
+    assert (tmp_path / "out").read_bytes() == TARGET
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_the_command_line_takes_urls(tmp_path: Path, server: FileServer, folder: Path) -> None:
     write_pairs(tmp_path)
     here = Session(tmp_path)
@@ -252,6 +270,7 @@ def test_windows_hold_what_was_announced_and_no_more() -> None:
     class Body(ranges.RemoteBody):
         def __init__(self) -> None:
             self._length = len(data)
+            self.window = len(data)
 
         def __getitem__(self, part: slice, /) -> np.ndarray:
             asked.append((part.start, part.stop))

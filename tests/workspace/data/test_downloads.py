@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 import threading
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import InputError, IoError
-from sapwood.fetching import http as remote
-from sapwood.fetching.http import HEAD
-from sapwood.workspace import DataCache, Workspace, fetch_data, read_manifest
+from sapwood.fetching.openers import Fetching
+from sapwood.fetching.pace import Pace
+from sapwood.fetching.remote import Remote
+from sapwood.workspace import DataCache, Workspace, fetch_data, find_dataset, read_manifest
 from support.data_templates import CONTENT, OTHER, entry, kept, template_with
 from support.http_servers import (
     Exchange,
@@ -25,14 +27,17 @@ from support.http_servers import (
     unsized,
     wanted,
 )
+from support.remotes import HASTY, QUICK, MemoryFile, fetching_from
 
 SIZE = len(CONTENT)
+HEAD = QUICK.head
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAUSE", 0.0)
-    monkeypatch.setattr(remote, "WAITING", 5.0)
+def fetch(template: Path, fetching: Fetching = HASTY) -> Path:
+    """As `fetch_data` of the digits, without pauses."""
+    manifest = read_manifest(template)
+    dataset = find_dataset(manifest.data, "digits")
+    return DataCache(fetching=fetching).fetch(manifest.name, dataset).path
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ def cut_short(tmp_path: Path, cache: Path) -> int:
         return next(answers)(request)
 
     with scripted(handler) as server, pytest.raises(IoError, match="answers 404"):
-        fetch_data(course(tmp_path, server.url()), "digits")
+        fetch(course(tmp_path, server.url()))
     (size,) = kept(cache).values()
     assert HEAD < size < SIZE
     return size
@@ -89,21 +94,21 @@ def test_it_is_downloaded_once_and_then_needs_no_network(
     tmp_path: Path, cache: Path, server: FileServer
 ) -> None:
     template = course(tmp_path, server.url("digits.bin"))
-    path = fetch_data(template, "digits")
+    path = fetch(template)
     assert path.read_bytes() == CONTENT
     assert cache in path.parents
     assert server.sent == SIZE
     server.__exit__()
-    assert fetch_data(template, "digits") == path
+    assert fetch(template) == path
     assert kept(cache) == {"digits.bin": SIZE}
 
 
 def test_a_damaged_file_is_replaced(tmp_path: Path, cache: Path, server: FileServer) -> None:
     template = course(tmp_path, server.url("digits.bin"))
-    path = fetch_data(template, "digits")
+    path = fetch(template)
     for damage in (OTHER, CONTENT[:100], b""):
         path.write_bytes(damage)
-        assert fetch_data(template, "digits").read_bytes() == CONTENT
+        assert fetch(template).read_bytes() == CONTENT
     assert server.sent == 4 * SIZE
 
 
@@ -119,13 +124,13 @@ def test_files_of_one_name_lie_in_one_folder(
             entry(server.url("labels.bin"), file="labels.bin", content=b"labels"),
         ],
     )
-    folder = fetch_data(template, "digits")
+    folder = fetch(template)
     assert {one.name: one.read_bytes() for one in folder.iterdir() if one.name != ".lock"} == {
         "digits.bin": CONTENT,
         "labels.bin": b"labels",
     }
     (folder / "labels.bin").unlink()
-    fetch_data(template, "digits")
+    fetch(template)
     assert server.sent == SIZE + 2 * len(b"labels")
 
 
@@ -161,7 +166,7 @@ def test_a_connection_that_breaks_is_made_again_and_goes_on(tmp_path: Path, cach
         return next(answers)(request)
 
     with scripted(handler) as server:
-        fetch_data(course(tmp_path, server.url()), "digits")
+        fetch(course(tmp_path, server.url()))
         begins = [wanted(one, SIZE)[0] for one in server.exchanges]
         assert begins == sorted(set(begins))  # none was fetched twice
         assert [one.headers.get("if-range") for one in server.exchanges] == [None, *['"one"'] * 3]
@@ -171,7 +176,7 @@ def test_a_download_that_was_cut_short_goes_on(
     tmp_path: Path, cache: Path, server: FileServer
 ) -> None:
     there = cut_short(tmp_path, cache)
-    path = fetch_data(course(tmp_path, server.url("digits.bin")), "digits")
+    path = fetch(course(tmp_path, server.url("digits.bin")))
     assert path.read_bytes() == CONTENT
     # The beginning is fetched again, to see whether it is the same.
     assert server.sent == HEAD + SIZE - there
@@ -187,7 +192,7 @@ def test_a_server_without_parts_begins_anew(tmp_path: Path, cache: Path) -> None
             return whole
 
         with scripted(handler) as server:
-            path = fetch_data(course(tmp_path, server.url()), "digits")
+            path = fetch(course(tmp_path, server.url()))
         assert path.read_bytes() == CONTENT
         path.unlink()
 
@@ -206,13 +211,13 @@ def test_what_is_left_and_wrong_is_dropped_and_the_server_asked_anew(
             CONTENT + b"and more",
         ):
             left.write_bytes(wrong)
-            path = fetch_data(template, "digits")
+            path = fetch(template)
             assert path.read_bytes() == CONTENT
             assert not left.exists()
             path.unlink()
         left.write_bytes(CONTENT)
         asked = len(server.exchanges)
-        assert fetch_data(template, "digits").read_bytes() == CONTENT
+        assert fetch(template).read_bytes() == CONTENT
         assert len(server.exchanges) == asked  # all was there
 
 
@@ -227,7 +232,7 @@ def test_a_file_that_changes_meanwhile_is_begun_anew(tmp_path: Path, cache: Path
         return part(CONTENT, request, etag='"new"')
 
     with scripted(handler) as changing:
-        assert fetch_data(course(tmp_path, changing.url()), "digits").read_bytes() == CONTENT
+        assert fetch(course(tmp_path, changing.url())).read_bytes() == CONTENT
         assert [one.headers.get("if-range") for one in changing.exchanges] == [
             *(None, '"old"'),
             *(None, '"new"'),
@@ -245,10 +250,10 @@ def test_an_interrupt_while_the_hash_is_compared_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("pooch.hashes.file_hash", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            fetch_data(template, "digits")
+            fetch(template)
     assert kept(cache) == {".digits.bin.part": SIZE}
     server.__exit__()
-    assert fetch_data(template, "digits").read_bytes() == CONTENT
+    assert fetch(template).read_bytes() == CONTENT
     assert kept(cache) == {"digits.bin": SIZE}
 
 
@@ -258,13 +263,13 @@ def test_a_file_that_shares_its_bytes_with_what_grew_is_replaced(
     """As a kill leaves them between the last two steps, and damage afterwards."""
     with scripted(good) as server:
         template = course(tmp_path, server.url())
-        path = fetch_data(template, "digits")
+        path = fetch(template)
         left = path.with_name(".digits.bin.part")
         for damage in (OTHER, CONTENT[:100_000], b"x" * 100, b""):
             left.unlink(missing_ok=True)
             left.hardlink_to(path)
             path.write_bytes(damage)
-            assert fetch_data(template, "digits").read_bytes() == CONTENT
+            assert fetch(template).read_bytes() == CONTENT
             assert kept(cache) == {"digits.bin": SIZE}
 
 
@@ -277,7 +282,7 @@ def test_a_link_in_the_place_of_what_grows_is_not_written_through(
     left.symlink_to(tmp_path / "victim")
     (tmp_path / "victim").write_bytes(b"mine")
     with scripted(good) as server, pytest.raises(IoError):
-        fetch_data(course(tmp_path, server.url()), "digits")
+        fetch(course(tmp_path, server.url()))
     assert (tmp_path / "victim").read_bytes() == b"mine"
 
 
@@ -318,21 +323,18 @@ def test_a_bad_server_is_told_and_the_next_is_asked(
     handler, words = BAD[case]
     told: list[str] = []
 
-    class Hearing:
-        def progress(self, done: int, total: int) -> None:
-            assert 0 <= done <= total == SIZE
-
-        def told(self, text: str) -> None:
-            told.append(text)
+    def progress(done: int, total: int) -> None:
+        assert 0 <= done <= total == SIZE
 
     with scripted(handler) as bad:
         template = course(tmp_path, bad.url())
         with pytest.raises(IoError, match=words):
-            fetch_data(template, "digits")
+            fetch(template)
         assert set(kept(cache)) <= {".digits.bin.part"}
         assert max(kept(cache).values(), default=0) <= SIZE
         manifest = read_manifest(course(tmp_path, bad.url(), server.url("digits.bin")))
-        fetched = DataCache().fetch("course", manifest.data[0], Hearing())
+        cache_of_data = DataCache(fetching=HASTY)
+        fetched = cache_of_data.fetch("course", manifest.data[0], progress, told.append)
         (said,) = told
         assert bad.url() in said
     assert fetched.path.read_bytes() == CONTENT
@@ -340,10 +342,34 @@ def test_a_bad_server_is_told_and_the_next_is_asked(
     assert kept(cache) == {"digits.bin": SIZE}
 
 
-def test_a_server_that_hangs_is_given_up(
-    tmp_path: Path, cache: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "WAITING", 0.2)
+def test_of_several_places_each_is_asked_less_patiently(tmp_path: Path, cache: Path) -> None:
+    lost = MemoryFile(CONTENT, cuts=[100] * 9)
+    there = MemoryFile(CONTENT)
+    files = fetching_from({"https://a/lost": lost, "https://a/there": there})
+    template = course(tmp_path, "https://a/lost", "https://a/there")
+    assert fetch(template, files).read_bytes() == CONTENT
+    assert len(lost.asked) == 2
+    assert there.asked == [(0, 200), (200, SIZE)]  # what came from the other was right
+    alone = fetching_from({"https://a/lost": MemoryFile(CONTENT, cuts=[1] * 9)})
+    (cache / "course").rename(tmp_path / "moved")
+    with pytest.raises(IoError, match="gave up after 5 tries"):
+        fetch(course(tmp_path, "https://a/lost"), alone)
+
+
+def test_a_setting_that_is_of_no_use_is_told_once(tmp_path: Path, cache: Path) -> None:
+    asked: list[str] = []
+
+    def refused(url: str, _: Pace) -> Remote:
+        asked.append(url)
+        raise InputError("HTTPS_PROXY: expected a proxy")
+
+    with pytest.raises(InputError, match=r"\AHTTPS_PROXY: expected a proxy\Z"):
+        fetch(course(tmp_path, "https://a/1", "https://a/2"), Fetching({"https": refused}))
+    assert asked == ["https://a/1"]
+
+
+def test_a_server_that_hangs_is_given_up(tmp_path: Path, cache: Path, server: FileServer) -> None:
+    soon = Fetching(pace=dataclasses.replace(QUICK, waiting=0.2))
     over = threading.Event()
 
     def handler(_: Exchange) -> bytes:
@@ -352,7 +378,7 @@ def test_a_server_that_hangs_is_given_up(
 
     with scripted(handler) as hanging:
         template = course(tmp_path, hanging.url(), server.url("digits.bin"))
-        assert fetch_data(template, "digits").read_bytes() == CONTENT
+        assert fetch(template, soon).read_bytes() == CONTENT
         over.set()
 
 
@@ -360,7 +386,7 @@ def test_when_all_fail_each_failure_is_told(tmp_path: Path, cache: Path) -> None
     with scripted(gone) as first, scripted(lambda request: part(OTHER, request)) as second:
         a, b = first.url("a"), second.url("b")
         with pytest.raises(IoError) as caught:
-            fetch_data(course(tmp_path, f"{a}?key=secret", b), "digits")
+            fetch(course(tmp_path, f"{a}?key=secret", b))
     said = str(caught.value)
     assert said.startswith("digits.bin: could not be downloaded: ")
     assert f"{a}?...: expected a part" in said
@@ -375,7 +401,7 @@ def test_a_wrong_size_in_the_manifest_is_told(
     for size in (SIZE - 1, SIZE + 1, 1):
         template = course(tmp_path, server.url("digits.bin"), size=size)
         with pytest.raises(IoError, match=f"expected {size} bytes, found {SIZE}"):
-            fetch_data(template, "digits")
+            fetch(template)
     assert kept(cache) == {}
 
 
@@ -383,10 +409,10 @@ def test_what_a_killed_program_left_is_tidied(
     tmp_path: Path, cache: Path, server: FileServer
 ) -> None:
     template = course(tmp_path, server.url("digits.bin"))
-    path = fetch_data(template, "digits")
+    path = fetch(template)
     path.rename(path.with_name("tmpab_1cd9x"))
     path.with_name("tmp_other").write_bytes(b"")
-    fetch_data(template, "digits")
+    fetch(template)
     assert kept(cache) == {"digits.bin": SIZE, "tmp_other": 0}
 
 
@@ -397,7 +423,7 @@ def test_how_much_is_there(tmp_path: Path, cache: Path, server: FileServer) -> N
     assert (status.size, status.have, status.whole) == (SIZE, 0, False)
     there = cut_short(tmp_path, cache)
     assert DataCache().status("course", dataset).have == there
-    path = fetch_data(course(tmp_path, server.url("digits.bin")), "digits")
+    path = fetch(course(tmp_path, server.url("digits.bin")))
     status = DataCache().status("course", dataset)
     assert (status.path, status.have, status.whole) == (path, SIZE, True)
 
@@ -412,7 +438,7 @@ def test_without_the_extra_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(InputError, match=rf"{library}.*pip install 'sapwood\[data\]'"):
-        fetch_data(course(tmp_path, server.url("digits.bin")), "digits")
+        fetch(course(tmp_path, server.url("digits.bin")))
     assert server.exchanges == []
     assert not cache.exists()
 

@@ -15,7 +15,7 @@ from sapwood.cli.workspace.program import commands_text
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
-    from sapwood.progress import Progress
+    from sapwood.progress import Notes, Progress
     from sapwood.workspace import DataStatus
 
 DOWNLOAD = """\
@@ -65,22 +65,13 @@ def add_cache(parser: Parser) -> None:
     )
 
 
-class Watcher:
-    """Shows a download to whoever runs the command."""
+def notes_above(arguments: argparse.Namespace, progress: Progress) -> Notes:
+    """What prints notes on stderr, above a bar if there is one."""
+    from sapwood.cli.progress import Bar
 
-    def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
-        """Takes the command's options, and a bar."""
-        self._arguments = arguments
-        self.progress = progress
-
-    def told(self, text: str) -> None:
-        """A note on stderr."""
-        from sapwood.cli.progress import Bar
-
-        if isinstance(self.progress, Bar):
-            self.progress.above(note_line(self._arguments, text))
-        else:
-            note(self._arguments, text)
+    if isinstance(progress, Bar):
+        return lambda text: progress.above(note_line(arguments, text))
+    return lambda text: note(arguments, text)
 
 
 def run_download(arguments: argparse.Namespace) -> int:
@@ -92,7 +83,7 @@ def run_download(arguments: argparse.Namespace) -> int:
     dataset = find_dataset(manifest.data, arguments.data)
     with progress_bar(arguments, f"Downloading {dataset.name}") as progress:
         fetched = DataCache(arguments.cache).fetch(
-            manifest.name, dataset, Watcher(arguments, progress)
+            manifest.name, dataset, progress, notes_above(arguments, progress)
         )
     facts = {
         "command": "workspace data download",

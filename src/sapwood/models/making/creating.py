@@ -26,6 +26,7 @@ from sapwood.files.sources import Source
 from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
+from sapwood.models.making.arrays import unlike_arrays
 from sapwood.models.making.folder_segments import input_segments, whole
 from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
 from sapwood.models.making.merging import adapter_config
@@ -143,7 +144,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
         reverse_size=None if led_back is None else led_back.size,
-        warnings=tuple(broken_files([*sources, target], [*olds, new])),
+        warnings=(*broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
     )
 
 

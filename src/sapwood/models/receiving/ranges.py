@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
-from sapwood.fetching.http import RemoteFile
-from sapwood.fetching.urls import is_url
-from sapwood.files.sources import Source
+from sapwood.fetching.openers import DEFAULT_FETCHING, Fetching
+from sapwood.fetching.remote import Remote, read_beginning, read_part
+from sapwood.files.sources import Source, read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.models.receiving.received import received
+from sapwood.models.receiving.memory import Room
+from sapwood.models.receiving.received import spooled_patch
 from sapwood.patch.applying.opening import check_length
 from sapwood.patch.format.front import PREAMBLE, Segment
 from sapwood.patch.format.parsing import parse_preamble
 
-WINDOW = 8 << 20  # bytes of payloads that are fetched at once
-
 
 class RemoteBody:
-    """The payloads of a patch on a server, as a content of which each slice is a request."""
+    """The payloads of a patch on a server, as a content of which each slice is a request.
 
-    def __init__(self, remote: RemoteFile, begin: int, length: int) -> None:
+    Attributes:
+        window: bytes that are to be fetched at once of what is read from front to back.
+    """
+
+    def __init__(self, remote: Remote, begin: int, length: int) -> None:
         """Fetches nothing.
 
         Args:
@@ -35,6 +38,7 @@ class RemoteBody:
         self._remote = remote
         self._begin = begin
         self._length = length
+        self.window = remote.pace.window
 
     def __len__(self) -> int:
         """Bytes of the body."""
@@ -43,7 +47,7 @@ class RemoteBody:
     def __getitem__(self, part: slice, /) -> Bytes:
         """As `Content`."""
         begin, end, _ = part.indices(self._length)
-        fetched = self._remote.read(self._begin + begin, self._begin + end)
+        fetched = read_part(self._remote, self._begin + begin, self._begin + end)
         return np.frombuffer(fetched, np.uint8)
 
 
@@ -54,7 +58,7 @@ class RemotePatch:
         body: its payloads.
     """
 
-    def __init__(self, remote: RemoteFile, limits: Limits) -> None:
+    def __init__(self, remote: Remote, limits: Limits) -> None:
         """Fetches the front.
 
         Args:
@@ -66,9 +70,9 @@ class RemotePatch:
                 not of the length that it says.
             IoError: it cannot be had.
         """
-        preamble = parse_preamble(remote.head[: PREAMBLE.size], limits)
+        preamble = parse_preamble(read_beginning(remote, PREAMBLE.size), limits)
         check_length(preamble.front_size + preamble.body, remote.size or 0)
-        self._front = np.frombuffer(remote.read(0, preamble.front_size), np.uint8)
+        self._front = np.frombuffer(read_part(remote, 0, preamble.front_size), np.uint8)
         self.body = RemoteBody(remote, preamble.front_size, preamble.body)
 
     def __len__(self) -> int:
@@ -130,35 +134,38 @@ class Window:
         return np.concatenate([tail, new]) if len(tail) else new
 
 
-def announced(body: Content, segments: Sequence[Segment], size: int = WINDOW) -> Content:
+def announced(body: Content, segments: Sequence[Segment], room: Room) -> Content:
     """A body of which the payloads of adjacent segments are going to be read, in order.
 
     Args:
         body: of an opened patch; given back as it is if it is here.
         segments: adjacent ones.
-        size: bytes that are fetched at once, or more for a longer payload.
+        room: for what is fetched at once, which is more than a window for a longer payload.
     """
     if not isinstance(body, RemoteBody) or not segments:
         return body
     end = segments[-1].body_offset + segments[-1].payload_size
-    return Window(body, segments[0].body_offset, end, size)
+    return Window(body, segments[0].body_offset, end, room.window(body.window))
 
 
-def patch_parts(patch: Source, limits: Limits = DEFAULT_LIMITS) -> Content:
+def patch_parts(
+    patch: Source, limits: Limits = DEFAULT_LIMITS, fetching: Fetching = DEFAULT_FETCHING
+) -> Content:
     """A patch of which parts are going to be read: on a server that has parts, it stays there.
 
     Args:
         patch: a path, bytes, a file object or a URL.
         limits: what the front may take.
+        fetching: how what is elsewhere is brought.
 
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
             `received`.
     """
-    if is_url(patch):
-        remote = RemoteFile(cast("str", patch))
-        if remote.ranges:
-            return RemotePatch(remote, limits)
-        remote.close()
-    with received(patch, limits) as data:
-        return data
+    if not fetching.is_url(patch):
+        return read_source(patch)
+    remote = fetching.open(patch)
+    if remote.ranges:
+        return RemotePatch(remote, limits)
+    with contextlib.closing(remote):
+        return spooled_patch(remote, limits)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, portable_name
+from sapwood.fetching import urls as web
 
 MOST_DATA_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
@@ -17,7 +18,6 @@ LARGEST = 1 << 40  # bytes of one file
 LONGEST_NAME = 200  # bytes: endings are put behind it
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-SCHEMES = ("http", "https")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,13 +129,7 @@ def fault_of_url(url: str) -> str | None:
     """What is wrong with a URL from outside, or None. The URL is not shown: it may hold secrets."""
     if len(url) > LONGEST_URL or not re.fullmatch(r"[!-~]+", url):
         return f"expected a URL of at most {LONGEST_URL} letters, all of them visible and ASCII"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:  # brackets that do not match, or a port that is none
-        return "expected a URL"
-    if parts.scheme not in SCHEMES:
-        return f"expected http or https, found {parts.scheme!r:.20}"
-    if "@" in parts.netloc:
+    fault = web.fault_of_url(url)
+    if fault is None and "@" in urlsplit(url).netloc:
         return "expected no user and password: whoever has the package could read them"
-    return None if host else "expected a URL with a host"
+    return fault

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from sapwood.codec import MOST_TABLES, Coding
+from sapwood.content.content import Content
 from sapwood.content.zstd import decompress
 from sapwood.documents import canonical_json
 from sapwood.documents.fields import Fields
@@ -92,7 +93,53 @@ def parse_preamble(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Preamble:
     return Preamble(header, index, unpacked, tables, body, body_digest, digest)
 
 
-def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class CheckedFront:
+    """A front whose digest is right, and of which the header alone is parsed.
+
+    What decides from whom a patch is needs no more; `parse_rest` goes on from here.
+
+    Attributes:
+        preamble: the preamble, parsed.
+        header: the header, parsed.
+        data: the whole front, and nothing behind it.
+    """
+
+    preamble: Preamble
+    header: Header
+    data: bytes
+
+    @property
+    def header_text(self) -> bytes:
+        """The bytes of the header."""
+        return self.data[PREAMBLE.size : PREAMBLE.size + self.preamble.header]
+
+
+def checked_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> CheckedFront:
+    """Reads the front of a patch and parses its header.
+
+    Args:
+        data: the patch or its front, borrowed. The front is copied, so that nobody can change it
+            between two looks.
+        limits: what the front may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+    """
+    preamble = parse_preamble(bytes(data[: PREAMBLE.size]), limits)
+    front = bytes(data[: preamble.front_size])
+    if len(front) < preamble.front_size:
+        raise TruncatedPatch(
+            f"cut off: expected a front of {preamble.front_size} bytes, found {len(front)}; "
+            "get the patch anew"
+        )
+    if front_digest(front) != preamble.digest:
+        raise InvalidPatch("damaged front: its digest differs; get the patch anew", offset=0)
+    header = front[PREAMBLE.size : PREAMBLE.size + preamble.header]
+    return CheckedFront(preamble, parse_header(header, limits), front)
+
+
+def parse_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
     """Reads and checks everything before the body.
 
     Args:
@@ -103,16 +150,29 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
             whatever the bytes.
     """
-    header, index, preamble = checked_parts(data, limits)
-    parsed = parse_header(header, limits)
+    return parse_rest(checked_front(data, limits), limits)
+
+
+def parse_rest(front: CheckedFront, limits: Limits = DEFAULT_LIMITS) -> Front:
+    """Parses what stands behind the header: index and tables.
+
+    Args:
+        front: the front as far as it is parsed.
+        limits: what it may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `parse_front`.
+    """
+    preamble, header = front.preamble, front.header
     tables_at = preamble.front_size - preamble.tables
-    tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at, limits)
-    unpacked = decompress(index, preamble.index_unpacked, "index")
-    segments = tuple(parse_index(unpacked, parsed, preamble.body, limits))
-    if parsed.kind == "tensor":
-        check_tensor(parsed, segments)
+    tables = parse_table_sets(front.data[tables_at:], tables_at, limits)
+    packed = front.data[PREAMBLE.size + preamble.header : tables_at]
+    unpacked = decompress(packed, preamble.index_unpacked, "index")
+    segments = tuple(parse_index(unpacked, header, preamble.body, limits))
+    if header.kind == "tensor":
+        check_tensor(header, segments)
     return Front(
-        parsed,
+        header,
         segments,
         tables,
         preamble.front_size,
@@ -120,21 +180,6 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
         preamble.body_digest,
         preamble.digest,
     )
-
-
-def checked_parts(data: bytes, limits: Limits) -> tuple[bytes, bytes, Preamble]:
-    """Header and packed index of a front whose digest is right."""
-    preamble = parse_preamble(data, limits)
-    if len(data) < preamble.front_size:
-        raise TruncatedPatch(
-            f"cut off: expected a front of {preamble.front_size} bytes, found {len(data)}; "
-            "get the patch anew"
-        )
-    if front_digest(data[: preamble.front_size]) != preamble.digest:
-        raise InvalidPatch("damaged front: its digest differs; get the patch anew", offset=0)
-    begin = PREAMBLE.size
-    middle = begin + preamble.header
-    return data[begin:middle], data[middle : middle + preamble.index], preamble
 
 
 def fields_of(value: object, where: str) -> Fields:
@@ -208,9 +253,8 @@ def parse_shape(fields: Fields) -> tuple[int, ...]:
     """The sides of a tensor. Their number is bounded, since they are multiplied."""
     shape = fields.sizes("shape")
     if len(shape) > MOST_DIMENSIONS:
-        raise InvalidPatch(
-            f"{fields.where}.shape: expected at most {MOST_DIMENSIONS} dimensions, "
-            f"found {len(shape)}"
+        raise fields.fail(
+            "shape", f"expected at most {MOST_DIMENSIONS} dimensions, found {len(shape)}"
         )
     return tuple(shape)
 
@@ -268,20 +312,19 @@ def parse_index(data: bytes, header: Header, body: int, limits: Limits) -> Itera
         segment = dataclasses.replace(
             parse_segment(one, limits), target_offset=target_offset, body_offset=body_offset
         )
-        where = one.where
         for place in segment.places():
             if place.base >= len(header.bases):
                 raise UnsupportedPatch(
-                    f"{where}: predicted from base {place.base} of {len(header.bases)}; "
+                    f"{one.where}: predicted from base {place.base} of {len(header.bases)}; "
                     "update sapwood"
                 )
             end = place.offset + place.length
             if end > header.bases[place.base].size:
-                raise InvalidPatch(f"{where}: reads up to byte {end} of a base that is shorter")
+                raise InvalidPatch(f"{one.where}: reads up to byte {end} of a base that is shorter")
         target_offset += segment.nbytes
         body_offset += segment.payload_size
         if target_offset > header.target.size or body_offset > body:
-            raise InvalidPatch(f"{where}: runs past the end of the target or the body")
+            raise InvalidPatch(f"{one.where}: runs past the end of the target or the body")
         yield segment
     if target_offset != header.target.size or body_offset != body:
         raise InvalidPatch(
@@ -321,7 +364,7 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         chunk_elements=chunk_elements,
         chunks=tuple(
             Chunk(
-                parse_coding(letter, fields.where),
+                parse_coding(letter, fields),
                 size,
                 digests[i * CHUNK_DIGEST : (i + 1) * CHUNK_DIGEST],
             )
@@ -329,19 +372,19 @@ def parse_segment(fields: Fields, limits: Limits) -> Segment:
         ),
         blocks=blocks,
     )
-    check_chunks(segment, fields.where)
+    check_chunks(segment, fields)
     return segment
 
 
-def parse_coding(letter: str, where: str) -> Coding:
-    """The coding of that letter."""
+def parse_coding(letter: str, fields: Fields) -> Coding:
+    """The coding of that letter, in the segment of these fields."""
     try:
         return Coding(letter)
     except ValueError as e:
-        raise UnsupportedPatch(f"{where}: unknown coding {letter!r}; update sapwood") from e
+        raise UnsupportedPatch(f"{fields.where}: unknown coding {letter!r}; update sapwood") from e
 
 
-def check_chunks(segment: Segment, where: str) -> None:
+def check_chunks(segment: Segment, fields: Fields) -> None:
     """That each coding is one that its segment can have, with a payload of a possible size."""
     for chunk, begin, end in segment.spans():
         length = end - begin
@@ -359,4 +402,4 @@ def check_chunks(segment: Segment, where: str) -> None:
             case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:
                 fits = chunk.size < length
         if not fits:
-            raise InvalidPatch(f"{where}: a chunk with an impossible coding or payload size")
+            raise InvalidPatch(f"{fields.where}: a chunk with an impossible coding or payload size")

@@ -13,11 +13,13 @@ from pathlib import Path
 from types import ModuleType
 
 from sapwood.errors import InputError
+from sapwood.fetching.openers import DEFAULT_FETCHING, Fetching
 from sapwood.files.locks import exclusive_in_turn
 from sapwood.files.refusals import os_errors
 from sapwood.package import Dataset, read_manifest
+from sapwood.progress import Notes, Progress, Stages, silent, unheard
 from sapwood.workspace.data.files import is_right, part_of, size_of
-from sapwood.workspace.data.mirrors import FileFetch, Listener, Nobody
+from sapwood.workspace.data.mirrors import FileFetch
 
 VARIABLE = "SAPWOOD_DATA"  # the environment's name for the cache's folder
 LOCK = ".lock"
@@ -59,7 +61,8 @@ def fetch_data(
     name: str,
     *,
     cache: str | os.PathLike[str] | None = None,
-    listener: Listener | None = None,
+    progress: Progress = silent,
+    notes: Notes = unheard,
 ) -> Path:
     """Data that a template names, downloaded unless it is there; for scripts of a template.
 
@@ -75,20 +78,22 @@ def fetch_data(
         name: of the data.
         cache: folder to keep it in; by default `$SAPWOOD_DATA`, else `sapwood/data` in the
             user's cache folder.
-        listener: hears of a download: its `progress(done, total)` is called with bytes, its
-            `told(text)` with what a user may want to know.
+        progress: is told how many bytes of a download are done.
+        notes: is told in words what a user may want to know, as that a server failed.
 
     Returns:
         The path of the file, or of data of several files that of the folder with them.
 
     Raises:
-        InputError: there is no such template or data, or an extra is not installed.
+        InputError: there is no such template or data, an extra is not installed, or the
+            environment has settings of proxies or certificates that are of no use.
         InvalidPackage: the manifest breaks its rules.
         IoError: it cannot be downloaded or written. What came is kept, and the next call
             goes on from there.
     """
     manifest = read_manifest(template)
-    return DataCache(cache).fetch(manifest.name, find_dataset(manifest.data, name), listener).path
+    dataset = find_dataset(manifest.data, name)
+    return DataCache(cache).fetch(manifest.name, dataset, progress, notes).path
 
 
 def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
@@ -105,7 +110,7 @@ def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
     raise InputError(f"{name!r:.80}: expected {expected}; 'data list' shows them")
 
 
-def libraries() -> ModuleType:
+def _libraries() -> ModuleType:
     """The library that keeps caches, pooch.
 
     Raises:
@@ -129,18 +134,24 @@ class DataCache:
         folder: absolute.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        fetching: Fetching = DEFAULT_FETCHING,
+    ) -> None:
         """Makes nothing yet.
 
         Args:
             folder: of the cache; by default as of `fetch_data`.
+            fetching: how data is brought.
 
         Raises:
             InputError: an extra is not installed.
         """
-        self._pooch = libraries()
+        self._pooch = _libraries()
         chosen = folder or os.environ.get(VARIABLE) or self._pooch.os_cache("sapwood") / "data"
         self.folder = Path(chosen).absolute()
+        self._fetching = fetching
 
     def place(self, template: str, dataset: Dataset) -> Path:
         """The folder of some data.
@@ -168,45 +179,50 @@ class DataCache:
                 max(size, size_of(part_of(folder, one)))
                 for size, one in zip(sizes, dataset.files, strict=True)
             )
-        return DataStatus(path_in(folder, dataset), dataset.size, min(have, dataset.size), whole)
+        return DataStatus(_path_in(folder, dataset), dataset.size, min(have, dataset.size), whole)
 
-    def fetch(self, template: str, dataset: Dataset, listener: Listener | None = None) -> Fetched:
+    def fetch(
+        self,
+        template: str,
+        dataset: Dataset,
+        progress: Progress = silent,
+        notes: Notes = unheard,
+    ) -> Fetched:
         """Sees to it that some data is there and right: what is not is downloaded.
 
         One process at a time downloads some data, others wait for it.
 
         Args:
             template, dataset: as of `place`.
-            listener: hears of the download.
+            progress, notes: as of `fetch_data`.
 
         Raises:
-            IoError: as `fetch_data`.
+            InputError, IoError: as `fetch_data`.
         """
         folder = self.place(template, dataset)
-        listener = listener or Nobody()
-        done = Fetched(path_in(folder, dataset), {})
+        done = Fetched(_path_in(folder, dataset), {})
         with os_errors(folder):
             if all(is_right(folder / one.name, one) for one in dataset.files):
                 return done  # without a lock: the cache may be read-only
             folder.mkdir(parents=True, exist_ok=True)
             busy = f"waiting for another program that downloads {dataset.name}"
-            with exclusive_in_turn(folder / LOCK, lambda: listener.told(busy)):
-                tidy(folder, dataset)
-                before = 0
+            with exclusive_in_turn(folder / LOCK, lambda: notes(busy)):
+                _tidy(folder, dataset)
+                stages = Stages(dataset.size, progress)
                 for file in dataset.files:
+                    stage = stages.stage(file.size)
                     if not is_right(folder / file.name, file):
-                        fetch = FileFetch(self._pooch, folder, file, listener)
-                        done.downloaded[file.name] = fetch.run(before, dataset.size)
-                    before += file.size
+                        fetch = FileFetch(self._pooch, folder, file, self._fetching, notes)
+                        done.downloaded[file.name] = fetch.run(stage)
         return done
 
 
-def path_in(folder: Path, dataset: Dataset) -> Path:
+def _path_in(folder: Path, dataset: Dataset) -> Path:
     """What is handed out: the one file, or the folder of several."""
     return folder / dataset.files[0].name if len(dataset.files) == 1 else folder
 
 
-def tidy(folder: Path, dataset: Dataset) -> None:
+def _tidy(folder: Path, dataset: Dataset) -> None:
     """Removes what a program that was killed has left, but for beginnings of downloads."""
     named = {one.name for one in dataset.files}
     for path in folder.iterdir():
