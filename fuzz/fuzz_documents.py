@@ -37,7 +37,6 @@ BY_NAME: tuple[Callable[[Fields, str], Any], ...] = (
     Fields.objects,
     Fields.optional_objects,
     Fields.values,
-    Fields.mapping,
     lambda fields, name: fields.hex(name, 4),
     lambda fields, name: fields.only({name}),
 )
@@ -46,6 +45,7 @@ OF_ALL: tuple[Callable[[Fields], Any], ...] = (
     Fields.every_size,
     Fields.every_number,
     Fields.every_object,
+    Fields.every_value,
 )
 
 

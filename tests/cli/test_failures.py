@@ -73,9 +73,9 @@ FAILURES = [
      "--out a.bin: would replace a.bin; ", "name another file"),
     ("create --base - --target - --out new", 2, "stdin can be one input", "for the other"),
     ("create --base a.bin --target b.bin --out new --metadata-json list.json", 2,
-     "list.json: metadata must be a mapping", "found list"),
+     "list.json: expected named fields, found a list; ", "correct the file"),
     ("create --base a.bin --target b.bin --out new --metadata-json infinite.json", 2,
-     "infinite.json: no usable JSON", "correct the file"),
+     "infinite.json: no usable JSON: a number does not fit a double; ", "correct the file"),
 ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ ACCESSORS: dict[str, Ask] = {
     "optional objects": lambda fields: fields.optional_objects("x"),
     "every object": Fields.every_object,
     "values": lambda fields: fields.values("x"),
-    "mapping": lambda fields: fields.mapping("x"),
+    "every value": Fields.every_value,
     "only": lambda fields: fields.only({"y"}),
 }
 
@@ -88,6 +88,7 @@ ABSENT: dict[str, Any] = {
     "optional object": None,
     "optional objects": [],
     "every object": {},
+    "every value": {},
     "only": None,
 }
 
@@ -159,12 +160,12 @@ def test_a_user_s_values_have_64_levels_and_no_more() -> None:
             value = [value]
         return {"x": {"y": value}}
 
-    assert fields_of(nested(62)).mapping("x")
+    assert fields_of(nested(62)).object("x").every_value()
     with pytest.raises(InvalidPatch, match="at most 64 levels"):
-        fields_of(nested(64)).mapping("x")
+        fields_of(nested(64)).object("x").every_value()
     for value in ({"y": HALF}, {HALF: 1}, {"y": [{"z": HALF}]}):
         with pytest.raises(InvalidPatch, match="Unicode text"):
-            fields_of({"x": value}).mapping("x")
+            fields_of({"x": value}).object("x").every_value()
 
 
 # Whatever a parser of JSON, TOML or YAML could come to, and more.
@@ -200,7 +201,7 @@ def test_nothing_but_the_given_error_comes_out(value: dict[str, Any]) -> None:
 
 @given(values)
 def test_a_value_that_is_taken_is_of_its_type(value: Any) -> None:
-    kinds: dict[str, Any] = {"text": str, "size": int, "values": list, "mapping": dict}
+    kinds: dict[str, Any] = {"text": str, "size": int, "values": list}
     for accessor, kind in kinds.items():
         found: Any = None
         with contextlib.suppress(InvalidPatch):

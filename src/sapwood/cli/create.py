@@ -196,7 +196,7 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     import codecs
 
-    from sapwood.documents import parse, plain
+    from sapwood.documents import Fields, parse, plain
     from sapwood.files import read_source
 
     if arguments.metadata_json is None:
@@ -206,8 +206,6 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
         return plain(dict(pairs))
     name = arguments.metadata_json
     data = read_source(name).tobytes().removeprefix(codecs.BOM_UTF8)
-    value = parse(data, name, InputError, remedy="correct the file")
-    try:
-        return plain(value)
-    except InputError as e:
-        raise InputError(f"{name}: {e}") from e
+    remedy = "correct the file"
+    value = parse(data, name, InputError, remedy=remedy)
+    return Fields(value, name, InputError, remedy=remedy).every_value()

@@ -132,7 +132,7 @@ def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"metadata must be a mapping, found {type(value).__name__}")
     parsed = parse(serialise(dict(value)), "metadata", InputError)
-    return Fields({"metadata": parsed}, "header", InputError).mapping("metadata")
+    return Fields(parsed, "metadata", InputError).every_value()
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Fields:
         return name in self._value
 
     def fail(self, name: str, message: str) -> SapwoodError:
-        """The error that names a field and what to do."""
+        """The error that names a field, or with an empty name the object, and what to do."""
         return self._error(f"{self.at(name)}: {message}{self._advice()}")
 
     def only(self, known: Collection[str]) -> None:
@@ -206,17 +206,16 @@ class Fields:
         """A list of anything."""
         return list(self._get(name, list, "a list"))
 
-    def mapping(self, name: str) -> dict[str, Any]:
-        """An object that belongs to the user: of at most 64 levels, and all text Unicode."""
-        value = dict(self._get(name, dict, "named fields"))
-        level: list[Any] = [value]
+    def every_value(self) -> dict[str, Any]:
+        """All fields, of an object that is its user's: 64 levels at most, all text Unicode."""
+        level: list[Any] = [self._value]
         for _ in range(DEEPEST):
             level = [below for one in level for below in _inside(one)]
             if not level:
-                return value
+                return dict(self._value)
             if not all(is_text(one) for one in level if isinstance(one, str)):
-                raise self.fail(name, "expected Unicode text, found half a pair of surrogates")
-        raise self.fail(name, f"expected at most {DEEPEST} levels of nesting, found more")
+                raise self.fail("", "expected Unicode text, found half a pair of surrogates")
+        raise self.fail("", f"expected at most {DEEPEST} levels of nesting, found more")
 
     def _advice(self) -> str:
         return f"; {self._remedy}" if self._remedy else ""

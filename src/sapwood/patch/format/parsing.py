@@ -232,7 +232,7 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
         counts=fields.object("counts").every_size(),
         writer=fields.text("writer"),
         created_at=fields.optional_size("created_at"),
-        metadata=fields.mapping("metadata"),
+        metadata=fields.object("metadata").every_value(),
     )
 
 
