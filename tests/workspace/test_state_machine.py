@@ -188,7 +188,7 @@ class Life(RuleBasedStateMachine):
         file = self._root / path
         for parent in reversed(file.relative_to(self._root).parents):
             place = self._root / parent
-            if place.is_symlink() or place.is_file():
+            if place.is_symlink() or (place.exists() and not place.is_dir()):
                 self._forget(place)
         self._forget(file)
         file.parent.mkdir(parents=True, exist_ok=True)
