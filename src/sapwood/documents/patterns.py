@@ -4,6 +4,9 @@
 included. A pattern matches the whole path; one that ends in `/` matches all below it.
 Matching takes time in proportion to the names of both, whatever the pattern: the
 standard library's translation does not backtrack, and `**` is tried once a place.
+
+Case counts as it is written, on every system. What a path may be is `documents.paths`; no folder
+is looked at here.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ class Pattern:
         parts = (text + ANY if text.endswith("/") else text).split("/")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError(f"expected a relative pattern such as 'tests/**', found {text!r:.80}")
-        return cls(text, tuple(None if one == ANY else _compiled(one) for one in parts))
+        return cls(text, tuple(None if one == ANY else __compiled(one) for one in parts))
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches the whole path."""
@@ -76,6 +79,6 @@ class Pattern:
         return out
 
 
-def _compiled(name: str) -> re.Pattern[str]:
+def __compiled(name: str) -> re.Pattern[str]:
     """What matches one name; letters count as they are written, whatever the system."""
     return re.compile(fnmatch.translate(name))
