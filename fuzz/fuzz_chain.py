@@ -59,7 +59,7 @@ def attempt(chain: bytes) -> None:
 
 def apply(source: bytes, chain: bytes, out: io.BytesIO, to: int) -> object:
     """Applies a chain with one thread."""
-    return models.apply_chain(source, chain, out, to=to, threads=1)
+    return models.apply_chain(source, chain, out, to=to, receiving=models.Receiving(threads=1))
 
 
 def refused(read: Callable[[], object]) -> object:

@@ -19,7 +19,6 @@ import numpy as np
 
 from sapwood import models
 from sapwood.errors import SapwoodError
-from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.models.applying.in_place.journal_place import journal_path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -36,7 +35,6 @@ class Half(BaseException):
 @functools.cache
 def good(undo: bool = True) -> tuple[bytes, bytes, bytes]:
     """A patch, and a half updated file with its journal."""
-    in_place_update.STEP = 2048
     out = io.BytesIO()
     models.create_patch(BASE, TARGET, out, chunk_size=1024)
 
@@ -49,7 +47,13 @@ def good(undo: bool = True) -> tuple[bytes, bytes, bytes]:
         model = Path(folder) / "model"
         model.write_bytes(BASE)
         try:
-            models.apply_in_place(model, out.getvalue(), undo=undo, progress=stop)
+            models.in_place.apply(
+                model,
+                out.getvalue(),
+                undo=undo,
+                step=2048,
+                receiving=models.Receiving(progress=stop),
+            )
         except Half:
             return out.getvalue(), model.read_bytes(), journal_path(model).read_bytes()
     raise AssertionError("the update was not stopped")
@@ -70,8 +74,13 @@ def attempt(journal: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         for call, content in (
-            (lambda: models.apply_in_place(model, patch, threads=1), TARGET),
-            (lambda: models.roll_back(model, threads=1), BASE),
+            (
+                lambda: models.in_place.apply(
+                    model, patch, step=2048, receiving=models.Receiving(threads=1)
+                ),
+                TARGET,
+            ),
+            (lambda: models.in_place.roll_back(model, receiving=models.Receiving(threads=1)), BASE),
         ):
             model.write_bytes(half)
             journal_path(model).write_bytes(journal)

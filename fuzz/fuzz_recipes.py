@@ -108,7 +108,12 @@ def attempt(recipe: Recipe, prediction: Any, bases: Sequence[bytes]) -> None:
     """Applies a patch; anything but its target or our errors is a finding."""
     out = io.BytesIO()
     try:
-        models.apply_patch(list(bases), patch_of(recipe, prediction, bases), out, threads=1)
+        models.apply_patch(
+            list(bases),
+            patch_of(recipe, prediction, bases),
+            out,
+            receiving=models.Receiving(threads=1),
+        )
     except SapwoodError:
         return
     if out.getvalue() != recipe.target:

@@ -14,12 +14,11 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
 from fuzz_patch import refused
 
-from sapwood.content.content import Bytes
 from sapwood.models import create_patch
 from sapwood.patch.format.front import PREAMBLE
+from sapwood.patch.format.parsing import checked_front
 from sapwood.patch.signatures import (
     check_patch,
     list_signatures,
@@ -67,7 +66,7 @@ def signed_patch() -> bytes:
     """The patch with a signature by each of the two keys, and by a stranger."""
     front = bare_patch()[: front_size(bare_patch())]
     for number, counter in ((1, MINIMUM), (9, 7), (2, 2**63 - 1)):
-        front = sign_front(view(front), keypair(number)[1], counter)
+        front = sign_front(checked_front(front), keypair(number)[1], counter)
     return front + bare_patch()[front_size(bare_patch()) :]
 
 
@@ -75,11 +74,6 @@ def front_size(patch: bytes) -> int:
     """Bytes of a patch before its body, whose size the preamble tells."""
     *_, body_size, _, _ = PREAMBLE.unpack_from(patch)
     return len(patch) - int(body_size)
-
-
-def view(data: bytes) -> Bytes:
-    """Bytes as `sapwood.patch.signatures` takes them."""
-    return np.frombuffer(data, np.uint8)
 
 
 def one_input(data: bytes) -> None:
@@ -92,9 +86,9 @@ def one_input(data: bytes) -> None:
 
 def as_patch(data: bytes) -> None:
     """As a patch with or without signatures."""
-    refused(lambda one: list_signatures(view(one), Trust(keypair(1)[0])), data)
+    refused(lambda one: list_signatures(checked_front(one), Trust(keypair(1)[0])), data)
     if taken(data):
-        expect_genuine(data, signatures_of(view(data)))
+        expect_genuine(data, signatures_of(checked_front(data)))
 
 
 def as_detached(data: bytes) -> None:
@@ -119,7 +113,9 @@ def as_list(data: bytes) -> None:
 
 def taken(patch: bytes, *detached: bytes) -> bool:
     """Whether the patch is as demanded."""
-    return result(lambda one: check_patch(view(one), demands(), detached), patch) is not None
+    return (
+        result(lambda one: check_patch(checked_front(one), demands(), detached), patch) is not None
+    )
 
 
 def result(read: Callable[[bytes], Result], data: bytes) -> Result | None:
@@ -134,7 +130,7 @@ def expect_genuine(patch: bytes, signatures: tuple[Signature, ...]) -> None:
     for one in signatures:
         private = trusted().get(one.key)
         if private is not None and one.counter >= MINIMUM:
-            _, made = sign_detached(view(patch), private, one.counter)
+            _, made = sign_detached(checked_front(patch), private, one.counter)
             if made == one:
                 return
     raise AssertionError("taken without a signature that a trusted key made")

@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from sapwood.documents import canonical_json  # noqa: E402 (the path comes first)
 from sapwood.models import create_patch  # noqa: E402
+from sapwood.patch.format.parsing import checked_front  # noqa: E402
 from sapwood.patch.signatures import serialise_detached, sign_detached  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
 from support import (  # noqa: E402
@@ -190,12 +191,14 @@ def patch_of(base: bytes, target: bytes) -> bytes:
 
 def signatures() -> Iterator[tuple[str, bytes]]:
     """Patches that are signed, lists of signatures, files of them, and keys."""
-    signed, view = fuzz_signatures.signed_patch(), fuzz_signatures.view
+    signed = fuzz_signatures.signed_patch()
     yield "patch-signed", signed
     yield "patch-bare", fuzz_signatures.bare_patch()
     made = []
     for number, counter in ((1, 3), (2, 2), (9, 5)):
-        name, one = sign_detached(view(signed), fuzz_signatures.keypair(number)[1], counter)
+        name, one = sign_detached(
+            checked_front(signed), fuzz_signatures.keypair(number)[1], counter
+        )
         made.append(one)
         yield f"file-{number}", serialise_detached(name, [one])
         yield f"key-{number}", fuzz_signatures.keypair(number)[0]

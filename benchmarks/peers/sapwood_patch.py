@@ -25,7 +25,8 @@ class Sapwood(Peer):
         sapwood.models.create_patch(sources(base), target, patch, threads=self.threads)
 
     def apply(self, base: Path, patch: Path, out: Path) -> None:
-        sapwood.models.apply_patch(sources(base), patch, out, threads=self.threads)
+        receiving = sapwood.models.Receiving(threads=self.threads)
+        sapwood.models.apply_patch(sources(base), patch, out, receiving=receiving)
 
 
 class SapwoodBest(Sapwood):

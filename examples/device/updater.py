@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from feeds import download, sha256_of
 
@@ -28,7 +27,7 @@ from sapwood.errors import (
     SignatureError,
     VerificationError,
 )
-from sapwood.models.applying.slots import Slots
+from sapwood.models import Slots
 
 
 class Commands:
@@ -117,10 +116,10 @@ class InSlots:
         state.trial.unlink(missing_ok=True)
         state.patch.unlink(missing_ok=True)
 
-    def update(self, patch: Path, trust: dict[str, Any]) -> bool:
+    def update(self, patch: Path, receiving: models.Receiving) -> bool:
         """Goes to the next version; whether it passed."""
         state = self._state
-        state.took(self._slots.prepare(patch, **trust).counter)
+        state.took(self._slots.prepare(patch, receiving=receiving).counter)
         made = self._slots.spare
         if made is None or not self._commands.check(made.path):
             state.refuse()
@@ -156,14 +155,14 @@ class InPlace:
         if self._state.patch.exists():
             return
         try:
-            models.roll_back(self.model)
+            models.in_place.roll_back(self.model)
         except InputError:  # nothing was begun
             return
         self._commands.restart(self.model)
 
-    def update(self, patch: Path, trust: dict[str, Any]) -> bool:
+    def update(self, patch: Path, receiving: models.Receiving) -> bool:
         """Goes to the next version, or on to it; whether it passed."""
-        found = models.apply_in_place(self.model, patch, keep_undo=True, **trust)
+        found = models.in_place.apply(self.model, patch, keep_undo=True, receiving=receiving)
         self._state.took(found.counter)
         passed = self._commands.check(self.model) and self._commands.restart(self.model)
         if not passed:
@@ -171,13 +170,13 @@ class InPlace:
             self.refuse()
             return False
         with contextlib.suppress(InputError):  # an earlier run came as far as this
-            models.confirm(self.model)
+            models.in_place.confirm(self.model)
         return True
 
     def refuse(self) -> None:
         """Goes back to the version before."""
         with contextlib.suppress(InputError):  # it is that
-            models.roll_back(self.model)
+            models.in_place.roll_back(self.model)
         self._commands.restart(self.model)
 
 
@@ -205,7 +204,7 @@ class Updater:
             state.patch.unlink()
             return False
         try:
-            passed = device.update(state.patch, self._trust())
+            passed = device.update(state.patch, self._receiving())
         except (InvalidPatch, SignatureError, VerificationError):
             state.patch.unlink()  # others may be gone on with: a full disk, say
             device.settle()
@@ -215,12 +214,12 @@ class Updater:
         print(f"{device.model}: {verdict}", flush=True)
         return passed
 
-    def _trust(self) -> dict[str, Any]:
+    def _receiving(self) -> models.Receiving:
         """What a patch must be signed with."""
         key = self._options.public_key
         if key is None:
-            return {}
-        return {"public_key": key.read_bytes(), "minimum_counter": self._state.counter}
+            return models.Receiving()
+        return models.Receiving(models.Trust(key.read_bytes(), self._state.counter))
 
 
 def parsed(words: list[str]) -> argparse.Namespace:

@@ -59,7 +59,9 @@ def test_a_half_updated_file_is_told(session: Session) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        models.apply_in_place(session / "model", session / "p.ttp", progress=stop)
+        models.in_place.apply(
+            session / "model", session / "p.ttp", receiving=models.Receiving(progress=stop)
+        )
     told = session.fail("verify --base model --patch p.ttp", 4)
     assert "sapwood roll-back" in told
     assert "sapwood apply --in-place" in told

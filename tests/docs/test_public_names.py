@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 
 import sapwood
 from sapwood import errors, models, package, workspace
@@ -46,48 +47,42 @@ SIGNATURES = {
         "progress",
     ],
     "apply_patch": [
-        "source", "patch", "output", "public_key", "signature", "minimum_counter", "threshold",
-        "threads", "limits", "memory", "resume", "progress",
+        "source", "patch", "output", "public_key", "signature", "resume", "force", "receiving",
     ],
-    "apply_in_place": [
-        "path", "patch", "public_key", "sources", "signature", "minimum_counter", "threshold",
-        "undo", "keep_undo", "threads", "limits", "progress",
+    "verify_patch": ["source", "patch", "public_key", "signature", "receiving"],
+    "in_place.apply": [
+        "path", "patch", "sources", "signature", "undo", "keep_undo", "step", "receiving",
     ],
-    "roll_back": ["path", "threads", "limits", "progress"],
-    "confirm": ["path"],
-    "verify_patch": [
-        "source", "patch", "public_key", "signature", "minimum_counter", "threshold",
-        "threads", "limits", "memory", "progress",
+    "in_place.roll_back": ["path", "receiving"],
+    "in_place.confirm": ["path"],
+    "Receiving": [
+        "trust", "limits", "memory", "threads", "progress", "download", "fetching",
     ],
-    "extract_adapter": [
-        "patch", "output", "base", "dtype", "threads", "limits", "progress",
-    ],
-    "load_patched": [
-        "base", "patch", "public_key", "signature", "minimum_counter", "threshold", "threads",
-        "limits", "memory",
-    ],
-    "extract_tensors": [
-        "base", "patch", "output", "names", "public_key", "signature", "minimum_counter",
-        "threshold", "threads", "limits", "memory", "progress",
-    ],
+    "Trust": ["keys", "minimum_counter", "threshold"],
+    "receive": ["patch", "receiving", "signature", "resumed", "parts", "tensors"],
+    "delivery": ["patch", "receiving", "signature", "resumed", "parts"],
+    "extract_adapter": ["patch", "output", "base", "dtype", "signature", "receiving"],
+    "load_patched": ["base", "patch", "signature", "receiving"],
+    "extract_tensors": ["base", "patch", "output", "names", "signature", "receiving"],
     "patch_info": ["patch", "limits"],
+    "inspect_patch": ["patch", "signature", "receiving"],
     "diff": ["base", "target", "progress"],
     "generate_keypair": [],
     "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
     "fingerprint": ["model_path", "full"],
-    "create_chain": ["patches", "output", "reverse", "limits"],
-    "append_to_chain": ["chain", "patch", "reverse", "limits"],
+    "create_chain": ["patches", "output", "reverse", "receiving"],
+    "append_to_chain": ["chain", "patch", "reverse", "receiving"],
     "chain_info": ["chain", "limits"],
-    "extract_patch": ["chain", "number", "output", "reverse", "limits"],
-    "apply_chain": [
-        "source", "chain", "output", "public_key", "to", "minimum_counter", "threshold", "threads",
-        "limits", "progress",
-    ],
+    "extract_patch": ["chain", "number", "output", "reverse", "receiving"],
+    "apply_chain": ["source", "chain", "output", "to", "receiving"],
     "squash_chain": [
-        "source", "chain", "output", "first", "last", "public_key", "compression_level",
-        "private_key", "counter", "metadata", "low_rank", "reverse", "threads", "limits",
-        "progress",
+        "source", "chain", "output", "first", "last", "compression_level", "private_key",
+        "counter", "metadata", "low_rank", "reverse", "receiving",
     ],
+    "patch_offer": ["patch", "name", "limits"],
+    "chain_offers": ["chain", "name", "limits"],
+    "file_offer": ["file", "name"],
+    "held_versions": ["sources", "sizes"],
     "plan_route": ["have", "want", "offers", "by", "bandwidth", "apply_speed"],
     "compare_fingerprints": ["model1", "model2"],
 }  # fmt: skip
@@ -112,60 +107,45 @@ def test_the_top_level() -> None:
 
 def test_models() -> None:
     assert set(vars(models)["__all__"]) == {
-        "AdapterReport",
-        "Alternative",
-        "Chain",
-        "ChainApplication",
-        "FileDiff",
-        "Fingerprint",
-        "InvalidPatch",
-        "IoError",
-        "Link",
-        "Measures",
-        "ModelDiff",
-        "Offer",
-        "PatchInfo",
-        "PatchStats",
-        "PatchVerification",
-        "PatchedModel",
-        "SapwoodError",
-        "SignatureError",
-        "SourceHashMismatch",
-        "TargetHashMismatch",
-        "Route",
-        "RoutePlan",
-        "TensorDiff",
-        "Trust",
-        "Version",
-        "append_to_chain",
-        "apply_chain",
-        "apply_in_place",
-        "apply_patch",
-        "chain_info",
-        "compare_fingerprints",
-        "confirm",
-        "create_chain",
-        "create_patch",
-        "diff",
-        "extract_adapter",
-        "extract_patch",
-        "extract_tensors",
-        "fingerprint",
-        "generate_keypair",
-        "load_patched",
-        "patch_info",
-        "plan_route",
-        "roll_back",
-        "sign_patch",
-        "squash_chain",
-        "verify_patch",
+        *("apply_patch", "create_patch", "delivery", "in_place", "patch_info", "receive"),
+        *("extract_adapter", "extract_tensors", "inspect_patch", "load_patched", "verify_patch"),
+        *("append_to_chain", "apply_chain", "chain_info", "create_chain", "extract_patch"),
+        *("chain_offers", "file_offer", "held_versions", "patch_offer", "plan_route"),
+        *("compare_fingerprints", "diff", "fingerprint", "generate_keypair", "sign_patch"),
+        *("squash_chain",),
+        *(
+            "Accepted",
+            "Delivery",
+            "Fetching",
+            "Key",
+            "Limits",
+            "Listed",
+            "Output",
+            "Progress",
+            "Received",
+        ),
+        *("Receiving", "Source", "Trust"),
+        *("FileDigest", "Front", "Header", "OpenPatch", "Segment", "TensorSpec"),
+        *("Inspection", "PatchApplication", "PatchInfo", "PatchStats", "PatchVerification"),
+        *("PatchedFile", "PatchedModel", "Slot", "Slots"),
+        *("AdapterModule", "AdapterReport", "Remainder"),
+        *("Chain", "ChainApplication", "Link", "Version"),
+        *("APPLY_SPEED", "BANDWIDTH", "Alternative", "By", "Offer", "Offered", "Route"),
+        *("RoutePlan",),
+        *("FILE_STATUSES", "FileDiff", "FileStatus", "Fingerprint", "Measures", "ModelDiff"),
+        *("STATUSES", "Status", "TensorDiff"),
+        *("PATCH_SUFFIX", "Batch", "Pair", "Pairing", "folders_for", "pair_files"),
+        *("pair_patches",),
+        *("InvalidPatch", "IoError", "SapwoodError", "SignatureError", "SourceHashMismatch"),
+        *("TargetHashMismatch",),
     }
     assert all(hasattr(models, name) for name in vars(models)["__all__"])
 
 
 def test_the_arguments_of_models() -> None:
     for name, arguments in SIGNATURES.items():
-        assert list(inspect.signature(getattr(models, name)).parameters) == arguments
+        function = operator.attrgetter(name)(models)
+        assert list(inspect.signature(function).parameters) == arguments
 
 
 def test_the_tree_of_errors() -> None:

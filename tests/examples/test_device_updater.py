@@ -17,7 +17,6 @@ from typing import NamedTuple
 import pytest
 
 from sapwood import models
-from sapwood.models.applying.in_place import update as in_place_update
 from support.in_place_pairs import NEW, OLD
 from support.model_files import patched, safetensors_file, tuned
 from support.places import EXAMPLES
@@ -213,7 +212,6 @@ def test_half_a_model_is_gone_back_from_where_its_patch_is_lost(
 ) -> None:
     """A power cut may lose the patch's name, a card its bytes, and the journal has all else."""
     monkeypatch.syspath_prepend(UPDATER.parent)
-    monkeypatch.setattr(in_place_update, "STEP", 2048)
     field = Field(tmp_path, "in place")
 
     def stop(done: int, total: int) -> None:
@@ -222,7 +220,13 @@ def test_half_a_model_is_gone_back_from_where_its_patch_is_lost(
     out = io.BytesIO()
     models.create_patch(VERSIONS[0], VERSIONS[1], out, chunk_size=1024)
     with pytest.raises(Stop):
-        models.apply_in_place(field.model, out.getvalue(), keep_undo=True, progress=stop)
+        models.in_place.apply(
+            field.model,
+            out.getvalue(),
+            keep_undo=True,
+            step=2048,
+            receiving=models.Receiving(progress=stop),
+        )
     assert field.model.read_bytes() not in VERSIONS
     if left is not None:
         (tmp_path / "state").mkdir()

@@ -52,4 +52,4 @@ def test_a_file_to_update_is_told_as_it_was_named(
     Path("model").symlink_to("none")
     Path("patch").write_bytes(b"")
     with pytest.raises(IoError, match=r"^model: No such file or directory$"):
-        models.roll_back("model")
+        models.in_place.roll_back("model")

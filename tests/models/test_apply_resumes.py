@@ -40,7 +40,8 @@ from sapwood import models
 def stop(done, total):
     if done >= int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
-models.apply_patch("base", "patch", "out", threads=1, resume=True, progress=stop)
+receiving = models.Receiving(threads=1, progress=stop)
+models.apply_patch("base", "patch", "out", resume=True, receiving=receiving)
 """
 
 
@@ -68,7 +69,9 @@ class Steps:
 def resumed(folder: Path) -> Steps:
     """Applies once more, with the right result, and nothing left over."""
     steps = Steps()
-    models.apply_patch(BASE, PATCH, folder / "out", resume=True, progress=steps)
+    models.apply_patch(
+        BASE, PATCH, folder / "out", resume=True, receiving=models.Receiving(progress=steps)
+    )
     assert (folder / "out").read_bytes() == TARGET
     assert not part(folder).exists()
     return steps
@@ -129,7 +132,11 @@ def test_an_interrupt_and_a_full_disk_keep_what_is_done(
     expected = IoError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
         models.apply_patch(
-            BASE, PATCH, tmp_path / "out", threads=2, resume=True, progress=Steps(9, error)
+            BASE,
+            PATCH,
+            tmp_path / "out",
+            resume=True,
+            receiving=models.Receiving(threads=2, progress=Steps(9, error)),
         )
     assert list(tmp_path.iterdir()) == [part(tmp_path)]
     steps = resumed(tmp_path)
@@ -141,11 +148,13 @@ def test_an_interrupt_and_a_full_disk_keep_what_is_done(
 def test_without_resume_nothing_is_kept_or_looked_for(tmp_path: Path) -> None:
     part(tmp_path).write_bytes(TARGET)
     steps = Steps()
-    models.apply_patch(BASE, PATCH, tmp_path / "out", progress=steps)
+    models.apply_patch(BASE, PATCH, tmp_path / "out", receiving=models.Receiving(progress=steps))
     assert steps.count == len(CHUNKS)
     assert part(tmp_path).read_bytes() == TARGET
     with pytest.raises(Stop):
-        models.apply_patch(BASE, PATCH, tmp_path / "new", progress=Steps(9, Stop()))
+        models.apply_patch(
+            BASE, PATCH, tmp_path / "new", receiving=models.Receiving(progress=Steps(9, Stop()))
+        )
     assert sorted(tmp_path.iterdir()) == sorted([part(tmp_path), tmp_path / "out"])
 
 
@@ -173,7 +182,9 @@ def test_two_at_once_do_not_meet(tmp_path: Path) -> None:
         assert leave.wait(20)
 
     first = threading.Thread(
-        target=lambda: models.apply_patch(BASE, PATCH, tmp_path / "out", resume=True, progress=wait)
+        target=lambda: models.apply_patch(
+            BASE, PATCH, tmp_path / "out", resume=True, receiving=models.Receiving(progress=wait)
+        )
     )
     first.start()
     assert inside.wait(20)
@@ -220,7 +231,9 @@ def test_the_output_may_be_the_base_and_keeps_its_permissions(tmp_path: Path) ->
     out.write_bytes(BASE)
     out.chmod(0o640)
     with pytest.raises(Stop):
-        models.apply_patch(out, PATCH, out, resume=True, progress=Steps(5, Stop()))
+        models.apply_patch(
+            out, PATCH, out, resume=True, receiving=models.Receiving(progress=Steps(5, Stop()))
+        )
     assert part(tmp_path).stat().st_mode & 0o777 == 0o600
     assert out.read_bytes() == BASE
     models.apply_patch(out, PATCH, out, resume=True)

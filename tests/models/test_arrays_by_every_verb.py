@@ -37,7 +37,7 @@ def test_a_chain_has_them_as_links(tmp_path: Path, patches: list[Path]) -> None:
 
 def test_an_array_becomes_its_target_in_place(tmp_path: Path, patches: list[Path]) -> None:
     for patch in patches:
-        models.apply_in_place(tmp_path / "array.npy", patch)
+        models.in_place.apply(tmp_path / "array.npy", patch)
     assert (tmp_path / "array.npy").read_bytes() == FILES[2]
 
 
@@ -58,6 +58,8 @@ def test_applying_them_is_resumed(tmp_path: Path, patches: list[Path]) -> None:
 
     out = tmp_path / "out"
     with pytest.raises(Stopped):
-        models.apply_patch(FILES[0], patches[0], out, resume=True, progress=stop)
+        models.apply_patch(
+            FILES[0], patches[0], out, resume=True, receiving=models.Receiving(progress=stop)
+        )
     models.apply_patch(FILES[0], patches[0], out, resume=True)
     assert out.read_bytes() == FILES[1]

@@ -80,7 +80,9 @@ def test_what_changed_has_memory_of_its_own_and_what_did_not_is_the_base(tmp_pat
     (tmp_path / "base").write_bytes(BASE)
     (tmp_path / "patch").write_bytes(PATCH)
     before = sorted(tmp_path.iterdir())
-    model = models.load_patched(tmp_path / "base", tmp_path / "patch", threads=2)
+    model = models.load_patched(
+        tmp_path / "base", tmp_path / "patch", receiving=models.Receiving(threads=2)
+    )
     changed, same = model["embedding"], model[UNCHANGED]
     assert changed.flags.writeable
     assert not same.flags.writeable
@@ -126,7 +128,9 @@ def test_a_merged_adapter_comes_back() -> None:
     (segment,) = (s for s in open_patch(np.frombuffer(patch, np.uint8)).front.segments if s.name)
     assert isinstance(segment.prediction, BlendEntry)
     assert segment.prediction.factors is not None
-    check(models.load_patched(old, patch, threads=1), {"q.weight": merged})
+    check(
+        models.load_patched(old, patch, receiving=models.Receiving(threads=1)), {"q.weight": merged}
+    )
 
 
 @st.composite
@@ -154,9 +158,9 @@ def test_loading_is_applying_and_reading(pair: tuple[Tensors, Tensors], by_tenso
     old, new = (safetensors_file(one) for one in pair)
     patch = patch_of(old, new, by_tensors=by_tensors, threads=1)
     out = io.BytesIO()
-    models.apply_patch(old, patch, out, threads=1)
+    models.apply_patch(old, patch, out, receiving=models.Receiving(threads=1))
     data = out.getvalue()
-    model = models.load_patched(old, patch, threads=1)
+    model = models.load_patched(old, patch, receiving=models.Receiving(threads=1))
     entries = {one.name: one for one in open_model(np.frombuffer(data, np.uint8)).tensors}
     assert set(model) == set(entries)
     for name, entry in entries.items():
@@ -214,13 +218,18 @@ def test_what_apply_patch_refuses_is_refused() -> None:
     damaged[-1] ^= 1
     with pytest.raises(InvalidPatch):
         models.load_patched(BASE, bytes(damaged))
-    with pytest.raises(InputError, match="without a public_key"):
-        models.load_patched(BASE, PATCH, minimum_counter=1)
+    with pytest.raises(InputError, match="without anybody to trust"):
+        models.load_patched(BASE, PATCH, signature=b"")
     public, private = models.generate_keypair()
     with pytest.raises(SignatureError):
-        models.load_patched(BASE, PATCH, public_key=public)
+        models.load_patched(BASE, PATCH, receiving=models.Receiving(models.Trust(public)))
     signed = patch_of(BASE, TARGET, private_key=private, counter=2)
-    check(models.load_patched(BASE, signed, public_key=public, minimum_counter=2), TUNED)
+    check(
+        models.load_patched(
+            BASE, signed, receiving=models.Receiving(models.Trust(public, minimum_counter=2))
+        ),
+        TUNED,
+    )
 
 
 def test_a_file_without_tensors_is_told() -> None:

@@ -32,6 +32,7 @@ from sapwood import models
 def anonymous():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) / 1024
+two = models.Receiving(threads=2)
 def peak(call):
     before = highest = anonymous()
     thread = threading.Thread(target=call)
@@ -45,7 +46,7 @@ def peak(call):
 
 PATCHING = """
 peak(lambda: models.create_patch("base", "target", "patch", threads=2))
-peak(lambda: models.apply_patch("base", "patch", "made", threads=2))
+peak(lambda: models.apply_patch("base", "patch", "made", receiving=two))
 """
 
 CHAINING = """
@@ -53,8 +54,8 @@ for i in range(3):
     models.create_patch(f"v{i}", f"v{i + 1}", f"{i}.patch", threads=2, low_rank=False)
 peak(lambda: models.create_chain(["0.patch", "1.patch"], "chain"))
 peak(lambda: models.append_to_chain("chain", "2.patch"))
-peak(lambda: models.apply_chain("v0", "chain", "made", threads=2))
-peak(lambda: models.squash_chain("v0", "chain", "squashed", threads=2, low_rank=False))
+peak(lambda: models.apply_chain("v0", "chain", "made", receiving=two))
+peak(lambda: models.squash_chain("v0", "chain", "squashed", low_rank=False, receiving=two))
 """
 
 

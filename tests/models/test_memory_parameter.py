@@ -57,11 +57,11 @@ def peak(call):
         time.sleep(0.002)
     thread.join()
     print(highest - before)
-memory = 16 << 20
+receiving = models.Receiving(memory=16 << 20)
 url = sys.argv[3] + patch
-peak(lambda: models.apply_patch(base, patch, "made", memory=memory))
-peak(lambda: models.apply_patch(base, url, "resumed", memory=memory, resume=True))
-peak(lambda: models.extract_tensors(base, url, "some", "*", memory=memory))
+peak(lambda: models.apply_patch(base, patch, "made", receiving=receiving))
+peak(lambda: models.apply_patch(base, url, "resumed", resume=True, receiving=receiving))
+peak(lambda: models.extract_tensors(base, url, "some", "*", receiving=receiving))
 """
 
 
@@ -134,11 +134,20 @@ def test_what_does_not_fit_is_refused_before_anything_is_decoded(tmp_path: Path)
 
     for call in (
         lambda: models.apply_patch(
-            b"other", out.getvalue(), tmp_path / "out", memory=LEAST, progress=count
+            b"other",
+            out.getvalue(),
+            tmp_path / "out",
+            receiving=models.Receiving(memory=LEAST, progress=count),
         ),
-        lambda: models.verify_patch(b"other", out.getvalue(), memory=LEAST, progress=count),
+        lambda: models.verify_patch(
+            b"other", out.getvalue(), receiving=models.Receiving(memory=LEAST, progress=count)
+        ),
         lambda: models.extract_tensors(
-            b"other", out.getvalue(), tmp_path / "out", "all", memory=LEAST, progress=count
+            b"other",
+            out.getvalue(),
+            tmp_path / "out",
+            "all",
+            receiving=models.Receiving(memory=LEAST, progress=count),
         ),
     ):
         with pytest.raises(LimitExceeded, match=r"\d+ (bytes|are allowed)"):
@@ -157,7 +166,9 @@ def test_memory_decides_how_many_threads_decode() -> None:
 
 
 def test_tensors_are_loaded_within_memory() -> None:
-    model = models.load_patched(BASE, with_chunks(4 * MIB), memory=LEAST)
+    model = models.load_patched(
+        BASE, with_chunks(4 * MIB), receiving=models.Receiving(memory=LEAST)
+    )
     assert model["layers.1"].tobytes() == tuned(OLD["layers.1"], 1).tobytes()
 
 
@@ -165,10 +176,14 @@ def test_tensors_are_loaded_within_memory() -> None:
 def test_too_little_and_what_is_no_number_are_refused(memory: int) -> None:
     patch = with_chunks(MIB)
     for call in (
-        lambda: models.apply_patch(BASE, patch, io.BytesIO(), memory=memory),
-        lambda: models.verify_patch(BASE, patch, memory=memory),
-        lambda: models.load_patched(BASE, patch, memory=memory),
-        lambda: models.extract_tensors(BASE, patch, io.BytesIO(), "*", memory=memory),
+        lambda: models.apply_patch(
+            BASE, patch, io.BytesIO(), receiving=models.Receiving(memory=memory)
+        ),
+        lambda: models.verify_patch(BASE, patch, receiving=models.Receiving(memory=memory)),
+        lambda: models.load_patched(BASE, patch, receiving=models.Receiving(memory=memory)),
+        lambda: models.extract_tensors(
+            BASE, patch, io.BytesIO(), "*", receiving=models.Receiving(memory=memory)
+        ),
     ):
         with pytest.raises(InputError, match="expected memory in bytes from 16777216"):
             call()

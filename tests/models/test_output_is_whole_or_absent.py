@@ -78,7 +78,9 @@ def test_a_failed_apply_changes_nothing(failure: str, existing: bool, tmp_path: 
 def test_too_small_a_limit_changes_nothing(tmp_path: Path) -> None:
     for limits in (Limits(chunk=1024), Limits(front=100)):
         with pytest.raises(LimitExceeded):
-            models.apply_patch(BASE, PATCH, tmp_path / "model", limits=limits)
+            models.apply_patch(
+                BASE, PATCH, tmp_path / "model", receiving=models.Receiving(limits=limits)
+            )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,7 +107,9 @@ def test_stopping_half_way_changes_nothing(
         lambda: models.create_patch(
             BASE, TARGET, output, chunk_size=4096, threads=threads, progress=stop
         ),
-        lambda: models.apply_patch(BASE, PATCH, output, threads=threads, progress=stop),
+        lambda: models.apply_patch(
+            BASE, PATCH, output, receiving=models.Receiving(threads=threads, progress=stop)
+        ),
     )
     for call in calls:
         with pytest.raises(expected):
@@ -161,6 +165,7 @@ import os, pathlib, sys
 from sapwood import models
 from sapwood.errors import IoError
 base, target, patch = (pathlib.Path(name).read_bytes() for name in ("base", "target", "patch"))
+models.create_patch, models.apply_patch, models.patch_info  # imported while that is allowed
 if os.geteuid() == 0:
     os.seteuid(65534)
 for output in ("locked/new", "locked/old"):
@@ -227,9 +232,9 @@ contents = {name: pathlib.Path(name).read_bytes() for name in ("base", "target",
 def work():
     while True:
         models.create_patch("base", "target", "out/patch", chunk_size=16384, threads=1)
-        models.apply_patch("base", "to", "out/made", threads=1)
+        models.apply_patch("base", "to", "out/made", receiving=models.Receiving(threads=1))
         models.create_patch("target", "base", "out/patch", chunk_size=16384, threads=1)
-        models.apply_patch("target", "fro", "out/made", threads=1)
+        models.apply_patch("target", "fro", "out/made", receiving=models.Receiving(threads=1))
 chance = random.Random(1)
 found = set()
 for _ in range(30):
@@ -311,7 +316,7 @@ def test_a_file_that_is_replaced_keeps_its_permissions(mode: int, tmp_path: Path
     def look(done: int, total: int) -> None:
         seen.extend(stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob(".*.part"))
 
-    models.apply_patch(BASE, PATCH, output, progress=look)
+    models.apply_patch(BASE, PATCH, output, receiving=models.Receiving(progress=look))
     assert stat.S_IMODE(output.stat().st_mode) == mode
     assert set(seen) == {0o600}  # what is private is so at every instant
 
@@ -411,5 +416,10 @@ def test_a_base_that_changes_while_a_patch_is_applied_is_noticed(tmp_path: Path)
             file.write(bytes(len(BASE)))
 
     with pytest.raises((InvalidPatch, TargetHashMismatch)):
-        models.apply_patch(path, tmp_path / "patch", tmp_path / "out", threads=1, progress=change)
+        models.apply_patch(
+            path,
+            tmp_path / "patch",
+            tmp_path / "out",
+            receiving=models.Receiving(threads=1, progress=change),
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base", "patch"]

@@ -56,11 +56,21 @@ def test_there_and_back_is_where_one_was(old: bytes, new: bytes) -> None:
 def test_both_are_signed_alike() -> None:
     public, private = models.generate_keypair()
     patch, reverse = both(OLD, NEW, private_key=private, counter=5)
-    found = models.apply_patch(OLD, patch, io.BytesIO(), public, minimum_counter=5)
+    found = models.apply_patch(
+        OLD,
+        patch,
+        io.BytesIO(),
+        receiving=models.Receiving(models.Trust(public, minimum_counter=5)),
+    )
     assert found.counter == 5
     assert models.apply_patch(NEW, reverse, io.BytesIO(), public).counter == 5
     with pytest.raises(SignatureError):  # a receiver that keeps the counter is not led back
-        models.apply_patch(NEW, reverse, io.BytesIO(), public, minimum_counter=6)
+        models.apply_patch(
+            NEW,
+            reverse,
+            io.BytesIO(),
+            receiving=models.Receiving(models.Trust(public, minimum_counter=6)),
+        )
 
 
 def test_progress_is_that_of_both() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sapwood import create_patch, models
 from sapwood.errors import InputError, InvalidPatch
 from sapwood.models.chains.offers import (
+    Offered,
     chain_offers,
     file_offer,
     file_sha256,
@@ -234,14 +235,15 @@ def test_offers_are_read_from_files(tmp_path: Path) -> None:
     found = patch_offer(tmp_path / "patch", "p")
     size = (tmp_path / "patch").stat().st_size
     sums = list(map(file_sha256_of, files))
-    assert found.offer == Offer("p", (sums[0],), sums[1], size, len(files[1]))
-    assert found.base_sizes == (len(files[0]),)
+    assert found == Offered(
+        "p", (sums[0],), sums[1], size, len(files[1]), file="p", base_sizes=(len(files[0]),)
+    )
     links = chain_offers(chain_of(files), "c")
-    assert [one.offer.name for one in links][:3] == ["c link 0", "c link 0 back", "c link 1"]
-    assert sum(one.offer.size for one in links) < len(chain_of(files))
+    assert [one.name for one in links][:3] == ["c link 0", "c link 0 back", "c link 1"]
+    assert sum(one.size for one in links) < len(chain_of(files))
     file = file_offer(files[3], "f")
-    assert file.offer == Offer("f", (), sums[3], len(files[3]), len(files[3]))
-    plan = plan_route([sums[0]], sums[3], [file.offer, *(one.offer for one in links)])
+    assert file == Offered("f", (), sums[3], len(files[3]), len(files[3]), file="f")
+    plan = plan_route([sums[0]], sums[3], [file, *links])
     assert names(plan.route) == ["c link 0", "c link 1", "c link 2"]
 
 
@@ -273,7 +275,7 @@ def test_a_merge_is_planned_from_its_bases() -> None:
     files = versions(3)
     out = io.BytesIO()
     models.create_patch([files[0], files[1]], files[2], out)
-    merge = patch_offer(out.getvalue(), "merge").offer
-    step = patch_offer(patch_between(files[0], files[1]), "step").offer
+    merge = patch_offer(out.getvalue(), "merge")
+    step = patch_offer(patch_between(files[0], files[1]), "step")
     plan = plan_route([file_sha256_of(files[0])], merge.target, [merge, step])
     assert names(plan.route) == ["step", "merge"]

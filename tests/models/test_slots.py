@@ -18,7 +18,7 @@ from sapwood.errors import (
     SignatureError,
     SourceHashMismatch,
 )
-from sapwood.models.applying.slots import Slots
+from sapwood.models import Slots
 from support.in_place_pairs import PAIRS, patch_of
 
 BASE, TARGET = PAIRS["a longer header"]
@@ -80,10 +80,10 @@ def test_there_are_never_more_than_two_models(slots: Slots) -> None:
     def look(done: int, total: int) -> None:
         sizes.append(sum(path.stat().st_size for path in slots.folder.glob("[ab]/*")))
 
-    slots.prepare(PATCH, progress=look)
+    slots.prepare(PATCH, receiving=models.Receiving(progress=look))
     slots.switch()
     slots.install(BASE, NAME)
-    slots.prepare(PATCH, progress=look)
+    slots.prepare(PATCH, receiving=models.Receiving(progress=look))
     assert max(sizes) < len(BASE) + len(TARGET) + 1000
 
 
@@ -106,7 +106,7 @@ def test_a_failed_update_changes_nothing(
     assert in_use(slots) == BASE
     public, _ = models.generate_keypair()
     with pytest.raises(SignatureError):
-        slots.prepare(PATCH, public)
+        slots.prepare(PATCH, receiving=models.Receiving(models.Trust(public)))
     assert in_use(slots) == BASE
 
 
@@ -158,7 +158,7 @@ def test_two_at_once(slots: Slots) -> None:
             Slots(slots.folder).prepare(PATCH)
         refused.append(done)
 
-    slots.prepare(PATCH, progress=other)
+    slots.prepare(PATCH, receiving=models.Receiving(progress=other))
     assert refused
 
 

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,9 +74,10 @@ def raw(data: bytes) -> dict[str, tuple[str, list[int], bytes]]:
 WHOLE = raw(TARGET)
 
 
-def extracted(names: str | list[str], **options: object) -> bytes:
+def extracted(names: str | list[str], **options: Any) -> bytes:
     out = io.BytesIO()
-    written = models.extract_tensors(BASE, PATCH, out, names, **options)  # type: ignore[arg-type]
+    receiving = models.Receiving(**options)
+    written = models.extract_tensors(BASE, PATCH, out, names, receiving=receiving)
     assert list(raw(out.getvalue())) == list(written)
     assert int.from_bytes(out.getvalue()[:8], "little") % 8 == 0
     return out.getvalue()
@@ -141,7 +143,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     calls: list[tuple[bytes, bytes, dict[str, object], type[SapwoodError]]] = [
         (TARGET, PATCH, {}, SourceHashMismatch),
         (BASE, damaged, {}, SapwoodError),
-        (BASE, PATCH, {"public_key": public}, SignatureError),
+        (BASE, PATCH, {"receiving": models.Receiving(models.Trust(public))}, SignatureError),
         (BASE, b"", {}, SapwoodError),
     ]
     for base, patch, options, error in calls:

@@ -187,13 +187,16 @@ def test_memory_is_bounded_where_elements_are_turned() -> None:
     old = np.zeros((4 << 20,), np.int32)
     patch = sapwood.create_patch(old, old + 1, chunk_size=1 << 16).to_bytes()
     target = npy_file(old + 1)
-    assert applied(npy_file(old), patch, memory=least) == target
+    assert applied(npy_file(old), patch, receiving=models.Receiving(memory=least)) == target
     turned = npy_file(big_endian(old))
     enough = least + 3 * old.nbytes
-    assert applied(turned, patch, memory=enough) == npy_file(big_endian(old + 1))
+    assert applied(turned, patch, receiving=models.Receiving(memory=enough)) == npy_file(
+        big_endian(old + 1)
+    )
+    too_little = models.Receiving(memory=enough - 1)
     for function in (models.verify_patch, applied):
         with pytest.raises(LimitExceeded, match=f"expected {enough} bytes"):
-            function(turned, patch, memory=enough - 1)
+            function(turned, patch, receiving=too_little)
 
 
 def test_it_is_signed_as_any_other() -> None:
@@ -259,7 +262,7 @@ def test_a_base_that_nothing_can_be_decoded_against_is_the_cause() -> None:
 
 OTHER_VERBS: dict[str, Callable[[Path, Path], object]] = {
     "resume": lambda base, out: models.apply_patch(base, PATCH, out, resume=True),
-    "in place": lambda base, out: models.apply_in_place(base, PATCH),
+    "in place": lambda base, out: models.in_place.apply(base, PATCH),
     "some tensors": lambda base, out: models.extract_tensors(base, PATCH, out, ["array"]),
     "a chain": lambda base, out: models.create_chain([PATCH], out),
     "in memory": lambda base, out: models.load_patched(base, PATCH),

@@ -39,7 +39,10 @@ def flipped(at: int) -> bytes:
 def test_a_right_source_and_a_whole_patch() -> None:
     expected = PatchVerification(True, True, None, SHA256, SHA256)
     assert models.verify_patch(BASE, PATCH) == expected
-    assert models.apply_patch(BASE, PATCH, io.BytesIO()) == expected
+    applied = models.apply_patch(BASE, PATCH, io.BytesIO())
+    assert applied.is_valid()
+    assert applied.actual_target == applied.target.sha256 == SHA256
+    assert (applied.target.size, applied.patch_size) == (len(TARGET), len(PATCH))
     assert expected.is_valid()
     assert expected.error is None
 

@@ -11,8 +11,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from sapwood import models
 from sapwood.errors import InputError
-from sapwood.models.applying.slots import Slots
+from sapwood.models import Slots
 from support.chosen_calls import STEP
 from support.kills import Kill, finishes
 
@@ -24,7 +25,7 @@ os.fsync = lambda handle: None  # type: ignore[assignment]  # only processes die
 
 def update() -> None:
     slots = Slots(FOLDER)
-    slots.prepare("patch", threads=1)
+    slots.prepare("patch", receiving=models.Receiving(threads=1))
     slots.switch()
 
 

@@ -16,7 +16,6 @@ from sapwood import models
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes
 from sapwood.models.applying.in_place import undoing
-from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.tensors import DType
 from support.chosen_calls import STEP
 from support.kills import Kill, finishes
@@ -24,15 +23,16 @@ from support.kills import Kill, finishes
 FILE = Path("model")
 JOURNAL = Path(".model.sapwood-journal")
 BASE, TARGET = Path("base").read_bytes(), Path("target").read_bytes()
-in_place_update.STEP = 2048
 
 
 def forth() -> None:
-    models.apply_in_place(FILE, "patch", undo=UNDO, threads=1)
+    models.in_place.apply(
+        FILE, "patch", undo=UNDO, step=2048, receiving=models.Receiving(threads=1)
+    )
 
 
 def back() -> None:
-    models.roll_back(FILE, threads=1)
+    models.in_place.roll_back(FILE, receiving=models.Receiving(threads=1))
 
 
 def fresh() -> None:

@@ -96,5 +96,5 @@ def retyped(label: str, count: int) -> Callable[[Parts], None]:
 def applied(bases: Sequence[bytes], patch: bytes) -> bytes:
     """The target."""
     out = io.BytesIO()
-    models.apply_patch(list(bases), patch, out, threads=1)
+    models.apply_patch(list(bases), patch, out, receiving=models.Receiving(threads=1))
     return out.getvalue()

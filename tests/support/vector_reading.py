@@ -31,7 +31,7 @@ def applied(bases: list[bytes], patch: bytes, inspection: dict[str, Any]) -> byt
         return applied_folder(base, patch, inspection)
     if inspection["kind"] == "model":
         out = io.BytesIO()
-        models.apply_patch(bases[::-1], patch, out, threads=1)
+        models.apply_patch(bases[::-1], patch, out, receiving=models.Receiving(threads=1))
         return out.getvalue()
     if more:
         tensors = [tensor(one, inspection) for one in reversed(bases)]
@@ -52,7 +52,7 @@ def applied_folder(base: bytes, patch: bytes, inspection: dict[str, Any]) -> byt
             (old / one["path"]).parent.mkdir(parents=True, exist_ok=True)
             (old / one["path"]).write_bytes(base[at : at + one["size"]])
             at += one["size"]
-        models.apply_patch(old, patch, new, threads=1)
+        models.apply_patch(old, patch, new, receiving=models.Receiving(threads=1))
         made = {path.relative_to(new).as_posix(): path for path in new.rglob("*") if path.is_file()}
         listed = [one["path"] for one in inspection["files"]]
         assert sorted(made) == listed

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sapwood.cli import in_place
 from sapwood.cli.arguments import STDIO, add_bases, add_command, add_memory, add_threads
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import human_size, tell
-from sapwood.cli.trusting import add_trust, trust_options
+from sapwood.cli.trusting import add_trust, receiving
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.patch.format.front import Header
-    from sapwood.trust import Accepted
 
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
@@ -145,21 +144,18 @@ def check_options(arguments: argparse.Namespace) -> None:
 def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
     """Writes some tensors alone."""
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
     from sapwood.cli.streams import check_stdin, named_inputs, output, shown_name, stdin_or
 
     out = output(arguments.out, arguments.patch, *arguments.base, *arguments.signature)
     check_stdin(arguments.patch, *arguments.base)
-    with progress_bar(arguments, "applying") as progress:
+    with receiving(arguments, "applying") as how:
         names = models.extract_tensors(
             named_inputs(*arguments.base),
             stdin_or(arguments.patch),
             out,
             arguments.tensor,
-            threads=arguments.threads,
-            memory=arguments.memory,
-            progress=progress,
-            **trust_options(arguments),
+            signature=arguments.signature or None,
+            receiving=how,
         )
     facts = {
         "command": "apply",
@@ -180,76 +176,56 @@ def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
 def run_on_files(arguments: argparse.Namespace, started: float) -> int:
     """Writes the whole target."""
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import downloaded, output, read_patch_and_bases
-    from sapwood.limits import DEFAULT_LIMITS
-    from sapwood.models.receiving.demands import Demands, check_same
-    from sapwood.models.receiving.memory import within
-    from sapwood.patch.applying.opening import open_patch
+    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
 
     out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
-    trust = trust_options(arguments)
-    demands = Demands.of(**trust)
-    limits = within(arguments.memory, DEFAULT_LIMITS)
+    check_stdin(arguments.patch, *arguments.base)
     with (
-        downloaded(arguments, arguments.out if arguments.resume else None) as given,
-        progress_bar(arguments, "applying") as progress,
+        receiving(arguments, "applying") as how,
+        models.receive(
+            stdin_or(arguments.patch),
+            how,
+            signature=arguments.signature or None,
+            resumed=out if arguments.resume else None,
+            tensors=True,
+        ) as patch,
     ):
-        patch, bases = read_patch_and_bases(given, arguments.base)
-        accepted = demands.check(patch, limits)
-        opened = open_patch(patch, limits)
-        check_same(accepted, opened)
-        header = opened.front.header
-        models.apply_patch(
-            bases,
-            patch.data,
+        found = models.apply_patch(
+            named_inputs(*arguments.base),
+            patch,
             out,
-            threads=arguments.threads,
-            memory=arguments.memory,
             resume=arguments.resume,
             force=arguments.force,
-            progress=progress,
-            **trust,
+            receiving=how,
         )
-        size = header.target.size
-    tell_applied(arguments, header, size, accepted, time.monotonic() - started)
+    tell_applied(arguments, found.to_json(), time.monotonic() - started)
     return 0
 
 
-def tell_applied(
-    arguments: argparse.Namespace,
-    header: Header,
-    size: int,
-    accepted: Accepted | None,
-    seconds: float,
-) -> None:
+def tell_applied(arguments: argparse.Namespace, found: Mapping[str, Any], seconds: float) -> None:
     """Tells what was written.
 
     Args:
         arguments: of the command.
-        header: of the patch.
-        size: of the output, bytes.
-        accepted: what the patch was accepted for, or None.
+        found: what applying came to, as JSON values.
         seconds: that it took.
     """
     from sapwood.cli.streams import shown_name
 
-    checked = not arguments.force
     facts = {
         "command": "apply",
-        "kind": header.kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "patch": shown_name(arguments.patch),
         "out": arguments.out,
-        "target_size": size,
-        "target_blake3": header.target.blake3.hex() if checked else None,
-        "target_sha256": header.target.sha256.hex() if header.target.sha256 else None,
-        "checked": checked,
-        "signature_valid": None if accepted is None else True,
-        "counter": None if accepted is None else accepted.counter,
+        **found,
         "seconds": seconds,
     }
-    state = "checked" if checked else "not checked"
-    state += "" if accepted is None else f", signed with counter {accepted.counter}"
-    tell(arguments, facts, f"{arguments.out}: {human_size(size)}, {state}")
+    tell(arguments, facts, f"{arguments.out}: {human_size(found['target_size'])}, {state(found)}")
+
+
+def state(found: Mapping[str, Any]) -> str:
+    """What was checked, in words."""
+    words = "checked" if found["checked"] else "not checked"
+    counter = found["counter"]
+    return words if counter is None else f"{words}, signed with counter {counter}"

@@ -15,7 +15,7 @@ from sapwood.cli.failures import from_os_error, report
 from sapwood.cli.progress import progress_bar
 from sapwood.cli.reports import note, tell_json
 from sapwood.errors import BatchFailed, InputError, LimitExceeded, SapwoodError
-from sapwood.models.batches import (
+from sapwood.models import (
     PATCH_SUFFIX,
     Batch,
     Pair,

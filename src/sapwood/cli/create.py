@@ -162,14 +162,8 @@ def tell_created(
         "bases": arguments.base,
         "target": arguments.target,
         "out": arguments.out,
-        "source_size": stats.source_size,
-        "target_size": stats.target_size,
-        "patch_size": stats.patch_size,
         "reverse": arguments.reverse,
-        "reverse_size": stats.reverse_size,
-        "compression_ratio": stats.compression_ratio,
-        "tensors_modified": stats.tensors_modified,
-        "tensors_unchanged": stats.tensors_unchanged,
+        **stats.to_json(),
         "signature": None if key is None else key_facts(key, arguments.counter),
         "seconds": seconds,
         "notes": list(notes),
@@ -202,8 +196,8 @@ def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     import codecs
 
-    from sapwood.documents.canonical_json import parse, plain
-    from sapwood.files.sources import read_source
+    from sapwood.documents import parse, plain
+    from sapwood.files import read_source
 
     if arguments.metadata_json is None:
         pairs = arguments.metadata or []

@@ -12,8 +12,7 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.files.sources import Source
-    from sapwood.models import ModelDiff
+    from sapwood.models import ModelDiff, Source
 
 DIFFERENT = 1  # the exit code that --exit-code asks for
 
@@ -82,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     if picture is not None:
         write_picture(found, picture)
     if arguments.json:
-        tell_json(arguments, diff_listing.facts(found, arguments.base, arguments.target))
+        names = {"base": arguments.base, "target": arguments.target}
+        tell_json(arguments, {"command": "diff", **names, **found.to_json()})
     elif not arguments.quiet:
         diff_listing.show(found, everything=arguments.all, terminal=sys.stdout.isatty())
     return DIFFERENT if arguments.exit_code and not found.equal else 0
@@ -102,7 +102,7 @@ def write_picture(found: ModelDiff, name: str) -> None:
         IoError: it cannot be written.
     """
     from sapwood.cli.diff_picture import svg
-    from sapwood.files.outputs import atomic_output
+    from sapwood.files import atomic_output
 
     with atomic_output(name) as out:
         out.write(svg(found).encode())

@@ -1,75 +1,18 @@
-"""What `sapwood diff` shows: facts of both files, and a row for each tensor."""
+"""What `sapwood diff` shows: both files in a line, and a row for each tensor."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from sapwood.cli import file_listing
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.tables import shortened, show_rows
-from sapwood.models import ModelDiff, TensorDiff
-from sapwood.models.comparing.diffing import STATUSES
+from sapwood.models import STATUSES, ModelDiff, TensorDiff
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "status", "changed", "relative", "largest", "mean")
 ON_THE_RIGHT = frozenset({"changed", "relative", "largest", "mean"})
-
-
-def facts(found: ModelDiff, base: str, target: str) -> dict[str, Any]:
-    """Everything that was found, as JSON values.
-
-    Args:
-        found: the difference.
-        base: the name of the file.
-        target: likewise.
-    """
-    return {
-        "command": "diff",
-        "base": base,
-        "target": target,
-        "base_format": found.base_format,
-        "target_format": found.target_format,
-        "base_size": found.base_size,
-        "target_size": found.target_size,
-        "equal": found.equal,
-        "skeleton_changed": found.skeleton_changed,
-        "counts": {status: found.count(status) for status in STATUSES},
-        "elements": found.elements,
-        "changed_elements": found.changed_elements,
-        "relative": finite(found.relative),
-        "files": file_listing.facts(found.files),
-        "tensors": [tensor_facts(tensor) for tensor in found.tensors],
-    }
-
-
-def tensor_facts(tensor: TensorDiff) -> dict[str, Any]:
-    """A tensor; what was not measured, or is infinite, is null."""
-    measures = tensor.measures
-    return {
-        "name": tensor.name,
-        "dtype": tensor.dtype,
-        "shape": list(tensor.shape),
-        "status": tensor.status,
-        "base_name": tensor.base_name,
-        "base_dtype": tensor.base_dtype,
-        "base_shape": None if tensor.base_shape is None else list(tensor.base_shape),
-        "elements": tensor.elements,
-        "changed_elements": tensor.changed_elements,
-        "incomparable_elements": None if measures is None else measures.incomparable,
-        "relative": None if measures is None else finite(measures.relative),
-        "rms_base": None if measures is None else finite(measures.rms_base),
-        "rms_change": None if measures is None else finite(measures.rms_change),
-        "step": None if measures is None else tensor.step,
-        "largest_step": None if measures is None else measures.largest_step,
-        "mean_step": None if measures is None else measures.mean_step,
-    }
-
-
-def finite(value: float | None) -> float | None:
-    """A number that JSON has, or None."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def ordered(found: ModelDiff) -> list[TensorDiff]:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sapwood.cli.diff_listing import number, ordered, status_words
 from sapwood.cli.reports import count, percentage, printable
 from sapwood.cli.tables import shortened
-from sapwood.models import ModelDiff, TensorDiff
-from sapwood.models.comparing.diffing import Status
+from sapwood.models import ModelDiff, Status, TensorDiff
 
 # All in SVG's user units; letters are 12 high and, monospaced, at most 7.3 wide.
 ROW = 18  # from one bar to the next

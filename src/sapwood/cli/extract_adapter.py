@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO, add_bases, add_command, add_threads
 from sapwood.cli.reports import count, human_size, percentage, printable, tell
+from sapwood.cli.trusting import receiving
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.models import AdapterReport
-    from sapwood.models.adapters.errors import Remainder
+    from sapwood.models import AdapterReport, Remainder
 
 MOST_LINES = 20
 
@@ -64,64 +64,33 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import read_patch_and_bases
+    from sapwood.cli.streams import check_stdin, named_inputs, stdin_or
 
     started = time.monotonic()
     if arguments.out == STDIO:
         raise InputError("--out -: an adapter is a folder; name one")
-    with progress_bar(arguments, "comparing") as progress:
-        patch, bases = read_patch_and_bases(arguments.patch, arguments.base or [])
+    bases = arguments.base or []
+    check_stdin(arguments.patch, *bases)
+    with receiving(arguments, "comparing") as how:
         found = models.extract_adapter(
-            patch.data,
+            stdin_or(arguments.patch),
             arguments.out,
-            base=bases or None,
+            base=named_inputs(*bases) or None,
             dtype=arguments.dtype,
-            threads=arguments.threads,
-            progress=progress,
+            receiving=how,
         )
     facts = {
         "command": "extract-adapter",
         "patch": arguments.patch,
-        "bases": arguments.base or [],
+        "bases": bases,
         "out": arguments.out,
         "dtype": arguments.dtype,
-        **report_facts(found),
+        **found.to_json(),
         "seconds": time.monotonic() - started,
     }
     most = None if arguments.all else MOST_LINES
     tell(arguments, facts, "\n".join(report_lines(arguments, found, most)))
     return 0
-
-
-def report_facts(found: AdapterReport) -> dict[str, Any]:
-    """What was written and what it leaves, as JSON values; bases are counted from 0."""
-    return {
-        "adapter_size": found.size,
-        "base_number": found.base,
-        "modules": [
-            {
-                "name": one.name,
-                "rank": one.rank,
-                "shape": list(one.shape),
-                **remainder_facts(one.remainder),
-            }
-            for one in found.modules
-        ],
-        "left_out": [{"name": name, "reason": reason} for name, reason in found.left_out],
-        **remainder_facts(found.remainder),
-    }
-
-
-def remainder_facts(remainder: Remainder | None) -> dict[str, Any]:
-    """Elements that come out wrong, and the share of the change that is left; null if unknown."""
-    if remainder is None:
-        return {"elements": None, "elements_wrong": None, "share_left": None}
-    return {
-        "elements": remainder.elements,
-        "elements_wrong": remainder.wrong,
-        "share_left": remainder.share,
-    }
 
 
 def report_lines(

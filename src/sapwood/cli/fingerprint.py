@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO, add_command
 from sapwood.cli.reports import human_size, printable, tell
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     facts = {
         "command": "fingerprint",
-        "files": [facts_of(name, one) for name, one in zip(names, found, strict=True)],
+        "files": [{"file": name, **one.to_json()} for name, one in zip(names, found, strict=True)],
         "match": all(one.matches(found[0]) for one in found),
     }
     lines = [line_of(name, one) for name, one in zip(names, found, strict=True)]
@@ -60,20 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
         lines.append("likely the same version" if facts["match"] else "different versions")
     tell(arguments, facts, "\n".join(lines))
     return 0
-
-
-def facts_of(name: str, found: Fingerprint) -> dict[str, Any]:
-    """A fingerprint as JSON values."""
-    return {
-        "file": name,
-        "format": found.format,
-        "file_size": found.file_size,
-        "short": found.short(),
-        "header_hash": found.header_hash,
-        "tail_hash": found.tail_hash,
-        "combined_hash": found.combined_hash,
-        "full_digest": found.full_digest,
-    }
 
 
 def line_of(name: str, found: Fingerprint) -> str:

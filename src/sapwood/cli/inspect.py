@@ -60,26 +60,21 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from sapwood import models
     from sapwood.cli import patch_listing
-    from sapwood.cli.signature_words import signature_facts
     from sapwood.cli.streams import stdin_or
-    from sapwood.cli.trusting import read_public_keys, read_signatures
-    from sapwood.models.receiving.ranges import patch_parts
-    from sapwood.patch.applying.opening import open_patch
-    from sapwood.patch.signatures import list_signatures
+    from sapwood.cli.trusting import read_public_keys
     from sapwood.trust import Trust
 
-    patch = patch_parts(stdin_or(arguments.patch))
-    front = open_patch(patch).front
     keys = read_public_keys(arguments.public_key)
-    signatures = list_signatures(
-        patch, Trust(keys) if keys else None, read_signatures(arguments.signature)
+    found = models.inspect_patch(
+        stdin_or(arguments.patch),
+        signature=arguments.signature or None,
+        receiving=models.Receiving(Trust(keys) if keys else None),
     )
     if arguments.json:
-        facts = patch_listing.facts(front)
-        facts["signatures"] = [signature_facts(one) for one in signatures]
-        tell_json(arguments, facts)
+        tell_json(arguments, {"command": "inspect", **found.to_json()})
     elif not arguments.quiet:
         most = None if arguments.all else patch_listing.MOST_ROWS
-        patch_listing.show(front, signatures, most, terminal=sys.stdout.isatty())
+        patch_listing.show(found, most, terminal=sys.stdout.isatty())
     return 0

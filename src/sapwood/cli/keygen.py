@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from sapwood import trust
-    from sapwood.files.paths import path_name
+    from sapwood.files import path_name
 
     name = path_name(arguments.out)
     private, public = Path(f"{name}.key"), Path(f"{name}.pub")

@@ -14,7 +14,7 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.models.chains.offers import Offered
+    from sapwood.models import Offered
 
 DESCRIPTION = """\
 Chooses what a receiver should fetch to come from the versions that it has to the one that it
@@ -82,14 +82,13 @@ def speed(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from sapwood.cli.plan_listing import plan_facts, show_plan
-    from sapwood.models.chains.offers import held_versions
-    from sapwood.models.chains.routes import APPLY_SPEED, BANDWIDTH, plan_route
+    from sapwood import models
+    from sapwood.cli.plan_listing import show_plan
 
     offered = list(read_offers(arguments))
     want, want_sizes = wanted(arguments.want)
     sizes = {size for one in offered for size in one.base_sizes} | want_sizes
-    sizes |= {one.offer.target_size for one in offered if one.offer.target == want}
+    sizes |= {one.target_size for one in offered if one.target == want}
     have, files = [], []
     for name in arguments.have:
         digest = as_digest(name)
@@ -97,19 +96,20 @@ def run(arguments: argparse.Namespace) -> int:
             files.append(name)
         else:
             have.append(digest)
-    have += held_versions(files, sizes)
-    plan = plan_route(
+    have += models.held_versions(files, sizes)
+    plan = models.plan_route(
         have,
         want,
-        [one.offer for one in offered],
+        offered,
         by=arguments.by,
-        bandwidth=arguments.bandwidth or BANDWIDTH,
-        apply_speed=arguments.apply_speed or APPLY_SPEED,
+        bandwidth=arguments.bandwidth or models.BANDWIDTH,
+        apply_speed=arguments.apply_speed or models.APPLY_SPEED,
     )
     if plan.route is None:
         raise InputError(plan.reason)
     if arguments.json:
-        tell_json(arguments, {"command": "plan", **plan_facts(plan, want, have, offered)})
+        asked = {"want": want.hex(), "have": [one.hex() for one in have]}
+        tell_json(arguments, {"command": "plan", **asked, **plan.to_json()})
     elif not arguments.quiet:
         show_plan(plan, terminal=sys.stdout.isatty())
     return 0
@@ -123,7 +123,7 @@ def read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: one is damaged.
         IoError: a file cannot be read.
     """
-    from sapwood.models.chains.offers import chain_offers, file_offer, patch_offer
+    from sapwood.models import chain_offers, file_offer, patch_offer
 
     names = [*arguments.patches, *arguments.chains, *arguments.full]
     if STDIO in [*names, *arguments.have, arguments.want]:
@@ -151,10 +151,10 @@ def wanted(name: str) -> tuple[bytes, set[int]]:
     Raises:
         IoError: the file cannot be read.
     """
-    from sapwood.models.chains.offers import file_offer
+    from sapwood.models import file_offer
 
     digest = as_digest(name)
     if digest is not None:
         return digest, set()
-    found = file_offer(name, name).offer
+    found = file_offer(name, name)
     return found.target, {found.size}

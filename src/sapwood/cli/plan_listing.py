@@ -2,61 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from sapwood.cli.reports import human_size, printable
 from sapwood.cli.tables import show_rows
-from sapwood.models.chains.offers import Offered
-from sapwood.models.chains.routes import MOST_NAMED, Route, RoutePlan
+from sapwood.models import Route, RoutePlan
 
 COLUMNS = ("", "route", "fetch", "time", "why")
 ON_THE_RIGHT = frozenset({"fetch", "time"})
 CHOSEN = "*"
 MOST_ROWS = 20
-
-
-def plan_facts(
-    plan: RoutePlan, want: bytes, have: Sequence[bytes], offered: Sequence[Offered]
-) -> dict[str, Any]:
-    """A plan as JSON values."""
-    places = {one.offer: one for one in offered}
-
-    def route_facts(route: Route | None) -> dict[str, Any] | None:
-        if route is None:
-            return None
-        return {
-            "steps": [offer_facts(places[one]) for one in route.offers],
-            "bytes": route.size,
-            "seconds": route.seconds,
-        }
-
-    return {
-        "want": want.hex(),
-        "have": [one.hex() for one in have],
-        "route": route_facts(plan.route),
-        "reason": plan.reason,
-        "alternatives": [
-            {
-                "offer": offer_facts(places[one.offer]),
-                "route": route_facts(one.route),
-                "reason": one.reason,
-            }
-            for one in plan.alternatives
-        ],
-    }
-
-
-def offer_facts(offered: Offered) -> dict[str, Any]:
-    """An offer as JSON values, with the bytes of which file it is."""
-    return {
-        "name": offered.offer.name,
-        "file": offered.file,
-        "offset": offered.offset,
-        "bytes": offered.offer.size,
-        "bases": [one.hex() for one in offered.offer.bases],
-        "target": offered.offer.target.hex(),
-    }
+MOST_NAMED = 4  # offers of a route in a row
 
 
 def show_plan(plan: RoutePlan, *, terminal: bool) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sapwood.cli.reports import count, human_size
-from sapwood.patch.format.front import Segment
-from sapwood.patch.format.predictions import (
+from sapwood.patch import (
     BlendEntry,
     CastEntry,
     FactorsEntry,
     GivenFactors,
     QuantiseEntry,
+    Segment,
 )
 
 

@@ -41,6 +41,16 @@ def progress_bar(arguments: argparse.Namespace, what: str) -> Iterator[Progress]
         bar.close()
 
 
+@contextlib.contextmanager
+def receiving_bars(arguments: argparse.Namespace, what: str) -> Iterator[tuple[Progress, Progress]]:
+    """As `progress_bar`: of the download of a patch, and of the work that follows it."""
+    with progress_bar(arguments, what) as progress:
+        if isinstance(progress, Bar):
+            yield progress.named("downloading"), progress.named(what)
+        else:
+            yield silent, progress
+
+
 class Bar:
     """A bar that appears when the work has taken a while.
 
@@ -65,6 +75,19 @@ class Bar:
             if self._shown is not None:
                 display, task = self._shown
                 display.update(task, completed=done, total=total)
+
+    def named(self, what: str) -> Progress:
+        """What moves the bar, for one of several pieces of work that follow each other."""
+
+        def move(done: int, total: int) -> None:
+            with self._lock:
+                self._what = what
+                if self._shown is not None:
+                    display, task = self._shown
+                    display.update(task, description=what)
+            self(done, total)
+
+        return move
 
     def above(self, line: str) -> None:
         """Prints a line on stderr, above the bar if there is one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command, add_threads
 from sapwood.cli.reports import human_size, tell
+from sapwood.cli.trusting import receiving
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -36,11 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
 
     started = time.monotonic()
-    with progress_bar(arguments, "rolling back") as progress:
-        models.roll_back(arguments.base, threads=arguments.threads, progress=progress)
+    with receiving(arguments, "rolling back") as how:
+        models.in_place.roll_back(arguments.base, receiving=how)
     size = Path(arguments.base).stat().st_size
     facts = {
         "command": "roll-back",

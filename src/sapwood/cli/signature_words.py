@@ -1,24 +1,8 @@
-"""Signatures of a patch, in words and as JSON values."""
+"""Signatures of a patch, in words."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from sapwood.patch.signatures import Listed
-
-
-def signature_facts(listed: Listed) -> dict[str, Any]:
-    """A signature as JSON values; `valid` is null where it was not checked."""
-    one = listed.signature
-    return {
-        "algorithm": one.algorithm,
-        "key_id": one.key.hex(),
-        "public_key": None if listed.public_key is None else listed.public_key.hex(),
-        "counter": one.counter,
-        "detached": listed.detached,
-        "valid": listed.valid,
-        "objection": listed.objection,
-    }
+from sapwood.models import Listed
 
 
 def signature_words(listed: Listed) -> str:

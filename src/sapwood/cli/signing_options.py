@@ -71,7 +71,7 @@ def exposed(name: str) -> str | None:
     import stat
     from pathlib import Path
 
-    from sapwood.files.refusals import os_errors
+    from sapwood.files import os_errors
 
     with os_errors(name):
         mode = stat.S_IMODE(Path(name).stat().st_mode)

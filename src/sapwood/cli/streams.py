@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO
-from sapwood.cli.progress import progress_bar
 from sapwood.errors import InputError
-from sapwood.fetching.openers import DEFAULT_FETCHING
-from sapwood.fetching.urls import shown
-from sapwood.files.outputs import Output
-from sapwood.files.refusals import os_errors
-from sapwood.files.sources import Source, read_source
-from sapwood.models.receiving.received import received
+from sapwood.fetching import DEFAULT_FETCHING, shown
+from sapwood.files import Output, Source, os_errors, read_source
 
 if TYPE_CHECKING:
     from sapwood.content.content import Bytes
@@ -42,49 +34,6 @@ def check_stdin(*names: str) -> None:
     """
     if names.count(STDIO) > 1:
         raise InputError("stdin can be one input only; name a file for the other")
-
-
-def read_patch_and_bases(patch: str | Bytes, bases: Sequence[str]) -> tuple[Bytes, list[Source]]:
-    """The content of a patch, and bases to be read: names as they are, stdin as its content.
-
-    Args:
-        patch: its name, or its content as `downloaded` gives it.
-        bases: names.
-
-    Raises:
-        InputError: stdin is named twice.
-        IoError: patch or stdin cannot be read.
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a URL leads to no patch.
-    """
-    if not isinstance(patch, str):
-        return patch, named_inputs(*bases)
-    check_stdin(patch, *bases)
-    with received(stdin_or(patch)) as data:
-        return data, named_inputs(*bases)
-
-
-@contextlib.contextmanager
-def downloaded(arguments: argparse.Namespace, resumed: str | None = None) -> Iterator[str | Bytes]:
-    """What `--patch` names if that is no URL; else its content, with a bar while it comes.
-
-    Args:
-        arguments: of the command.
-        resumed: the output beside which a download that is cut short is kept.
-
-    Raises:
-        InputError: httpx2 is not installed.
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the URL leads to no patch.
-        IoError: it cannot be had.
-    """
-    if not DEFAULT_FETCHING.is_url(arguments.patch):
-        yield arguments.patch
-        return
-    with contextlib.ExitStack() as stack:
-        with progress_bar(arguments, "downloading") as progress:
-            data = stack.enter_context(
-                received(arguments.patch, resumed=resumed, progress=progress)
-            )
-        yield data
 
 
 def stdin_or(name: str) -> Source:

@@ -1,16 +1,19 @@
-"""The options of commands that check signatures."""
+"""The options of commands that receive patches: whom to trust, and what it may cost."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import whole_number
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Parser
+    from sapwood.models import Receiving
+    from sapwood.trust import Trust
 
 MOST_COUNTER = 10**18 - 1  # as many digits as options take
 
@@ -58,26 +61,54 @@ def add_trust(parser: Parser, *, detached: bool = True) -> None:
     )
 
 
-def trust_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `models.apply_patch` and `models.verify_patch` take for these options.
+@contextlib.contextmanager
+def receiving(arguments: argparse.Namespace, what: str) -> Iterator[Receiving]:
+    """How the options say that patches are received, with a bar while the block lasts.
+
+    Args:
+        arguments: of the command.
+        what: the work, for the bar: "applying".
 
     Raises:
         InputError: options without a key, or a file that is none.
         IoError: a file cannot be read.
     """
-    if not arguments.public_key:
-        if arguments.signature or arguments.minimum_counter or arguments.threshold != 1:
-            raise InputError(
-                "--signature, --minimum-counter and --threshold say nothing without a key; "
-                "add --public-key FILE"
-            )
-        return {"public_key": None}
-    return {
-        "public_key": read_public_keys(arguments.public_key),
-        "signature": read_signatures(arguments.signature),
-        "minimum_counter": arguments.minimum_counter,
-        "threshold": arguments.threshold,
-    }
+    from sapwood.cli.progress import receiving_bars
+    from sapwood.models import Receiving
+
+    trust = trusted(arguments)
+    with receiving_bars(arguments, what) as (download, progress):
+        yield Receiving(
+            trust=trust,
+            memory=getattr(arguments, "memory", None),
+            threads=arguments.threads,
+            progress=progress,
+            download=download,
+        )
+
+
+def trusted(arguments: argparse.Namespace) -> Trust | None:
+    """Whom the options say to trust; None where they name no key.
+
+    Raises:
+        InputError: options without a key, or a file that is none.
+        IoError: a file cannot be read.
+    """
+    names: list[str] = getattr(arguments, "public_key", [])
+    if names:
+        from sapwood.trust import Trust
+
+        return Trust(read_public_keys(names), arguments.minimum_counter, arguments.threshold)
+    if (
+        getattr(arguments, "signature", None)
+        or getattr(arguments, "minimum_counter", 0)
+        or getattr(arguments, "threshold", 1) != 1
+    ):
+        raise InputError(
+            "--signature, --minimum-counter and --threshold say nothing without a key; "
+            "add --public-key FILE"
+        )
+    return None
 
 
 def read_public_keys(names: Sequence[str]) -> list[bytes]:
@@ -92,16 +123,3 @@ def read_public_keys(names: Sequence[str]) -> list[bytes]:
     from sapwood.trust import ED25519, read_key
 
     return [read_key(Path(name), ED25519.public_size, "a public key") for name in names]
-
-
-def read_signatures(names: Sequence[str]) -> list[bytes]:
-    """The contents of files of signatures, read once: they may be pipes. None is parsed.
-
-    Raises:
-        IoError: a file cannot be read.
-    """
-    from sapwood.files.sources import read_source
-    from sapwood.patch.signatures import LARGEST_FILE
-
-    # One that is longer than any can be is refused when it is parsed.
-    return [read_source(name)[: LARGEST_FILE + 1].tobytes() for name in names]

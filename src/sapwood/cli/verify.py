@@ -10,7 +10,7 @@ from sapwood.cli.arguments import add_bases, add_command, add_memory, add_thread
 from sapwood.cli.batch_options import add_batch
 from sapwood.cli.failures import report
 from sapwood.cli.reports import tell
-from sapwood.cli.trusting import add_trust, trust_options
+from sapwood.cli.trusting import add_trust, receiving
 from sapwood.errors import InvalidPatch, SapwoodError, SignatureError, SourceHashMismatch
 
 if TYPE_CHECKING:
@@ -54,42 +54,23 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import downloaded, read_patch_and_bases, shown_name
-    from sapwood.limits import DEFAULT_LIMITS
-    from sapwood.models.receiving.demands import Demands
-    from sapwood.models.receiving.memory import within
-    from sapwood.patch.applying.opening import open_patch
+    from sapwood.cli.streams import check_stdin, named_inputs, shown_name, stdin_or
 
     started = time.monotonic()
-    demands = Demands.of(**trust_options(arguments))
+    check_stdin(arguments.patch, *arguments.base)
     with (
-        downloaded(arguments) as given,
-        progress_bar(arguments, "verifying") as progress,
+        receiving(arguments, "verifying") as how,
+        models.delivery(
+            stdin_or(arguments.patch), how, signature=arguments.signature or None
+        ) as patch,
     ):
-        patch, bases = read_patch_and_bases(given, arguments.base)
-        opened = open_patch(patch, within(arguments.memory, DEFAULT_LIMITS))
-        found = models.verify_patch(
-            bases,
-            patch.data,
-            threads=arguments.threads,
-            memory=arguments.memory,
-            progress=progress,
-        )
-        found = demands.judged(found, patch, opened)
+        found = models.verify_patch(named_inputs(*arguments.base), patch, receiving=how)
     facts = {
         "command": "verify",
-        "kind": opened.front.header.kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "patch": shown_name(arguments.patch),
-        "valid": found.is_valid(),
-        "source_valid": found.source_valid,
-        "patch_valid": found.patch_valid,
-        "signature_valid": found.signature_valid,
-        "counter": found.counter,
-        "expected_target": found.expected_target.hex(),
-        "actual_target": found.actual_target and found.actual_target.hex(),
+        **found.to_json(),
         "seconds": time.monotonic() - started,
     }
     if not found.is_valid():

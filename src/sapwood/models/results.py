@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Literal, TypeAlias
+
+from sapwood.patch.format.front import FileDigest
+
+FileStatus: TypeAlias = Literal["unchanged", "changed", "added", "removed"]
+
+FILE_STATUSES: tuple[FileStatus, ...] = ("unchanged", "changed", "added", "removed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +39,18 @@ class PatchStats:
         """How many times smaller the patch is than the target."""
         return self.target_size / self.patch_size
 
+    def to_json(self) -> dict[str, Any]:
+        """Sizes and counts as JSON values; `warnings` are told apart."""
+        return {
+            "source_size": self.source_size,
+            "target_size": self.target_size,
+            "patch_size": self.patch_size,
+            "reverse_size": self.reverse_size,
+            "compression_ratio": self.compression_ratio,
+            "tensors_modified": self.tensors_modified,
+            "tensors_unchanged": self.tensors_unchanged,
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PatchVerification:
@@ -51,6 +70,7 @@ class PatchVerification:
         digest_algorithm: of the digests: "sha256", of the whole file or folder; "blake3" of a
             patch of one tensor, of its elements alone, in C order and little-endian: a .npy
             file with them has more.
+        kind: of the patch: "model" of a file, "folder" or "tensor".
     """
 
     source_valid: bool
@@ -61,6 +81,7 @@ class PatchVerification:
     error: str | None = None
     counter: int | None = None
     digest_algorithm: str = "sha256"
+    kind: str = "model"
 
     def is_valid(self) -> bool:
         """Whether every check passed that there was something to check for."""
@@ -70,6 +91,51 @@ class PatchVerification:
             and self.signature_valid is not False
             and self.actual_target in (None, self.expected_target)
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """What was found as JSON values, digests in hexadecimal; `error` is told apart."""
+        return {
+            "kind": self.kind,
+            "valid": self.is_valid(),
+            "source_valid": self.source_valid,
+            "patch_valid": self.patch_valid,
+            "signature_valid": self.signature_valid,
+            "counter": self.counter,
+            "expected_target": self.expected_target.hex(),
+            "actual_target": None if self.actual_target is None else self.actual_target.hex(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PatchApplication(PatchVerification):
+    """What applying a patch came to: nothing was wrong with it, or nothing was made.
+
+    Attributes:
+        format: the target's, as `ModelFile.format` names it.
+        bases: what the patch leads from, by size and digests.
+        target: what was made, likewise; of a patch of a tensor its elements.
+        patch_size: bytes of the patch.
+        checked: whether what was made is what the patch leads to for certain; with force it is
+            written either way.
+    """
+
+    format: str
+    bases: tuple[FileDigest, ...]
+    target: FileDigest
+    patch_size: int
+    checked: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """What was made as JSON values, digests in hexadecimal."""
+        return {
+            "kind": self.kind,
+            "target_size": self.target.size,
+            "target_blake3": self.target.blake3.hex() if self.checked else None,
+            "target_sha256": None if self.target.sha256 is None else self.target.sha256.hex(),
+            "checked": self.checked,
+            "signature_valid": self.signature_valid,
+            "counter": self.counter,
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,3 +172,30 @@ class PatchInfo:
     signed: bool
     created_at: int | None
     digest_algorithm: str = "sha256"
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values, digests in hexadecimal."""
+        hashes = {"source_hash": self.source_hash.hex(), "target_hash": self.target_hash.hex()}
+        return {**dataclasses.asdict(self), **hashes}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileDiff:
+    """What became of one file of a folder.
+
+    Attributes:
+        path: from the folder.
+        status: "changed" where its bytes are others, or whether it may be executed. Paths
+            alone are compared: a file that was renamed is removed and added.
+        size: bytes; None where it was removed.
+        base_size: bytes; None where it was added.
+    """
+
+    path: str
+    status: FileStatus
+    size: int | None
+    base_size: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The file as JSON values."""
+        return dataclasses.asdict(self)

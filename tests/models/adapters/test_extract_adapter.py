@@ -162,7 +162,7 @@ def test_with_the_base_it_is_told_what_is_left(dtype: DType, each: bool, tmp_pat
         patch,
         tmp_path / "adapter",
         base=safetensors_file(base),
-        progress=lambda done, total: seen.append((done, total)),
+        receiving=models.Receiving(progress=lambda done, total: seen.append((done, total))),
     )
     total = sum(array.nbytes for array in base.values())
     assert seen[-1] == (total, total)
@@ -314,7 +314,12 @@ def test_the_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise InterruptedError
 
     with pytest.raises((InterruptedError, IoError)):
-        models.extract_adapter(patch, tmp_path / "a", base=safetensors_file(base), progress=stop)
+        models.extract_adapter(
+            patch,
+            tmp_path / "a",
+            base=safetensors_file(base),
+            receiving=models.Receiving(progress=stop),
+        )
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"what was there")
     (tmp_path / "full").mkdir()

@@ -167,7 +167,9 @@ def test_tensors_of_a_file_have_their_own_updates() -> None:
     out = io.BytesIO()
     models.create_patch(base, target, out, threads=2)
     found = io.BytesIO()
-    assert models.apply_patch(base, out.getvalue(), found, threads=2).is_valid()
+    assert models.apply_patch(
+        base, out.getvalue(), found, receiving=models.Receiving(threads=2)
+    ).is_valid()
     assert found.getvalue() == target
     plain = io.BytesIO()
     models.create_patch(base, target, plain, low_rank=False)

@@ -81,7 +81,11 @@ def test_every_version_is_made_from_every_other(start: int, to: int, tmp_path: P
     output.write_bytes(FILES[start])
     told: list[tuple[int, int]] = []
     found = models.apply_chain(
-        output, CHAIN, output, to=to, progress=lambda done, total: told.append((done, total))
+        output,
+        CHAIN,
+        output,
+        to=to,
+        receiving=models.Receiving(progress=lambda done, total: told.append((done, total))),
     )
     assert output.read_bytes() == FILES[to]
     assert list(tmp_path.iterdir()) == [output]
@@ -243,7 +247,9 @@ def test_versions_on_the_way_are_beside_the_output_and_never_left(
 
     before = sorted(tmp_path.iterdir())
     with pytest.raises(Stop):
-        models.apply_chain(source, chain, tmp_path / "out", progress=look)
+        models.apply_chain(
+            source, chain, tmp_path / "out", receiving=models.Receiving(progress=look)
+        )
     assert sorted(tmp_path.iterdir()) == before
     assert len(names - {"v0", "chain"}) == 1  # the output's own; the others have no name
 
@@ -309,7 +315,7 @@ def test_squashing_tells_its_progress_and_makes_the_way_back(tmp_path: Path) -> 
         CHAIN,
         tmp_path / "to",
         reverse=tmp_path / "fro",
-        progress=lambda done, total: told.append((done, total)),
+        receiving=models.Receiving(progress=lambda done, total: told.append((done, total))),
     )
     assert (tmp_path / "fro").read_bytes() == patch_between(FILES[3], FILES[0])
     assert told == sorted(told)

@@ -73,7 +73,7 @@ def attempt(chain: bytes) -> set[bytes]:
         for to in range(count):
             out = io.BytesIO()
             try:
-                models.apply_chain(source, chain, out, to=to, threads=1)
+                models.apply_chain(source, chain, out, to=to, receiving=models.Receiving(threads=1))
             except SapwoodError:
                 assert out.getvalue() == b""
             else:
@@ -169,5 +169,7 @@ def test_the_readers_limits_hold() -> None:
     out = io.BytesIO()
     big = tuple(bytes([i]) * 5000 for i in range(3))
     with pytest.raises(LimitExceeded):
-        models.apply_chain(big[0], chain_of(big), out, limits=Limits(chunk=1024))
+        models.apply_chain(
+            big[0], chain_of(big), out, receiving=models.Receiving(limits=Limits(chunk=1024))
+        )
     assert out.getvalue() == b""

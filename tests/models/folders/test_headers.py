@@ -149,7 +149,8 @@ def test_a_kill_half_way_leaves_no_folder_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(patch_of(tmp_path))
     script = (
         "import os; from sapwood import models\n"
-        "models.apply_patch('v1', 'p', 'out', progress=lambda done, total: os._exit(9))"
+        "receiving = models.Receiving(progress=lambda done, total: os._exit(9));"
+        "models.apply_patch('v1', 'p', 'out', receiving=receiving)"
     )
     killed = subprocess.run(
         [sys.executable, "-c", script],

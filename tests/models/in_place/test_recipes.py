@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 
 from sapwood import models
 from sapwood.codec import Coding
-from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.models.applying.in_place.journal_place import journal_path
 from sapwood.patch.applying.opening import open_patch
 from sapwood.patch.format.predictions import CastEntry
@@ -35,8 +35,7 @@ class Stop(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_place_update, "STEP", 128)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
 
 
@@ -44,7 +43,8 @@ def check(
     base: bytes, target: bytes, patch: bytes, path: Path, others: Sequence[bytes] = ()
 ) -> int:
     """Forth and back, whole and stopped after some steps; returns how many steps there are."""
-    options: dict[str, Any] = {"sources": list(others), "threads": 1}
+    options: dict[str, Any] = {"sources": list(others), "step": 128}
+    alone = models.Receiving(threads=1)
     steps = 0
 
     def count(done: int, total: int) -> None:
@@ -52,9 +52,11 @@ def check(
         steps += 1
 
     path.write_bytes(base)
-    models.apply_in_place(path, patch, **options, keep_undo=True, progress=count)
+    models.in_place.apply(
+        path, patch, **options, keep_undo=True, receiving=replace(alone, progress=count)
+    )
     assert path.read_bytes() == target
-    models.roll_back(path, threads=1)
+    models.in_place.roll_back(path, receiving=alone)
     assert path.read_bytes() == base
     for last in {1, steps // 2, steps - 1} - {0}:
         calls = iter(range(1, last))
@@ -64,15 +66,15 @@ def check(
                 raise Stop
 
         with pytest.raises(Stop):
-            models.apply_in_place(path, patch, **options, progress=stop)
+            models.in_place.apply(path, patch, **options, receiving=replace(alone, progress=stop))
         half, journal = path.read_bytes(), journal_path(path).read_bytes()
-        models.apply_in_place(path, patch, **options)
+        models.in_place.apply(path, patch, **options, receiving=alone)
         assert path.read_bytes() == target
         path.write_bytes(half)
         journal_path(path).write_bytes(journal)
-        models.roll_back(path, threads=1)
+        models.in_place.roll_back(path, receiving=alone)
         assert path.read_bytes() == base
-    models.apply_in_place(path, patch, **options, undo=False)
+    models.in_place.apply(path, patch, **options, undo=False, receiving=alone)
     assert path.read_bytes() == target
     assert [one.name for one in path.parent.iterdir()] == [path.name]
     return steps

@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,10 @@ from sapwood.errors import (
     TargetHashMismatch,
 )
 from sapwood.files.locked_file import locked_file
+from sapwood.models import Slots
 from sapwood.models.applying.in_place import undoing
-from sapwood.models.applying.in_place import update as in_place_update
 from sapwood.models.applying.in_place.journal_format import HEAD, SLOT, Head
 from sapwood.models.applying.in_place.journal_place import journal_path
-from sapwood.models.applying.slots import Slots
 from sapwood.patch.format.parsing import parse_front
 from sapwood.patch.format.serialising import serialise_front
 from support.child_processes import run_child
@@ -48,8 +48,7 @@ class Stop(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_place_update, "STEP", 2048)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
 
 
@@ -58,6 +57,11 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "model"
     path.write_bytes(BASE)
     return path
+
+
+def apply_in_place(path: object, patch: object, **options: Any) -> models.PatchApplication:
+    """An update in small steps."""
+    return models.in_place.apply(path, patch, **{"step": 2048, **options})  # type: ignore[arg-type]
 
 
 def names(path: Path) -> list[str]:
@@ -73,7 +77,12 @@ def half_updated(path: Path, patch: bytes = PATCH, *, undo: bool = True) -> None
             raise Stop
 
     with pytest.raises(Stop):
-        models.apply_in_place(path, patch, undo=undo, progress=stop if undo else Late(stop))
+        apply_in_place(
+            path,
+            patch,
+            undo=undo,
+            receiving=models.Receiving(progress=stop if undo else Late(stop)),
+        )
 
 
 class Late:
@@ -90,20 +99,18 @@ class Late:
 
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("step", [2048, 16 << 20])
-def test_forth_back_and_forth(
-    name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(in_place_update, "STEP", step)
+def test_forth_back_and_forth(name: str, step: int, tmp_path: Path) -> None:
     base, target = PAIRS[name]
     model = tmp_path / "model"
     model.write_bytes(base)
     if base != target:
-        found = models.apply_in_place(model, patch_of(name), keep_undo=True, threads=2)
+        options = {"step": step, "receiving": models.Receiving(threads=2)}
+        found = apply_in_place(model, patch_of(name), keep_undo=True, **options)
         assert found.is_valid()
         assert model.read_bytes() == target
-        models.roll_back(model, threads=2)
+        models.in_place.roll_back(model, receiving=models.Receiving(threads=2))
         assert model.read_bytes() == base
-    assert models.apply_in_place(model, patch_of(name), undo=False).is_valid()
+    assert apply_in_place(model, patch_of(name), undo=False, step=step).is_valid()
     assert model.read_bytes() == target
     assert names(model) == ["model"]
 
@@ -116,11 +123,11 @@ def test_undoing_a_fine_tune_costs_about_a_patch(tmp_path: Path) -> None:
     size = len(patch.getvalue())
     model = tmp_path / "model"
     model.write_bytes(base)
-    models.apply_in_place(model, patch.getvalue(), keep_undo=True)
+    apply_in_place(model, patch.getvalue(), keep_undo=True)
     slots = 2 * 2 * old["w"].size  # a step is a chunk here, which is all of the tensor
     assert journal_path(model).stat().st_size - slots < 1.2 * size + 4096
     assert size < 0.6 * len(target)
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == base
 
 
@@ -134,8 +141,8 @@ def test_residuals_bring_every_bit_back(tmp_path: Path, monkeypatch: pytest.Monk
     models.create_patch(base, target, patch, chunk_size=1024)
     model = tmp_path / "model"
     model.write_bytes(base)
-    models.apply_in_place(model, patch.getvalue(), keep_undo=True)
-    models.roll_back(model)
+    apply_in_place(model, patch.getvalue(), keep_undo=True)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == base
 
 
@@ -151,12 +158,12 @@ def test_a_merge_of_several_bases(tmp_path: Path) -> None:
     for own, other in (files, files[::-1]):
         model.write_bytes(own)
         with pytest.raises(SourceHashMismatch):
-            models.apply_in_place(model, patch.getvalue())
+            apply_in_place(model, patch.getvalue())
         assert model.read_bytes() == own
         assert names(model) == ["model"]
-        models.apply_in_place(model, patch.getvalue(), sources=[other], keep_undo=True)
+        apply_in_place(model, patch.getvalue(), sources=[other], keep_undo=True)
         assert model.read_bytes() == merged
-        models.roll_back(model)
+        models.in_place.roll_back(model)
         assert model.read_bytes() == own
 
 
@@ -165,7 +172,7 @@ def test_the_file_stays_the_same_file(model: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(model)
     (tmp_path / "other").hardlink_to(model)
     before = model.stat()
-    models.apply_in_place(tmp_path / "link", PATCH)
+    apply_in_place(tmp_path / "link", PATCH)
     after = model.stat()
     assert (after.st_ino, stat.S_IMODE(after.st_mode)) == (before.st_ino, 0o640)
     assert (tmp_path / "other").read_bytes() == TARGET
@@ -178,14 +185,14 @@ def test_the_journal_is_private_and_named_for_the_file(model: Path) -> None:
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     long = model.with_name("x" * 255)
     long.write_bytes(BASE)
-    models.apply_in_place(long, PATCH)
+    apply_in_place(long, PATCH)
     assert long.read_bytes() == TARGET
 
 
 def test_an_update_that_is_done_already(model: Path) -> None:
-    models.apply_in_place(model, PATCH)
+    apply_in_place(model, PATCH)
     before = model.stat()
-    assert models.apply_in_place(model, PATCH).is_valid()
+    assert apply_in_place(model, PATCH).is_valid()
     assert model.stat() == before
     assert names(model) == ["model"]
 
@@ -193,10 +200,10 @@ def test_an_update_that_is_done_already(model: Path) -> None:
 def test_an_interrupted_update_goes_on_or_back(model: Path) -> None:
     half_updated(model)
     assert model.read_bytes() not in (BASE, TARGET)
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == BASE
     half_updated(model)
-    models.apply_in_place(model, PATCH)
+    apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
     assert names(model) == ["model"]
 
@@ -219,19 +226,19 @@ def test_a_file_that_is_the_target_before_the_last_step(stop: int, tmp_path: Pat
 
         model.write_bytes(old)
         with pytest.raises(Stop):
-            models.apply_in_place(model, patch.getvalue(), progress=end)
+            apply_in_place(model, patch.getvalue(), receiving=models.Receiving(progress=end))
         assert model.read_bytes() == new
 
     begin()
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == old
     begin()
-    models.apply_in_place(model, patch.getvalue(), keep_undo=True)
+    apply_in_place(model, patch.getvalue(), keep_undo=True)
     assert model.read_bytes() == new
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == old
     begin()
-    models.apply_in_place(model, patch.getvalue())
+    apply_in_place(model, patch.getvalue())
     assert names(model) == ["model"]
 
 
@@ -253,7 +260,7 @@ def test_a_step_that_changes_nothing_and_whose_slot_is_torn(tmp_path: Path) -> N
                 raise Stop
 
         with pytest.raises(Stop):
-            models.apply_in_place(model, patch.getvalue(), progress=end)
+            apply_in_place(model, patch.getvalue(), receiving=models.Receiving(progress=end))
 
     begin(2)
     torn = bytearray(path.read_bytes())
@@ -261,11 +268,11 @@ def test_a_step_that_changes_nothing_and_whose_slot_is_torn(tmp_path: Path) -> N
     path.write_bytes(torn)
     begin(2)
     half, journal = model.read_bytes(), path.read_bytes()
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == old
     model.write_bytes(half)
     path.write_bytes(journal)
-    models.apply_in_place(model, patch.getvalue())
+    apply_in_place(model, patch.getvalue())
     assert model.read_bytes() == new
 
 
@@ -276,38 +283,38 @@ def test_a_base_that_is_the_target_needs_no_other(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.write_bytes(files[1])
     before = model.stat()
-    assert models.apply_in_place(model, patch.getvalue()).is_valid()
+    assert apply_in_place(model, patch.getvalue()).is_valid()
     assert model.stat() == before
     assert names(model) == ["model"]
 
 
 def test_kept_undo_is_there_until_it_is_confirmed(model: Path) -> None:
-    models.apply_in_place(model, PATCH, keep_undo=True)
-    models.apply_in_place(model, PATCH, keep_undo=True)
+    apply_in_place(model, PATCH, keep_undo=True)
+    apply_in_place(model, PATCH, keep_undo=True)
     assert len(names(model)) == 2
-    models.confirm(model)
+    models.in_place.confirm(model)
     assert names(model) == ["model"]
     with pytest.raises(InputError, match="nothing to do"):
-        models.confirm(model)
+        models.in_place.confirm(model)
     model.write_bytes(BASE)
     half_updated(model)
     with pytest.raises(InputError, match="half updated"):
-        models.confirm(model)
-    models.apply_in_place(model, PATCH, keep_undo=True)
-    models.apply_in_place(model, PATCH)
+        models.in_place.confirm(model)
+    apply_in_place(model, PATCH, keep_undo=True)
+    apply_in_place(model, PATCH)
     assert names(model) == ["model"]
 
 
 def test_without_undo_there_is_no_way_back(model: Path) -> None:
     half_updated(model, undo=False)
     with pytest.raises(InputError, match="no way back"):
-        models.roll_back(model)
-    models.apply_in_place(model, PATCH)
+        models.in_place.roll_back(model)
+    apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
     with pytest.raises(InputError, match="keep_undo"):
-        models.apply_in_place(model, PATCH, undo=False, keep_undo=True)
+        apply_in_place(model, PATCH, undo=False, keep_undo=True)
     with pytest.raises(InputError, match="nothing to do"):
-        models.roll_back(model)
+        models.in_place.roll_back(model)
 
 
 def test_a_half_updated_file_is_told_by_other_commands(model: Path, tmp_path: Path) -> None:
@@ -316,8 +323,8 @@ def test_a_half_updated_file_is_told_by_other_commands(model: Path, tmp_path: Pa
         models.apply_patch(model, PATCH, tmp_path / "out")
     assert "roll-back" in (models.verify_patch(model, PATCH).error or "")
     with pytest.raises(SourceHashMismatch, match="another patch"):
-        models.apply_in_place(model, patch_of("a tensor less"))
-    models.roll_back(model)
+        apply_in_place(model, patch_of("a tensor less"))
+    models.in_place.roll_back(model)
     assert model.read_bytes() == BASE
 
 
@@ -364,7 +371,7 @@ def test_a_patch_that_leads_nowhere_changes_nothing(
     model = tmp_path / "model"
     model.write_bytes(base)
     with pytest.raises(error):
-        models.apply_in_place(model, patch, undo=undo)
+        apply_in_place(model, patch, undo=undo)
     assert model.read_bytes() == base
     assert names(model) == ["model"]
 
@@ -372,7 +379,7 @@ def test_a_patch_that_leads_nowhere_changes_nothing(
 def test_an_unsigned_patch_is_refused(model: Path) -> None:
     public, _ = models.generate_keypair()
     with pytest.raises(SignatureError):
-        models.apply_in_place(model, PATCH, public)
+        apply_in_place(model, PATCH, receiving=models.Receiving(models.Trust(public)))
     assert model.read_bytes() == BASE
     assert names(model) == ["model"]
 
@@ -381,14 +388,14 @@ def test_two_at_once(model: Path) -> None:
     half_updated(model)
     half = model.read_bytes()
     for call in (
-        lambda: models.apply_in_place(model, PATCH),
-        lambda: models.roll_back(model),
-        lambda: models.confirm(model),
+        lambda: apply_in_place(model, PATCH),
+        lambda: models.in_place.roll_back(model),
+        lambda: models.in_place.confirm(model),
     ):
         with locked_file(model), pytest.raises(IoError, match="another process"):
             call()
     assert model.read_bytes() == half
-    models.apply_in_place(model, PATCH)
+    apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
 
 
@@ -400,9 +407,9 @@ def test_places_that_cannot_be_updated(tmp_path: Path) -> None:
         (tmp_path / "pipe", InputError),
     ):
         with pytest.raises(error, match=str(place)):
-            models.apply_in_place(place, PATCH)
+            apply_in_place(place, PATCH)
         with pytest.raises(error, match=str(place)):
-            models.roll_back(place)
+            models.in_place.roll_back(place)
 
 
 NO_PERMISSION = """
@@ -410,11 +417,12 @@ import os
 from sapwood import models
 from sapwood.errors import IoError
 patch = open("patch", "rb").read()
+apply = models.in_place.apply  # imported while that is allowed
 if os.geteuid() == 0:
     os.seteuid(65534)
 for name in ("locked/model", "readonly"):
     try:
-        models.apply_in_place(name, patch)
+        apply(name, patch)
     except IoError as e:
         print(e)
 """
@@ -442,8 +450,6 @@ FULL_DISK = """
 import pathlib, resource, sys
 from sapwood import models
 from sapwood.errors import IoError
-from sapwood.models.applying.in_place import update as in_place_update
-in_place_update.STEP = 2048
 base, target = (pathlib.Path(name).read_bytes() for name in ("base", "target"))
 file, journal = pathlib.Path("out/model"), pathlib.Path("out/.model.sapwood-journal")
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -456,7 +462,7 @@ while True:
     limit += 199
     limited(limit)
     try:
-        models.apply_in_place(file, "patch", keep_undo=True)
+        models.in_place.apply(file, "patch", keep_undo=True, step=2048)
     except IoError as e:
         assert "too large" in str(e), e
         half, kept = file.read_bytes(), journal.exists() and journal.read_bytes()
@@ -465,12 +471,12 @@ while True:
             assert (half, names) == (base, ["model"]), (limit, names)
             print("nothing")
             continue
-        models.roll_back(file)  # needs no more room
+        models.in_place.roll_back(file)  # needs no more room
         assert file.read_bytes() == base
         limited(hard)
         file.write_bytes(half)
         journal.write_bytes(kept)
-        models.apply_in_place(file, "patch")
+        models.in_place.apply(file, "patch", step=2048)
         assert file.read_bytes() == target
         print("half")
     else:
@@ -499,8 +505,8 @@ def never_wrong(model: Path) -> str:
     half, journal = model.read_bytes(), journal_path(model).read_bytes()
     came = []
     for call, content in (
-        (lambda: models.apply_in_place(model, PATCH), TARGET),
-        (lambda: models.roll_back(model), BASE),
+        (lambda: apply_in_place(model, PATCH), TARGET),
+        (lambda: models.in_place.roll_back(model), BASE),
     ):
         try:
             call()
@@ -542,7 +548,10 @@ def test_any_bytes_as_a_journal(data: bytes, magic: bool) -> None:
         model = Path(folder) / "model"
         model.write_bytes(BASE)
         journal_path(model).write_bytes((b"\x89SWJ\r\n\x1a\n\x01\0" if magic else b"") + data)
-        for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+        for call in (
+            lambda: apply_in_place(model, PATCH),
+            lambda: models.in_place.roll_back(model),
+        ):
             with pytest.raises(InvalidJournal, match="remove the journal"):
                 call()
         assert model.read_bytes() == BASE
@@ -568,8 +577,8 @@ def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> Non
             journal[at : at + width] = (number % 2 ** (8 * width)).to_bytes(width, "little")
         hostile = resealed(bytes(journal))
         for call, content in (
-            (lambda: models.apply_in_place(model, PATCH), TARGET),
-            (lambda: models.roll_back(model), BASE),
+            (lambda: apply_in_place(model, PATCH), TARGET),
+            (lambda: models.in_place.roll_back(model), BASE),
         ):
             model.write_bytes(half)
             journal_path(model).write_bytes(hostile)
@@ -585,13 +594,13 @@ def test_a_journal_after_whose_last_slot_no_number_is_left(model: Path) -> None:
         raise Stop
 
     with pytest.raises(Stop):
-        models.apply_in_place(model, PATCH, progress=stop)
+        apply_in_place(model, PATCH, receiving=models.Receiving(progress=stop))
     half, data = model.read_bytes(), bytearray(journal_path(model).read_bytes())
     head = Head.parsed(bytes(data))
     first = HEAD.size + head.slot_stride
     for at in (first, head.records_begin + 8):
         data[at : at + 8] = (2**64 - 1).to_bytes(8, "little")
-    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+    for call in (lambda: apply_in_place(model, PATCH), lambda: models.in_place.roll_back(model)):
         model.write_bytes(half)
         journal_path(model).write_bytes(resealed(bytes(data)))
         with pytest.raises(SapwoodError):
@@ -605,7 +614,7 @@ def test_a_journal_that_claims_huge_steps(model: Path) -> None:
     with path.open("r+b") as file:
         file.write(dataclasses.replace(head, slot_size=1 << 32).serialised())
         file.truncate(1 << 34)  # a hole, which takes no room
-    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+    for call in (lambda: apply_in_place(model, PATCH), lambda: models.in_place.roll_back(model)):
         with pytest.raises(LimitExceeded, match=r"Limits\.chunk"):
             call()
 
@@ -613,11 +622,11 @@ def test_a_journal_that_claims_huge_steps(model: Path) -> None:
 def test_a_journal_that_is_no_file(model: Path) -> None:
     journal_path(model).symlink_to(model)
     with pytest.raises(IoError, match="symbolic links"):
-        models.apply_in_place(model, PATCH)
+        apply_in_place(model, PATCH)
     journal_path(model).unlink()
     os.mkfifo(journal_path(model))
     with pytest.raises(InvalidJournal, match="no regular file"):
-        models.roll_back(model)
+        models.in_place.roll_back(model)
     assert model.read_bytes() == BASE
 
 
@@ -627,13 +636,13 @@ def test_a_file_that_was_got_anew_meanwhile(model: Path) -> None:
     journal = journal_path(model).read_bytes()
     model.unlink()
     model.write_bytes(BASE)
-    models.roll_back(model)
+    models.in_place.roll_back(model)
     assert model.read_bytes() == BASE
     journal_path(model).write_bytes(journal)
-    models.apply_in_place(model, PATCH)
+    apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
     journal_path(model).write_bytes(journal)
-    models.apply_in_place(model, PATCH)
+    apply_in_place(model, PATCH)
     assert model.read_bytes() == TARGET
     assert names(model) == ["model"]
 
@@ -643,7 +652,7 @@ def test_another_file_in_its_place_is_left_alone(other: bytes, model: Path) -> N
     half_updated(model)
     model.unlink()
     model.write_bytes(other)
-    for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+    for call in (lambda: apply_in_place(model, PATCH), lambda: models.in_place.roll_back(model)):
         with pytest.raises(InvalidJournal, match="somebody else"):
             call()
         assert model.read_bytes() == other
@@ -654,7 +663,10 @@ def test_a_byte_that_somebody_changes_meanwhile_is_noticed(model: Path) -> None:
     half = model.read_bytes()
     journal = journal_path(model).read_bytes()
     for at in range(0, len(half), 263):
-        for call in (lambda: models.apply_in_place(model, PATCH), lambda: models.roll_back(model)):
+        for call in (
+            lambda: apply_in_place(model, PATCH),
+            lambda: models.in_place.roll_back(model),
+        ):
             model.write_bytes(half[:at] + bytes([half[at] ^ 1]) + half[at + 1 :])
             journal_path(model).write_bytes(journal)
             try:
@@ -674,7 +686,7 @@ def test_a_patch_of_a_folder_is_refused(model: Path, tmp_path: Path) -> None:
     slots.install(BASE, "model")
     for patch in (tmp_path / "patch", tmp_path / "grown"):
         with pytest.raises(InputError, match="folder"):
-            models.apply_in_place(model, patch)
+            apply_in_place(model, patch)
         with pytest.raises(InputError, match="folder"):
             slots.prepare(patch)
     assert model.read_bytes() == BASE

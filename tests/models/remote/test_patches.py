@@ -23,12 +23,7 @@ from sapwood.errors import (
 )
 from sapwood.fetching.openers import Fetching
 from sapwood.fetching.pace import DEFAULT_PACE
-from sapwood.limits import DEFAULT_LIMITS
-from sapwood.models.applying.loading import PatchedModel
-from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving import ranges
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.memory import Room
 from sapwood.models.receiving.received import received
 from sapwood.patch.format.parsing import parse_front
 from support.cli_session import Session, write_pairs
@@ -117,11 +112,8 @@ def test_a_large_tensor_comes_in_few_requests(server: FileServer, folder: Path) 
     assert len(segment.chunks) == 64
     server.exchanges.clear()
     fetching = Fetching(pace=dataclasses.replace(DEFAULT_PACE, window=1 << 19))
-    demands = Demands(None, ())
-    origin = Origin.of(
-        base, server.url("big"), demands, 2, DEFAULT_LIMITS, Room(None, target=False), fetching
-    )
-    model = PatchedModel(origin)
+    receiving = models.Receiving(threads=2, fetching=fetching)
+    model = models.load_patched(base, server.url("big"), receiving=receiving)
     begun = server.sent
     assert np.array_equal(model["big"], new["big"])
     # What the first request brought of it is not fetched again.
@@ -165,12 +157,14 @@ def test_signatures_are_demanded_before_payloads_are_fetched(
     models.sign_patch(folder / "patch", private, folder / "signed", counter=3)
     url = server.url("signed")
     name = "layers.10.weight"
-    model = models.load_patched(BASE, url, public_key=public, minimum_counter=3)
+    model = models.load_patched(
+        BASE, url, receiving=models.Receiving(models.Trust(public, minimum_counter=3))
+    )
     assert np.array_equal(model[name], NEW[name])
     server.exchanges.clear()
-    for options in ({"public_key": stranger}, {"public_key": public, "minimum_counter": 4}):
+    for trust in (models.Trust(stranger), models.Trust(public, minimum_counter=4)):
         with pytest.raises(SignatureError):
-            models.load_patched(BASE, url, **options)
+            models.load_patched(BASE, url, receiving=models.Receiving(trust))
     assert server.sent == 2 * HEAD
 
 

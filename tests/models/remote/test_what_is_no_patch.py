@@ -11,11 +11,6 @@ import pytest
 
 from sapwood import models
 from sapwood.errors import Changed, InvalidPatch, SapwoodError, TruncatedPatch, Unavailable
-from sapwood.limits import DEFAULT_LIMITS
-from sapwood.models.applying.loading import PatchedModel
-from sapwood.models.applying.origins import Origin
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.memory import Room
 from sapwood.models.receiving.ranges import RemotePatch, patch_parts
 from sapwood.models.receiving.received import received
 from sapwood.patch.format.front import PREAMBLE
@@ -133,9 +128,8 @@ def test_what_came_before_a_failure_is_kept_where_it_may_be_gone_on_with(
 def test_tensors_come_from_any_place_that_has_an_opener() -> None:
     file = MemoryFile(patch(), cuts=[None, None, 10, 20])
     fetching = fetching_from({"memory:p": file})
-    demands = Demands(None, ())
-    origin = Origin.of(BASE, "memory:p", demands, 1, DEFAULT_LIMITS, Room(None), fetching)
-    model = PatchedModel(origin)
+    receiving = models.Receiving(threads=1, fetching=fetching)
+    model = models.load_patched(BASE, "memory:p", receiving=receiving)
     assert np.array_equal(model["a"], NEW["a"])
     assert None not in file.asked
 

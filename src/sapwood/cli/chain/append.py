@@ -37,7 +37,6 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import chain_facts
     from sapwood.cli.streams import check_stdin, read_inputs
 
     if arguments.chain == STDIO:
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         "reverse": arguments.reverse,
         "chain": arguments.chain,
         "notes": notes,
-        **chain_facts(chain),
+        **chain.to_json(),
     }
     tell(
         arguments,

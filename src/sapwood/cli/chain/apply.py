@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_bases, add_command, add_threads
 from sapwood.cli.chain.naming import version_name
 from sapwood.cli.reports import count, human_size, note, tell
-from sapwood.cli.trusting import add_trust, trust_options
+from sapwood.cli.trusting import add_trust, receiving
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -54,27 +54,21 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import link_facts, version_facts
-    from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_patch_and_bases
+    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
 
     started = time.monotonic()
     out = output(arguments.out, arguments.chain, *arguments.public_key)
-    trust = trust_options(arguments)
-    trust.pop("signature", None)
-    with progress_bar(arguments, "applying") as progress:
-        chain, bases = read_patch_and_bases(arguments.chain, arguments.base)
-        unfinished = models.chain_info(chain.data).unfinished
+    check_stdin(arguments.chain, *arguments.base)
+    with receiving(arguments, "applying") as how:
         found = models.apply_chain(
-            bases,
-            chain.data,
+            named_inputs(*arguments.base),
+            stdin_or(arguments.chain),
             out,
             to=arguments.to,
-            threads=arguments.threads,
-            progress=progress,
-            **trust,
+            receiving=how,
         )
-    notes = [f"it ends in {unfinished} bytes of a link that is not whole"] if unfinished else []
+    left = found.unfinished
+    notes = [f"it ends in {left} bytes of a link that is not whole"] if left else []
     for one in notes:
         note(arguments, f"{arguments.chain}: {one}")
     facts = {
@@ -83,11 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         "bases": arguments.base,
         "chain": arguments.chain,
         "out": arguments.out,
-        "source": version_facts(found.source),
-        "target": version_facts(found.target),
-        "links": [link_facts(one) for one in found.links],
-        "signature_valid": found.signature_valid,
-        "counter": found.counter,
+        **found.to_json(),
         "seconds": time.monotonic() - started,
         "notes": notes,
     }

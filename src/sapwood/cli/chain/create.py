@@ -49,7 +49,6 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import chain_facts
     from sapwood.cli.streams import check_stdin, output, read_inputs
 
     names = [*arguments.patches, *arguments.reverse]
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         "patches": arguments.patches,
         "reverse": arguments.reverse,
         "out": arguments.out,
-        **chain_facts(chain),
+        **chain.to_json(),
     }
     tell(
         arguments,

@@ -46,7 +46,6 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import link_facts
     from sapwood.cli.streams import output, read_inputs
 
     out = output(arguments.out, arguments.chain)
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         "command": "chain extract",
         "chain": arguments.chain,
         "out": arguments.out,
-        **link_facts(link),
+        **link.to_json(),
     }
     tell(arguments, facts, f"{arguments.out}: {human_size(link.size)}, {link.label}")
     return 0

@@ -31,13 +31,13 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import chain_facts, show_chain
+    from sapwood.cli.chain.listing import show_chain
     from sapwood.cli.streams import read_inputs
 
     (data,) = read_inputs(arguments.chain)
     chain = models.chain_info(data.data)
     if arguments.json:
-        tell_json(arguments, {"command": "chain info", **chain_facts(chain)})
+        tell_json(arguments, {"command": "chain info", **chain.to_json()})
     elif not arguments.quiet:
         show_chain(arguments.chain, chain, terminal=sys.stdout.isatty())
     return 0

@@ -1,47 +1,13 @@
-"""What `sapwood chain` shows of chains: facts, and a row for each version."""
+"""What `sapwood chain` shows of chains: a row for each version."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.tables import show_rows
-from sapwood.models import Chain, Link, Version
+from sapwood.models import Chain
 
 COLUMNS = ("version", "size", "SHA-256", "patch to it", "patch back")
 ON_THE_RIGHT = frozenset({"version", "size", "patch to it", "patch back"})
-
-
-def chain_facts(chain: Chain) -> dict[str, Any]:
-    """A chain as JSON values."""
-    return {
-        "chain_size": chain.size,
-        "unfinished": chain.unfinished,
-        "versions": [version_facts(one) for one in chain.versions],
-        "links": [link_facts(one) for one in chain.links],
-    }
-
-
-def version_facts(version: Version) -> dict[str, Any]:
-    """A version as JSON values."""
-    return {
-        "size": version.size,
-        "blake3": version.blake3.hex(),
-        "sha256": version.sha256.hex(),
-    }
-
-
-def link_facts(link: Link) -> dict[str, Any]:
-    """A link as JSON values."""
-    return {
-        "number": link.number,
-        "reverse": link.reverse,
-        "patch": link.patch.hex(),
-        "patch_size": link.size,
-        "offset": link.offset,
-        "base_sha256": link.base.sha256.hex(),
-        "target_sha256": link.target.sha256.hex(),
-    }
 
 
 def show_chain(name: str, chain: Chain, *, terminal: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_bases, add_command, add_level, add_threads
 from sapwood.cli.chain.naming import version_name
 from sapwood.cli.reports import human_size, percentage, tell
+from sapwood.cli.trusting import receiving
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -50,25 +51,23 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import output, read_patch_and_bases
+    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
 
     started = time.monotonic()
     kept = [arguments.chain, *arguments.base]
     out = output(arguments.out, *kept)
     back = None if arguments.reverse is None else output(arguments.reverse, *kept)
-    with progress_bar(arguments, "squashing") as progress:
-        chain, bases = read_patch_and_bases(arguments.chain, arguments.base)
+    check_stdin(arguments.chain, *arguments.base)
+    with receiving(arguments, "squashing") as how:
         stats = models.squash_chain(
-            bases,
-            chain.data,
+            named_inputs(*arguments.base),
+            stdin_or(arguments.chain),
             out,
             first=arguments.first,
             last=arguments.last,
             compression_level=arguments.level,
             reverse=back,
-            threads=arguments.threads,
-            progress=progress,
+            receiving=how,
         )
     facts = {
         "command": "chain squash",
@@ -76,11 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         "chain": arguments.chain,
         "out": arguments.out,
         "reverse": arguments.reverse,
-        "source_size": stats.source_size,
-        "target_size": stats.target_size,
-        "patch_size": stats.patch_size,
-        "reverse_size": stats.reverse_size,
-        "compression_ratio": stats.compression_ratio,
+        **stats.to_json(),
         "seconds": time.monotonic() - started,
     }
     tell(

@@ -53,6 +53,14 @@ class Remainder:
         """Norm of what is left, as a share of that of the change from base to target."""
         return math.sqrt(self.left / self.moved) if self.moved else 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        """Elements, those that come out wrong, and the share of the change that is left."""
+        return {
+            "elements": self.elements,
+            "elements_wrong": self.wrong,
+            "share_left": self.share,
+        }
+
 
 def remainders(
     opened: OpenPatch,

@@ -9,19 +9,19 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sapwood.content.content import Content
 from sapwood.errors import InputError
 from sapwood.files.folders import atomic_folder
-from sapwood.files.sources import Source, read_source
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.files.sources import Source
 from sapwood.models.adapters.errors import Remainder, remainders
 from sapwood.models.adapters.files import MODEL, LoraModule, lora_module, write_adapter
 from sapwood.models.adapters.selection import Update, selected
 from sapwood.models.applying.bases import matched_sources
-from sapwood.patch.applying.opening import open_patch
+from sapwood.models.receiving.opening import Received, receive
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
 from sapwood.patch.applying.predictors import unpacked_factors
-from sapwood.progress import Progress, silent
 from sapwood.tensors import DType
 
 ZEROS = "its update is all zeros"
@@ -43,6 +43,11 @@ class AdapterModule:
     rank: int
     shape: tuple[int, ...]
     remainder: Remainder | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The module as JSON values; what is not known without a base is None."""
+        own = {"name": self.name, "rank": self.rank, "shape": list(self.shape)}
+        return {**own, **_remainder(self.remainder)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,16 +72,30 @@ class AdapterReport:
         found = [one.remainder for one in self.modules if one.remainder is not None]
         return sum(found, Remainder()) if found else None
 
+    def to_json(self) -> dict[str, Any]:
+        """What was written and what it leaves, as JSON values; bases are counted from 0."""
+        return {
+            "adapter_size": self.size,
+            "base_number": self.base,
+            "modules": [one.to_json() for one in self.modules],
+            "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
+            **_remainder(self.remainder),
+        }
+
+
+def _remainder(found: Remainder | None) -> dict[str, Any]:
+    """What is left as JSON values, each None where it is not known."""
+    return dict.fromkeys(Remainder().to_json()) if found is None else found.to_json()
+
 
 def extract_adapter(
-    patch: Source,
+    patch: Source | Received,
     output: str | os.PathLike[str],
     *,
     base: Source | Sequence[Source] | None = None,
     dtype: str = "f32",
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = silent,
+    signature: Source | Sequence[Source] | None = None,
+    receiving: Receiving = ANYBODY,
 ) -> AdapterReport:
     """Writes the low-rank updates of a patch as a PEFT adapter.
 
@@ -85,20 +104,21 @@ def extract_adapter(
     near the target. Applying the patch gives the target itself.
 
     Args:
-        patch: of model files: a path, bytes or a file object.
+        patch: of model files, as of `apply_patch`.
         output: the folder; nothing is there yet, or it is empty. It appears whole or not
             at all.
         base: as of `apply_patch`; then the report tells what the adapter leaves, merged with
             the steps rounded as the patch found them. A program that rounds otherwise when
             it merges leaves somewhat more.
         dtype: of the adapter: "f32", in which nothing is rounded as a rule, "f16" or "bf16".
-        threads: to use at once; by default one for each processor.
-        limits: memory that the patch may ask for.
-        progress: is told how many bytes of the target were compared.
+        signature: as of `apply_patch`.
+        receiving: as of `apply_patch`, without a bound of memory; its progress is told how many
+            bytes of the target were compared.
 
     Raises:
         InputError: the patch holds no update of the kind, or one that the dtype cannot
             hold; something is at `output`; another argument is out of range.
+        SignatureError: the patch is not signed as demanded.
         SourceHashMismatch: the patch was made from another base.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `apply_patch`.
         IoError: a file cannot be read or written.
@@ -107,13 +127,10 @@ def extract_adapter(
     if dtype not in ADAPTER_TYPES:
         raise InputError(f"expected the dtype {', '.join(ADAPTER_TYPES)}, found {dtype!r}")
     kind = ADAPTER_TYPES[dtype]
-    count = thread_count(threads)
-    opened = open_patch(read_source(patch), limits)
-    if opened.front.header.kind == "tensor":
-        raise InputError(
-            "expected a patch of model files, found one of a tensor, which is no module's"
-        )
-    opened.check_body(count)
+    receiving.unbounded("extracting an adapter")
+    count = receiving.most_threads
+    with receive(patch, receiving, signature=signature) as received:
+        opened = received.opened
     selection = selected(opened.front.segments)
     bases = None if base is None else matched_sources(opened, base, count)
 
@@ -128,7 +145,7 @@ def extract_adapter(
         updates = [one for one in selection.updates if one.module in ranks]
         left: Mapping[str, Remainder] = {}
         if bases is not None:
-            left = remainders(opened, bases, updates, module_of, kind, count, progress)
+            left = remainders(opened, bases, updates, module_of, kind, count, receiving.progress)
     zeros = {one.segment.name: ZEROS for one in selection.updates if one.module not in ranks}
     return AdapterReport(
         tuple(

@@ -12,12 +12,11 @@ import numpy as np
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMismatch
 from sapwood.files.sources import Source
-from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.modelfile import FORMATS, format_named, open_model
 from sapwood.models.applying.live import Live, check_live, live_tensors, write_live
 from sapwood.models.applying.origins import Origin
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.memory import Room
+from sapwood.models.receiving.opening import Received
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.format.front import Segment
 from sapwood.patch.format.predictions import BaseRange
@@ -28,15 +27,10 @@ MOST_WHOLE = 1 << 30  # bytes of a target without tensors in its patch that is h
 
 def load_patched(
     base: Source | Sequence[Source],
-    patch: Source,
+    patch: Source | Received,
     *,
-    public_key: bytes | Sequence[bytes] | None = None,
     signature: Source | Sequence[Source] | None = None,
-    minimum_counter: int = 0,
-    threshold: int = 1,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    memory: int | None = None,
+    receiving: Receiving = ANYBODY,
 ) -> PatchedModel:
     """Opens the target of a patch as a mapping of its tensors. No file is written.
 
@@ -60,11 +54,10 @@ def load_patched(
             fetched here, and of each tensor its part of the patch when it is asked for, if the
             server gives parts of files. Each chunk's digest is compared with the front's, and
             the front's with the signatures; that of the whole patch cannot be.
-        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
-        threads: to use at once, for each tensor; by default one for each processor.
-        limits: memory that the patch may ask for.
-        memory: bytes of anonymous memory that decoding may take beside the tensors, 16 MiB at
-            least. With it one thread decodes. A tensor that takes more is refused.
+        signature: as of `apply_patch`.
+        receiving: as of `apply_patch`. Its threads decode each tensor; its memory is what that may
+            take beside the tensors: with it one thread decodes, and a tensor that takes more is
+            refused. Nothing is told of progress.
 
     Raises:
         SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
@@ -74,10 +67,7 @@ def load_patched(
         LimitExceeded: as `apply_patch`; or a target that must be decoded whole is larger than
             1 GiB.
     """
-    demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    return PatchedModel(
-        Origin.of(base, patch, demands, threads, limits, Room(memory, target=False))
-    )
+    return PatchedModel(Origin.of(base, patch, receiving, signature, target=False))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

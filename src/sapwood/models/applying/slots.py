@@ -31,14 +31,12 @@ from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
 from sapwood.files.syncing import rename_durably, sync_folder
 from sapwood.files.writing import write_all
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.applying.in_place.applying import check_files
-from sapwood.models.applying.whole import verification, write_target
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.opening import checked_patch
-from sapwood.models.results import PatchVerification
-from sapwood.progress import Progress, silent
+from sapwood.models.applying.whole import application, write_target
+from sapwood.models.receiving.opening import Received, receive
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.models.results import PatchApplication
 
 CURRENT = "current"
 NOTE = "slot.json"
@@ -141,24 +139,18 @@ class Slots:
 
     def prepare(
         self,
-        patch: Source,
-        public_key: bytes | Sequence[bytes] | None = None,
+        patch: Source | Received,
         *,
         signature: Source | Sequence[Source] | None = None,
-        minimum_counter: int = 0,
-        threshold: int = 1,
-        threads: int | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        progress: Progress = silent,
-    ) -> PatchVerification:
+        receiving: Receiving = ANYBODY,
+    ) -> PatchApplication:
         """Makes the next version in the spare slot, from the one in use.
 
         What was in the spare slot is removed when patch and base are checked, so that the disk
         need never hold more than two models.
 
         Args:
-            patch, public_key, signature, minimum_counter, threshold, threads, limits, progress:
-                as of `apply_patch`.
+            patch, signature, receiving: as of `apply_patch`.
 
         Raises:
             InputError: no model was installed, or the patch is of a folder.
@@ -166,20 +158,19 @@ class Slots:
                 TargetHashMismatch, LimitExceeded, IoError: as `apply_patch`. The slot in use is
                 as it was.
         """
-        count = thread_count(threads)
-        demands = Demands.of(public_key, signature, minimum_counter, threshold)
-        with self._locked():
+        with self._locked(), receive(patch, receiving, signature=signature) as received:
             active = self._needed()
-            opened, accepted = checked_patch(patch, demands, count, limits)
+            opened = received.opened
             check_files(opened)
+            count = receiving.fitting(opened)
             bases = matched_sources(opened, active.path, count)
             target = opened.front.header.target
 
             def write(out: IO[bytes]) -> bytes:
-                return write_target(opened, bases, count, out, progress)
+                return write_target(opened, bases, count, out, receiving.progress)
 
             self._fill(active.path.name, target.size, write)
-            return verification(opened, target.sha256 or b"", accepted)
+            return application(received, target.sha256 or b"")
 
     def switch(self) -> Slot:
         """Goes over to the version that was prepared, if every byte of it is right.

@@ -12,33 +12,25 @@ from sapwood.errors import InputError
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
-from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.modelfile.safetensors import METADATA, file_header
 from sapwood.models.applying.loading import Lazy, lazy_tensors
 from sapwood.models.applying.origins import Origin
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.memory import Room, fitting_threads
-from sapwood.models.receiving.ranges import RemoteBody
+from sapwood.models.receiving.opening import Received
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.format.front import Segment
-from sapwood.progress import Progress, silent
+from sapwood.progress import Progress
 from sapwood.tensors import DType
 
 
-def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
+def extract_tensors(
     base: Source | Sequence[Source],
-    patch: Source,
+    patch: Source | Received,
     output: Output,
     names: str | Sequence[str],
     *,
-    public_key: bytes | Sequence[bytes] | None = None,
     signature: Source | Sequence[Source] | None = None,
-    minimum_counter: int = 0,
-    threshold: int = 1,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    memory: int | None = None,
-    progress: Progress = silent,
+    receiving: Receiving = ANYBODY,
 ) -> tuple[str, ...]:
     """Writes some tensors of a patch's target into a safetensors file.
 
@@ -53,11 +45,9 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
         patch: as of `load_patched`.
         output: a path or a binary file object; gets everything or nothing.
         names: of tensors, or patterns with `*`, `?` and `[...]`, such as "model.layers.0.*".
-        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
-        threads: to use at once; by default one for each processor.
-        limits: memory that the patch may ask for.
-        memory: bytes of anonymous memory that all this may take, 16 MiB at least.
-        progress: is told how many bytes of the tensors are done.
+        signature: as of `apply_patch`.
+        receiving: as of `apply_patch`; its memory is all that this may take, and its progress is
+            told how many bytes of the tensors are done.
 
     Returns:
         The names of the tensors, in the order in which they lie in the target and the file.
@@ -70,18 +60,17 @@ def extract_tensors(  # noqa: PLR0913 (those of `load_patched`, and an output)
             `PatchedModel.tensor`.
         After any of these the output is as it was.
     """
-    demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    origin = Origin.of(base, patch, demands, threads, limits, Room(memory))
+    origin = Origin.of(base, patch, receiving, signature)
     tensors = lazy_tensors(origin)
     chosen = {name: tensors[name] for name in matching(tensors, names)}
     check_types(chosen)
     segments = [one.segment for one in chosen.values() if one.segment is not None]
-    if not isinstance(origin.opened.body, RemoteBody):
-        fitting_threads(origin.opened, memory, 1, segments)
+    if origin.received.is_here:
+        receiving.fitting(origin.opened, segments)
     with atomic_output(output) as out:
         write_all(out, memoryview(file_header((name, one.spec) for name, one in chosen.items())))
         if segments:
-            write_segments(origin, segments, out, progress)
+            write_segments(origin, segments, out, receiving.progress)
         else:
             for one in chosen.values():
                 write_all(out, one.load().data)

@@ -17,7 +17,6 @@ from sapwood.errors import (
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.arrays import (
     are_bases,
     forced_arrays,
@@ -28,38 +27,37 @@ from sapwood.models.applying.arrays import (
 from sapwood.models.applying.bases import matched_sources, source_list
 from sapwood.models.applying.outputs import target_output
 from sapwood.models.applying.resuming import Prefix, finished_prefix, resumable_output
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.memory import fitting_threads, within
-from sapwood.models.receiving.opening import checked_patch, open_model_patch
-from sapwood.models.receiving.received import received
-from sapwood.models.results import PatchVerification
+from sapwood.models.receiving.memory import fitting_threads
+from sapwood.models.receiving.opening import (
+    Delivery,
+    Received,
+    check_trust,
+    delivery,
+    receive,
+)
+from sapwood.models.receiving.receiving import ANYBODY, Receiving, trusting
+from sapwood.models.results import PatchApplication, PatchVerification
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
-from sapwood.progress import Progress, silent
-from sapwood.trust import Accepted
+from sapwood.progress import Progress
 
 
-def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
+def apply_patch(
     source: Source | Sequence[Source],
-    patch: Source,
+    patch: Source | Received,
     output: Output,
     public_key: bytes | Sequence[bytes] | None = None,
     *,
     signature: Source | Sequence[Source] | None = None,
-    minimum_counter: int = 0,
-    threshold: int = 1,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    memory: int | None = None,
     resume: bool = False,
     force: bool = False,
-    progress: Progress = silent,
-) -> PatchVerification:
+    receiving: Receiving = ANYBODY,
+) -> PatchApplication:
     """Makes the target of a patch from its source.
 
-    Everything is checked: the signatures, where a public key is given, before anything of
-    the patch but its header is parsed, the patch before anything is decoded, the source before
+    Everything is checked: the signatures, where keys are trusted, before anything of the
+    patch but its header is parsed, the patch before anything is decoded, the source before
     anything is written, each chunk of the target as it is made and the whole by its
     SHA-256. The output takes its name only after that.
 
@@ -73,22 +71,12 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             what is made is a .npy file with the header of the first.
         patch: a path, bytes, a file object, or the URL of one (http:// or https://; needs
             `sapwood[http]`). What is no regular file is spooled to a temporary file first, as
-            the digest of all of it is compared before anything is decoded.
+            the digest of all of it is compared before anything is decoded. Or one that
+            `receive` gave.
         output: a path, which may be that of `source`, or a binary file object. For a target
             that is a folder, a path where nothing is, or an empty folder.
-        public_key: of Ed25519, 32 bytes, or several: the keys that are trusted. With it a
-            patch must be signed by one of them. Keys in the patch are never trusted.
+        public_key: of Ed25519, 32 bytes, or several: short for `receiving.trust` with those keys.
         signature: a file of signatures that came beside the patch, or several.
-        minimum_counter: signatures with a lower counter do not count. Demand more than the
-            `counter` of the last patch that you took, and no older one can be passed to you.
-        threshold: how many of the keys must have signed.
-        threads: to use at once; by default one for each processor.
-        limits: memory that the patch may ask for.
-        memory: bytes of anonymous memory that applying may take beyond what the process
-            has when everything is imported, 16 MiB at least. Fewer threads are used where that
-            is needed; a patch that does not fit is refused before anything is decoded. Of .npy
-            files whose elements lie in another order than a patch of a tensor has them, these
-            are in memory whole.
         resume: go on where an earlier try with `resume` was cut short: with the download, and
             with the output, which must be a path. What is there is compared with the digests
             in the patch. After an IoError, an interrupt or a kill what was done stays, in
@@ -96,14 +84,15 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         force: apply a patch of a tensor to other .npy files of its dtype and shape, several in
             the order in which it was made from them, and check no result, which then means
             nothing unless they differ from the right ones where the patch copies.
-        progress: is told how many bytes of the target are done.
+        receiving: whom to trust, and what the patch may take. Of .npy files whose elements lie in
+            another order than a patch of a tensor has them, these are in memory whole.
 
     Returns:
-        A verification of which `is_valid()` is true; with `force`, one that tells whether source
-        and result are those of the patch.
+        What was made; its `is_valid()` is true. With `force` it tells whether source and result
+        are those of the patch.
 
     Raises:
-        SignatureError: a public key is given, and the patch is not signed as demanded.
+        SignatureError: keys are trusted, and the patch is not signed as demanded.
         SourceHashMismatch: the source is another file; with `force`, one against which nothing
             can be decoded.
         InvalidModelFile, DtypeMismatch, ShapeMismatch, UnsupportedType: the patch is of a
@@ -111,79 +100,74 @@ def apply_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         InvalidPatch, TruncatedPatch, UnsupportedPatch: the patch is damaged or not ours.
         TargetHashMismatch: the result is wrong although source and patch are intact.
         LimitExceeded: the patch asks for more memory than allowed.
-        InputError: keys or counters that are none, or those without a public key; an output
-            that cannot become a folder; a URL without httpx2; less memory than can do; an output
-            to resume at that is no path, or becomes a folder; a patch of a tensor to resume;
-            any other to force, or one to force that must be signed.
+        InputError: a key that is none, or signatures without a key; an output that cannot
+            become a folder; a URL without httpx2; an output to resume at that is no path, or
+            becomes a folder; a patch of a tensor to resume; any other to force, or one to force
+            that must be signed.
         IoError: a file cannot be read or written, a server does not answer as it should, or
             another process resumes the same.
         After any of these the output is as it was.
     """
-    count = thread_count(threads)
-    allowed = within(memory, limits)
-    demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    if force and demands.trust is not None:
-        raise InputError("force gives up what public_key demands; leave one of them out")
-    with received(patch, allowed, resumed=output if resume else None) as data:
-        opened, accepted = checked_patch(data.data, demands, count, allowed, tensors=not resume)
+    receiving = trusting(receiving, public_key)
+    if force and receiving.trust is not None:
+        raise InputError("force gives up what trust in keys demands; leave one of them out")
+    kept = output if resume else None
+    with receive(
+        patch, receiving, signature=signature, resumed=kept, tensors=not resume
+    ) as received:
         if force:
-            return forced(opened, source_list(source), output, count, memory, progress)
-        write = target_writer(opened, source, count, memory, progress)
+            return forced(received, source_list(source), output, receiving)
+        opened = received.opened
+        write = target_writer(opened, source, receiving)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
                 actual = write(out, None)
         else:
             with resumable_output(output, opened) as out:
                 actual = write(out, finished_prefix(opened, out))
-    return verification(opened, actual, accepted)
+    return application(received, actual)
 
 
 def target_writer(
-    opened: OpenPatch,
-    source: Source | Sequence[Source],
-    threads: int,
-    memory: int | None,
-    progress: Progress,
+    opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
 ) -> Callable[[IO[bytes] | None, Prefix | None], bytes]:
     """What writes the target of a patch, as `write_target` or `write_array`, now that all is there.
 
     Args:
         opened: the patch.
-        source, memory, progress: as of `apply_patch`.
-        threads: to use at once, where there is room for them.
+        source, receiving: as of `apply_patch`.
 
     Raises:
         SourceHashMismatch, LimitExceeded, IoError: as `apply_patch`, and what it raises of .npy
             files.
     """
-    count = fitting_threads(opened, memory, threads)
+    count, progress = receiving.fitting(opened), receiving.progress
     if opened.front.header.kind != "tensor":
         bases = matched_sources(opened, source, count)
         return lambda out, done: write_target(opened, bases, count, out, progress, done)
-    arrays = matched_arrays(opened, source_list(source), count, memory)
-    count = fitting_threads(opened, memory_left(opened, arrays, memory), threads)
+    arrays = matched_arrays(opened, source_list(source), count, receiving.memory)
+    left = memory_left(opened, arrays, receiving.memory)
+    count = fitting_threads(opened, left, receiving.most_threads)
     return lambda out, _: write_array(opened, arrays, count, out, progress)
 
 
 def forced(
-    opened: OpenPatch,
-    sources: Sequence[Source],
-    output: Output,
-    threads: int,
-    memory: int | None,
-    progress: Progress,
-) -> PatchVerification:
+    received: Received, sources: Sequence[Source], output: Output, receiving: Receiving
+) -> PatchApplication:
     """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
-    if opened.front.header.kind != "tensor":
+    opened, memory = received.opened, receiving.memory
+    if received.header.kind != "tensor":
         raise InputError(
             "a patch of whole files cannot be forced; apply it to the base that it was made from"
         )
     arrays = forced_arrays(opened, sources, memory)
-    count = fitting_threads(opened, memory_left(opened, arrays, memory), threads)
+    left = memory_left(opened, arrays, memory)
+    count = fitting_threads(opened, left, receiving.most_threads)
     with atomic_output(output) as out:
-        actual = write_array(opened, arrays, count, out, progress, checked=False)
-    found = verification(opened, actual, None)
-    return dataclasses.replace(found, source_valid=are_bases(opened, arrays, count))
+        actual = write_array(opened, arrays, count, out, receiving.progress, checked=False)
+    source_valid = are_bases(opened, arrays, count)
+    found = application(received, actual)
+    return dataclasses.replace(found, source_valid=source_valid, checked=False)
 
 
 def write_target(
@@ -227,45 +211,44 @@ def write_target(
     return actual
 
 
-def verification(opened: OpenPatch, actual: bytes, accepted: Accepted | None) -> PatchVerification:
-    """A verification in which everything was right."""
-    signed = None if accepted is None else True
-    counter = None if accepted is None else accepted.counter
-    target = opened.front.header.target
-    return PatchVerification(
-        True,
-        True,
-        signed,
-        target.digest,
-        actual,
-        counter=counter,
-        digest_algorithm=target.digest_algorithm,
+def application(received: Received, actual: bytes) -> PatchApplication:
+    """What applying a patch came to, in which everything was right.
+
+    Args:
+        received: the patch.
+        actual: the digest of what was made.
+    """
+    header, accepted = received.header, received.accepted
+    return PatchApplication(
+        source_valid=True,
+        patch_valid=True,
+        signature_valid=None if accepted is None else True,
+        expected_target=header.target.digest,
+        actual_target=actual,
+        counter=None if accepted is None else accepted.counter,
+        digest_algorithm=header.target.digest_algorithm,
+        kind=header.kind,
+        format=header.target_format,
+        bases=header.bases,
+        target=header.target,
+        patch_size=received.size,
     )
 
 
 def verify_patch(
     source: Source | Sequence[Source],
-    patch: Source,
+    patch: Source | Delivery,
     public_key: bytes | Sequence[bytes] | None = None,
     *,
     signature: Source | Sequence[Source] | None = None,
-    minimum_counter: int = 0,
-    threshold: int = 1,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    memory: int | None = None,
-    progress: Progress = silent,
+    receiving: Receiving = ANYBODY,
 ) -> PatchVerification:
     """Checks that a patch would apply, by doing everything but writing the target.
 
     Args:
         source: as of `apply_patch`.
-        patch: as of `apply_patch`.
-        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
-        threads: to use at once; by default one for each processor.
-        limits: memory that the patch may ask for.
-        memory: as of `apply_patch`.
-        progress: is told how many bytes of the target are done.
+        patch: as of `apply_patch`; or one that `delivery` gave.
+        public_key, signature, receiving: as of `apply_patch`.
 
     Returns:
         What was found. A wrong source, a damaged payload or signatures that are not as
@@ -277,22 +260,15 @@ def verify_patch(
         InvalidModelFile, DtypeMismatch, ShapeMismatch, UnsupportedType: as `apply_patch`.
         LimitExceeded, IoError: as `apply_patch`.
     """
-    count = thread_count(threads)
-    allowed = within(memory, limits)
-    demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    with received(patch, allowed) as data:
-        opened = open_model_patch(data, allowed, tensors=True)
-        count = fitting_threads(opened, memory, count)
-        found = judged_target(opened, source, count, memory, progress)
-        return demands.judged(found, data, opened, allowed)
+    receiving = trusting(receiving, public_key)
+    check_trust(receiving, signature)
+    with delivery(patch, receiving, signature=signature) as delivered:
+        found = judged_target(delivered.opened(), source, receiving)
+        return delivered.judged(found)
 
 
 def judged_target(
-    opened: OpenPatch,
-    source: Source | Sequence[Source],
-    threads: int,
-    memory: int | None,
-    progress: Progress,
+    opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
 ) -> PatchVerification:
     """What is right and wrong with a patch and its sources; signatures are not looked at."""
     target = opened.front.header.target
@@ -300,12 +276,12 @@ def judged_target(
     source_valid = patch_valid = True
     actual = write = None
     try:
-        opened.check_body(threads)
+        opened.check_body(receiving.most_threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        write = target_writer(opened, source, threads, memory, progress)
+        write = target_writer(opened, source, receiving)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
@@ -324,4 +300,5 @@ def judged_target(
         actual,
         error,
         digest_algorithm=target.digest_algorithm,
+        kind=opened.front.header.kind,
     )

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from blake3 import blake3
 
@@ -18,16 +18,16 @@ from sapwood.files.outputs import PLACE, Output, atomic_output, output_place
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, contents, mapped, read_source
 from sapwood.files.writing import write_all
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import source_list
 from sapwood.models.applying.whole import write_target
 from sapwood.models.chains.files import patch_of
 from sapwood.models.chains.format import parse_chain
 from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.locating import located
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.opening import checked_patch, open_model_patch
-from sapwood.progress import Progress, Stages, silent
+from sapwood.models.receiving.opening import receive
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.patch.applying.opening import open_patch
+from sapwood.progress import Stages
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,10 +38,11 @@ class ChainApplication:
         source: the version that was found.
         target: the version that was made.
         links: that were applied, in this order; none where the source is the target.
-        signature_valid: True where a public key was given and every link was signed as
-            demanded; None where no key was given, or no link applied.
+        signature_valid: True where a key is trusted and every link was signed as
+            demanded; None where nobody is trusted, or no link applied.
         counter: the highest of those that links were accepted with. Keep it: the next
             patch's should be higher. None where none were.
+        unfinished: bytes at the end of the chain, of a link that is not whole.
     """
 
     source: Version
@@ -49,20 +50,26 @@ class ChainApplication:
     links: tuple[Link, ...]
     signature_valid: bool | None = None
     counter: int | None = None
+    unfinished: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """What was made and on which way, as JSON values; `unfinished` is told apart."""
+        return {
+            "source": self.source.to_json(),
+            "target": self.target.to_json(),
+            "links": [one.to_json() for one in self.links],
+            "signature_valid": self.signature_valid,
+            "counter": self.counter,
+        }
 
 
 def apply_chain(
     source: Source | Sequence[Source],
     chain: Source,
     output: Output,
-    public_key: bytes | Sequence[bytes] | None = None,
     *,
     to: int | bytes | str = -1,
-    minimum_counter: int = 0,
-    threshold: int = 1,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = silent,
+    receiving: Receiving = ANYBODY,
 ) -> ChainApplication:
     """Makes a version of a chain from any other one.
 
@@ -77,15 +84,12 @@ def apply_chain(
             of which the nearest is taken; a folder stands for the files in it and below.
         chain: a path, bytes or a file object.
         output: a path, which may be that of `source`, or a binary file object.
-        public_key: as of `apply_patch`. Every link that is applied must be signed.
         to: the version to make: its number, a negative one from the end (-1 is the
             newest), or its SHA-256 as 32 bytes or in hexadecimal.
-        minimum_counter: as of `apply_patch`, of every link. Going forward, no link may
-            have a lower counter than the one before it either, as if they had come one by one.
-        threshold: as of `apply_patch`.
-        threads: to use at once; by default one for each processor.
-        limits: memory that each patch may ask for.
-        progress: is told how many bytes are done, of all versions that are made.
+        receiving: as of `apply_patch`. Every link that is applied must be signed as its trust
+            demands; going forward, no link may have a lower counter than the one before it either,
+            as if they had come one by one. Its progress is told how many bytes are done, of all
+            versions that are made.
 
     Raises:
         SourceHashMismatch: the source is no version of the chain.
@@ -95,22 +99,21 @@ def apply_chain(
             IoError: as `apply_patch`.
         After any of these the output is as it was.
     """
-    count = thread_count(threads)
-    demands = Demands.of(public_key, None, minimum_counter, threshold)
+    count = receiving.most_threads
     data = read_source(chain)
-    found = parse_chain(data, limits)
+    found = parse_chain(data, receiving.allowed)
     goal = found.version(to)
     here, version = nearest(found, source, goal, count)
     way = way_between(found, version, goal)
-    signed = check_links(data, way, demands, count, limits)
-    stages = Stages(sum(link.target.size for link in way), progress)
+    signed = check_links(data, way, receiving)
+    stages = Stages(sum(link.target.size for link in way), receiving.progress)
     with atomic_output(output) as out:
-        walk = Walk(data, folder_beside(output), count, limits, stages)
+        walk = Walk(data, folder_beside(output), receiving, stages)
         if way:
             walk.write(walk.along(here, way[:-1]), way[-1], out)
         else:
             copy_version(here, goal, out)
-    return ChainApplication(version, goal, way, *signed)
+    return ChainApplication(version, goal, way, *signed, found.unfinished)
 
 
 def nearest(
@@ -174,7 +177,7 @@ def no_way(chain: Chain, start: Version, end: Version) -> InputError:
 
 
 def check_links(
-    data: Bytes, way: Sequence[Link], demands: Demands, threads: int, limits: Limits
+    data: Bytes, way: Sequence[Link], receiving: Receiving
 ) -> tuple[bool | None, int | None]:
     """Checks every patch on a way, and what it is accepted for, one after another.
 
@@ -187,15 +190,18 @@ def check_links(
     """
     counter = None
     for link in way:
-        with located(f"{link.label} of the chain"):
-            _, accepted = checked_patch(patch_of(data, link), demands, threads, limits)
+        with (
+            located(f"{link.label} of the chain"),
+            receive(patch_of(data, link), receiving) as received,
+        ):
+            accepted = received.accepted
         if accepted is None:
             continue
         counter = max(accepted.counter, counter or 0)
-        if demands.trust is not None and not link.reverse:
+        if receiving.trust is not None and not link.reverse:
             # What was accepted has no lower counter than was demanded.
-            trust = dataclasses.replace(demands.trust, minimum_counter=accepted.counter)
-            demands = dataclasses.replace(demands, trust=trust)
+            trust = dataclasses.replace(receiving.trust, minimum_counter=accepted.counter)
+            receiving = dataclasses.replace(receiving, trust=trust)
     return (None if counter is None else True), counter
 
 
@@ -221,15 +227,13 @@ class Walk:
     Attributes:
         chain: the bytes of its file, borrowed; the patches on the way were checked.
         folder: for versions on the way, or None for that of temporary files.
-        threads: to use at once.
-        limits: memory that each patch may ask for.
+        receiving: how patches are received, of which the trust was seen to.
         stages: are told of each version.
     """
 
     chain: Bytes
     folder: Path | None
-    threads: int
-    limits: Limits
+    receiving: Receiving
     stages: Stages
 
     def along(self, base: Bytes, way: Sequence[Link]) -> Bytes:
@@ -258,11 +262,12 @@ class Walk:
             As `along`.
         """
         with located(f"{link.label} of the chain"):
-            opened = open_model_patch(read_source(patch_of(self.chain, link)), self.limits)
+            data = read_source(patch_of(self.chain, link))
+            opened = open_patch(data, self.receiving.allowed)
             if opened.front.digest != link.patch:
                 raise Changed("the chain changed while it was read, nothing was written; try again")
             progress = self.stages.stage(link.target.size)
-            write_target(opened, [base], self.threads, out, progress)
+            write_target(opened, [base], self.receiving.fitting(opened), out, progress)
 
 
 def folder_beside(output: Output) -> Path | None:

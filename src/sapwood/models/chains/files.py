@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from sapwood.content.content import Bytes
+from sapwood.content.content import Bytes, Content
+from sapwood.content.parts import stripes
 from sapwood.errors import Busy, Changed, InputError
 from sapwood.files.locks import is_named, take_lock
 from sapwood.files.outputs import Output, atomic_output
@@ -17,7 +19,7 @@ from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, mapped, read_source
 from sapwood.files.syncing import sync_open
 from sapwood.files.writing import write_all
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.chains.format import (
     BLOCK,
     FORWARD,
@@ -25,16 +27,18 @@ from sapwood.models.chains.format import (
     START,
     UNWRITTEN,
     Head,
+    check_link,
     link_of,
     objection,
     padding,
     parse_chain,
-    patch_header,
     serialise_head,
 )
 from sapwood.models.chains.versions import Chain, Link
 from sapwood.models.locating import located
-from sapwood.models.receiving.opening import open_model_patch
+from sapwood.models.receiving.opening import receive
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.patch.format.front import Header
 
 
 def create_chain(
@@ -42,7 +46,7 @@ def create_chain(
     output: Output,
     *,
     reverse: Sequence[Source] = (),
-    limits: Limits = DEFAULT_LIMITS,
+    receiving: Receiving = ANYBODY,
 ) -> Chain:
     """Puts patches into a chain, one after another.
 
@@ -52,7 +56,7 @@ def create_chain(
         output: where the chain goes: a path, replaced only when the chain is whole, or a
             binary file object.
         reverse: patches that lead back over some of them, in any order.
-        limits: memory that the front of a patch may ask for.
+        receiving: whose signatures the patches must have, and memory that their fronts may ask for.
 
     Returns:
         The chain, as it was read again.
@@ -60,31 +64,32 @@ def create_chain(
     Raises:
         InputError: a patch is of a tensor or has several bases, does not follow the one
             before, or leads back over none.
+        SignatureError: a patch is not signed as demanded.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: a patch is damaged.
         IoError: a file cannot be read or written.
         After any of these the output is as it was.
     """
     if not patches:
         raise InputError("a chain has at least one patch; give the first")
-    backs = [whole_patch(one, limits) for one in reverse]
+    backs = [addition(one, receiving) for one in reverse]
     links: list[Link] = []
     with atomic_output(output) as out:
         write_all(out, memoryview(START))
         for one in patches:
-            patch = whole_patch(one, limits)
-            links.append(fitting(patch, links, limits, reverse=False))
-            write_record(out, patch, links[-1])
-            back = taken(backs, links[-1], limits)
+            patch = addition(one, receiving)
+            links.append(fitting(patch, links, FORWARD))
+            write_record(out, patch.data, links[-1])
+            back = taken(backs, links[-1])
             if back is not None:
-                links.append(fitting(back, links, limits, reverse=True))
-                write_record(out, back, links[-1])
+                links.append(fitting(back, links, REVERSE))
+                write_record(out, back.data, links[-1])
         if backs:
             raise InputError(
                 f"{len(backs)} of the reverse patches lead back over none of the links; "
                 "leave them out"
             )
         out.flush()
-        return parse_chain(mapped(out), limits)
+        return parse_chain(mapped(out), receiving.allowed)
 
 
 def append_to_chain(
@@ -92,7 +97,7 @@ def append_to_chain(
     patch: Source,
     *,
     reverse: Source | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    receiving: Receiving = ANYBODY,
 ) -> Chain:
     """Puts a patch at the end of a chain, in its file.
 
@@ -104,13 +109,14 @@ def append_to_chain(
         chain: the path of the chain.
         patch: of model files, from the chain's newest version.
         reverse: the patch that leads back over it.
-        limits: memory that the front of a patch may ask for.
+        receiving: whose signatures the patches must have, and memory that their fronts may ask for.
 
     Returns:
         The chain, as it was read again.
 
     Raises:
         InputError: the patch does not follow, or the reverse does not lead back.
+        SignatureError: a patch is not signed as demanded.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or a patch is
             damaged.
         Busy: somebody else is appending.
@@ -119,27 +125,25 @@ def append_to_chain(
         After any of these the chain is as it was, without what was unfinished.
     """
     name = path_name(chain)
-    given = [whole_patch(patch, limits)]
-    if reverse is not None:
-        given.append(whole_patch(reverse, limits))
+    given = [addition(one, receiving) for one in (patch, reverse) if one is not None]
     busy = Busy(f"{name}: somebody else is appending to it; try again after that")
     real = Path(os.path.realpath(name))
     with os_errors(name, hidden=True), real.open("r+b", buffering=0) as file:
         take_lock(file.fileno(), busy)
         if not is_named(real, file.fileno()):
             raise Changed(f"{name}: replaced by another chain meanwhile; try again")
-        found = parse_chain(mapped(file), limits)
+        found = parse_chain(mapped(file), receiving.allowed)
         links = list(found.links)
-        for i, one in enumerate(given):
-            links.append(fitting(one, links, limits, reverse=i == 1))
-        new = links[len(found.links) :]
+        for one, kind in zip(given, (FORWARD, REVERSE), strict=False):
+            links.append(fitting(one, links, kind))
+        contents = [one.data for one in given]
         try:
-            write_at_end(file, found, list(zip(given, new, strict=True)))
+            write_at_end(file, found, list(zip(contents, links[len(found.links) :], strict=True)))
         except BaseException:
             with contextlib.suppress(OSError):
                 file.truncate(found.size)
             raise
-        return parse_chain(mapped(file), limits)
+        return parse_chain(mapped(file), receiving.allowed)
 
 
 def chain_info(chain: Source, *, limits: Limits = DEFAULT_LIMITS) -> Chain:
@@ -162,7 +166,7 @@ def extract_patch(
     output: Output,
     *,
     reverse: bool = False,
-    limits: Limits = DEFAULT_LIMITS,
+    receiving: Receiving = ANYBODY,
 ) -> Link:
     """Writes a patch of a chain as the file that it was.
 
@@ -171,19 +175,21 @@ def extract_patch(
         number: of the link, from 0; a negative one counts from the end.
         output: where the patch goes: a path or a binary file object.
         reverse: write the patch that leads back over the link.
-        limits: memory that the front of a patch may ask for.
+        receiving: whose signatures the patch must have, and memory that fronts may ask for.
 
     Raises:
         InputError: there is no such link, or it has no reverse.
+        SignatureError: the patch is not signed as demanded.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or this patch
             is damaged.
         IoError: a file cannot be read or written.
         After any of these the output is as it was.
     """
     data = read_source(chain)
-    link = parse_chain(data, limits).link(number, reverse=reverse)
+    link = parse_chain(data, receiving.allowed).link(number, reverse=reverse)
     with atomic_output(output) as out:
-        write_all(out, whole_patch(patch_of(data, link), limits).data)
+        for stripe in stripes(addition(patch_of(data, link), receiving).data):
+            write_all(out, stripe.data)
     return link
 
 
@@ -192,33 +198,55 @@ def patch_of(data: Bytes, link: Link) -> memoryview:
     return data[link.offset : link.offset + link.size].data
 
 
-def whole_patch(patch: Source, limits: Limits) -> Bytes:
-    """A patch of model files of which every digest is right.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Addition:
+    """A patch to be put into a chain, of which every digest is right.
+
+    Attributes:
+        data: the patch file.
+        header: its header.
+        digest: the BLAKE3 that names it.
+    """
+
+    data: Content
+    header: Header
+    digest: bytes
+
+    def head(self, kind: int) -> Head:
+        """The head of its record."""
+        return Head(kind, len(self.data), self.digest)
+
+
+def addition(patch: Source, receiving: Receiving) -> Addition:
+    """Receives a patch of model files that leads from one base.
 
     Raises:
-        InputError: it is of a tensor.
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: it is damaged.
+        InputError: it is of a tensor, or of several bases.
+        SignatureError, InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as
+            `receive`.
     """
-    data = read_source(patch)
-    with located(path_name(patch) if isinstance(patch, str | os.PathLike) else None):
-        opened = open_model_patch(data, limits)
-        opened.check_body(thread_count(None))
-        bases = len(opened.front.header.bases)
+    with (
+        located(path_name(patch) if isinstance(patch, str | os.PathLike) else None),
+        receive(patch, receiving) as received,
+    ):
+        bases = len(received.header.bases)
         if bases != 1:
             raise InputError(
                 f"a patch of {bases} bases leads on from none of them alone; "
                 "leave it out of the chain"
             )
-    return data
+        return Addition(received.data, received.header, received.opened.front.digest)
 
 
-def fitting(patch: Bytes, before: Sequence[Link], limits: Limits, *, reverse: bool) -> Link:
-    """A whole patch as the next link.
+def fitting(patch: Addition, before: Sequence[Link], kind: int) -> Link:
+    """A patch as the next link.
 
     Raises:
+        InvalidPatch: it is of a folder.
         InputError: it does not fit.
     """
-    link = link_of(*patch_header(patch, limits), before, next_offset(before), reverse=reverse)
+    check_link(patch.header)
+    link = link_of(patch.header, patch.head(kind), before, next_offset(before))
     wrong = objection(before, link)
     if wrong is not None:
         raise InputError(f"{wrong}; give the patches in their order")
@@ -233,16 +261,16 @@ def next_offset(before: Sequence[Link]) -> int:
     return last.offset + last.size + padding(last.size) + BLOCK
 
 
-def taken(backs: list[Bytes], link: Link, limits: Limits) -> Bytes | None:
+def taken(backs: list[Addition], link: Link) -> Addition | None:
     """Takes the patch that leads back over a link from a list, if there is one."""
     for i, one in enumerate(backs):
-        back = link_of(*patch_header(one, limits), [link], 0, reverse=True)
-        if objection([link], back) is None:
+        check_link(one.header)
+        if objection([link], link_of(one.header, one.head(REVERSE), [link], 0)) is None:
             return backs.pop(i)
     return None
 
 
-def write_record(out: IO[bytes], patch: Bytes, link: Link) -> None:
+def write_record(out: IO[bytes], patch: Content, link: Link) -> None:
     """Writes a record to the end of a chain.
 
     Raises:
@@ -252,13 +280,14 @@ def write_record(out: IO[bytes], patch: Bytes, link: Link) -> None:
     write_content(out, patch)
 
 
-def write_content(out: IO[bytes], patch: Bytes) -> None:
+def write_content(out: IO[bytes], patch: Content) -> None:
     """Writes what follows a head.
 
     Raises:
         OSError: from the file.
     """
-    write_all(out, patch.data)
+    for stripe in stripes(patch):
+        write_all(out, stripe.data)
     write_all(out, memoryview(bytes(padding(len(patch)))))
 
 
@@ -267,7 +296,7 @@ def head_of(link: Link) -> bytes:
     return serialise_head(Head(REVERSE if link.reverse else FORWARD, link.size, link.patch))
 
 
-def write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Bytes, Link]]) -> None:
+def write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Content, Link]]) -> None:
     """Appends records such that a stop at any instant leaves the chain as it was, or whole.
 
     Each step waits for the disk: otherwise, after a power cut, a head could be there before

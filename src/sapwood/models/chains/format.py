@@ -16,8 +16,8 @@ from sapwood.errors import InvalidPatch, TruncatedPatch, UnsupportedPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.locating import located
-from sapwood.patch.format.front import BYTE_ORDER, PREAMBLE, Header, Preamble
-from sapwood.patch.format.parsing import checked_parts, parse_header, parse_preamble
+from sapwood.patch.format.front import BYTE_ORDER, Header
+from sapwood.patch.format.parsing import checked_front
 
 MAGIC = b"\x89TTC\r\n\x1a\n"
 MAJOR = 1
@@ -154,7 +154,9 @@ def parse_link(
     patch, rest = record[: head.size], record[head.size :]
     if rest.any():
         raise InvalidPatch("expected bytes 0 behind the patch; get the chain anew")
-    preamble, header = patch_header(patch, limits)
+    front = checked_front(patch, limits)
+    check_link(front.header)
+    preamble = front.preamble
     if preamble.digest != head.patch:
         raise InvalidPatch("another patch than the chain says; get the chain anew")
     size = preamble.front_size + preamble.body
@@ -162,51 +164,43 @@ def parse_link(
         raise InvalidPatch(
             f"a patch of {size} bytes, of which the chain says {head.size}; get the chain anew"
         )
-    link = link_of(preamble, header, before, offset, reverse=head.kind == REVERSE)
+    link = link_of(front.header, head, before, offset)
     wrong = objection(before, link)
     if wrong is not None:
         raise InvalidPatch(f"{wrong}; get the chain anew")
     return link
 
 
-def read_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
-    """Preamble and header of a patch whose front is whole; its index is not parsed.
+def check_link(header: Header) -> None:
+    """That a patch may be a link.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is not.
+        InvalidPatch: it is of a tensor or a folder, or has several bases.
     """
-    size = parse_preamble(patch[: PREAMBLE.size].tobytes(), limits).front_size
-    header, _, preamble = checked_parts(patch[:size].tobytes(), limits)
-    return preamble, parse_header(header, limits)
+    if header.kind != "model":
+        raise InvalidPatch(f"expected a patch of a file, found one of a {header.kind}")
+    if len(header.bases) != 1:
+        raise InvalidPatch(f"expected a patch of one base, found one of {len(header.bases)}")
 
 
-def patch_header(patch: Bytes, limits: Limits) -> tuple[Preamble, Header]:
-    """As `read_header`, of a patch that may be a link.
+def link_of(header: Header, head: Head, before: Sequence[Link], offset: int) -> Link:
+    """A patch as the next link, or as the reverse of the last one.
 
-    Raises:
-        InvalidPatch: it is of a tensor, or has several bases.
-        As `read_header`.
+    Args:
+        header: of the patch.
+        head: of its record.
+        before: the links that the chain has up to there.
+        offset: of the patch in the chain, bytes.
     """
-    preamble, found = read_header(patch, limits)
-    if found.kind != "model":
-        raise InvalidPatch(f"expected a patch of a file, found one of a {found.kind}")
-    if len(found.bases) != 1:
-        raise InvalidPatch(f"expected a patch of one base, found one of {len(found.bases)}")
-    return preamble, found
-
-
-def link_of(
-    preamble: Preamble, header: Header, before: Sequence[Link], offset: int, *, reverse: bool
-) -> Link:
-    """A patch as the next link, or as the reverse of the last one."""
     last = before[-1].number if before else -1
+    reverse = head.kind == REVERSE
     return Link(
         number=max(last, 0) if reverse else last + 1,
         reverse=reverse,
         base=Version.of(header.bases[0]),
         target=Version.of(header.target),
-        patch=preamble.digest,
-        size=preamble.front_size + preamble.body,
+        patch=head.patch,
+        size=head.size,
         offset=offset,
     )
 

@@ -5,31 +5,38 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from sapwood.content.content import Bytes
-from sapwood.errors import InputError, InvalidPatch
+from sapwood.errors import InputError
 from sapwood.files.sources import Source, contents, read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.models.chains.format import parse_chain, read_header
+from sapwood.models.chains.format import parse_chain
 from sapwood.models.chains.routes import Offer
 from sapwood.models.locating import located
+from sapwood.models.receiving.opening import delivery
+from sapwood.models.receiving.receiving import Receiving
+from sapwood.patch.applying.opening import check_length
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Offered:
-    """An offer, with where it is and what tells its bases among files from afar.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Offered(Offer):
+    """An offer in a file, with what tells its bases among others from afar.
 
     Attributes:
-        offer: for `plan_route`.
         file: the name of the file that it is in.
-        offset: where in that file it begins, bytes; it is as long as `offer.size`.
-        base_sizes: of the bases, bytes.
+        offset: where in that file it begins, bytes; it is `size` bytes long.
+        base_sizes: the sizes of the bases, bytes.
     """
 
-    offer: Offer
     file: str
-    offset: int
-    base_sizes: tuple[int, ...]
+    offset: int = 0
+    base_sizes: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The offer as JSON values, with the bytes of which file it is."""
+        place = {"file": self.file, "offset": self.offset}
+        return {**Offer.to_json(self), **place}
 
 
 def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -> Offered:
@@ -44,17 +51,21 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
         InputError: it is of a tensor, which has no SHA-256.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as `patch_info`.
     """
-    data = read_source(patch)
-    with located(name):
-        preamble, header = read_header(data, limits)
+    with located(name), delivery(patch, Receiving(limits=limits), parts=True) as delivered:
+        header, preamble = delivered.header, delivered.front.preamble
         if header.kind != "model":
             raise InputError("a patch of a tensor, not of a file; routes are between files")
         size = preamble.front_size + preamble.body
-        if len(data) != size:
-            raise InvalidPatch(f"expected {size} bytes, found {len(data)}; get the patch anew")
-    bases = tuple(base.sha256 or b"" for base in header.bases)
-    offer = Offer(name, bases, header.target.sha256 or b"", size, header.target.size)
-    return Offered(offer, name, 0, tuple(base.size for base in header.bases))
+        check_length(size, len(delivered.data))
+    return Offered(
+        name,
+        tuple(base.sha256 or b"" for base in header.bases),
+        header.target.sha256 or b"",
+        size,
+        header.target.size,
+        file=name,
+        base_sizes=tuple(base.size for base in header.bases),
+    )
 
 
 def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -> list[Offered]:
@@ -72,16 +83,14 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
         links = parse_chain(read_source(chain), limits).links
     return [
         Offered(
-            Offer(
-                f"{name} {link.label}",
-                (link.base.sha256,),
-                link.target.sha256,
-                link.size,
-                link.target.size,
-            ),
-            name,
-            link.offset,
-            (link.base.size,),
+            f"{name} {link.label}",
+            (link.base.sha256,),
+            link.target.sha256,
+            link.size,
+            link.target.size,
+            file=name,
+            offset=link.offset,
+            base_sizes=(link.base.size,),
         )
         for link in links
     ]
@@ -94,7 +103,7 @@ def file_offer(file: Source, name: str) -> Offered:
         IoError: it cannot be read.
     """
     data = read_source(file)
-    return Offered(Offer(name, (), file_sha256(data), len(data), len(data)), name, 0, ())
+    return Offered(name, (), file_sha256(data), len(data), len(data), file=name)
 
 
 def held_versions(sources: Sequence[Source], sizes: Collection[int]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import dataclasses
 import heapq
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sapwood.errors import InputError
 
@@ -49,6 +49,15 @@ class Offer:
         """Bytes that applying it makes; a whole file needs nothing but fetching."""
         return self.target_size if self.bases else 0
 
+    def to_json(self) -> dict[str, Any]:
+        """The offer as JSON values."""
+        return {
+            "name": self.name,
+            "bytes": self.size,
+            "bases": [one.hex() for one in self.bases],
+            "target": self.target.hex(),
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Route:
@@ -63,6 +72,11 @@ class Route:
     offers: tuple[Offer, ...]
     size: int
     seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The route as JSON values."""
+        steps = [one.to_json() for one in self.offers]
+        return {"steps": steps, "bytes": self.size, "seconds": self.seconds}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +93,11 @@ class Alternative:
     route: Route | None
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """The alternative as JSON values."""
+        route = None if self.route is None else self.route.to_json()
+        return {"offer": self.offer.to_json(), "route": route, "reason": self.reason}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RoutePlan:
@@ -93,6 +112,14 @@ class RoutePlan:
     route: Route | None
     reason: str
     alternatives: tuple[Alternative, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return {
+            "route": None if self.route is None else self.route.to_json(),
+            "reason": self.reason,
+            "alternatives": [one.to_json() for one in self.alternatives],
+        }
 
 
 def plan_route(
@@ -112,7 +139,7 @@ def plan_route(
     Args:
         have: versions that are there, by SHA-256, 32 bytes each.
         want: the version that is wanted.
-        offers: what can be fetched; `sapwood.models.chains.offers` reads them from files.
+        offers: what can be fetched; `patch_offer` and its siblings read them from files.
         by: what to save: "bytes" to fetch, or "time" to fetch and apply.
         bandwidth: bytes a second.
         apply_speed: bytes of target a second, that applying a patch makes. The default was

@@ -8,7 +8,6 @@ from typing import Any
 from sapwood.errors import InputError
 from sapwood.files.outputs import Output
 from sapwood.files.sources import Source, folder_of, read_source, unchanged
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.bases import source_list
 from sapwood.models.chains.applying import (
     Walk,
@@ -19,9 +18,9 @@ from sapwood.models.chains.applying import (
 )
 from sapwood.models.chains.format import parse_chain
 from sapwood.models.making.creating import create_patch
-from sapwood.models.receiving.demands import Demands
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
 from sapwood.models.results import PatchStats
-from sapwood.progress import Progress, Stages, silent
+from sapwood.progress import Stages
 
 
 def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
@@ -31,16 +30,13 @@ def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
     *,
     first: int | bytes | str = 0,
     last: int | bytes | str = -1,
-    public_key: bytes | Sequence[bytes] | None = None,
     compression_level: int = 3,
     private_key: bytes | None = None,
     counter: int = 0,
     metadata: Mapping[str, Any] | None = None,
     low_rank: bool = True,
     reverse: Output | None = None,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = silent,
+    receiving: Receiving = ANYBODY,
 ) -> PatchStats:
     """Makes the one patch that leads from a version of a chain to another.
 
@@ -57,12 +53,10 @@ def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
         first: the version that the patch is to lead from: a number, a negative one from the
             end, or a SHA-256, as `to` of `apply_chain`.
         last: the version that it is to lead to.
-        public_key: every link on the way must be signed by one of these keys.
         compression_level, private_key, counter, metadata, low_rank, reverse: as of
             `create_patch`.
-        threads: to use at once; by default one for each processor.
-        limits: memory that each patch may ask for.
-        progress: is told how many bytes are done, of all versions and of the patch.
+        receiving: as of `apply_chain`, without a bound of memory; its progress is told how many
+            bytes are done, of all versions and of the patch.
 
     Raises:
         SourceHashMismatch: the source is no version of the chain.
@@ -72,10 +66,10 @@ def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
             IoError: as `apply_patch`.
         After any of these the output is as it was.
     """
-    count = thread_count(threads)
-    demands = Demands.of(public_key)
+    receiving.unbounded("making a patch")
+    count = receiving.most_threads
     data = read_source(chain)
-    found = parse_chain(data, limits)
+    found = parse_chain(data, receiving.allowed)
     start, end = found.version(first), found.version(last)
     if start == end:
         raise InputError("both versions are one; choose a first and a last that differ")
@@ -83,11 +77,11 @@ def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
     with unchanged(*(one for one in given if folder_of(one) is None)):
         here, version = nearest(found, given, start, count)
         to_start, to_end = way_between(found, version, start), way_between(found, start, end)
-        check_links(data, (*to_start, *to_end), demands, count, limits)
+        check_links(data, (*to_start, *to_end), receiving)
         made = sum(link.target.size for link in (*to_start, *to_end))
         size = end.size + (0 if reverse is None else start.size)
-        stages = Stages(made + size, progress)
-        walk = Walk(data, folder_beside(output), count, limits, stages)
+        stages = Stages(made + size, receiving.progress)
+        walk = Walk(data, folder_beside(output), receiving, stages)
         base = walk.along(here, to_start)
         target = walk.along(base, to_end)
         return create_patch(
@@ -100,6 +94,6 @@ def squash_chain(  # noqa: PLR0913 (those of `create_patch`, and ours)
             metadata=metadata,
             low_rank=low_rank,
             reverse=reverse,
-            threads=threads,
+            threads=receiving.threads,
             progress=stages.stage(size),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import string
 from collections import deque
+from typing import Any
 
 from sapwood.errors import InputError
 from sapwood.patch.format.front import FileDigest
@@ -29,6 +30,10 @@ class Version:
     def of(cls, digest: FileDigest) -> Version:
         """A base or target of a patch of model files."""
         return cls(digest.size, digest.blake3, digest.sha256 or b"")
+
+    def to_json(self) -> dict[str, Any]:
+        """The version as JSON values."""
+        return {"size": self.size, "blake3": self.blake3.hex(), "sha256": self.sha256.hex()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +62,18 @@ class Link:
         """The link for people."""
         return f"link {self.number}" + (" back" if self.reverse else "")
 
+    def to_json(self) -> dict[str, Any]:
+        """The link as JSON values."""
+        return {
+            "number": self.number,
+            "reverse": self.reverse,
+            "patch": self.patch.hex(),
+            "patch_size": self.size,
+            "offset": self.offset,
+            "base_sha256": self.base.sha256.hex(),
+            "target_sha256": self.target.sha256.hex(),
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Chain:
@@ -82,6 +99,15 @@ class Chain:
         """All versions from number 0 on; one that came back is there twice."""
         links = self.forward
         return (links[0].base, *(one.target for one in links))
+
+    def to_json(self) -> dict[str, Any]:
+        """The chain as JSON values."""
+        return {
+            "chain_size": self.size,
+            "unfinished": self.unfinished,
+            "versions": [one.to_json() for one in self.versions],
+            "links": [one.to_json() for one in self.links],
+        }
 
     def link(self, number: int, *, reverse: bool = False) -> Link:
         """A link by its number; a negative one counts from the end.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from sapwood.files.sources import Source
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import Range
 from sapwood.models.comparing.distances import PIECE, Tally
-from sapwood.models.comparing.file_diffs import FileDiff, file_diffs
+from sapwood.models.comparing.file_diffs import file_diffs
 from sapwood.models.making.inputs import Input, open_input, unchanged
 from sapwood.models.making.pairing import pair_tensors
+from sapwood.models.results import FileDiff
 from sapwood.progress import Progress, silent
 from sapwood.tensors import DType
 
@@ -106,6 +107,33 @@ class TensorDiff:
             return self.measures.relative
         return self.changed_elements / self.elements if self.elements else 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        """The tensor as JSON values; what was not measured, or is infinite, is None."""
+        measures = self.measures
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "status": self.status,
+            "base_name": self.base_name,
+            "base_dtype": self.base_dtype,
+            "base_shape": None if self.base_shape is None else list(self.base_shape),
+            "elements": self.elements,
+            "changed_elements": self.changed_elements,
+            "incomparable_elements": None if measures is None else measures.incomparable,
+            "relative": None if measures is None else _finite(measures.relative),
+            "rms_base": None if measures is None else _finite(measures.rms_base),
+            "rms_change": None if measures is None else _finite(measures.rms_change),
+            "step": None if measures is None else self.step,
+            "largest_step": None if measures is None else measures.largest_step,
+            "mean_step": None if measures is None else measures.mean_step,
+        }
+
+
+def _finite(value: float) -> float | None:
+    """A number that JSON has, or None."""
+    return value if math.isfinite(value) else None
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelDiff:
@@ -168,6 +196,23 @@ class ModelDiff:
     def count(self, status: Status) -> int:
         """How many tensors have that status."""
         return sum(tensor.status == status for tensor in self.tensors)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that was found as JSON values; what is infinite is None."""
+        return {
+            "base_format": self.base_format,
+            "target_format": self.target_format,
+            "base_size": self.base_size,
+            "target_size": self.target_size,
+            "equal": self.equal,
+            "skeleton_changed": self.skeleton_changed,
+            "counts": {status: self.count(status) for status in STATUSES},
+            "elements": self.elements,
+            "changed_elements": self.changed_elements,
+            "relative": None if self.relative is None else _finite(self.relative),
+            "files": [file.to_json() for file in self.files],
+            "tensors": [tensor.to_json() for tensor in self.tensors],
+        }
 
 
 def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelDiff:

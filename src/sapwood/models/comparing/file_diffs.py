@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
 
 from sapwood.models.making.folder_segments import same_bytes
 from sapwood.models.making.inputs import Input
-
-FileStatus: TypeAlias = Literal["unchanged", "changed", "added", "removed"]
-
-FILE_STATUSES: tuple[FileStatus, ...] = ("unchanged", "changed", "added", "removed")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class FileDiff:
-    """What became of one file of a folder.
-
-    Attributes:
-        path: from the folder.
-        status: "changed" where its bytes are others, or whether it may be executed. Paths
-            alone are compared: a file that was renamed is removed and added.
-        size: bytes; None where it was removed.
-        base_size: bytes; None where it was added.
-    """
-
-    path: str
-    status: FileStatus
-    size: int | None
-    base_size: int | None
+from sapwood.models.results import FileDiff
 
 
 def file_diffs(base: Input, target: Input) -> Iterator[FileDiff]:

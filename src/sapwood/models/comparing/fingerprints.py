@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
@@ -74,6 +75,18 @@ class Fingerprint:
         if self.full_digest is not None and other.full_digest is not None:
             return self.full_digest == other.full_digest
         return self.combined_hash == other.combined_hash
+
+    def to_json(self) -> dict[str, Any]:
+        """The fingerprint as JSON values."""
+        return {
+            "format": self.format,
+            "file_size": self.file_size,
+            "short": self.short(),
+            "header_hash": self.header_hash,
+            "tail_hash": self.tail_hash,
+            "combined_hash": self.combined_hash,
+            "full_digest": self.full_digest,
+        }
 
 
 def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:

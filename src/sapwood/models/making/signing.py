@@ -11,7 +11,8 @@ from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source, read_source, unchanged
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
-from sapwood.patch.applying.opening import open_patch
+from sapwood.patch.applying.opening import open_checked
+from sapwood.patch.format.parsing import checked_front
 from sapwood.patch.signatures import serialise_detached, sign_detached, sign_front
 from sapwood.trust import check_counter, check_private_key
 
@@ -54,14 +55,14 @@ def sign_patch(
     check_counter(counter)
     with atomic_output(output) as out, unchanged(patch):
         data = read_source(patch)
-        opened = open_patch(data, limits)
+        front = checked_front(data, limits)
+        opened = open_checked(front, data, limits)
         opened.check_body(thread_count(None))
-        front = data[: opened.front.size]
         if detached:
-            digest, signature = sign_detached(front, key, counter, limits)
+            digest, signature = sign_detached(front, key, counter)
             write_all(out, memoryview(serialise_detached(digest, [signature])))
         else:
-            write_all(out, memoryview(sign_front(front, key, counter, limits)))
+            write_all(out, memoryview(sign_front(front, key, counter)))
             for stripe in stripes(opened.body):
                 write_all(out, stripe.data)
 
@@ -83,5 +84,4 @@ def sealing(private_key: bytes | None, counter: int) -> Callable[[bytes], bytes]
 
 def seal(front: bytes, *, private_key: bytes, counter: int) -> bytes:
     """A front with a signature."""
-    data = read_source(front)
-    return sign_front(data, private_key, counter)
+    return sign_front(checked_front(front), private_key, counter)

@@ -7,9 +7,9 @@ from collections import Counter
 from sapwood.codec import Coding
 from sapwood.files.sources import Source
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.models.receiving.ranges import patch_parts
+from sapwood.models.receiving.opening import delivery
+from sapwood.models.receiving.receiving import Receiving
 from sapwood.models.results import PatchInfo
-from sapwood.patch.applying.opening import open_patch
 from sapwood.patch.format.front import MAJOR
 from sapwood.patch.signatures import signatures_of
 
@@ -26,8 +26,9 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, InputError, IoError: as
             `apply_patch`.
     """
-    data = patch_parts(patch, limits)
-    front = open_patch(data, limits).front
+    with delivery(patch, Receiving(limits=limits), parts=True) as delivered:
+        front = delivered.opened().front
+        signed = bool(signatures_of(delivered.front))
     header = front.header
     covered: Counter[Coding] = Counter()
     for segment in front.segments:
@@ -42,12 +43,12 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
         target_hash=header.target.digest,
         source_size=base.size,
         target_size=header.target.size,
-        patch_size=len(data),
+        patch_size=front.patch_size,
         compression="+".join(coding.name.lower() for coding, _ in covered.most_common()),
         neural=not elements.isdisjoint(covered),
         tensors_modified=header.counts.get("tensors_modified", 0),
         tensors_unchanged=header.counts.get("tensors_unchanged", 0),
-        signed=bool(signatures_of(data, limits)),
+        signed=signed,
         created_at=header.created_at,
         digest_algorithm=header.target.digest_algorithm,
     )

@@ -158,7 +158,7 @@ class Room:
         """Bytes of payloads to fetch at once."""
         return usual if self.memory is None else min(usual, self.memory // FRONT)
 
-    def inspection(self, front: Front, remote: bool) -> Callable[[ChunkJob], None] | None:
+    def inspection(self, front: Front, *, remote: bool) -> Callable[[ChunkJob], None] | None:
         """What looks at each chunk before it is decoded, one at a time.
 
         It raises LimitExceeded where the chunk takes too much.

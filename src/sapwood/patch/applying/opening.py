@@ -15,8 +15,8 @@ from sapwood.errors import (
     TruncatedPatch,
 )
 from sapwood.limits import DEFAULT_LIMITS, Limits
-from sapwood.patch.format.front import PREAMBLE, Front
-from sapwood.patch.format.parsing import parse_front, parse_preamble
+from sapwood.patch.format.front import Front
+from sapwood.patch.format.parsing import CheckedFront, checked_front, parse_rest
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +54,23 @@ def open_patch(data: Content, limits: Limits = DEFAULT_LIMITS) -> OpenPatch:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front is
             damaged, the file cut off or too long.
     """
-    preamble = parse_preamble(data[: PREAMBLE.size].tobytes(), limits)
-    front = parse_front(data[: preamble.front_size].tobytes(), limits)
+    return open_checked(checked_front(data, limits), data, limits)
+
+
+def open_checked(
+    checked: CheckedFront, data: Content, limits: Limits = DEFAULT_LIMITS
+) -> OpenPatch:
+    """Opens a patch of which the front was read already, and goes on where that ended.
+
+    Args:
+        checked: the front of this patch.
+        data: the patch file, borrowed.
+        limits: what its front and its chunks may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `open_patch`.
+    """
+    front = parse_rest(checked, limits)
     check_length(front.size + front.body_size, len(data))
     tables = tuple(parse_tables(np.frombuffer(one, np.uint8)) for one in front.tables)
     return OpenPatch(front, tables, rest(data, front.size))

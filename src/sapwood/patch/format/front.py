@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,6 +37,20 @@ PREDICTED = frozenset(
 )  # these read predictions
 
 FLOATS = frozenset(d for d in DType if d.family == "float")
+
+
+CODING_WORDS = {
+    Coding.COPY: "copied",
+    Coding.RESIDUAL: "residual",
+    Coding.SPARSE: "sparse",
+    Coding.VALUE: "value",
+    Coding.SPLICE: "spliced",
+    Coding.COMPRESSED: "compressed",
+    Coding.PREFIXED: "compressed with the base",
+    Coding.BLOCKS: "blocks",
+    Coding.RAW: "raw",
+}
+"""What codings are called where people read of them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,6 +80,11 @@ class FileDigest:
     def digest(self) -> bytes:
         """The digest by that algorithm, 32 bytes."""
         return self.blake3 if self.sha256 is None else self.sha256
+
+    def to_json(self) -> dict[str, Any]:
+        """Size and digests as JSON values."""
+        sha256 = None if self.sha256 is None else self.sha256.hex()
+        return {"size": self.size, "blake3": self.blake3.hex(), "sha256": sha256}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,6 +170,47 @@ class Segment:
         for i, chunk in enumerate(self.chunks):
             yield chunk, i * step, min((i + 1) * step, self.nbytes)
 
+    def codings(self) -> list[tuple[Coding, int]]:
+        """The codings of its chunks with the target bytes of each, the most first."""
+        covered: Counter[Coding] = Counter()
+        for chunk, begin, end in self.spans():
+            covered[chunk.coding] += end - begin
+        return covered.most_common()
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Bits of payload for each element, or weight in a block; None where there are none.
+
+        Of bytes likewise.
+        """
+        if self.dtype is DType.BYTES or self.elements == 0:
+            return None
+        weights = self.elements
+        if self.blocks is not None:
+            weights = weights // self.blocks.nbytes * self.blocks.weights
+        return 8 * self.payload_size / weights
+
+    def to_json(self) -> dict[str, Any]:
+        """The segment as JSON values.
+
+        `name` is None for what is no tensor's; `codings` are in bytes of target. `blocks` is the
+        type of quantised weights that were taken apart, None of other segments. `base` in the
+        terms of `prediction` is the place in the header's bases, from 0.
+        """
+        return {
+            "name": self.name or None,
+            "dtype": self.dtype.label,
+            "blocks": None if self.blocks is None else self.blocks.name,
+            "shape": list(self.shape),
+            "target_offset": self.target_offset,
+            "target_size": self.nbytes,
+            "payload_size": self.payload_size,
+            "bits_per_weight": self.bits_per_weight,
+            "predicted": self.prediction is not None,
+            "prediction": None if self.prediction is None else self.prediction.to_json(),
+            "codings": {CODING_WORDS[coding]: size for coding, size in self.codings()},
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Header:
@@ -203,6 +264,11 @@ class Front:
     body_size: int
     body_digest: bytes
     digest: bytes
+
+    @property
+    def patch_size(self) -> int:
+        """Bytes of the whole patch."""
+        return self.size + self.body_size
 
     @property
     def tensor(self) -> TensorSpec:

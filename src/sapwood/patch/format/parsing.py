@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from sapwood.codec import MOST_TABLES, Coding
+from sapwood.content.content import Content
 from sapwood.content.zstd import decompress
 from sapwood.documents import canonical_json
 from sapwood.documents.fields import Fields
@@ -92,7 +93,53 @@ def parse_preamble(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Preamble:
     return Preamble(header, index, unpacked, tables, body, body_digest, digest)
 
 
-def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class CheckedFront:
+    """A front whose digest is right, and of which the header alone is parsed.
+
+    What decides from whom a patch is needs no more; `parse_rest` goes on from here.
+
+    Attributes:
+        preamble: the preamble, parsed.
+        header: the header, parsed.
+        data: the whole front, and nothing behind it.
+    """
+
+    preamble: Preamble
+    header: Header
+    data: bytes
+
+    @property
+    def header_text(self) -> bytes:
+        """The bytes of the header."""
+        return self.data[PREAMBLE.size : PREAMBLE.size + self.preamble.header]
+
+
+def checked_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> CheckedFront:
+    """Reads the front of a patch and parses its header.
+
+    Args:
+        data: the patch or its front, borrowed. The front is copied, so that nobody can change it
+            between two looks.
+        limits: what the front may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+    """
+    preamble = parse_preamble(bytes(data[: PREAMBLE.size]), limits)
+    front = bytes(data[: preamble.front_size])
+    if len(front) < preamble.front_size:
+        raise TruncatedPatch(
+            f"cut off: expected a front of {preamble.front_size} bytes, found {len(front)}; "
+            "get the patch anew"
+        )
+    if front_digest(front) != preamble.digest:
+        raise InvalidPatch("damaged front: its digest differs; get the patch anew", offset=0)
+    header = front[PREAMBLE.size : PREAMBLE.size + preamble.header]
+    return CheckedFront(preamble, parse_header(header, limits), front)
+
+
+def parse_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
     """Reads and checks everything before the body.
 
     Args:
@@ -103,16 +150,29 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
             whatever the bytes.
     """
-    header, index, preamble = checked_parts(data, limits)
-    parsed = parse_header(header, limits)
+    return parse_rest(checked_front(data, limits), limits)
+
+
+def parse_rest(front: CheckedFront, limits: Limits = DEFAULT_LIMITS) -> Front:
+    """Parses what stands behind the header: index and tables.
+
+    Args:
+        front: the front as far as it is parsed.
+        limits: what it may take.
+
+    Raises:
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `parse_front`.
+    """
+    preamble, header = front.preamble, front.header
     tables_at = preamble.front_size - preamble.tables
-    tables = parse_table_sets(data[tables_at : preamble.front_size], tables_at, limits)
-    unpacked = decompress(index, preamble.index_unpacked, "index")
-    segments = tuple(parse_index(unpacked, parsed, preamble.body, limits))
-    if parsed.kind == "tensor":
-        check_tensor(parsed, segments)
+    tables = parse_table_sets(front.data[tables_at:], tables_at, limits)
+    packed = front.data[PREAMBLE.size + preamble.header : tables_at]
+    unpacked = decompress(packed, preamble.index_unpacked, "index")
+    segments = tuple(parse_index(unpacked, header, preamble.body, limits))
+    if header.kind == "tensor":
+        check_tensor(header, segments)
     return Front(
-        parsed,
+        header,
         segments,
         tables,
         preamble.front_size,
@@ -120,21 +180,6 @@ def parse_front(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Front:
         preamble.body_digest,
         preamble.digest,
     )
-
-
-def checked_parts(data: bytes, limits: Limits) -> tuple[bytes, bytes, Preamble]:
-    """Header and packed index of a front whose digest is right."""
-    preamble = parse_preamble(data, limits)
-    if len(data) < preamble.front_size:
-        raise TruncatedPatch(
-            f"cut off: expected a front of {preamble.front_size} bytes, found {len(data)}; "
-            "get the patch anew"
-        )
-    if front_digest(data[: preamble.front_size]) != preamble.digest:
-        raise InvalidPatch("damaged front: its digest differs; get the patch anew", offset=0)
-    begin = PREAMBLE.size
-    middle = begin + preamble.header
-    return data[begin:middle], data[middle : middle + preamble.index], preamble
 
 
 def fields_of(value: object, where: str) -> Fields:

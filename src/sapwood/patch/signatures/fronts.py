@@ -13,10 +13,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from sapwood.content.content import Content
 from sapwood.documents import canonical_json
 from sapwood.errors import InputError, InvalidPatch
-from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.front import (
     DIGEST,
     PREAMBLE,
@@ -25,14 +23,7 @@ from sapwood.patch.format.front import (
     Header,
     front_digest,
 )
-from sapwood.patch.format.parsing import (
-    HEADER,
-    REMEDY,
-    checked_parts,
-    fields_of,
-    parse_header,
-    parse_preamble,
-)
+from sapwood.patch.format.parsing import HEADER, REMEDY, CheckedFront, fields_of
 from sapwood.trust import Signature, Statement
 from sapwood.trust.signatures import entries, parse_entries
 
@@ -49,14 +40,12 @@ class SignedFront:
         signatures: those that the header carries; none of them is checked.
         bare: the front without them.
         patch: the digest of `bare`, 32 bytes, which names the patch whoever has signed it.
-        digest: the digest of the front as it is, 32 bytes.
     """
 
     header: Header
     signatures: tuple[Signature, ...]
     bare: bytes
     patch: bytes
-    digest: bytes
 
     @property
     def statement(self) -> Statement:
@@ -70,28 +59,21 @@ class SignedFront:
         return Statement("patch", VERSION, (f"patch {self.patch.hex()}", *bases, target))
 
 
-def take_apart(data: Content, limits: Limits = DEFAULT_LIMITS) -> SignedFront:
-    """The front of a patch; its index and tables are not parsed.
-
-    Args:
-        data: the patch or its front, borrowed.
-        limits: what the front may take.
+def take_apart(front: CheckedFront) -> SignedFront:
+    """The front of a patch with its signatures apart; its index and tables are not parsed.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+        InvalidPatch: the list of signatures is damaged.
     """
-    preamble = parse_preamble(data[: PREAMBLE.size].tobytes(), limits)
-    front = data[: preamble.front_size].tobytes()
-    header, _, _ = checked_parts(front, limits)
-    parsed = parse_header(header, limits)
+    header = front.header_text
     if not header.startswith(FIELD + b"["):
-        return SignedFront(parsed, (), front, preamble.digest, preamble.digest)
+        return SignedFront(front.header, (), front.data, front.preamble.digest)
     listed, separator, rest = header[len(FIELD) :].partition(b"],")
     if not separator:
         raise InvalidPatch("header.signatures: expected a list and other fields behind it")
-    bare = with_header(front, len(header), b"{" + rest)
+    bare = with_header(front.data, len(header), b"{" + rest)
     patch = bare[PREAMBLE.size - DIGEST : PREAMBLE.size]
-    return SignedFront(parsed, parse_list(listed + b"]"), bare, patch, preamble.digest)
+    return SignedFront(front.header, parse_list(listed + b"]"), bare, patch)
 
 
 def parse_list(data: bytes) -> tuple[Signature, ...]:

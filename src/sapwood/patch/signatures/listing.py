@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
-from sapwood.content.content import Content
-from sapwood.limits import DEFAULT_LIMITS, Limits
+from sapwood.patch.format.parsing import CheckedFront
 from sapwood.patch.signatures.detached import parse_detached
 from sapwood.patch.signatures.fronts import SignedFront, take_apart
 from sapwood.trust import Signature, Trust
@@ -31,43 +31,52 @@ class Listed:
     valid: bool | None
     objection: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """The signature as JSON values; `valid` is None where it was not checked."""
+        one = self.signature
+        return {
+            "algorithm": one.algorithm,
+            "key_id": one.key.hex(),
+            "public_key": None if self.public_key is None else self.public_key.hex(),
+            "counter": one.counter,
+            "detached": self.detached,
+            "valid": self.valid,
+            "objection": self.objection,
+        }
 
-def signatures_of(data: Content, limits: Limits = DEFAULT_LIMITS) -> tuple[Signature, ...]:
+
+def signatures_of(front: CheckedFront) -> tuple[Signature, ...]:
     """The signatures that a patch carries, none of them checked.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front is damaged.
+        InvalidPatch: their list is damaged.
     """
-    return take_apart(data, limits).signatures
+    return take_apart(front).signatures
 
 
 def list_signatures(
-    data: Content,
-    trust: Trust | None = None,
-    detached: Iterable[bytes] = (),
-    limits: Limits = DEFAULT_LIMITS,
+    front: CheckedFront, trust: Trust | None = None, detached: Iterable[bytes] = ()
 ) -> list[Listed]:
     """Every signature of a patch, those inside first. To decide about a patch use `check_patch`.
 
     Args:
-        data: the patch, borrowed. No more is parsed of it than preamble and header.
+        front: the patch's front, of which no more than preamble and header need be parsed.
         trust: the keys to check with; without them nothing is checked but that what is
             detached is of this patch. The threshold is for `check_patch`.
         detached: the contents of files of signatures.
-        limits: what the front may take.
 
     Raises:
         SignatureError: a file of signatures is none.
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the front is damaged.
+        InvalidPatch: the list of signatures in the header is damaged.
     """
-    front = take_apart(data, limits)
-    found = [_listed(front, one, trust) for one in front.signatures]
+    parts = take_apart(front)
+    found = [_listed(parts, one, trust) for one in parts.signatures]
     for file in detached:
         patch, signatures = parse_detached(file)
-        if patch == front.patch:
-            found += [_listed(front, one, trust, detached=True) for one in signatures]
+        if patch == parts.patch:
+            found += [_listed(parts, one, trust, detached=True) for one in signatures]
         else:
-            reason = f"is of the patch {patch.hex()}, not of this one, {front.patch.hex()}"
+            reason = f"is of the patch {patch.hex()}, not of this one, {parts.patch.hex()}"
             found += [Listed(one, True, None, False, reason) for one in signatures]
     return found
 

@@ -13,38 +13,32 @@ from collections.abc import Sequence
 from sapwood.errors import InputError
 from sapwood.files.locked_file import LockedFile, locked_file
 from sapwood.files.sources import Source
-from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.models.applying.in_place.journal import Journal
 from sapwood.models.applying.in_place.journal_place import journal_path
 from sapwood.models.applying.in_place.steps import Steps
-from sapwood.models.applying.in_place.update import Update, check_limit, is_base, is_target
-from sapwood.models.applying.whole import verification
-from sapwood.models.receiving.demands import Demands
-from sapwood.models.receiving.opening import checked_patch
-from sapwood.models.results import PatchVerification
+from sapwood.models.applying.in_place.update import STEP, Update, check_limit, is_base, is_target
+from sapwood.models.applying.whole import application
+from sapwood.models.receiving.opening import Received, receive
+from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.models.results import PatchApplication
 from sapwood.patch.applying.opening import OpenPatch
-from sapwood.progress import Progress, silent
 
 
-def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
+def apply(
     path: str | os.PathLike[str],
-    patch: Source,
-    public_key: bytes | Sequence[bytes] | None = None,
+    patch: Source | Received,
     *,
     sources: Sequence[Source] = (),
     signature: Source | Sequence[Source] | None = None,
-    minimum_counter: int = 0,
-    threshold: int = 1,
     undo: bool = True,
     keep_undo: bool = False,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = silent,
-) -> PatchVerification:
+    step: int = STEP,
+    receiving: Receiving = ANYBODY,
+) -> PatchApplication:
     """Turns the base of a patch into its target, in the file itself.
 
     The disk need not hold both. Meanwhile a journal lies beside the file, `.NAME.sapwood-journal`:
-    two steps (of 16 MiB, or a chunk if that is larger), with undo about as much as the patch, and
+    two steps, with undo about as much as the patch, and
     some of what changed its order. When the process is killed or the power fails, the file
     is neither base nor target: call this again with the same patch and it goes on, or `roll_back`.
     The file keeps permissions and inode: who has it open or mapped sees it change, and so does
@@ -53,17 +47,16 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
     Args:
         path: of the file. Symbolic links are followed.
         patch: a path, bytes, a file object or a URL; as of `apply_patch`.
-        public_key, signature, minimum_counter, threshold: as of `apply_patch`.
+        signature: as of `apply_patch`.
         sources: the other bases, of a patch that has several; as of `apply_patch`.
         undo: keep what brings the base back until the target was checked. Without it the patch
             is tried first, and must then be gone through with.
         keep_undo: keep the journal when all is done, for `roll_back`, until `confirm`.
-        threads: to use at once; by default one for each processor.
-        limits: memory that the patch may ask for.
-        progress: is told how many bytes of the target are done.
+        step: bytes that are written between two waits for the disk; a chunk, if that is larger.
+        receiving: as of `apply_patch`, without a bound of memory.
 
     Returns:
-        A verification of which `is_valid()` is true: the whole file was read again.
+        What the file is now; its `is_valid()` is true: the whole file was read again.
 
     Raises:
         SignatureError, UnsupportedPatch, TruncatedPatch, LimitExceeded: as `apply_patch`.
@@ -73,35 +66,34 @@ def apply_in_place(  # noqa: PLR0913 (those of `apply_patch`, and two)
         IoError: a file cannot be read or written, the disk is full, or another process updates
             the file. What was begun can be gone on with, or rolled back.
         InvalidJournal: the journal that is there is damaged, or somebody else changed the file.
-        InputError: keys or counters that are none, `keep_undo` without `undo`, a patch of a
-            folder.
+        InputError: signatures without a key, `keep_undo` without `undo`, a patch of a folder, a
+            bound of memory.
     """
     if keep_undo and not undo:
         raise InputError("keep_undo keeps what undo=False does not write; leave one of them out")
-    count = thread_count(threads)
-    demands = Demands.of(public_key, signature, minimum_counter, threshold)
-    opened, accepted = checked_patch(patch, demands, count, limits)
+    receiving.unbounded("an update in place")
+    with receive(patch, receiving, signature=signature) as received:
+        opened = received.opened
     check_files(opened)
+    count = receiving.most_threads
     with locked_file(path) as file, contextlib.ExitStack() as stack:
-        work = Update(file, opened, list(sources), undo, count, limits, progress)
+        work = Update(file, opened, list(sources), undo, step, receiving)
         journal = work.found(stack)
         if journal is None:
             work.check_base()
             if work.is_target():
-                return verification(opened, file.sha256(), accepted)
+                return application(received, file.sha256())
             journal = work.begun(stack)
         actual = work.finish(journal)
         if not (keep_undo and Steps(file, journal, count).are_all()):
             journal.remove()
-        return verification(opened, actual, accepted)
+        return application(received, actual)
 
 
 def roll_back(
     path: str | os.PathLike[str],
     *,
-    threads: int | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = silent,
+    receiving: Receiving = ANYBODY,
 ) -> None:
     """Makes a file the base again that an update in place left on its way, or kept undo for.
 
@@ -109,9 +101,8 @@ def roll_back(
 
     Args:
         path: of the file.
-        threads: to use at once; by default one for each processor.
-        limits: memory that the journal may ask for: as the patch was applied with.
-        progress: is told how many steps are undone.
+        receiving: as the patch was applied with: of threads, of memory that the journal may ask
+            for, and who is told how many steps are undone.
 
     Raises:
         InputError: there is no journal, or one without undo.
@@ -119,10 +110,10 @@ def roll_back(
         InvalidJournal: it is damaged, or somebody else changed the file.
         IoError: a file cannot be read or written, or another process updates the file.
     """
-    count = thread_count(threads)
+    count = receiving.most_threads
     with locked_file(path) as file, contextlib.ExitStack() as stack:
         journal = needed_journal(file, stack)
-        check_limit(journal, limits)
+        check_limit(journal, STEP, receiving.limits)
         if not journal.head.undo:
             raise InputError(
                 f"{file.name}: updated without undo, so there is no way back; go on with the "
@@ -133,7 +124,7 @@ def roll_back(
             if is_target(file, journal.head) and not (steps.are_all() or steps.lead_back()):
                 raise steps.foreign()
             steps.settle()
-            steps.back(progress)
+            steps.back(receiving.progress)
         journal.remove()
 
 

@@ -25,20 +25,20 @@ from sapwood.models.applying.in_place.planning import Plan, Rewrite, plan_rewrit
 from sapwood.models.applying.in_place.spans import Spans
 from sapwood.models.applying.in_place.steps import Steps, saves
 from sapwood.models.applying.whole import write_target
+from sapwood.models.receiving.receiving import Receiving
 from sapwood.patch.applying.bases import wrong_base
 from sapwood.patch.applying.opening import OpenPatch
-from sapwood.progress import Progress
 
 STEP = 16 << 20  # bytes that are written between two waits for the disk
 
 
-def check_limit(journal: Journal, limits: Limits) -> None:
+def check_limit(journal: Journal, step: int, limits: Limits) -> None:
     """Refuses a journal whose steps take more memory than allowed.
 
     Raises:
         LimitExceeded: they do.
     """
-    if journal.head.slot_size > max(STEP, limits.chunk):
+    if journal.head.slot_size > max(step, limits.chunk):
         raise LimitExceeded(
             f"{journal.path}: steps of {journal.head.slot_size} bytes, {limits.chunk} are "
             "allowed; raise Limits.chunk if you trust it"
@@ -64,9 +64,8 @@ class Update:
         patch: opened and checked.
         sources: where the other bases are to be found.
         undo: whether to keep what brings the base back.
-        threads: at once.
-        limits: memory that patch and journal may ask for.
-        progress: who listens.
+        step: bytes that are written between two waits for the disk.
+        receiving: threads, memory that patch and journal may ask for, and who listens.
         digest: BLAKE3 of the file as it was before the update.
     """
 
@@ -74,9 +73,8 @@ class Update:
     patch: OpenPatch
     sources: list[Source]
     undo: bool
-    threads: int
-    limits: Limits
-    progress: Progress
+    step: int
+    receiving: Receiving
     digest: bytes = b""
 
     def found(self, stack: contextlib.ExitStack) -> Journal | None:
@@ -90,13 +88,13 @@ class Update:
         if journal is None:
             return None
         stack.callback(journal.close)
-        check_limit(journal, self.limits)
+        check_limit(journal, self.step, self.receiving.limits)
         if journal.head.patch != self.patch.front.digest:
             raise SourceHashMismatch(
                 f"an update in place by another patch was begun (its digest is "
                 f"{journal.head.patch.hex()}); go on with that one, or roll it back or confirm it"
             )
-        if is_base(self.file, journal.head, self.threads):
+        if is_base(self.file, journal.head, self.receiving.most_threads):
             journal.remove()  # of a file that is whole again
             return None
         self.digest = journal.head.base
@@ -108,7 +106,7 @@ class Update:
         Raises:
             SourceHashMismatch: it is none of them.
         """
-        self.digest = self.file.blake3(self.threads)
+        self.digest = self.file.blake3(self.receiving.most_threads)
         header = self.patch.front.header
         if not self._in_file() and not self.is_target():
             size = self.file.size
@@ -139,7 +137,7 @@ class Update:
         header = dataclasses.replace(front.header, bases=others)
         patch = dataclasses.replace(self.patch, front=dataclasses.replace(front, header=header))
         given = self.sources or [b""]
-        found = iter(matched_sources(patch, given, self.threads))
+        found = iter(matched_sources(patch, given, self.receiving.most_threads))
         return [None if i in in_file else next(found) for i in range(len(front.header.bases))]
 
     def begun(self, stack: contextlib.ExitStack) -> Journal:
@@ -162,7 +160,9 @@ class Update:
             base_size=base_size,
             target_size=header.target.size,
             changed=changed + cut,
-            slot_size=max([min(STEP, changed + cut), *(one.end - one.begin for one in chunks)]),
+            slot_size=max(
+                [min(self.step, changed + cut), *(one.end - one.begin for one in chunks)]
+            ),
             inode=self.file.inode,
             undo=self.undo,
         )
@@ -175,7 +175,7 @@ class Update:
         """Decodes all of the target, which goes nowhere: there will be no way back."""
         own = Window(self.file.size, self.file.read)
         bases = [own if base is None else base for base in self._bases()]
-        write_target(self.patch, bases, self.threads, None, self.progress)
+        write_target(self.patch, bases, self.receiving.most_threads, None, self.receiving.progress)
 
     def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], list[Rewrite], Plan]:
         """The chunks that are left to be written, and how."""
@@ -193,7 +193,7 @@ class Update:
         Raises:
             InvalidPatch, TargetHashMismatch: the base is back, unless there is no undo.
         """
-        steps = Steps(self.file, journal, self.threads)
+        steps = Steps(self.file, journal, self.receiving.most_threads)
         if is_target(self.file, journal.head) and not self._may_go_on(steps, journal.head):
             return journal.head.target
         steps.settle()
@@ -217,7 +217,7 @@ class Update:
         chunks, rewrites, plan = self._left(Spans(steps.written()), saved)
         steps.save(plan.saves)
         decoder = Decoder(self.patch, bases, steps.read_base)
-        steps.forth(chunks, plan, rewrites, decoder, self.progress)
+        steps.forth(chunks, plan, rewrites, decoder, self.receiving.progress)
 
     def _checked(self, head: Head) -> bytes:
         """The SHA-256 of the whole file, which is that of the target.
@@ -240,7 +240,7 @@ class Update:
         except (InvalidPatch, TargetHashMismatch) as e:
             if not journal.head.undo:
                 raise
-            steps.back(self.progress)
+            steps.back(self.receiving.progress)
             journal.remove()
             raise e.before(f"{self.file.name} is what it was before") from e
         except BaseException:
