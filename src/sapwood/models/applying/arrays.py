@@ -69,6 +69,11 @@ class ArrayFile:
         """Whether the elements lie as a patch has them: in C order, little-endian."""
         return is_little_endian_contiguous(self.words)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return len(self.header) + self.words.nbytes
+
     def elements(self) -> Bytes:
         """The elements as a patch has them: over the file's memory if straight, else a copy."""
         return little_endian_bytes(self.words)

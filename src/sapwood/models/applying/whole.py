@@ -118,20 +118,34 @@ def apply_patch(
         if force:
             return forced(received, source_list(source), output, receiving)
         opened = received.opened
-        write = target_writer(opened, source, receiving)
+        writer = target_writer(opened, source, receiving)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
-                actual = write(out, None)
+                actual = writer.write(out, None)
         else:
             with resumable_output(output, opened) as out:
-                actual = write(out, finished_prefix(opened, out))
-    return application(received, actual)
+                actual = writer.write(out, finished_prefix(opened, out))
+    return application(received, actual, writer.size)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TargetWriter:
+    """What writes the target of a patch, now that all is there that it takes.
+
+    Attributes:
+        size: bytes of what is written.
+        write: writes it into a file or into nothing, behind the prefix that is there already, and
+            gives its digest; raises as `write_target` or `write_array`.
+    """
+
+    size: int
+    write: Callable[[IO[bytes] | None, Prefix | None], bytes]
 
 
 def target_writer(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
-) -> Callable[[IO[bytes] | None, Prefix | None], bytes]:
-    """What writes the target of a patch, as `write_target` or `write_array`, now that all is there.
+) -> TargetWriter:
+    """What writes the target of a patch from its sources.
 
     Args:
         opened: the patch.
@@ -144,11 +158,16 @@ def target_writer(
     count, progress = receiving.fitting(opened), receiving.progress
     if opened.front.header.kind != "tensor":
         bases = matched_sources(opened, source, count)
-        return lambda out, done: write_target(opened, bases, count, out, progress, done)
+        size = opened.front.header.target.size
+        return TargetWriter(
+            size, lambda out, done: write_target(opened, bases, count, out, progress, done)
+        )
     arrays = matched_arrays(opened, source_list(source), count, receiving.memory)
     left = memory_left(opened, arrays, receiving.memory)
     count = fitting_threads(opened, left, receiving.most_threads)
-    return lambda out, _: write_array(opened, arrays, count, out, progress)
+    return TargetWriter(
+        arrays[0].size, lambda out, _: write_array(opened, arrays, count, out, progress)
+    )
 
 
 def forced(
@@ -166,7 +185,7 @@ def forced(
     with atomic_output(output) as out:
         actual = write_array(opened, arrays, count, out, receiving.progress, checked=False)
     source_valid = are_bases(opened, arrays, count)
-    found = application(received, actual)
+    found = application(received, actual, arrays[0].size)
     return dataclasses.replace(found, source_valid=source_valid, checked=False)
 
 
@@ -211,12 +230,13 @@ def write_target(
     return actual
 
 
-def application(received: Received, actual: bytes) -> PatchApplication:
+def application(received: Received, actual: bytes, size: int | None = None) -> PatchApplication:
     """What applying a patch came to, in which everything was right.
 
     Args:
         received: the patch.
         actual: the digest of what was made.
+        size: bytes of what was made, if that is more than what the patch has a digest of.
     """
     header, accepted = received.header, received.accepted
     return PatchApplication(
@@ -231,6 +251,7 @@ def application(received: Received, actual: bytes) -> PatchApplication:
         format=header.target_format,
         bases=header.bases,
         target=header.target,
+        target_size=header.target.size if size is None else size,
         patch_size=received.size,
     )
 
@@ -274,20 +295,20 @@ def judged_target(
     target = opened.front.header.target
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
-    actual = write = None
+    actual = writer = None
     try:
         opened.check_body(receiving.most_threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        write = target_writer(opened, source, receiving)
+        writer = target_writer(opened, source, receiving)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
-    if write is not None and patch_valid:
+    if writer is not None and patch_valid:
         try:
-            actual = write(None, None)
+            actual = writer.write(None, None)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)
