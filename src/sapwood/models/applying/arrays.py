@@ -33,7 +33,8 @@ from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.files.writing import write_all
 from sapwood.modelfile import npy
 from sapwood.modelfile.layout import shown
-from sapwood.models.receiving.memory import LEAST
+from sapwood.models.receiving.memory import LEAST, fitting_threads
+from sapwood.models.receiving.receiving import Receiving
 from sapwood.patch.applying.bases import matched, matched_bases
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
@@ -156,11 +157,16 @@ def are_bases(opened: OpenPatch, arrays: Sequence[ArrayFile], threads: int) -> b
     )
 
 
-def memory_left(opened: OpenPatch, arrays: Sequence[ArrayFile], memory: int | None) -> int | None:
-    """The bytes that are left for decoding, of those that applying may take."""
-    if memory is None or all(one.straight for one in arrays):
-        return memory
-    return memory - _turning(opened)
+def array_threads(opened: OpenPatch, arrays: Sequence[ArrayFile], receiving: Receiving) -> int:
+    """As many threads as have room beside the elements that have to be turned.
+
+    Raises:
+        LimitExceeded: there is not enough for one.
+    """
+    memory = receiving.memory
+    if memory is not None and not all(one.straight for one in arrays):
+        memory -= _turning(opened)
+    return fitting_threads(opened, memory, receiving.most_threads)
 
 
 def write_array(

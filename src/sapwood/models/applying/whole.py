@@ -19,15 +19,14 @@ from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
 from sapwood.models.applying.arrays import (
     are_bases,
+    array_threads,
     forced_arrays,
     matched_arrays,
-    memory_left,
     write_array,
 )
 from sapwood.models.applying.bases import matched_sources, source_list
 from sapwood.models.applying.outputs import target_output
 from sapwood.models.applying.resuming import Prefix, finished_prefix, resumable_output
-from sapwood.models.receiving.memory import fitting_threads
 from sapwood.models.receiving.opening import (
     Delivery,
     Received,
@@ -163,10 +162,9 @@ def target_writer(
             size, lambda out, done: write_target(opened, bases, count, out, progress, done)
         )
     arrays = matched_arrays(opened, source_list(source), count, receiving.memory)
-    left = memory_left(opened, arrays, receiving.memory)
-    count = fitting_threads(opened, left, receiving.most_threads)
+    threads = array_threads(opened, arrays, receiving)
     return TargetWriter(
-        arrays[0].size, lambda out, _: write_array(opened, arrays, count, out, progress)
+        arrays[0].size, lambda out, _: write_array(opened, arrays, threads, out, progress)
     )
 
 
@@ -174,14 +172,13 @@ def forced(
     received: Received, sources: Sequence[Source], output: Output, receiving: Receiving
 ) -> PatchApplication:
     """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
-    opened, memory = received.opened, receiving.memory
+    opened = received.opened
     if received.header.kind != "tensor":
         raise InputError(
             "a patch of whole files cannot be forced; apply it to the base that it was made from"
         )
-    arrays = forced_arrays(opened, sources, memory)
-    left = memory_left(opened, arrays, memory)
-    count = fitting_threads(opened, left, receiving.most_threads)
+    arrays = forced_arrays(opened, sources, receiving.memory)
+    count = array_threads(opened, arrays, receiving)
     with atomic_output(output) as out:
         actual = write_array(opened, arrays, count, out, receiving.progress, checked=False)
     source_valid = are_bases(opened, arrays, count)
