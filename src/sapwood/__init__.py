@@ -20,13 +20,16 @@ from sapwood import lazy
 if TYPE_CHECKING:
     from sapwood import models as models
     from sapwood.limits import Limits as Limits
+    from sapwood.patch import Buffer as Buffer
     from sapwood.patch import Patch as Patch
+    from sapwood.patch import PatchSource as PatchSource
     from sapwood.patch import apply_patch as apply_patch
     from sapwood.patch import apply_patch_to_chunks as apply_patch_to_chunks
     from sapwood.patch import create_patch as create_patch
     from sapwood.patch import create_patch_from_chunks as create_patch_from_chunks
     from sapwood.patch import inspect_patch as inspect_patch
     from sapwood.progress import Progress as Progress
+    from sapwood.tensors import DType as DType
 
     __version__: str
 else:
@@ -36,7 +39,9 @@ else:
             "sapwood": ["errors", "models"],
             "sapwood.limits": ["Limits"],
             "sapwood.patch": [
+                "Buffer",
                 "Patch",
+                "PatchSource",
                 "apply_patch",
                 "apply_patch_to_chunks",
                 "create_patch",
@@ -45,5 +50,6 @@ else:
             ],
             "sapwood.patch.format.version": ["__version__"],
             "sapwood.progress": ["Progress"],
+            "sapwood.tensors": ["DType"],
         },
     )

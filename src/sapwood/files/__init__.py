@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sapwood.files.outputs import atomic_output as atomic_output
     from sapwood.files.paths import path_name as path_name
     from sapwood.files.refusals import os_errors as os_errors
+    from sapwood.files.refusals import refusal as refusal
     from sapwood.files.sources import Source as Source
     from sapwood.files.sources import read_source as read_source
 else:
@@ -37,7 +38,7 @@ else:
         {
             "sapwood.files.outputs": ["Output", "atomic_output"],
             "sapwood.files.paths": ["path_name"],
-            "sapwood.files.refusals": ["os_errors"],
+            "sapwood.files.refusals": ["os_errors", "refusal"],
             "sapwood.files.sources": ["Source", "read_source"],
         },
     )
