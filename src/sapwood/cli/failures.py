@@ -24,7 +24,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
-from sapwood.files.refusals import refusal
+from sapwood.files import refusal
 
 MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal

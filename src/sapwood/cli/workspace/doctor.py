@@ -95,15 +95,11 @@ def found_workspace(arguments: argparse.Namespace) -> Workspace:
 
 def typed(arguments: argparse.Namespace, remedy: Remedy) -> str:
     """A remedy, its command as the user can type it."""
-    from sapwood.workspace.doctor.findings import TEMPLATE
-
     if not remedy.command:
         return remedy.text
     program: Program = arguments.program
     template = [] if program.is_bound else [str(arguments.template or "TEMPLATE")]
-    words: list[str] = []
-    for word in remedy.command:
-        words += template if word == TEMPLATE else [word]
+    words = remedy.words(template)
     if arguments.folder is not None and remedy.command[0] != "init":
         words += ["--folder", arguments.folder]
     command = program.typed(*words)
