@@ -43,7 +43,7 @@ class Pattern:
         parts = (text + ANY if text.endswith("/") else text).split("/")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError(f"expected a relative pattern such as 'tests/**', found {text!r:.80}")
-        return cls(text, tuple(None if one == ANY else __compiled(one) for one in parts))
+        return cls(text, tuple(None if one == ANY else _compiled(one) for one in parts))
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches the whole path."""
@@ -79,6 +79,6 @@ class Pattern:
         return out
 
 
-def __compiled(name: str) -> re.Pattern[str]:
+def _compiled(name: str) -> re.Pattern[str]:
     """What matches one name; letters count as they are written, whatever the system."""
     return re.compile(fnmatch.translate(name))
