@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import has_folder, named_inputs, output
+    from sapwood.cli.streams import named_inputs, output
 
     started = time.monotonic()
     kept = [] if arguments.private_key is None else [arguments.private_key]
@@ -112,7 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
         back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
     metadata = read_metadata(arguments)
     names = [*arguments.base, arguments.target]
-    kind = "folder" if has_folder(*names) else "model"
     with progress_bar(arguments, "creating") as progress:
         *sources, wanted = named_inputs(*names)
         stats = models.create_patch(
@@ -131,13 +130,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     warning = None if key is None else exposed(arguments.private_key)
     notes = [*stats.warnings, *([] if warning is None else [warning])]
-    tell_created(arguments, kind, stats, key, notes, time.monotonic() - started)
+    tell_created(arguments, stats, key, notes, time.monotonic() - started)
     return 0
 
 
 def tell_created(
     arguments: argparse.Namespace,
-    kind: str,
     stats: PatchStats,
     key: bytes | None,
     notes: Sequence[str],
@@ -147,7 +145,6 @@ def tell_created(
 
     Args:
         arguments: of the command.
-        kind: of the patch: "folder" or "model".
         stats: of the patch.
         key: that it was signed with, or None.
         notes: what the user should know of the files.
@@ -157,7 +154,6 @@ def tell_created(
         note(arguments, one)
     facts = {
         "command": "create",
-        "kind": kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "target": arguments.target,

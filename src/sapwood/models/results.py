@@ -24,6 +24,7 @@ class PatchStats:
         warnings: a line for each version that begins as a model file does and breaks the rules
             of its format: it was patched as bytes, or a folder's file was. And one for each
             source whose .npy file differs from the target's in dtype, shape or order.
+        kind: the patch's: "model" of files, "folder" where a source or the target is one.
     """
 
     source_size: int
@@ -33,6 +34,7 @@ class PatchStats:
     tensors_unchanged: int
     reverse_size: int | None = None
     warnings: tuple[str, ...] = ()
+    kind: str = "model"
 
     @property
     def compression_ratio(self) -> float:
@@ -42,6 +44,7 @@ class PatchStats:
     def to_json(self) -> dict[str, Any]:
         """Sizes and counts as JSON values; `warnings` are told apart."""
         return {
+            "kind": self.kind,
             "source_size": self.source_size,
             "target_size": self.target_size,
             "patch_size": self.patch_size,

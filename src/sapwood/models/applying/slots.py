@@ -63,6 +63,16 @@ class Slot:
     sha256: bytes
     serial: int
 
+    def to_json(self) -> dict[str, Any]:
+        """The slot as JSON values."""
+        return {
+            "letter": self.letter,
+            "path": str(self.path),
+            "size": self.size,
+            "sha256": self.sha256.hex(),
+            "serial": self.serial,
+        }
+
     def check(self) -> None:
         """Reads the whole model.
 

@@ -145,6 +145,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_unchanged=written.counts["tensors_unchanged"],
         reverse_size=None if led_back is None else led_back.size,
         warnings=(*broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
+        kind=kind_of([*olds, new]),
     )
 
 
@@ -203,6 +204,7 @@ class Making:
                 Builder(contents, segments, self.options, progress),
                 new.content,
                 lambda: model_header(
+                    kind_of([*olds, new]),
                     named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
                     (olds[0].file.format, new.file.format),
@@ -217,7 +219,13 @@ class Making:
             return job.write_smaller(out, lambda: by_bytes(old, whole(new.content)))
 
 
+def kind_of(versions: Iterable[Input]) -> str:
+    """The kind of a patch between versions: "folder" where one is a folder, "model" of files."""
+    return "folder" if any(one.entries is not None for one in versions) else "model"
+
+
 def model_header(
+    kind: str,
     bases: tuple[FileDigest, ...],
     target: FileDigest,
     formats: tuple[str, str],
@@ -226,9 +234,8 @@ def model_header(
 ) -> Header:
     """The header of a patch between model files; `formats` are of the first base and the target."""
     base_format, target_format = formats
-    folders = any(one.files is not None for one in (*bases, target))
     return Header(
-        kind="folder" if folders else "model",
+        kind=kind,
         algorithm="delta",
         bases=bases,
         target=target,

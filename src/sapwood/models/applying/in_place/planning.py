@@ -47,17 +47,20 @@ class Plan:
     saves: Spans
 
 
-def plan_rewrites(rewrites: Sequence[Rewrite], saved: Spans) -> Plan:
+def plan_rewrites(
+    rewrites: Sequence[Rewrite], saved: Spans, most_conflicts: int = MOST_CONFLICTS
+) -> Plan:
     """An order in which every rewrite finds what it reads, in the file or saved.
 
     Args:
         rewrites: ascending; their ranges do not overlap.
         saved: bytes that are saved already; what reads them does not care for the file.
+        most_conflicts: how many parts of the file may wait for each other.
 
     Raises:
         LimitExceeded: a hostile patch: more conflicts than any file has.
     """
-    losses, frees = conflicts(rewrites, saved)
+    losses, frees = conflicts(rewrites, saved, most_conflicts)
     # What would be lost, in bytes, if a rewrite came next.
     costs = [sum(end - begin for _, begin, end in found) for found in losses]
     queue = [(cost, i) for i, cost in enumerate(costs)]
@@ -81,7 +84,7 @@ def plan_rewrites(rewrites: Sequence[Rewrite], saved: Spans) -> Plan:
 
 
 def conflicts(
-    rewrites: Sequence[Rewrite], saved: Spans
+    rewrites: Sequence[Rewrite], saved: Spans, most: int
 ) -> tuple[list[list[tuple[int, int, int]]], list[list[tuple[int, int]]]]:
     """Who overwrites what others read.
 
@@ -102,9 +105,9 @@ def conflicts(
             for first, last in saved.missing(*read):
                 writers = overlapping(begins, ends, first, last)
                 count += len(writers)
-                if count > MOST_CONFLICTS:
+                if count > most:
                     raise LimitExceeded(
-                        f"more than {MOST_CONFLICTS} parts of the file wait for each other; "
+                        f"more than {most} parts of the file wait for each other; "
                         "write the target to another file"
                     )
                 for writer in writers:
