@@ -48,7 +48,7 @@ def layers() -> list[str]:
     (contract,) = (
         one
         for one in PROJECT["tool"]["importlinter"]["contracts"]
-        if one["containers"] == ["sapwood"]
+        if one.get("containers") == ["sapwood"]
     )
     return [name for line in contract["layers"] for name in line.split(" | ")]
 
