@@ -28,15 +28,15 @@ SHELLS = ("bash", "zsh", "fish")
 FILES = frozenset({"FILE", "PATCH", "FOLDER", "TEMPLATE"})  # values that name files
 
 
-def add_to(commands: Commands) -> None:
+def _add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "completion", run, "print a script of completions", DESCRIPTION, EXAMPLES
+        commands, "completion", _run, "print a script of completions", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell that is to complete")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command.
 
     Raises:

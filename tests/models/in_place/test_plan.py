@@ -11,7 +11,7 @@ from blake3 import blake3
 from hypothesis import given, strategies as st
 
 from sapwood.errors import LimitExceeded
-from sapwood.models.applying.in_place.planning import Plan, Rewrite, batches, plan_rewrites
+from sapwood.models.applying.in_place.planning import Rewrite, StepPlan, batches, plan_rewrites
 from sapwood.models.applying.in_place.spans import Span, Spans, joined_spans
 
 SIZE = 200  # bytes of the file
@@ -42,7 +42,9 @@ def expected(base: bytes, rewrites: list[Rewrite]) -> bytes:
     return bytes(out)
 
 
-def executed(base: bytes, rewrites: list[Rewrite], plan: Plan, most: int, saved: Spans) -> bytes:
+def executed(
+    base: bytes, rewrites: list[Rewrite], plan: StepPlan, most: int, saved: Spans
+) -> bytes:
     """The file after all steps, of which each reads before it writes."""
     file = bytearray(base)
     kept = {i: base[i] for span in (*saved, *plan.saves) for i in range(*span)}

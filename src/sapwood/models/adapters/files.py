@@ -89,12 +89,12 @@ def lora_module(
         name,
         shape,
         len(right),
-        elements_of(lora_a, dtype, name),
-        elements_of(lora_b, dtype, name),
+        _elements_of(lora_a, dtype, name),
+        _elements_of(lora_b, dtype, name),
     )
 
 
-def elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
+def _elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
     """Numbers rounded to elements of the type, little-endian.
 
     Raises:
@@ -153,12 +153,12 @@ def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> 
         write_all(out, memoryview(file_header(tensors, {"format": "pt"})))
         spool.seek(0)
         copy_rest(spool, out)
-    text = json.dumps(config(written), indent=2) + "\n"
+    text = json.dumps(_config(written), indent=2) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
     return written
 
 
-def config(modules: Sequence[Entry]) -> dict[str, Any]:
+def _config(modules: Sequence[Entry]) -> dict[str, Any]:
     """PEFT's LoraConfig, by the fields that all its releases of late know."""
     ranks = {one.name: one.rank for one in modules}
     most = max(ranks.values())

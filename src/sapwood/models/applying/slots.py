@@ -225,7 +225,7 @@ class Slots:
                 return None
             with note.open("rb") as file:
                 text = file.read(LARGEST_NOTE)
-        return parsed_note(letter, note, text)
+        return _parsed_note(letter, note, text)
 
     def _fill(self, name: str, size: int, write: Callable[[IO[bytes]], bytes]) -> None:
         """Makes a model in the spare slot; its note is written last."""
@@ -281,7 +281,7 @@ class Slots:
             os.close(handle)
 
 
-def parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
+def _parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
     """The slot that a note tells of, or None where it is damaged."""
     try:
         fields = Fields(parse(text, NOTE, InputError), NOTE, InputError)

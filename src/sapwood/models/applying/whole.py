@@ -115,9 +115,9 @@ def apply_patch(
         patch, receiving, signature=signature, resumed=kept, tensors=not resume
     ) as received:
         if force:
-            return forced(received, source_list(source), output, receiving)
+            return _forced(received, source_list(source), output, receiving)
         opened = received.opened
-        writer = target_writer(opened, source, receiving)
+        writer = _target_writer(opened, source, receiving)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
                 actual = writer.write(out, None)
@@ -141,7 +141,7 @@ class TargetWriter:
     write: Callable[[IO[bytes] | None, Prefix | None], bytes]
 
 
-def target_writer(
+def _target_writer(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
 ) -> TargetWriter:
     """What writes the target of a patch from its sources.
@@ -168,7 +168,7 @@ def target_writer(
     )
 
 
-def forced(
+def _forced(
     received: Received, sources: Sequence[Source], output: Output, receiving: Receiving
 ) -> PatchApplication:
     """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
@@ -281,11 +281,11 @@ def verify_patch(
     receiving = trusting(receiving, public_key)
     check_trust(receiving, signature)
     with delivery(patch, receiving, signature=signature) as delivered:
-        found = judged_target(delivered.opened(), source, receiving)
+        found = _judged_target(delivered.opened(), source, receiving)
         return delivered.judged(found)
 
 
-def judged_target(
+def _judged_target(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
 ) -> PatchVerification:
     """What is right and wrong with a patch and its sources; signatures are not looked at."""
@@ -299,7 +299,7 @@ def judged_target(
         patch_valid = False
         errors.append(e)
     try:
-        writer = target_writer(opened, source, receiving)
+        writer = _target_writer(opened, source, receiving)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)

@@ -60,7 +60,7 @@ def whole(content: Content) -> Bytes:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Piece:
+class FilePiece:
     """A file with its layout by offsets in the whole.
 
     Attributes:
@@ -74,7 +74,7 @@ class Piece:
     skeleton: tuple[Range, ...]
 
 
-def pieces_of(version: Input) -> Iterator[Piece]:
+def _pieces_of(version: Input) -> Iterator[FilePiece]:
     """The files of a version in order."""
     named = iter(version.file.tensors)
     for part in version.parts:
@@ -82,7 +82,7 @@ def pieces_of(version: Input) -> Iterator[Piece]:
         staying = set(kept.tensors)
         # The same tensors in the same order, by two names.
         pairs = [(own, next(named)) for own in part.file.tensors]
-        yield Piece(
+        yield FilePiece(
             part,
             tuple(entry for own, entry in pairs if own in staying),
             tuple((part.begin + offset, length) for offset, length in kept.skeleton),
@@ -95,7 +95,7 @@ class Twins:
     def __init__(self, parts: Sequence[Part]) -> None:
         """Of several that are as like, the first will do."""
         self._paths = {part.path: part for part in parts}
-        self._names = {name_of(part): part for part in reversed(parts)}
+        self._names = {_name_of(part): part for part in reversed(parts)}
         self._sizes = {part.file.size: part for part in reversed(parts)}
         self._large = [part for part in parts if part.file.size > SMALL and not part.file.tensors]
 
@@ -103,7 +103,7 @@ class Twins:
         """The file of the same path, or else of the same name, or of the same size."""
         return (
             self._paths.get(part.path)
-            or self._names.get(name_of(part))
+            or self._names.get(_name_of(part))
             or self._sizes.get(part.file.size)
         )
 
@@ -114,13 +114,13 @@ class Twins:
         return self.of(part) or nearest
 
 
-def name_of(part: Part) -> str:
+def _name_of(part: Part) -> str:
     """The last part of a path."""
     return part.path.rpartition("/")[2]
 
 
 @dataclasses.dataclass(slots=True)
-class Run:
+class SegmentRun:
     """Neighbouring files that share a segment: small ones, or ones that did not change.
 
     Attributes:
@@ -134,7 +134,7 @@ class Run:
     copies: list[Copy]
     unchanged: bool
 
-    def take(self, other: Run) -> bool:
+    def take(self, other: SegmentRun) -> bool:
         """Takes the files behind, where one segment for all is worth it."""
         if self.end != other.begin or self.unchanged != other.unchanged:
             return False
@@ -166,9 +166,9 @@ class FolderCutter:
 
     def segments(self) -> Iterator[Placed]:
         """A segment for each tensor, run of small files and stretch between, with its offset."""
-        by_tensor: list[Piece] = []
-        run: Run | None = None
-        for piece in pieces_of(self._target):
+        by_tensor: list[FilePiece] = []
+        run: SegmentRun | None = None
+        for piece in _pieces_of(self._target):
             if not piece.part.file.size:
                 continue
             found = self._run_of(piece)
@@ -185,17 +185,19 @@ class FolderCutter:
         for piece in by_tensor:
             yield from self._rest(piece)
 
-    def _run_of(self, piece: Piece) -> Run | None:
+    def _run_of(self, piece: FilePiece) -> SegmentRun | None:
         """A file as the run that it begins, or None where it gets segments of its own."""
         part = piece.part
         twin = self._twins.of(part)
         # Unchanged files of such formats keep an entry for each tensor: `load_patched` gives those.
         shown = bool(piece.tensors) and format_named(part.file.format).in_c_order
         if twin is not None and not shown and same_bytes(twin.content, part.content):
-            return Run(part.begin, part.end, [Copy(part.begin, twin.begin, part.file.size)], True)
+            return SegmentRun(
+                part.begin, part.end, [Copy(part.begin, twin.begin, part.file.size)], True
+            )
         if piece.tensors or part.file.size > SMALL:
             return None
-        return Run(part.begin, part.end, self._copies(part.begin, part.end), False)
+        return SegmentRun(part.begin, part.end, self._copies(part.begin, part.end), False)
 
     def _tensors(self, entries: Sequence[TensorEntry]) -> Iterator[Placed]:
         """A segment for each tensor."""
@@ -206,7 +208,7 @@ class FolderCutter:
             data = Within(content, entry.offset, entry.end)
             yield entry.offset, tensor_segment(entry, places, data, recipes)
 
-    def _rest(self, piece: Piece) -> Iterator[Placed]:
+    def _rest(self, piece: FilePiece) -> Iterator[Placed]:
         """The segments of what is no tensor's in a file that has its own."""
         part = piece.part
         twin = self._twins.of(part) if piece.tensors else self._twins.like(part)
@@ -249,7 +251,7 @@ class FolderCutter:
         """Copies that make up target[begin:end], from all that is searched of the base."""
         if self._finder is None:
             base = self._bases[0]
-            self._finder = SkeletonFinder(base.content, list(searched(base)))
+            self._finder = SkeletonFinder(base.content, list(_searched(base)))
         data = self._target.content[begin:end]
         return [
             Copy(begin + copy.target, copy.base, copy.length)
@@ -257,12 +259,12 @@ class FolderCutter:
         ]
 
 
-def searched(base: Input) -> Iterator[Range]:
+def _searched(base: Input) -> Iterator[Range]:
     """The skeleton of a base's models, and its small files; ascending.
 
     Large files without tensors are compared with their twins only.
     """
-    for piece in pieces_of(base):
+    for piece in _pieces_of(base):
         if piece.tensors or piece.part.file.size <= SMALL:
             yield from piece.skeleton
 

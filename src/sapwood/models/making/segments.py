@@ -48,8 +48,8 @@ def file_segments(
         return plain_segments(bases[0][0], target)
     return sorted_segments(
         [
-            *tensor_segments(bases, target, target_file, configs),
-            *skeleton_segments(*bases[0], target, target_file),
+            *_tensor_segments(bases, target, target_file, configs),
+            *_skeleton_segments(*bases[0], target, target_file),
         ]
     )
 
@@ -82,7 +82,7 @@ def sorted_segments(placed: list[tuple[int, SegmentSource]]) -> list[SegmentSour
     return [segment for _, segment in placed]
 
 
-def tensor_segments(
+def _tensor_segments(
     bases: Sequence[Base],
     target: Bytes,
     target_file: ModelFile,
@@ -114,7 +114,7 @@ def tensor_segment(
     )
 
 
-def skeleton_segments(
+def _skeleton_segments(
     base: Bytes, base_file: ModelFile, target: Bytes, target_file: ModelFile
 ) -> Iterator[tuple[int, SegmentSource]]:
     """A segment for each range that is no tensor's, matched against all such of the base."""

@@ -35,7 +35,7 @@ class Rewrite:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class StepPlan:
     """How to go about it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Plan:
 
 def plan_rewrites(
     rewrites: Sequence[Rewrite], saved: Spans, most_conflicts: int = MOST_CONFLICTS
-) -> Plan:
+) -> StepPlan:
     """An order in which every rewrite finds what it reads, in the file or saved.
 
     Args:
@@ -60,7 +60,7 @@ def plan_rewrites(
     Raises:
         LimitExceeded: a hostile patch: more conflicts than any file has.
     """
-    losses, frees = conflicts(rewrites, saved, most_conflicts)
+    losses, frees = _conflicts(rewrites, saved, most_conflicts)
     # What would be lost, in bytes, if a rewrite came next.
     costs = [sum(end - begin for _, begin, end in found) for found in losses]
     queue = [(cost, i) for i, cost in enumerate(costs)]
@@ -80,10 +80,10 @@ def plan_rewrites(
             if not done[writer]:
                 costs[writer] -= size
                 heapq.heappush(queue, (costs[writer], writer))
-    return Plan(tuple(order), Spans(saves))
+    return StepPlan(tuple(order), Spans(saves))
 
 
-def conflicts(
+def _conflicts(
     rewrites: Sequence[Rewrite], saved: Spans, most: int
 ) -> tuple[list[list[tuple[int, int, int]]], list[list[tuple[int, int]]]]:
     """Who overwrites what others read.
@@ -119,7 +119,7 @@ def conflicts(
     return losses, frees
 
 
-def batches(plan: Plan, rewrites: Sequence[Rewrite], most: int) -> Iterator[tuple[int, ...]]:
+def batches(plan: StepPlan, rewrites: Sequence[Rewrite], most: int) -> Iterator[tuple[int, ...]]:
     """The rewrites in order, as many at a time as have no more than `most` bytes, or one."""
     batch: list[int] = []
     size = 0
