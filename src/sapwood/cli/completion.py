@@ -28,7 +28,7 @@ SHELLS = ("bash", "zsh", "fish")
 FILES = frozenset({"FILE", "PATCH", "FOLDER", "TEMPLATE"})  # values that name files
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "completion", _run, "print a script of completions", DESCRIPTION, EXAMPLES

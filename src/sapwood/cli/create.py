@@ -44,7 +44,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "create", _run, "make a patch", DESCRIPTION, EXAMPLES)
     add_bases(

@@ -31,7 +31,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "diff", _run, "tell which tensors of a model changed", DESCRIPTION, EXAMPLES

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "fingerprint", _run, "tell versions of a model apart", DESCRIPTION, EXAMPLES

@@ -26,7 +26,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "inspect", _run, "show what a patch holds", DESCRIPTION, EXAMPLES

@@ -21,7 +21,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "keygen", _run, "make keys for signing", DESCRIPTION, EXAMPLES)
     parser.add_argument(

@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "roll-back", _run, "undo an update in place", DESCRIPTION, EXAMPLES

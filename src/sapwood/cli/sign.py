@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "sign", _run, "sign a patch", DESCRIPTION, EXAMPLES)
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")

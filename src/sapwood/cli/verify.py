@@ -32,7 +32,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "verify", _run, "tell whether a patch would apply", DESCRIPTION, EXAMPLES

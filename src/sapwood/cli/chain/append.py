@@ -22,7 +22,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "append", _run, "put a patch at the end of a chain", DESCRIPTION, EXAMPLES

@@ -27,7 +27,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "apply", _run, "make a version from another one", DESCRIPTION, EXAMPLES

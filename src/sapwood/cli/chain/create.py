@@ -21,7 +21,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "create", _run, "put patches into a chain", DESCRIPTION, EXAMPLES

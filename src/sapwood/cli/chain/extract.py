@@ -22,7 +22,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
         commands, "extract", _run, "take a patch out of a chain", DESCRIPTION, EXAMPLES

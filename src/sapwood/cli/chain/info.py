@@ -22,7 +22,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "info", _run, "show a chain", DESCRIPTION, EXAMPLES)
     parser.add_argument("chain", metavar="CHAIN", help="the chain; - for stdin")

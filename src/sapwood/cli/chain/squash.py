@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands) -> None:
+def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "squash", _run, "make one patch of many", DESCRIPTION, EXAMPLES)
     add_bases(parser, "a version from which the first can be made, or a folder to look for it in")

@@ -30,7 +30,7 @@ RESTORE_EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
     shown, put_back = (program.examples(*one) for one in (LIST_EXAMPLES, RESTORE_EXAMPLES))
     parser = commands.add_parser(

@@ -32,7 +32,7 @@ DOWNLOAD_EXAMPLES = (
 LIST_EXAMPLES = ("data list TEMPLATE",)
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
     brought, shown = (
         program.examples(*one, template="course-1.0.0.zip")

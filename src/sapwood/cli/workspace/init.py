@@ -29,7 +29,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.0.0.zip")
     parser = add_command(commands, "init", _run, "make a workspace", DESCRIPTION, examples)

@@ -16,7 +16,7 @@ COMMANDS = (module_reset, module_diff, module_export)
 EXAMPLES = ("module reset TEMPLATE 05", "module diff TEMPLATE 05", "module export TEMPLATE 05")
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
     parser = commands.add_parser(
         "module",

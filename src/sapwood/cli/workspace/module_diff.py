@@ -25,7 +25,7 @@ exit codes:
 EXAMPLES = ("module diff TEMPLATE 05", "module diff TEMPLATE autograd --folder ~/course")
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
     parser = add_command(commands, "diff", _run, "show differences", DESCRIPTION, examples)

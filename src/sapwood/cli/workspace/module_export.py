@@ -48,7 +48,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
     summary = "make Python modules of notebooks"

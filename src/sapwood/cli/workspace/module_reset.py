@@ -62,7 +62,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
     parser = add_command(commands, "reset", _run, "back up and reset", DESCRIPTION, examples)

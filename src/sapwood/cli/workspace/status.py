@@ -30,7 +30,7 @@ EXAMPLES = (
 )
 
 
-def _add_to(commands: Commands, program: Program) -> None:
+def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES)
     parser = add_command(commands, "status", _run, "tell what was modified", DESCRIPTION, examples)
