@@ -17,6 +17,7 @@ from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.prediction.blend import Values, values
+from sapwood.prediction.casting import cast_words
 from sapwood.progress import Progress
 from sapwood.tensors import DType
 
@@ -180,12 +181,6 @@ def _rounded(dtype: DType, numbers: Values) -> Values:
         dtype: bf16, f16 or f32.
         numbers: float32, or float64 for f32.
     """
-    match dtype:
-        case DType.BF16:
-            bits = numbers.astype(np.float32).view(np.uint32)
-            even = (bits + (0x7FFF + (bits >> 16 & 1))) & np.uint32(0xFFFF0000)
-            return np.where(np.isnan(numbers), numbers, even.view(np.float32))
-        case DType.F16:
-            return numbers.astype(np.float16).astype(np.float32)
-        case _:
-            return numbers.astype(np.float32).astype(np.float64)
+    source = DType.F64 if dtype is DType.F32 else DType.F32
+    words = cast_words(source, dtype, np.ascontiguousarray(numbers).view(np.uint8))
+    return values(dtype, words.view(np.uint8))

@@ -139,9 +139,8 @@ def extract_adapter(
 
     with atomic_folder(output) as folder:
         modules = (one for one in map(module_of, selection.updates) if one is not None)
-        written = write_adapter(folder, modules, kind)
+        ranks = write_adapter(folder, modules, kind)
         size = (folder / MODEL).stat().st_size
-        ranks = {one.name: one.rank for one in written}
         updates = [one for one in selection.updates if one.module in ranks]
         left: Mapping[str, Remainder] = {}
         if bases is not None:

@@ -27,10 +27,10 @@ from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
-from sapwood.models.making.folder_segments import input_segments, whole
 from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
+from sapwood.models.making.segments import input_segments, whole
 from sapwood.models.making.signing import sealing
 from sapwood.models.making.standalone import may_be_smaller, standalone_segments
 from sapwood.models.results import PatchStats
@@ -258,14 +258,12 @@ def _tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
     file = target.file
-    sized = LEAST_TRIED <= file.size <= MOST_TRIED
-    folders = any(one.entries is not None for one in (target, *bases))
     return (
-        sized
+        LEAST_TRIED <= file.size <= MOST_TRIED
         and bool(file.tensors)
         and not format_named(file.format).by_tensors_alone
         and len(bases) == 1
-        and not folders
+        and _kind_of([target, *bases]) == "model"
     )
 
 
@@ -382,14 +380,10 @@ def _check_time(created_at: int | None) -> int | None:
 
 def _input_digest(version: Input, threads: int) -> FileDigest:
     """Size and digests of a file or folder, with the files of a folder."""
-    return dataclasses.replace(_file_digest(version.content, threads), files=version.entries)
-
-
-def _file_digest(data: Content, threads: int) -> FileDigest:
-    """Size and digests of a whole file."""
     sha256 = hashlib.sha256()
     blake = blake3(max_threads=threads)
-    for stripe in stripes(data):
+    for stripe in stripes(version.content):
         sha256.update(stripe.data)
         blake.update(stripe.data)
-    return FileDigest(len(data), blake.digest(), sha256.digest())
+    size = len(version.content)
+    return FileDigest(size, blake.digest(), sha256.digest(), files=version.entries)

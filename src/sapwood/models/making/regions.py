@@ -108,7 +108,7 @@ def _byte_segments(
     at = 0
     for region in regions:
         if region.begin > at:
-            segments.append(bytes_segment(target, at, region.begin, copies))
+            segments.append(bytes_segment(target[at : region.begin], at, copies))
         count = (region.end - region.begin) // region.dtype.size
         segments.append(
             SegmentSource(
@@ -122,30 +122,26 @@ def _byte_segments(
         )
         at = region.end
     if len(target) > at or not segments:
-        segments.append(bytes_segment(target, at, len(target), copies))
+        segments.append(bytes_segment(target[at:], at, copies))
     return segments
 
 
-def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
-    """A segment of the bytes target[begin:end]: see `bytes_of`."""
-    return bytes_of(target[begin:end], begin, end, copies)
-
-
-def bytes_of(data: Content, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
+def bytes_segment(data: Content, begin: int, copies: Sequence[Copy]) -> SegmentSource:
     """A segment of bytes. One that is a single copy is predicted from it as a whole.
 
     Args:
-        data: the bytes.
-        begin, end: where they lie in the whole target.
-        copies: of the whole target, ascending.
+        data: the bytes, borrowed.
+        begin: their offset in the whole target.
+        copies: copies that make up the whole target, ascending.
     """
+    end = begin + len(data)
     first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
     last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
     inside = tuple(copies[first:last])
     places: tuple[BaseRange, ...] = ()
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
         places = (BaseRange(0, begin + inside[0].shift),)
-    return SegmentSource("", DType.BYTES, (end - begin,), data, places, inside)
+    return SegmentSource("", DType.BYTES, (len(data),), data, places, inside)
 
 
 def _find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:

@@ -13,6 +13,7 @@ from sapwood.codec import Coding
 from sapwood.content.content import Bytes, Content
 from sapwood.errors import TargetHashMismatch
 from sapwood.files.sources import EMPTY
+from sapwood.models.applying.in_place.planning import Rewrite
 from sapwood.models.applying.in_place.spans import Span, joined_spans
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, decode_job
@@ -49,22 +50,17 @@ class Move:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Rewritten:
+class Rewritten(Rewrite):
     """A chunk that changes the file.
 
     Attributes:
-        begin, end: its range of the target.
-        reads: ranges of the file as it was.
-        moves: what of the file its bytes were predicted from.
-        number: of its segment in the patch.
-        segment, chunk: which.
-        offset: in the segment, bytes.
-        payload_at: in the body of the patch.
+        moves: ranges of the file that its bytes were predicted from.
+        number: the number of its segment in the patch, from 0.
+        segment, chunk: its segment, and what the front says of the chunk.
+        offset: where it begins in the segment, bytes.
+        payload_at: where its payload begins in the body of the patch, bytes.
     """
 
-    begin: int
-    end: int
-    reads: tuple[Span, ...]
     moves: tuple[Move, ...]
     number: int
     segment: Segment
