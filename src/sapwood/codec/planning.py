@@ -162,7 +162,7 @@ def _plan_group(
         _sparse_tables(dtype, users.get((Coding.SPARSE, False), everyone), shift),
     ]
     if (Coding.RESIDUAL, True) in users:
-        sets.append(_edge_tables(dtype, [s for s, _ in users[Coding.RESIDUAL, True]], specials))
+        sets.append(_dense_tables(dtype, users[Coding.RESIDUAL, True], 0, specials))
     shared = [_cheapest(s, a, sets) for s, a in zip(surveys, alone, strict=True)]
     best = [
         _least([choice, *_own_choices(survey, choice, specials)])
@@ -185,7 +185,7 @@ def _trials(
         sets.append(_dense_tables(dtype, users, shift, specials))
         sets.append(_sparse_tables(dtype, users, shift))
     if Levelling.EDGES in changed[0].levelled:
-        sets.append(_edge_tables(dtype, changed, specials))
+        sets.append(_dense_tables(dtype, [(s, Levelling.EDGES) for s in changed], 0, specials))
     return sets
 
 
@@ -231,15 +231,10 @@ def _own_choices(
     if shared.coding is Coding.SPARSE:
         fitted = _sparse_tables(dtype, user, window_shift([survey]))
         return [_with_own(survey, fitted, levelling)]
-    if levelling is Levelling.EDGES:
-        fitted = _edge_tables(dtype, [survey], specials)
-    else:
-        fitted = _dense_tables(dtype, user, window_shift([survey]), specials)
+    shift = 0 if levelling is Levelling.EDGES else window_shift([survey])
+    fitted = _dense_tables(dtype, user, shift, specials)
     without = _dense_tables(dtype, [(survey, Levelling.NONE)], 0, specials)
-    return [
-        _with_own(survey, fitted, levelling),
-        _with_own(survey, without, Levelling.NONE),
-    ]
+    return [_with_own(survey, fitted, levelling), _with_own(survey, without, Levelling.NONE)]
 
 
 def _built(
@@ -270,7 +265,7 @@ def residual_choice(survey: Survey) -> CodingChoice:
 
 
 def _dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
-    """Tables for the residuals of all elements."""
+    """Tables for the residuals of all elements; under Levelling.EDGES all users are, or none."""
     counts = np.zeros((ROWS + 1, 256))
     for survey, levelling in users:
         window, steps = window_of(survey, levelling, shift)
@@ -282,14 +277,8 @@ def _dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, .
     tables = _built(RESIDUAL, counts, named)
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
     raw[ROWS] = row_raw_bits()
-    return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
-
-
-def _edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
-    """Tables for the residuals of all elements under Levelling.EDGES."""
-    users = [(survey, Levelling.EDGES) for survey in surveys]
-    tables = _dense_tables(dtype, users, 0, specials)
-    return dataclasses.replace(tables, edges=True)
+    edges = users[0][1] is Levelling.EDGES
+    return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift, edges=edges)
 
 
 def _bridged(counts: Counts) -> Counts:
