@@ -165,7 +165,7 @@ class Making:
 
     Attributes:
         options: as for `Builder`.
-        seal: as for `Builder.write`.
+        seal: as for `CodedSegments.write`.
         metadata: JSON values for the header.
         created_at: Unix time in seconds, or None.
     """
@@ -274,8 +274,8 @@ class Creation:
     Attributes:
         builder: of the patch by tensors.
         target: the whole version, borrowed.
-        header: as for `Builder.write`.
-        seal: as for `Builder.write`.
+        header: as for `CodedSegments.write`.
+        seal: as for `CodedSegments.write`.
     """
 
     builder: Builder
