@@ -10,14 +10,7 @@ from support.places import ROOT
 SOURCE = ROOT / "src/sapwood"
 
 # Names that still have two meanings, in lower case. What is added here needs a better name.
-TWICE = frozenset(
-    {
-        "found",  # in a folder; of a low-rank update
-        "listed",  # files of a folder; signatures
-        "place",  # of a prediction; of what is read of one
-        "version",  # of a file elsewhere; of a chain; what --version prints
-    }
-)
+TWICE = frozenset({})
 
 
 def places_by_name() -> dict[str, list[str]]:

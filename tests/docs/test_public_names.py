@@ -122,7 +122,7 @@ def test_models() -> None:
             "Fetching",
             "Key",
             "Limits",
-            "Listed",
+            "ListedSignature",
             "Output",
             "Progress",
             "Received",
@@ -202,7 +202,7 @@ def test_packages() -> None:
     assert set(vars(package)["__all__"]) == {
         *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
         *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
-        *("Found", "Target", "WeightsPatch", "canonical"),
+        *("FoundFile", "Target", "WeightsPatch", "canonical"),
         *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
         *("read_manifest", "regular_files"),
         *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sapwood.models import Listed
+from sapwood.models import ListedSignature
 
 
-def signature_words(listed: Listed) -> str:
+def signature_words(listed: ListedSignature) -> str:
     """A signature in a line."""
     one = listed.signature
     if listed.valid is None:

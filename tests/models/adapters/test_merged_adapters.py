@@ -118,7 +118,7 @@ def test_the_same_patch_gives_the_same_bytes_on_every_path_and_by_the_references
 
 
 def decoded(job: ChunkJob, patch: Patch, base: Words, path: int) -> bytes:
-    """A chunk by one path of the kernel."""
+    """A chunk whose prediction is computed by one path of the kernel."""
     blend = job.predictor.blend
     assert blend is not None
     data = base.astype("<u2").view(np.uint8)
@@ -142,7 +142,6 @@ def decoded(job: ChunkJob, patch: Patch, base: Words, path: int) -> bytes:
         out,
         job.segment.row_length,
         patch.opened.tables,
-        path,
         edges,
     )
     return out.tobytes()

@@ -20,14 +20,20 @@ from sapwood.documents.canonical_json import plain
 from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.outputs import Output
-from sapwood.files.paired_outputs import check_reversible, output_and_reverse
+from sapwood.files.paired_outputs import output_and_reverse
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
 from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
-from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
+from sapwood.models.making.inputs import (
+    Input,
+    check_outside,
+    check_reversible,
+    open_input,
+    unchanged,
+)
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
 from sapwood.models.making.segments import input_segments, whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sapwood.content.content import Content
@@ -15,7 +15,7 @@ from sapwood.files import sources as files
 from sapwood.files.outputs import Output
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source, folder_of, read_source
-from sapwood.files.trees import FileEntry, Listed, file_contents, list_folder, mapped_of_each
+from sapwood.files.trees import FileEntry, ListedFile, file_contents, list_folder, mapped_of_each
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 
@@ -113,7 +113,7 @@ def unchanged(*sources: Source) -> Iterator[None]:
             )
 
 
-def _listing(source: Source) -> list[Listed] | None:
+def _listing(source: Source) -> list[ListedFile] | None:
     """What is in a folder, or None for other sources."""
     root = folder_of(source)
     return None if root is None else list_folder(root)
@@ -134,3 +134,13 @@ def check_outside(output: Output, *sources: Source) -> None:
             raise InputError(
                 f"{output!s}: is inside of {root}, which is read whole; name a place outside"
             )
+
+
+def check_reversible(bases: Sequence[Source]) -> None:
+    """Refuses a reverse of a patch of several bases.
+
+    Raises:
+        InputError: there are several.
+    """
+    if len(bases) > 1:
+        raise InputError(f"nothing leads back to {len(bases)} bases at once; leave the reverse out")
