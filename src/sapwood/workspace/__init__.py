@@ -36,6 +36,7 @@ from sapwood.workspace.change.results import (
     UpdatePlan,
 )
 from sapwood.workspace.change.texts import LineChanges
+from sapwood.workspace.change.updating import UpdateRequest
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
 from sapwood.workspace.course.sources import OpenCourse, open_course
 from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data, find_dataset
@@ -91,6 +92,7 @@ __all__ = [
     "State",
     "Status",
     "UpdatePlan",
+    "UpdateRequest",
     "Workspace",
     "fetch_data",
     "find_dataset",

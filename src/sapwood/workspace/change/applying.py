@@ -32,9 +32,11 @@ from sapwood.workspace.record.record import Record, read_record
 def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tuple[str, ...]:
     """Makes a change that was staged. From here on a kill is repaired by the next change.
 
+    Where there is nothing to do, what was staged is cleared away.
+
     Args:
-        places: of the workspace, whose lock is held.
-        journal: of the change.
+        places: places of the workspace, whose lock is held.
+        journal: journal of the change.
         before: the record as it is, None where it is not at hand.
 
     Returns:
@@ -44,6 +46,9 @@ def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tup
         OSError: the system refused the journal; nothing was changed.
         IoError: it refused later; the next change finishes this one.
     """
+    if not journal.steps and journal.record is before:
+        tidy(places, None)
+        return ()
     try:
         write_whole(places.journal, journal.to_bytes())
     except OSError:
