@@ -23,7 +23,6 @@ from sapwood.files.refusals import refusal
 from sapwood.files.syncing import sync
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, read_record
@@ -193,7 +192,7 @@ def tidy(places: Places, record: Record | None) -> None:
             if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
                 path.unlink()
         if record is not None:
-            Blobs(places.blobs).prune(record.blobs())
+            places.blobs.prune(record.blobs())
         # Last: as long as it is there, the next change tidies again.
         remove_tree(places.staging)
 

@@ -27,7 +27,6 @@ from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
 from sapwood.workspace.change.applying import mode_with, tidy
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
@@ -223,8 +222,7 @@ class Stage:
 
     def keep_blob(self, digest: str, data: bytes) -> None:
         """Keeps what is installed, by its SHA-256 in hexadecimal, to show differences to."""
-        blobs = Blobs(self._places.blobs)
-        self._unsynced.append(blobs.put(digest, data, self.new_file()))
+        self._unsynced.append(self._places.blobs.put(digest, data, self.new_file()))
 
     def finish(self, label: str, created: datetime, version: str | None) -> str | None:
         """Makes all that was staged durable, and gives the backup its name.

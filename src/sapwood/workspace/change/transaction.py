@@ -31,7 +31,6 @@ from sapwood.workspace.disk.scanning import Disk, file_hash
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.notebooks.merging import merge_notebook
 from sapwood.workspace.notebooks.reports import MergedNotebook
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, RecordedFile
 
@@ -164,7 +163,7 @@ class Transaction:
         entry = None if self.record is None else self.record.files.get(path)
         if entry is None or entry.blob is None:
             raise Unreadable("what was installed is not kept")
-        return Blobs(self.places.blobs).get(entry.blob, entry.size)
+        return self.places.blobs.get(entry.blob, entry.size)
 
     def _lay_beside(self, change: Change) -> None:
         """Lays the template's file beside; one that was laid there before makes room if it differs.
@@ -256,7 +255,7 @@ class Transaction:
 
     def _kept_blobs(self) -> set[str]:
         """The blobs that need not be kept anew: nobody has deleted them, or nothing has them."""
-        blobs = Blobs(self.places.blobs)
+        blobs = self.places.blobs
         files = {} if self.record is None else self.record.files
         named = {one.blob: path for path, one in files.items() if one.blob is not None}
         known = self.template.known
