@@ -29,7 +29,15 @@ from hypothesis.stateful import (
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
 from sapwood.package.canonical import content_hash
-from sapwood.workspace import Action, Change, FileIdentity, Severity, Workspace, open_package
+from sapwood.workspace import (
+    Action,
+    Change,
+    FileIdentity,
+    Severity,
+    UpdateRequest,
+    Workspace,
+    open_package,
+)
 from support.failing_calls import CHANGING, failing_at
 from support.template_folders import (
     Clock,
@@ -289,10 +297,9 @@ class Life(RuleBasedStateMachine):
                 else:
                     plan = workspace.plan_update(
                         template,
-                        replace=replace,
-                        allow_downgrade=back,
-                        module=module,
-                        merge=merge,
+                        UpdateRequest(
+                            replace=replace, allow_downgrade=back, module=module, merge=merge
+                        ),
                         config=config,
                     )
             except InputError:
@@ -308,10 +315,9 @@ class Life(RuleBasedStateMachine):
                 else:
                     outcome = workspace.update(
                         template,
-                        replace=replace,
-                        allow_downgrade=back,
-                        module=module,
-                        merge=merge,
+                        UpdateRequest(
+                            replace=replace, allow_downgrade=back, module=module, merge=merge
+                        ),
                         config=config,
                     )
             except InvalidWorkspace:  # an extra was to come back
@@ -343,14 +349,18 @@ class Life(RuleBasedStateMachine):
             assert workspace.plan_reset(source, reset, allow_downgrade=True).updates == ()
             return
         try:
-            workspace.update(source, replace=replace, merge=merge, allow_downgrade=True)
+            workspace.update(
+                source, UpdateRequest(replace=replace, merge=merge, allow_downgrade=True)
+            )
         except InvalidWorkspace:
             assert self._lost
             return
         files = user_files(self._root)
         record = workspace.record()
         backups = len(workspace.backups())
-        again = workspace.update(source, replace=replace, merge=merge, allow_downgrade=True)
+        again = workspace.update(
+            source, UpdateRequest(replace=replace, merge=merge, allow_downgrade=True)
+        )
         assert again.plan.updates == ()
         assert (user_files(self._root), workspace.record()) == (files, record)
         assert len(workspace.backups()) == backups
@@ -369,7 +379,9 @@ class Life(RuleBasedStateMachine):
             contextlib.suppress(IoError, InputError, InvalidWorkspace),
         ):
             self._workspace.update(
-                self.folder / version, replace=replace, allow_downgrade=True, config=config
+                self.folder / version,
+                UpdateRequest(replace=replace, allow_downgrade=True),
+                config=config,
             )
 
     @rule(which=st.integers(0, 20))

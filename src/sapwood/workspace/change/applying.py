@@ -23,7 +23,6 @@ from sapwood.files.refusals import refusal
 from sapwood.files.syncing import sync
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, read_record
@@ -32,9 +31,11 @@ from sapwood.workspace.record.record import Record, read_record
 def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tuple[str, ...]:
     """Makes a change that was staged. From here on a kill is repaired by the next change.
 
+    Where there is nothing to do, what was staged is cleared away.
+
     Args:
-        places: of the workspace, whose lock is held.
-        journal: of the change.
+        places: places of the workspace, whose lock is held.
+        journal: journal of the change.
         before: the record as it is, None where it is not at hand.
 
     Returns:
@@ -44,6 +45,9 @@ def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tup
         OSError: the system refused the journal; nothing was changed.
         IoError: it refused later; the next change finishes this one.
     """
+    if not journal.steps and journal.record is before:
+        tidy(places, None)
+        return ()
     try:
         write_whole(places.journal, journal.to_bytes())
     except OSError:
@@ -188,7 +192,7 @@ def tidy(places: Places, record: Record | None) -> None:
             if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
                 path.unlink()
         if record is not None:
-            Blobs(places.blobs).prune(record.blobs())
+            places.blobs.prune(record.blobs())
         # Last: as long as it is there, the next change tidies again.
         remove_tree(places.staging)
 

@@ -13,7 +13,6 @@ from sapwood.workspace.change.results import FileStatus, Status
 from sapwood.workspace.change.texts import LineChanges, count_changes, shown_text
 from sapwood.workspace.disk.scanning import Disk, scan
 from sapwood.workspace.disk.states import Blocked, state_of
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
@@ -73,7 +72,7 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
         raise InputError(f"{path!r:.200}: expected a file that was installed")
     if entry.blob is None:
         return None
-    base = Blobs(places.blobs).get(entry.blob, entry.size)
+    base = places.blobs.get(entry.blob, entry.size)
     there = isinstance(Disk(places.root).status(path), os.stat_result)
     data = read_whole(places.root / path, LARGEST) if there else b""
     if data is None:

@@ -16,7 +16,6 @@ from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy,
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.exporting.code import export_cells, without_directive
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.record import RecordedFile
 
 WORDS = {
@@ -117,7 +116,7 @@ def _lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageF
     if entry.blob is None or file.size > LARGEST:
         return True
     try:
-        old = _codes(Blobs(look.places.blobs).get(entry.blob, entry.size), notebook)
+        old = _codes(look.places.blobs.get(entry.blob, entry.size), notebook)
         new = _codes(file.read(), notebook)
         mine = _codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
     except (InputError, InvalidWorkspace):
