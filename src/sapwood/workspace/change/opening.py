@@ -38,6 +38,11 @@ def with_note(change: Change, template: Template, files: Mapping[str, RecordedFi
 def check_source(record: Record, template: Template, *, allow_downgrade: bool) -> None:
     """Sees to it that a workspace may be updated to a template.
 
+    Args:
+        record: record of the workspace.
+        template: template that it is updated to.
+        allow_downgrade: whether the version may be one before that of the workspace.
+
     Raises:
         InputError: it is another template, or an earlier version.
     """
@@ -60,8 +65,8 @@ def check_versions(
     A module that was updated alone is of a later version than the workspace.
 
     Args:
-        changes: that write to files of the user's.
-        template: that they come from.
+        changes: changes that write to files of the user's.
+        template: template that they come from.
         files: what was installed, by path.
 
     Raises:
@@ -81,8 +86,8 @@ def check_whole(template: Template, root: Path) -> None:
     """Sees to it that a workspace can be made: a patch starts from what is not there yet.
 
     Args:
-        template: to make it from.
-        root: of the workspace, which need not be there.
+        template: template to make it from.
+        root: folder of the workspace, which need not be there.
 
     Raises:
         InputError: the template has a file only as patches, and it is not there already.
@@ -97,8 +102,12 @@ def check_whole(template: Template, root: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(template: TemplateSource) -> Iterator[Package]:
-    """The package of a template, closed at the end if it was opened here."""
+def opened_package(template: TemplateSource) -> Iterator[Package]:
+    """The package of a template, closed at the end if it was opened here.
+
+    Raises:
+        InputError, InvalidPackage, IoError: it cannot be opened.
+    """
     if isinstance(template, Package):
         yield template
         return
@@ -109,15 +118,19 @@ def opened(template: TemplateSource) -> Iterator[Package]:
 
 
 @contextlib.contextmanager
-def sources(
+def opening(
     template: TemplateSource, config: CourseSource | None, what: object
 ) -> Iterator[tuple[Package, OpenCourse | None]]:
     """The package of a template, and a course: closed at the end if they were opened here.
 
     Args:
-        template: as of `opened`.
-        config: of the course, None for none.
-        what: is worked on, for what the system refuses.
+        template: package that the template is, open, or where it lies.
+        config: course, open, or where it lies; None for none.
+        what: name of what the block works on, told where the system refuses.
+
+    Raises:
+        InputError, InvalidPackage: one of the two cannot be opened.
+        IoError: the system refused, here or in the block.
     """
-    with opened(template) as package, open_course(config) as course, os_errors(what):
+    with opened_package(template) as package, open_course(config) as course, os_errors(what):
         yield package, course
