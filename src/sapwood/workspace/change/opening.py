@@ -50,11 +50,7 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
     if name != record.template:
         raise InputError(f"expected the template {record.template}, found {name}")
     if template.manifest.version < Version(record.template_version) and not allow_downgrade:
-        raise InputError(
-            f"expected version {record.template_version} of {name} or later, found "
-            f"{template.version}; allow the downgrade if you mean it "
-            "(--allow-downgrade)"
-        )
+        raise _downgrade(f"expected version {record.template_version} of {name} or later", template)
 
 
 def check_versions(
@@ -75,11 +71,16 @@ def check_versions(
     for change in changes:
         entry = files.get(change.moved_from or change.path)
         if entry is not None and Version(entry.version) > template.manifest.version:
-            raise InputError(
-                f"{change.path}: expected version {entry.version} or later, which it has, found "
-                f"{template.version}; allow the downgrade if you mean it "
-                "(--allow-downgrade)"
-            )
+            expected = f"expected version {entry.version} or later, which it has"
+            raise _downgrade(f"{change.path}: {expected}", template)
+
+
+def _downgrade(expected: str, template: Template) -> InputError:
+    """The error for a template of an earlier version than expected."""
+    return InputError(
+        f"{expected}, found {template.version}; allow the downgrade if you mean it "
+        "(--allow-downgrade)"
+    )
 
 
 def check_whole(template: Template, root: Path) -> None:
