@@ -290,18 +290,13 @@ class Life(RuleBasedStateMachine):
         """The program brings a version, of all or of a module, or resets the module."""
         source, workspace = self.folder / version, self._workspace
         config = None if course is None or module is not None else self.folder / course
+        request = UpdateRequest(module, replace=replace, merge=merge, allow_downgrade=back)
         with open_package(source) as template:
             try:
                 if reset and module is not None:
                     plan = workspace.plan_reset(template, module, allow_downgrade=back)
                 else:
-                    plan = workspace.plan_update(
-                        template,
-                        UpdateRequest(
-                            replace=replace, allow_downgrade=back, module=module, merge=merge
-                        ),
-                        config=config,
-                    )
+                    plan = workspace.plan_update(template, request, config=config)
             except InputError:
                 return
             if workspace.status().unfinished:  # the plan was of what is half made
@@ -313,13 +308,7 @@ class Life(RuleBasedStateMachine):
                 if reset and module is not None:
                     outcome = workspace.reset(template, module, allow_downgrade=back)
                 else:
-                    outcome = workspace.update(
-                        template,
-                        UpdateRequest(
-                            replace=replace, allow_downgrade=back, module=module, merge=merge
-                        ),
-                        config=config,
-                    )
+                    outcome = workspace.update(template, request, config=config)
             except InvalidWorkspace:  # an extra was to come back
                 assert self._lost
                 assert user_files(self._root) == before

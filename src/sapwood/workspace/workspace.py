@@ -15,7 +15,7 @@ from sapwood.files.refusals import os_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
-from sapwood.workspace.change.opening import TemplateSource, sources
+from sapwood.workspace.change.opening import TemplateSource, opening
 from sapwood.workspace.change.restoring import restore_files
 from sapwood.workspace.change.results import Difference, Outcome, Restored, Status, UpdatePlan
 from sapwood.workspace.change.status import changed_lines, status_of
@@ -136,7 +136,7 @@ class Workspace:
             WorkspaceBusy: another program is changing it.
             IoError: the system refused; calling again goes on.
         """
-        with sources(template, config, folder) as (package, course):
+        with opening(template, config, folder) as (package, course):
             places = Places(resolved(folder), package.manifest.name)
             outcome = make_workspace(places, package, course, clock())
             return cls(places, clock), outcome
@@ -173,7 +173,7 @@ class Workspace:
         Takes the arguments of `update`, and raises what it raises, but for what writing adds.
         """
         _check_course(request, config)
-        with sources(template, config, self.root) as (package, course):
+        with opening(template, config, self.root) as (package, course):
             record = installed_record(self._places)
             chosen = for_workspace(package, record, course, self._places)
             return plan_request(self._places, record, chosen, request)
@@ -210,7 +210,7 @@ class Workspace:
                 finishes this one.
         """
         _check_course(request, config)
-        with sources(template, config, self.root) as (package, course):
+        with opening(template, config, self.root) as (package, course):
             with changing(self._places) as begun:
                 record = begun.record or installed_record(self._places)
                 chosen = for_workspace(package, record, course, self._places)
@@ -273,7 +273,7 @@ class Workspace:
             SapwoodError: what `plan_update` raises.
         """
         request = UpdateRequest(module, allow_downgrade=allow_downgrade, reset=True)
-        with sources(template, None, self.root) as (package, _):
+        with opening(template, None, self.root) as (package, _):
             record = installed_record(self._places)
             chosen = for_workspace(package, record, None, self._places)
             plan = plan_request(self._places, record, chosen, request)
@@ -294,7 +294,7 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             IoError: something cannot be read.
         """
-        with sources(template, None, self.root) as (package, _):
+        with opening(template, None, self.root) as (package, _):
             chosen = for_workspace(package, read_record(self._places), None, self._places)
             return look_at_exports(self._places, chosen, modules)
 
@@ -326,7 +326,10 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with sources(template, None, self.root) as (package, _), changing(self._places) as begun:
+        with (
+            opening(template, None, self.root) as (package, _),
+            changing(self._places) as begun,
+        ):
             chosen = for_workspace(package, begun.record, None, self._places)
             now = self._clock()
             return export_modules(self._places, chosen, modules, now, replace=replace)

@@ -34,28 +34,17 @@ def restore_files(
         Changed: somebody is writing to one of the files.
         IoError, OSError: the system refused.
     """
-    chosen = _chosen_files(places, backup, paths)
+    held = read_backup(places.backups, backup).files
+    for path in paths or ():
+        if path not in held:
+            raise InputError(f"{path!r:.200}: not in the backup {backup}")
+    chosen = {path: held[path] for path in (held if paths is None else paths)}
     with staging(places) as stage:
         done = _stage_restore(places, backup, chosen, stage)
         saved = stage.finish("restore", now, None)
     missed = commit(places, stage.journal(), None)
     unchanged = tuple(path for path in chosen if path not in done)
     return Restored(tuple(done), unchanged, saved, missed)
-
-
-def _chosen_files(places: Places, name: str, paths: Sequence[str] | None) -> dict[str, str]:
-    """The files of a backup that are asked for: 'sha256:…' of their bytes, by path.
-
-    Raises:
-        InputError: there is no such backup, or it has no such file.
-        InvalidWorkspace: it is damaged.
-        OSError: it cannot be read.
-    """
-    backup = read_backup(places.backups, name)
-    for path in paths or ():
-        if path not in backup.files:
-            raise InputError(f"{path!r:.200}: not in the backup {name}")
-    return {path: backup.files[path] for path in (backup.files if paths is None else paths)}
 
 
 def _stage_restore(places: Places, name: str, files: Mapping[str, str], stage: Stage) -> list[str]:

@@ -29,7 +29,7 @@ from sapwood.workspace.change.applying import mode_with, tidy
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind
 from sapwood.workspace.record.places import Places
-from sapwood.workspace.record.record import Record
+from sapwood.workspace.record.record import Record, own_bytes
 
 PLAIN, EXECUTABLE = 0o666, 0o777  # permissions before the umask has its say
 
@@ -191,16 +191,9 @@ class Stage:
         self._check_writable(path)
         if mode is not None:
             staged.path.chmod(mode)
-        self.steps.append(
-            ChangeStep(
-                StepKind.WRITE,
-                path,
-                old=old,
-                new=staged.hash,
-                staged=staged.path.name,
-                beside=beside,
-            )
-        )
+        name, new = staged.path.name, staged.hash
+        step = ChangeStep(StepKind.WRITE, path, old=old, new=new, staged=name, beside=beside)
+        self.steps.append(step)
 
     def remove(self, path: str, old: str, *, after: str | None = None) -> None:
         """Removes a file, which was taken with a backup.
@@ -238,7 +231,7 @@ class Stage:
         staged = self._path / "backup"
         if self._backed_up:
             backup = Backup("", label, created, version, self._backed_up)
-            self._write(staged / ABOUT, [backup.to_bytes()])
+            self._write(staged / ABOUT, [own_bytes(backup.to_json())])
         folders = [Path(top) for top, _, _ in os.walk(staged)]
         if self._unsynced:
             sync([*self._unsynced, *folders, self._path])

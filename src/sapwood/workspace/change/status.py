@@ -21,6 +21,10 @@ from sapwood.workspace.record.record import Record
 def status_of(places: Places, record: Record) -> Status:
     """How a workspace is.
 
+    Args:
+        places: places of the workspace.
+        record: record of the workspace.
+
     Raises:
         InvalidWorkspace, UnsupportedWorkspace: the journal is damaged, or too new.
         OSError: something cannot be read.
@@ -35,8 +39,8 @@ def file_statuses(places: Places, record: Record, stamps: Stamps) -> Iterator[Fi
     """How each installed file is, in the record's order.
 
     Args:
-        places: of the workspace.
-        record: of it.
+        places: places of the workspace.
+        record: record of the workspace.
         stamps: hashes of files that were looked at before.
 
     Raises:
@@ -54,9 +58,9 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
     """How many lines of an installed file the user has added and removed.
 
     Args:
-        places: of the workspace.
-        record: of it.
-        path: of the file.
+        places: places of the workspace.
+        record: record of the workspace.
+        path: path of the file.
 
     Returns:
         The numbers; None of files that are no text, and of those whose installed bytes are

@@ -21,14 +21,7 @@ from sapwood.files.folders import make_folder
 from sapwood.files.paths import is_folder, is_there
 from sapwood.files.reading import read_whole
 from sapwood.files.syncing import rename_durably
-from sapwood.workspace.record.record import (
-    HASH,
-    LARGEST,
-    own_bytes,
-    own_fields,
-    read_time,
-    written_time,
-)
+from sapwood.workspace.record.record import HASH, LARGEST, own_fields, read_time, written_time
 
 FORMAT = "sapwood-backup"
 SCHEMA = 1
@@ -66,10 +59,6 @@ class Backup:
             "version": self.version,
             "files": dict(sorted(self.files.items())),
         }
-
-    def to_bytes(self) -> bytes:
-        """`backup.json` as a file."""
-        return own_bytes(self.to_json())
 
 
 def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> str:

@@ -90,15 +90,14 @@ class ChangeJournal:
 
     def to_bytes(self) -> bytes:
         """The journal as a file."""
-        return own_bytes(
-            {
-                "format": FORMAT,
-                "schema": SCHEMA,
-                "folder": self.folder,
-                "steps": [one.to_json() for one in self.steps],
-                "record": None if self.record is None else self.record.to_json(),
-            }
-        )
+        value = {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "folder": self.folder,
+            "steps": [one.to_json() for one in self.steps],
+            "record": None if self.record is None else self.record.to_json(),
+        }
+        return own_bytes(value)
 
 
 def read_journal(places: Places) -> ChangeJournal | None:
