@@ -13,15 +13,9 @@ SOURCE = ROOT / "src/sapwood"
 TWICE = frozenset(
     {
         "found",  # in a folder; of a low-rank update
-        "head",  # of a journal; of a chain
         "listed",  # files of a folder; signatures
-        "module",  # of a package; of a network
-        "piece",  # of a journal; of a segment
         "place",  # of a prediction; of what is read of one
-        "slot",  # of a device; of a journal
-        "update",  # of a base in place; of an adapter
         "version",  # of a file elsewhere; of a chain; what --version prints
-        "window",  # of chunks; of a file elsewhere
     }
 )
 

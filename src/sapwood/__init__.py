@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sapwood import models as models
     from sapwood.limits import Limits as Limits
     from sapwood.patch import (
+        Buffer as Buffer,
         Patch as Patch,
+        PatchSource as PatchSource,
         apply_patch as apply_patch,
         apply_patch_to_chunks as apply_patch_to_chunks,
         create_patch as create_patch,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         inspect_patch as inspect_patch,
     )
     from sapwood.progress import Progress as Progress
+    from sapwood.tensors import DType as DType
 
     __version__: str
 else:
@@ -37,7 +40,9 @@ else:
             "sapwood": ["errors", "models"],
             "sapwood.limits": ["Limits"],
             "sapwood.patch": [
+                "Buffer",
                 "Patch",
+                "PatchSource",
                 "apply_patch",
                 "apply_patch_to_chunks",
                 "create_patch",
@@ -46,5 +51,6 @@ else:
             ],
             "sapwood.patch.format.version": ["__version__"],
             "sapwood.progress": ["Progress"],
+            "sapwood.tensors": ["DType"],
         },
     )

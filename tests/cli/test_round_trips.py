@@ -51,7 +51,7 @@ def test_a_session_in_the_shell(tmp_path: Path) -> None:
         set -e
         sapwood() { "$PYTHON" -m sapwood "$@"; }
         sapwood create --base a.npy --target b.npy --out - | cat > p
-        sapwood inspect p | grep -q 'array  *f32  *60x50  *residual'
+        sapwood inspect p | grep 'array  *f32  *60x50  *residual' > row
         sapwood verify --base - --patch p --quiet < a.npy
         cat p | sapwood apply --base a.npy --patch - --out b2.npy
         cmp b.npy b2.npy

@@ -41,6 +41,7 @@ def test_json_has_its_kind_and_no_sha256(here: Session) -> None:
     assert (told["kind"], told["valid"], told["actual_target"]) == ("tensor", True, target)
     told = here.json("apply --base a.npy --patch tensor.patch --out out.npy")
     assert (told["kind"], told["target_blake3"], told["target_sha256"]) == ("tensor", target, None)
+    assert told["target_size"] == len(here.bytes("out.npy"))
 
 
 def test_force_takes_a_base_that_the_patch_was_not_made_from(here: Session) -> None:

@@ -90,7 +90,10 @@ SIGNATURES = {
 
 def test_the_top_level() -> None:
     assert set(vars(sapwood)["__all__"]) == {
+        "Buffer",
+        "DType",
         "Limits",
+        "PatchSource",
         "Progress",
         "Patch",
         "__version__",
@@ -169,6 +172,7 @@ def test_workspaces() -> None:
         *("Course", "CourseConfig", "Extra", "OpenCourse", "open_course", "parse_course"),
         *("Restored", "Rules", "State", "Status", "Package", "Workspace"),
         *("open_package", "find_dataset", "parse_manifest", "read_manifest"),
+        *("Clock", "CourseSource", "Fetching", "Notes", "Progress", "TemplateSource"),
     }
     assert all(hasattr(workspace, name) for name in vars(workspace)["__all__"])
     asked = ["module", "config", "replace", "merge", "allow_downgrade"]
@@ -198,7 +202,7 @@ def test_packages() -> None:
     assert set(vars(package)["__all__"]) == {
         *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
         *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
-        *("Target", "WeightsPatch", "canonical"),
+        *("Found", "Target", "WeightsPatch", "canonical"),
         *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
         *("read_manifest", "regular_files"),
         *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),

@@ -162,7 +162,7 @@ def test_patches_of_tensors_are_taken_where_that_is_said() -> None:
     with models.receive(tensor, tensors=True) as patch:
         assert patch.header.kind == "tensor"
         with pytest.raises(InputError, match="found one of a tensor"):
-            models.apply_patch(BASE, patch, io.BytesIO())
+            models.load_patched(BASE, patch)
 
 
 def test_work_without_a_bound_of_memory_refuses_one(folder: Path) -> None:

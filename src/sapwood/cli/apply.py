@@ -45,7 +45,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "apply", run, "make the target from its base", DESCRIPTION, EXAMPLES
+        commands, "apply", _run, "make the target from its base", DESCRIPTION, EXAMPLES
     )
     add_bases(
         parser,
@@ -106,18 +106,18 @@ def add_to(commands: Commands) -> None:
     add_batch(parser, "apply")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     started = time.monotonic()
-    check_options(arguments)
+    _check_options(arguments)
     if arguments.in_place is not None:
         return in_place.run(arguments, started)
     if arguments.tensor:
-        return run_on_tensors(arguments, started)
-    return run_on_files(arguments, started)
+        return _run_on_tensors(arguments, started)
+    return _run_on_files(arguments, started)
 
 
-def check_options(arguments: argparse.Namespace) -> None:
+def _check_options(arguments: argparse.Namespace) -> None:
     """Refuses options that contradict each other.
 
     Raises:
@@ -141,7 +141,7 @@ def check_options(arguments: argparse.Namespace) -> None:
         raise InputError("--resume goes on with a file; name one with --out")
 
 
-def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
+def _run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
     """Writes some tensors alone."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, output, shown_name, stdin_or
@@ -173,7 +173,7 @@ def run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
     return 0
 
 
-def run_on_files(arguments: argparse.Namespace, started: float) -> int:
+def _run_on_files(arguments: argparse.Namespace, started: float) -> int:
     """Writes the whole target."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
@@ -198,11 +198,11 @@ def run_on_files(arguments: argparse.Namespace, started: float) -> int:
             force=arguments.force,
             receiving=how,
         )
-    tell_applied(arguments, found.to_json(), time.monotonic() - started)
+    _tell_applied(arguments, found.to_json(), time.monotonic() - started)
     return 0
 
 
-def tell_applied(arguments: argparse.Namespace, found: Mapping[str, Any], seconds: float) -> None:
+def _tell_applied(arguments: argparse.Namespace, found: Mapping[str, Any], seconds: float) -> None:
     """Tells what was written.
 
     Args:
@@ -221,10 +221,10 @@ def tell_applied(arguments: argparse.Namespace, found: Mapping[str, Any], second
         **found,
         "seconds": seconds,
     }
-    tell(arguments, facts, f"{arguments.out}: {human_size(found['target_size'])}, {state(found)}")
+    tell(arguments, facts, f"{arguments.out}: {human_size(found['target_size'])}, {_state(found)}")
 
 
-def state(found: Mapping[str, Any]) -> str:
+def _state(found: Mapping[str, Any]) -> str:
     """What was checked, in words."""
     words = "checked" if found["checked"] else "not checked"
     counter = found["counter"]

@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see '{self.prog} --help'")
 
 
-class Version(argparse.Action):
+class PrintVersion(argparse.Action):
     """Prints the version, which is not imported before it is asked for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
@@ -87,7 +87,7 @@ def add_command(
             [
                 "examples:",
                 *(f"  {example}" for example in examples),
-                f"\n'{commands_of(commands)} --help' lists the exit codes.",
+                f"\n'{_commands_of(commands)} --help' lists the exit codes.",
             ]
         ),
     )
@@ -99,7 +99,7 @@ def add_command(
     return parser
 
 
-def commands_of(commands: Commands) -> str:
+def _commands_of(commands: Commands) -> str:
     """The name of the program that commands belong to."""
     return commands._prog_prefix.partition(" ")[0]  # noqa: SLF001 (argparse has no other way)
 
@@ -123,7 +123,7 @@ def add_memory(parser: Parser) -> None:
     """The option `--memory`."""
     parser.add_argument(
         "--memory",
-        type=memory_size,
+        type=_memory_size,
         metavar="SIZE",
         help="memory to take at most, such as 64MiB, from 16MiB on; a patch that needs more is "
         "refused; with several files at once, each (default: what chunks and threads take)",
@@ -154,7 +154,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def chunk_size(text: str) -> int:
     """A size such as 4194304, 4MiB or 4MB, in bytes, within what a patch may have."""
-    size = byte_size(text)
+    size = _byte_size(text)
     if not 1 << 10 <= size <= 1 << 30:
         raise argparse.ArgumentTypeError(
             f"expected a size of 1KiB to 1GiB, such as 4MiB, found {text!r}"
@@ -162,9 +162,9 @@ def chunk_size(text: str) -> int:
     return size
 
 
-def memory_size(text: str) -> int:
+def _memory_size(text: str) -> int:
     """A size such as 67108864, 64MiB or 64MB, in bytes, that work can be done within."""
-    size = byte_size(text)
+    size = _byte_size(text)
     if not 16 << 20 <= size <= 1 << 60:
         raise argparse.ArgumentTypeError(
             f"expected a size of 16MiB or more, such as 64MiB, found {text!r}"
@@ -172,7 +172,7 @@ def memory_size(text: str) -> int:
     return size
 
 
-def byte_size(text: str) -> int:
+def _byte_size(text: str) -> int:
     """A number of bytes with or without a unit; 0 for what is none."""
     match = re.fullmatch(r"([0-9]{1,18}) ?([KMG]I?)?B?", text.upper())
     return int(match[1]) * UNITS[match[2] or ""] if match else 0

@@ -97,10 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     pairing = folders.pairing()
     paths = [path for pair in pairing.pairs if (path := folders.output(pair)) is not None]
     with progress_bar(arguments, WORDS[folders.command]) as progress:
-        batch = Batch(worker(arguments, folders), arguments.jobs, arguments.threads, progress)
+        batch = Batch(_worker(arguments, folders), arguments.jobs, arguments.threads, progress)
         with folders_for(paths):
             files = batch.run(pairing.pairs)
-    facts = summary(folders, pairing, files)
+    facts = _summary(folders, pairing, files)
     facts |= {"jobs": batch.jobs, "threads": batch.threads, "seconds": time.monotonic() - started}
     failed = facts["failed"]
     if not arguments.json:
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def worker(
+def _worker(
     arguments: argparse.Namespace, folders: Folders
 ) -> Callable[[Pair, int, Progress], dict[str, Any]]:
     """What does one pair, and gives the facts that the command tells of it, errors included."""
@@ -128,7 +128,7 @@ def worker(
         kept: dict[str, Any] = {"file": pair.name}
         own = {
             **vars(arguments),
-            **named_files(pair, folders),
+            **_named_files(pair, folders),
             "threads": threads,
             "progress": progress,
             "kept": kept,
@@ -149,7 +149,7 @@ def worker(
     return work
 
 
-def named_files(pair: Pair, folders: Folders) -> dict[str, Any]:
+def _named_files(pair: Pair, folders: Folders) -> dict[str, Any]:
     """The options that name files, for one pair."""
     named: dict[str, Any] = {"base": [str(pair.base)]}
     named["target" if folders.command == "create" else "patch"] = str(pair.other)
@@ -159,7 +159,7 @@ def named_files(pair: Pair, folders: Folders) -> dict[str, Any]:
     return named
 
 
-def summary(folders: Folders, pairing: Pairing, files: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(folders: Folders, pairing: Pairing, files: list[dict[str, Any]]) -> dict[str, Any]:
     """What the whole batch tells with --json."""
     failed = sum("error" in one for one in files)
     return {
@@ -168,13 +168,13 @@ def summary(folders: Folders, pairing: Pairing, files: list[dict[str, Any]]) -> 
         "target" if folders.command == "create" else "patch": str(folders.other),
         "out": None if folders.out is None else str(folders.out),
         "files": files,
-        "skipped": list(skipped(folders, pairing)),
+        "skipped": list(_skipped(folders, pairing)),
         "done": len(files) - failed,
         "failed": failed,
     }
 
 
-def skipped(folders: Folders, pairing: Pairing) -> Iterator[dict[str, str]]:
+def _skipped(folders: Folders, pairing: Pairing) -> Iterator[dict[str, str]]:
     """The files that have no like, with the reason."""
     for name in pairing.without_base:
         yield {"file": name, "reason": "no base"}

@@ -31,17 +31,17 @@ def show(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     files: Sequence[Mapping[str, Any]] = facts["files"]
     command = facts["command"]
     if not arguments.quiet:
-        rows = [row_of(command, one) for one in files]
-        rows += [skipped_row(command, one) for one in facts["skipped"]]
+        rows = [_row_of(command, one) for one in files]
+        rows += [_skipped_row(command, one) for one in facts["skipped"]]
         show_rows(COLUMNS[command], ON_THE_RIGHT, rows, terminal=sys.stdout.isatty())
-        print(total(facts))
+        print(_total(facts))
         sys.stdout.flush()
     for one in files:
         if "error" in one:
             print(f"sapwood: error: {one['error']['message']}", file=sys.stderr)
 
 
-def row_of(command: str, file: Mapping[str, Any]) -> tuple[str, ...]:
+def _row_of(command: str, file: Mapping[str, Any]) -> tuple[str, ...]:
     """The cells of a file, by `COLUMNS`."""
     cells = {
         "file": shortened(printable(file["file"])),
@@ -57,13 +57,13 @@ def row_of(command: str, file: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(cells.get(column, "") for column in COLUMNS[command])
 
 
-def skipped_row(command: str, file: Mapping[str, str]) -> tuple[str, ...]:
+def _skipped_row(command: str, file: Mapping[str, str]) -> tuple[str, ...]:
     """The cells of a file that nothing was done with."""
     name, reason = shortened(printable(file["file"])), f"skipped: {file['reason']}"
     return (name, *[""] * (len(COLUMNS[command]) - 2), reason)
 
 
-def total(facts: Mapping[str, Any]) -> str:
+def _total(facts: Mapping[str, Any]) -> str:
     """All of it in a line."""
     command, done = facts["command"], [one for one in facts["files"] if "error" not in one]
     parts = [f"{len(done)} {DONE[command]}"]

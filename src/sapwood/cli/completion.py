@@ -31,12 +31,12 @@ FILES = frozenset({"FILE", "PATCH", "FOLDER", "TEMPLATE"})  # values that name f
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "completion", run, "print a script of completions", DESCRIPTION, EXAMPLES
+        commands, "completion", _run, "print a script of completions", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell that is to complete")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command.
 
     Raises:

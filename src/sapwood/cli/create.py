@@ -46,7 +46,7 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "create", run, "make a patch", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "create", _run, "make a patch", DESCRIPTION, EXAMPLES)
     add_bases(
         parser,
         "the version one has, a file or a folder; - for stdin. Again for each further one, for a "
@@ -97,11 +97,11 @@ def add_to(commands: Commands) -> None:
     add_batch(parser, "create")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import has_folder, named_inputs, output
+    from sapwood.cli.streams import named_inputs, output
 
     started = time.monotonic()
     kept = [] if arguments.private_key is None else [arguments.private_key]
@@ -110,9 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     back = None
     if arguments.reverse is not None:
         back = output(arguments.reverse, *arguments.base, arguments.target, *kept)
-    metadata = read_metadata(arguments)
+    metadata = _read_metadata(arguments)
     names = [*arguments.base, arguments.target]
-    kind = "folder" if has_folder(*names) else "model"
     with progress_bar(arguments, "creating") as progress:
         *sources, wanted = named_inputs(*names)
         stats = models.create_patch(
@@ -131,13 +130,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     warning = None if key is None else exposed(arguments.private_key)
     notes = [*stats.warnings, *([] if warning is None else [warning])]
-    tell_created(arguments, kind, stats, key, notes, time.monotonic() - started)
+    _tell_created(arguments, stats, key, notes, time.monotonic() - started)
     return 0
 
 
-def tell_created(
+def _tell_created(
     arguments: argparse.Namespace,
-    kind: str,
     stats: PatchStats,
     key: bytes | None,
     notes: Sequence[str],
@@ -147,7 +145,6 @@ def tell_created(
 
     Args:
         arguments: of the command.
-        kind: of the patch: "folder" or "model".
         stats: of the patch.
         key: that it was signed with, or None.
         notes: what the user should know of the files.
@@ -157,7 +154,6 @@ def tell_created(
         note(arguments, one)
     facts = {
         "command": "create",
-        "kind": kind,
         "base": arguments.base[0],
         "bases": arguments.base,
         "target": arguments.target,
@@ -168,10 +164,10 @@ def tell_created(
         "seconds": seconds,
         "notes": list(notes),
     }
-    tell(arguments, facts, summary(arguments, stats))
+    tell(arguments, facts, _summary(arguments, stats))
 
 
-def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
+def _summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
     """The result in a line."""
     tensors = ""
     if stats.tensors_modified + stats.tensors_unchanged:
@@ -187,7 +183,7 @@ def summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
     )
 
 
-def read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
+def _read_metadata(arguments: argparse.Namespace) -> dict[str, Any]:
     """The metadata, of either option, as a patch will hold it.
 
     Raises:

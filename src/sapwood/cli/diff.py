@@ -34,7 +34,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "diff", run, "tell which tensors of a model changed", DESCRIPTION, EXAMPLES
+        commands, "diff", _run, "tell which tensors of a model changed", DESCRIPTION, EXAMPLES
     )
     parser.add_argument(
         "--base",
@@ -62,7 +62,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli import diff_listing
@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         if picture is not None and same_file(picture, name):
             raise InputError(f"--picture {picture}: would replace {name}; name another file")
     with progress_bar(arguments, "comparing") as progress:
-        found = models.diff(named(arguments.base), named(arguments.target), progress=progress)
+        found = models.diff(_named(arguments.base), _named(arguments.target), progress=progress)
     if picture is not None:
-        write_picture(found, picture)
+        _write_picture(found, picture)
     if arguments.json:
         names = {"base": arguments.base, "target": arguments.target}
         tell_json(arguments, {"command": "diff", **names, **found.to_json()})
@@ -88,14 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
     return DIFFERENT if arguments.exit_code and not found.equal else 0
 
 
-def named(name: str) -> Source:
+def _named(name: str) -> Source:
     """A file by its name, or the content of stdin."""
     from sapwood.cli.streams import read_inputs
 
     return read_inputs(name)[0].data if name == STDIO else name
 
 
-def write_picture(found: ModelDiff, name: str) -> None:
+def _write_picture(found: ModelDiff, name: str) -> None:
     """Writes the picture, whole or not at all.
 
     Raises:

@@ -32,7 +32,7 @@ def show(found: ModelDiff, *, everything: bool, terminal: bool) -> None:
         everything: whether to show all tensors, or those that changed most.
         terminal: whether to draw a table, or to align plain text.
     """
-    for name, value in headline(found):
+    for name, value in _headline(found):
         print(f"{name + ':':<10} {value}")
     file_listing.show(found.files, None, everything=everything, terminal=terminal)
     tensors = ordered(found)
@@ -43,12 +43,12 @@ def show(found: ModelDiff, *, everything: bool, terminal: bool) -> None:
         tensors = tensors[:MOST_ROWS]
     if tensors:
         print()
-        show_rows(COLUMNS, ON_THE_RIGHT, [row_of(tensor) for tensor in tensors], terminal=terminal)
+        show_rows(COLUMNS, ON_THE_RIGHT, [_row_of(tensor) for tensor in tensors], terminal=terminal)
     if left > 0 and not everything:
         print(f"and {left} more that changed less; --all shows them")
 
 
-def headline(found: ModelDiff) -> Iterator[tuple[str, str]]:
+def _headline(found: ModelDiff) -> Iterator[tuple[str, str]]:
     """The facts of both files for people."""
     yield "base", f"{found.base_format}, {human_size(found.base_size)}"
     yield "target", f"{found.target_format}, {human_size(found.target_size)}"
@@ -65,7 +65,7 @@ def headline(found: ModelDiff) -> Iterator[tuple[str, str]]:
     yield "rest", f"{rest}: {'changed' if found.skeleton_changed else 'the same'}"
 
 
-def row_of(tensor: TensorDiff) -> tuple[str, ...]:
+def _row_of(tensor: TensorDiff) -> tuple[str, ...]:
     """The cells of a tensor, by `COLUMNS`."""
     measured: tuple[str, str, str] = ("", "", "")
     if tensor.measures is not None and tensor.changed_elements:

@@ -38,10 +38,10 @@ def svg(found: ModelDiff) -> str:
     tensors = ordered(found)
     labels = [shortened(printable(tensor.name)) for tensor in tensors]
     left = MARGIN + math.ceil(LETTER * max(map(len, labels), default=0)) + MARGIN
-    low, high = decades([tensor.amount for tensor in tensors if has_bar(tensor)])
-    ends = [left + bar_length(tensor, low, high) for tensor in tensors]
-    notes = [note(tensor) for tensor in tensors]
-    title = headline(found, len(tensors))
+    low, high = _decades([tensor.amount for tensor in tensors if _has_bar(tensor)])
+    ends = [left + _bar_length(tensor, low, high) for tensor in tensors]
+    notes = [_note(tensor) for tensor in tensors]
+    title = _headline(found, len(tensors))
     rights = [end + GAP + LETTER * len(words) for end, words in zip(ends, notes, strict=True)]
     width = math.ceil(max(left + SCALE, MARGIN + LETTER * len(title), *rights)) + MARGIN
     height = TOP + ROW * len(tensors) + MARGIN
@@ -49,19 +49,19 @@ def svg(found: ModelDiff) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        text(MARGIN, 20, title, "t"),
-        *axis(left, low, high, height - MARGIN),
+        _text(MARGIN, 20, title, "t"),
+        *_axis(left, low, high, height - MARGIN),
     ]
     for i, tensor in enumerate(tensors):
         top = TOP + ROW * i
-        lines.append(text(left - MARGIN, top + BAR - 2, labels[i], anchor="end"))
-        if has_bar(tensor):
-            lines.append(bar(left, top, ends[i], tensor.status))
-        lines.append(text(ends[i] + GAP, top + BAR - 2, notes[i], "a"))
+        lines.append(_text(left - MARGIN, top + BAR - 2, labels[i], anchor="end"))
+        if _has_bar(tensor):
+            lines.append(_bar(left, top, ends[i], tensor.status))
+        lines.append(_text(ends[i] + GAP, top + BAR - 2, notes[i], "a"))
     return "\n".join([*lines, "</svg>", ""])
 
 
-def headline(found: ModelDiff, changed: int) -> str:
+def _headline(found: ModelDiff, changed: int) -> str:
     """What the picture shows, in a line."""
     if not changed:
         rest = "metadata changed" if found.skeleton_changed else "nothing changed"
@@ -69,12 +69,12 @@ def headline(found: ModelDiff, changed: int) -> str:
     return f"{changed} of {count(len(found.tensors), 'tensor')} changed: size relative to the base"
 
 
-def has_bar(tensor: TensorDiff) -> bool:
+def _has_bar(tensor: TensorDiff) -> bool:
     """Whether there is a relative change to draw."""
     return tensor.measures is not None and 0 < tensor.measures.relative < math.inf
 
 
-def decades(changes: Sequence[float]) -> tuple[int, int]:
+def _decades(changes: Sequence[float]) -> tuple[int, int]:
     """The powers of ten at which the axis begins and ends."""
     if not changes:
         return -FEWEST_DECADES, 0
@@ -83,22 +83,22 @@ def decades(changes: Sequence[float]) -> tuple[int, int]:
     return max(min(low, high - FEWEST_DECADES), high - MOST_DECADES), high
 
 
-def axis(left: int, low: int, high: int, bottom: int) -> Iterator[str]:
+def _axis(left: int, low: int, high: int, bottom: int) -> Iterator[str]:
     """A line at each power of ten, with its name."""
     for power in range(low, high + 1):
         x = left + SCALE * (power - low) / (high - low)
         yield f'<line x1="{x:.1f}" y1="{TOP - 12}" x2="{x:.1f}" y2="{bottom}"/>'
-        yield text(x, TOP - 16, f"1e{power}" if power else "1", "a", anchor="middle")
+        yield _text(x, TOP - 16, f"1e{power}" if power else "1", "a", anchor="middle")
 
 
-def bar_length(tensor: TensorDiff, low: int, high: int) -> float:
+def _bar_length(tensor: TensorDiff, low: int, high: int) -> float:
     """How long a bar is between two powers of ten; 0 where there is none."""
-    if not has_bar(tensor):
+    if not _has_bar(tensor):
         return 0.0
     return max(1.0, SCALE * (math.log10(tensor.amount) - low) / (high - low))
 
 
-def bar(left: float, top: float, end: float, status: Status) -> str:
+def _bar(left: float, top: float, end: float, status: Status) -> str:
     """A bar at a place."""
     return (
         f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="{BAR}" '
@@ -106,17 +106,17 @@ def bar(left: float, top: float, end: float, status: Status) -> str:
     )
 
 
-def note(tensor: TensorDiff) -> str:
+def _note(tensor: TensorDiff) -> str:
     """What the bar of a tensor cannot say."""
     words = [] if tensor.status == "changed" else [status_words(tensor)]
-    if has_bar(tensor):
+    if _has_bar(tensor):
         words.insert(0, number(tensor.amount))
     elif tensor.status in COLOURS:
         words.append(f"{percentage(tensor.changed_elements, tensor.elements)} of the elements")
     return ", ".join(words)
 
 
-def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
+def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
     """Some words at a place."""
     style = f' class="{kind}"' if kind else ""
     shown = html.escape(printable(words))  # what XML forbids is not printable

@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "extract-adapter",
-        run,
+        _run,
         "write the low-rank updates in a patch as an adapter",
         DESCRIPTION,
         EXAMPLES,
@@ -61,7 +61,7 @@ def add_to(commands: Commands) -> None:
     add_threads(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, stdin_or
@@ -89,11 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": time.monotonic() - started,
     }
     most = None if arguments.all else MOST_LINES
-    tell(arguments, facts, "\n".join(report_lines(arguments, found, most)))
+    tell(arguments, facts, "\n".join(_report_lines(arguments, found, most)))
     return 0
 
 
-def report_lines(
+def _report_lines(
     arguments: argparse.Namespace, found: AdapterReport, most: int | None
 ) -> Iterator[str]:
     """What was written and what it leaves, for people."""
@@ -102,21 +102,21 @@ def report_lines(
     if found.remainder is None:
         yield "give --base to learn what base and adapter leave of the target"
     else:
-        yield f"all together: {remainder_text(found.remainder)}"
-    yield from listed(
+        yield f"all together: {_remainder_text(found.remainder)}"
+    yield from _listed(
         [
             f"{printable(one.name)}: rank {one.rank}"
-            + ("" if one.remainder is None else f", {remainder_text(one.remainder)}")
+            + ("" if one.remainder is None else f", {_remainder_text(one.remainder)}")
             for one in found.modules
         ],
         most,
     )
     if found.left_out:
         yield f"left out, though changed: {count(len(found.left_out), 'tensor')}"
-        yield from listed([f"{printable(name)}: {why}" for name, why in found.left_out], most)
+        yield from _listed([f"{printable(name)}: {why}" for name, why in found.left_out], most)
 
 
-def listed(lines: Sequence[str], most: int | None) -> Iterator[str]:
+def _listed(lines: Sequence[str], most: int | None) -> Iterator[str]:
     """The first lines of a list, set in."""
     for line in lines[:most]:
         yield f"  {line}"
@@ -124,7 +124,7 @@ def listed(lines: Sequence[str], most: int | None) -> Iterator[str]:
         yield f"  and {len(lines) - most} more; --all lists them"
 
 
-def remainder_text(remainder: Remainder) -> str:
+def _remainder_text(remainder: Remainder) -> str:
     """What is left, in words."""
     wrong = percentage(remainder.wrong, remainder.elements)
     return f"{wrong} of the elements come out wrong, {remainder.share:.3g} of the change is left"

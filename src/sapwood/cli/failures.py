@@ -24,7 +24,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
-from sapwood.files.refusals import refusal
+from sapwood.files import refusal
 
 MOST_NAMED = 4  # files before a message
 INTERRUPTED = 130  # by SIGINT; 128 and the number of any other signal
@@ -71,19 +71,19 @@ def report(
     Returns:
         The exit code.
     """
-    message = printable(located(error, arguments) + remedy(error))
-    tell_failure(arguments, type(error).__name__, message, error.exit_code, facts or {})
+    message = printable(_located(error, arguments) + _remedy(error))
+    _tell_failure(arguments, type(error).__name__, message, error.exit_code, facts or {})
     return error.exit_code
 
 
 def report_interrupt(number: int, arguments: argparse.Namespace) -> int:
     """Prints that a signal ended the command, and returns the exit code."""
     code = 128 + number
-    tell_failure(arguments, "Interrupted", f"interrupted by signal {number}", code, {})
+    _tell_failure(arguments, "Interrupted", f"interrupted by signal {number}", code, {})
     return code
 
 
-def tell_failure(
+def _tell_failure(
     arguments: argparse.Namespace, kind: str, message: str, code: int, facts: Mapping[str, Any]
 ) -> None:
     """Prints one line, or one JSON object; of a file of a batch it is kept."""
@@ -96,7 +96,7 @@ def tell_failure(
         print(f"{program_of(arguments)}: error: {message}", file=sys.stderr)
 
 
-def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
+def _located(error: SapwoodError, arguments: argparse.Namespace) -> str:
     """The message, behind the name of the file at fault."""
     for kind in type(error).__mro__:
         for name in BLAMED.get(kind, ()):
@@ -108,12 +108,12 @@ def located(error: SapwoodError, arguments: argparse.Namespace) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Files for people; of many the first ones."""
-    shown = [without_secrets(name) for name in names[:MOST_NAMED]]
+    shown = [_without_secrets(name) for name in names[:MOST_NAMED]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def without_secrets(name: str) -> str:
+def _without_secrets(name: str) -> str:
     """A file, or what of a URL may be printed."""
     if name == STDIO:
         return "<stdin>"
@@ -124,7 +124,7 @@ def without_secrets(name: str) -> str:
     return shown_name(name)
 
 
-def remedy(error: SapwoodError) -> str:
+def _remedy(error: SapwoodError) -> str:
     """What to do where the operating system refused; our other errors say it themselves."""
     cause = error.__cause__
     if isinstance(error, IoError) and isinstance(cause, OSError) and cause.errno in REMEDIES:

@@ -28,7 +28,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "fingerprint", run, "tell versions of a model apart", DESCRIPTION, EXAMPLES
+        commands, "fingerprint", _run, "tell versions of a model apart", DESCRIPTION, EXAMPLES
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a model, a file or a folder; - for stdin"
@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import read_inputs
@@ -55,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
         "files": [{"file": name, **one.to_json()} for name, one in zip(names, found, strict=True)],
         "match": all(one.matches(found[0]) for one in found),
     }
-    lines = [line_of(name, one) for name, one in zip(names, found, strict=True)]
+    lines = [_line_of(name, one) for name, one in zip(names, found, strict=True)]
     if len(found) > 1:
         lines.append("likely the same version" if facts["match"] else "different versions")
     tell(arguments, facts, "\n".join(lines))
     return 0
 
 
-def line_of(name: str, found: Fingerprint) -> str:
+def _line_of(name: str, found: Fingerprint) -> str:
     """A fingerprint in a line."""
     full = "" if found.full_digest is None else f", SHA-256 {found.full_digest}"
     shown = "<stdin>" if name == STDIO else printable(name)

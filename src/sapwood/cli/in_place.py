@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, started: float) -> int:
         **found.to_json(),
         "seconds": time.monotonic() - started,
     }
-    size = human_size(found.target.size)
+    size = human_size(found.target_size)
     state = "checked" if found.counter is None else f"checked, signed with counter {found.counter}"
     tell(arguments, facts, f"{name}: {size}, {state}")
     return 0

@@ -28,7 +28,9 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "inspect", run, "show what a patch holds", DESCRIPTION, EXAMPLES)
+    parser = add_command(
+        commands, "inspect", _run, "show what a patch holds", DESCRIPTION, EXAMPLES
+    )
     one = parser.add_mutually_exclusive_group(required=True)
     # Without a default of its own, an absent positional leaves what --patch gave.
     one.add_argument(
@@ -58,7 +60,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli import patch_listing

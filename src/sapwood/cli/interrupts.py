@@ -25,7 +25,7 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def interrupt(number: int, _: FrameType | None) -> None:
+def _interrupt(number: int, _: FrameType | None) -> None:
     """Handles a signal.
 
     Raises:
@@ -47,7 +47,7 @@ def interruptible() -> Iterator[None]:
     taken = [number for number in ENDING if before[number] is not signal.SIG_IGN]
     try:
         for number in taken:
-            signal.signal(number, interrupt)
+            signal.signal(number, _interrupt)
         yield
     finally:
         for number in taken:

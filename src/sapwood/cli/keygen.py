@@ -23,13 +23,13 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "keygen", run, "make keys for signing", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "keygen", _run, "make keys for signing", DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "--out", required=True, metavar="NAME", help="name of both files, without .key and .pub"
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from pathlib import Path
 

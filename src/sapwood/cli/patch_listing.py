@@ -29,7 +29,7 @@ def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
     """
     front, files = found.front, found.files
     signed = [("signature", signature_words(one)) for one in found.signatures]
-    for name, value in [*headline(found), *(signed or [("signature", "none")])]:
+    for name, value in [*_headline(found), *(signed or [("signature", "none")])]:
         print(f"{name + ':':<10} {printable(value)}")
     if files is not None:
         file_listing.show(
@@ -39,24 +39,24 @@ def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
             terminal=terminal,
         )
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
-    rows = [row_of(front, segment) for segment in ordered[:most]]
+    rows = [_row_of(front, segment) for segment in ordered[:most]]
     print()
     show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
     if len(ordered) > len(rows):
         print(f"and {len(ordered) - len(rows)} more, with smaller payloads; --all shows them")
 
 
-def headline(found: Inspection) -> Iterator[tuple[str, str]]:
+def _headline(found: Inspection) -> Iterator[tuple[str, str]]:
     """The facts of the header for people."""
     header, size = found.front.header, found.front.patch_size
     yield "patch", f"{VERSION}, {header.kind}, {header.algorithm}, by {header.writer}"
     yield "size", f"{human_size(size)}, {percentage(size, header.target.size)} of the target"
     if len(header.bases) == 1:
-        yield "base", digest_text(header.bases[0], header.base_format)
+        yield "base", _digest_text(header.bases[0], header.base_format)
     else:
         for i, base in enumerate(header.bases):
-            yield f"base {i + 1}", digest_text(base, header.base_format)
-    yield "target", digest_text(header.target, header.target_format)
+            yield f"base {i + 1}", _digest_text(base, header.base_format)
+    yield "target", _digest_text(header.target, header.target_format)
     if found.files is not None:
         yield "files", file_listing.counted(found.files)
     tensors = header.counts.get("tensors", 0)
@@ -67,12 +67,12 @@ def headline(found: Inspection) -> Iterator[tuple[str, str]]:
     if predicted:
         yield "found", predicted
     if header.created_at is not None:
-        yield "created", time_text(header.created_at)
+        yield "created", _time_text(header.created_at)
     if header.metadata:
         yield "metadata", json.dumps(dict(header.metadata), ensure_ascii=False)
 
 
-def digest_text(digest: FileDigest, file_format: str) -> str:
+def _digest_text(digest: FileDigest, file_format: str) -> str:
     """A file in a line."""
     kind, value = ("BLAKE3", digest.blake3)
     if digest.sha256 is not None:
@@ -81,7 +81,7 @@ def digest_text(digest: FileDigest, file_format: str) -> str:
     return f"{name}{file_format}, {human_size(digest.size)}, {kind} {value.hex()}"
 
 
-def time_text(seconds: int) -> str:
+def _time_text(seconds: int) -> str:
     """A time in UTC, or the number where no calendar has it."""
     try:
         return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(" ")
@@ -89,7 +89,7 @@ def time_text(seconds: int) -> str:
         return count(seconds, "second") + " after 1970"
 
 
-def row_of(front: Front, segment: Segment) -> tuple[str, ...]:
+def _row_of(front: Front, segment: Segment) -> tuple[str, ...]:
     """The cells of a segment, by `COLUMNS`."""
     name = printable(segment.name)
     if not name:

@@ -31,7 +31,7 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "plan", run, "choose what to fetch", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "plan", _run, "choose what to fetch", DESCRIPTION, EXAMPLES)
     several: dict[str, Any] = {"action": "extend", "nargs": "+", "default": []}
     parser.add_argument(
         "--have",
@@ -59,19 +59,19 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--bandwidth",
-        type=speed,
+        type=_speed,
         metavar="SPEED",
         help="bytes that can be fetched in a second (default: 10MB/s)",
     )
     parser.add_argument(
         "--apply-speed",
-        type=speed,
+        type=_speed,
         metavar="SPEED",
         help="bytes of a version that applying makes in a second (default: 250MB/s)",
     )
 
 
-def speed(text: str) -> int:
+def _speed(text: str) -> int:
     """Bytes a second, as 10MB/s."""
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([KMG]I?)?B?(?:/S)?", text.upper())
     value = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
@@ -80,18 +80,18 @@ def speed(text: str) -> int:
     return value
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.plan_listing import show_plan
 
-    offered = list(read_offers(arguments))
-    want, want_sizes = wanted(arguments.want)
+    offered = list(_read_offers(arguments))
+    want, want_sizes = _wanted(arguments.want)
     sizes = {size for one in offered for size in one.base_sizes} | want_sizes
     sizes |= {one.target_size for one in offered if one.target == want}
     have, files = [], []
     for name in arguments.have:
-        digest = as_digest(name)
+        digest = _as_digest(name)
         if digest is None:
             files.append(name)
         else:
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
+def _read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
     """All that can be fetched.
 
     Raises:
@@ -136,7 +136,7 @@ def read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
         yield file_offer(name, name)
 
 
-def as_digest(name: str) -> bytes | None:
+def _as_digest(name: str) -> bytes | None:
     """A SHA-256 that is given in the place of a file; None of what is no such thing."""
     from pathlib import Path
 
@@ -145,7 +145,7 @@ def as_digest(name: str) -> bytes | None:
     return None
 
 
-def wanted(name: str) -> tuple[bytes, set[int]]:
+def _wanted(name: str) -> tuple[bytes, set[int]]:
     """The SHA-256 of what is wanted, and its size if that is known.
 
     Raises:
@@ -153,7 +153,7 @@ def wanted(name: str) -> tuple[bytes, set[int]]:
     """
     from sapwood.models import file_offer
 
-    digest = as_digest(name)
+    digest = _as_digest(name)
     if digest is not None:
         return digest, set()
     found = file_offer(name, name)

@@ -23,7 +23,7 @@ def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
     routes = [(plan.route, "")] if plan.route is not None and plan.route.offers else []
     routes += [(one.route, one.reason) for one in plan.alternatives if one.route is not None]
     rows = [
-        (CHOSEN if route is plan.route else "", way(route), *costs(route), why)
+        (CHOSEN if route is plan.route else "", _way(route), *_costs(route), why)
         for route, why in routes[:MOST_ROWS]
     ]
     useless = [one for one in plan.alternatives if one.route is None]
@@ -40,7 +40,7 @@ def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
     print(printable(plan.reason))
 
 
-def way(route: Route) -> str:
+def _way(route: Route) -> str:
     """The steps of a route; of a long one its ends."""
     names = [printable(one.name) for one in route.offers]
     if len(names) > MOST_NAMED:
@@ -48,6 +48,6 @@ def way(route: Route) -> str:
     return " > ".join(names)
 
 
-def costs(route: Route) -> tuple[str, str]:
+def _costs(route: Route) -> tuple[str, str]:
     """Bytes and seconds."""
     return human_size(route.size), f"{route.seconds:.3g} s"

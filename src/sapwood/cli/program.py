@@ -20,7 +20,7 @@ from sapwood.cli import (
     verify,
     workspace,
 )
-from sapwood.cli.arguments import Parser, Version
+from sapwood.cli.arguments import Parser, PrintVersion
 from sapwood.cli.failures import INTERRUPTED, exit_codes
 from sapwood.cli.running import run_command
 from sapwood.cli.workspace.author import FOUND
@@ -54,7 +54,7 @@ def parser() -> Parser:
         epilog=f"exit codes:\n{exit_codes()}\n{FOUND}\n  {INTERRUPTED:<5}interrupted (^C)\n\n"
         "'sapwood COMMAND --help' shows the options of a command, and examples.",
     )
-    program.add_argument("--version", action=Version, help="print the version and exit")
+    program.add_argument("--version", action=PrintVersion, help="print the version and exit")
     commands = program.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )

@@ -23,7 +23,7 @@ def tell(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> 
     if arguments.json:
         tell_json(arguments, facts)
     elif not arguments.quiet:
-        print(text, file=result_stream(arguments))
+        print(text, file=_result_stream(arguments))
 
 
 def keeps(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> bool:
@@ -39,7 +39,7 @@ def tell_json(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     """Prints one JSON object."""
     import json
 
-    print(json.dumps(facts, indent=2), file=result_stream(arguments))
+    print(json.dumps(facts, indent=2), file=_result_stream(arguments))
 
 
 def note(arguments: argparse.Namespace, text: str) -> None:
@@ -58,7 +58,7 @@ def program_of(arguments: argparse.Namespace) -> str:
     return str(getattr(arguments, "prog", "sapwood"))
 
 
-def result_stream(arguments: argparse.Namespace) -> IO[str]:
+def _result_stream(arguments: argparse.Namespace) -> IO[str]:
     """Where results go: not where the bytes go."""
     return sys.stderr if getattr(arguments, "out", None) == STDIO else sys.stdout
 

@@ -26,13 +26,13 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "roll-back", run, "undo an update in place", DESCRIPTION, EXAMPLES
+        commands, "roll-back", _run, "undo an update in place", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("base", metavar="FILE", help="the file that was being updated")
     add_threads(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from pathlib import Path
 

@@ -31,13 +31,13 @@ def run_command(parser: Callable[[], Parser], prog: str, argv: Sequence[str] | N
         SystemExit: after `--help` and `--version`.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = before_parsing(words, prog)
+    arguments = _before_parsing(words, prog)
     tolerant_output()
     try:
         with interruptible():
             arguments = parser().parse_args(words)
             arguments.prog = prog
-            code: int = runner(arguments)(arguments)
+            code: int = _runner(arguments)(arguments)
             sys.stdout.flush()
             return code
     except SapwoodError as e:
@@ -54,13 +54,13 @@ def run_command(parser: Callable[[], Parser], prog: str, argv: Sequence[str] | N
         return report_interrupt(e.number, arguments)
 
 
-def before_parsing(words: Sequence[str], prog: str) -> argparse.Namespace:
+def _before_parsing(words: Sequence[str], prog: str) -> argparse.Namespace:
     """What must be known to report an error in the arguments themselves."""
     to_stdout = "--out=-" in words or ("--out", "-") in itertools.pairwise(words)
     return argparse.Namespace(json="--json" in words, out="-" if to_stdout else None, prog=prog)
 
 
-def runner(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+def _runner(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     """What runs a command: itself, or for many files the batch that runs it for each.
 
     Raises:

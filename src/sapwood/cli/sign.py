@@ -25,7 +25,7 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "sign", run, "sign a patch", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "sign", _run, "sign a patch", DESCRIPTION, EXAMPLES)
     parser.add_argument("--patch", required=True, metavar="FILE", help="the patch; - for stdin")
     parser.add_argument(
         "--out",
@@ -40,7 +40,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import output, read_inputs

@@ -46,11 +46,6 @@ def shown_name(name: str) -> str:
     return shown(name) if DEFAULT_FETCHING.is_url(name) else name
 
 
-def has_folder(*names: str) -> bool:
-    """Whether one of the inputs is a folder."""
-    return any(name != STDIO and Path(name).is_dir() for name in names)
-
-
 def named_inputs(*names: str) -> list[Source]:
     """Inputs by their names, and stdin as its content.
 

@@ -38,7 +38,7 @@ def show_rows(
         terminal: whether to draw a table that fits it, or to align plain text.
     """
     if terminal:
-        show_table(columns, on_the_right, rows)
+        _show_table(columns, on_the_right, rows)
         return
     table = [columns, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
@@ -50,7 +50,7 @@ def show_rows(
         print("  ".join(cells).rstrip())
 
 
-def show_table(
+def _show_table(
     columns: Sequence[str], on_the_right: Collection[str], rows: Sequence[Sequence[str]]
 ) -> None:
     """Prints rows as a table that fits the terminal."""

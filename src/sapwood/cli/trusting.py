@@ -76,7 +76,7 @@ def receiving(arguments: argparse.Namespace, what: str) -> Iterator[Receiving]:
     from sapwood.cli.progress import receiving_bars
     from sapwood.models import Receiving
 
-    trust = trusted(arguments)
+    trust = _trusted(arguments)
     with receiving_bars(arguments, what) as (download, progress):
         yield Receiving(
             trust=trust,
@@ -87,7 +87,7 @@ def receiving(arguments: argparse.Namespace, what: str) -> Iterator[Receiving]:
         )
 
 
-def trusted(arguments: argparse.Namespace) -> Trust | None:
+def _trusted(arguments: argparse.Namespace) -> Trust | None:
     """Whom the options say to trust; None where they name no key.
 
     Raises:

@@ -35,7 +35,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "verify", run, "tell whether a patch would apply", DESCRIPTION, EXAMPLES
+        commands, "verify", _run, "tell whether a patch would apply", DESCRIPTION, EXAMPLES
     )
     add_bases(
         parser,
@@ -51,7 +51,7 @@ def add_to(commands: Commands) -> None:
     add_batch(parser, "verify")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, shown_name, stdin_or
@@ -74,14 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": time.monotonic() - started,
     }
     if not found.is_valid():
-        return report(failure(found), arguments, facts)
+        return report(_failure(found), arguments, facts)
     names = ", ".join(arguments.base)
     signed = "" if found.counter is None else f"; signed with counter {found.counter}"
     tell(arguments, facts, f"{shown_name(arguments.patch)}: intact, and made for {names}{signed}")
     return 0
 
 
-def failure(found: PatchVerification) -> SapwoodError:
+def _failure(found: PatchVerification) -> SapwoodError:
     """The error that applying the patch would raise."""
     kind: type[SapwoodError] = SourceHashMismatch if found.patch_valid else InvalidPatch
     if found.signature_valid is False:

@@ -4,6 +4,9 @@
 included. A pattern matches the whole path; one that ends in `/` matches all below it.
 Matching takes time in proportion to the names of both, whatever the pattern: the
 standard library's translation does not backtrack, and `**` is tried once a place.
+
+Case counts as it is written, on every system. What a path may be is `documents.paths`; no folder
+is looked at here.
 """
 
 from __future__ import annotations

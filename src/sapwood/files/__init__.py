@@ -27,7 +27,7 @@ from sapwood import lazy
 if TYPE_CHECKING:
     from sapwood.files.outputs import Output as Output, atomic_output as atomic_output
     from sapwood.files.paths import path_name as path_name
-    from sapwood.files.refusals import os_errors as os_errors
+    from sapwood.files.refusals import os_errors as os_errors, refusal as refusal
     from sapwood.files.sources import Source as Source, read_source as read_source
 else:
     __all__, __getattr__, __dir__ = lazy.door(
@@ -35,7 +35,7 @@ else:
         {
             "sapwood.files.outputs": ["Output", "atomic_output"],
             "sapwood.files.paths": ["path_name"],
-            "sapwood.files.refusals": ["os_errors"],
+            "sapwood.files.refusals": ["os_errors", "refusal"],
             "sapwood.files.sources": ["Source", "read_source"],
         },
     )

@@ -69,7 +69,7 @@ def pair_files(bases: Path, targets: Path) -> Pairing:
         InputError: one of them is no folder, or no file of one is in the other.
         IoError: one cannot be looked at.
     """
-    return paired(bases, files_by_name(bases), targets, files_by_name(targets))
+    return _paired(bases, _files_by_name(bases), targets, _files_by_name(targets))
 
 
 def pair_patches(bases: Path, patches: Path) -> Pairing:
@@ -85,13 +85,13 @@ def pair_patches(bases: Path, patches: Path) -> Pairing:
     """
     found = {
         name.removesuffix(PATCH_SUFFIX): path
-        for name, path in files_by_name(patches).items()
+        for name, path in _files_by_name(patches).items()
         if name.endswith(PATCH_SUFFIX)
     }
-    return paired(bases, files_by_name(bases), patches, found)
+    return _paired(bases, _files_by_name(bases), patches, found)
 
 
-def paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path]) -> Pairing:
+def _paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path]) -> Pairing:
     """Files by name, of two folders, that have a name in common.
 
     Raises:
@@ -113,7 +113,7 @@ def paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path]
     return Pairing(tuple(pairs), tuple(without_base), tuple(only_base))
 
 
-def files_by_name(folder: Path) -> dict[str, Path]:
+def _files_by_name(folder: Path) -> dict[str, Path]:
     """The regular files below a folder, by their paths in it.
 
     Raises:

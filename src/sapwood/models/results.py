@@ -24,6 +24,7 @@ class PatchStats:
         warnings: a line for each version that begins as a model file does and breaks the rules
             of its format: it was patched as bytes, or a folder's file was. And one for each
             source whose .npy file differs from the target's in dtype, shape or order.
+        kind: the patch's: "model" of files, "folder" where a source or the target is one.
     """
 
     source_size: int
@@ -33,6 +34,7 @@ class PatchStats:
     tensors_unchanged: int
     reverse_size: int | None = None
     warnings: tuple[str, ...] = ()
+    kind: str = "model"
 
     @property
     def compression_ratio(self) -> float:
@@ -42,6 +44,7 @@ class PatchStats:
     def to_json(self) -> dict[str, Any]:
         """Sizes and counts as JSON values; `warnings` are told apart."""
         return {
+            "kind": self.kind,
             "source_size": self.source_size,
             "target_size": self.target_size,
             "patch_size": self.patch_size,
@@ -114,8 +117,8 @@ class PatchApplication(PatchVerification):
         format: the target's, as `ModelFile.format` names it.
         bases: what the patch leads from, by size and digests.
         target: what was made, likewise; of a patch of a tensor its elements.
+        target_size: bytes of what was made; of a .npy file those before its elements count too.
         patch_size: bytes of the patch.
-        size: bytes of what was written: of a patch of a tensor those of the .npy file.
         checked: whether what was made is what the patch leads to for certain; with force it is
             written either way.
     """
@@ -123,15 +126,15 @@ class PatchApplication(PatchVerification):
     format: str
     bases: tuple[FileDigest, ...]
     target: FileDigest
+    target_size: int
     patch_size: int
-    size: int
     checked: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """What was made as JSON values, digests in hexadecimal."""
         return {
             "kind": self.kind,
-            "target_size": self.size,
+            "target_size": self.target_size,
             "target_blake3": self.target.blake3.hex() if self.checked else None,
             "target_sha256": None if self.target.sha256 is None else self.target.sha256.hex(),
             "checked": self.checked,

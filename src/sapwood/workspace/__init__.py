@@ -10,6 +10,7 @@
 files, in one transaction. docs/workspaces.md says what a template holds.
 """
 
+from sapwood.fetching import Fetching
 from sapwood.package import (
     DataFile,
     Dataset,
@@ -26,6 +27,8 @@ from sapwood.package import (
     parse_manifest,
     read_manifest,
 )
+from sapwood.progress import Notes, Progress
+from sapwood.workspace.change.opening import TemplateSource
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import (
     Difference,
@@ -37,7 +40,7 @@ from sapwood.workspace.change.results import (
 )
 from sapwood.workspace.change.texts import LineChanges
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
-from sapwood.workspace.course.sources import OpenCourse, open_course
+from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
 from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data, find_dataset
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.doctor.findings import Finding, Remedy, Severity
@@ -47,7 +50,7 @@ from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reas
 from sapwood.workspace.record.backups import Backup
 from sapwood.workspace.record.course import Course, Extra
 from sapwood.workspace.record.record import Record, RecordedFile
-from sapwood.workspace.workspace import Workspace
+from sapwood.workspace.workspace import Clock, Workspace
 
 __all__ = [
     "Action",
@@ -55,8 +58,10 @@ __all__ = [
     "Blocked",
     "CellReport",
     "Change",
+    "Clock",
     "Course",
     "CourseConfig",
+    "CourseSource",
     "DataCache",
     "DataFile",
     "DataStatus",
@@ -69,6 +74,7 @@ __all__ = [
     "Exported",
     "Extra",
     "Fetched",
+    "Fetching",
     "FileIdentity",
     "FileStatus",
     "Finding",
@@ -76,11 +82,13 @@ __all__ = [
     "Manifest",
     "MergedNotebook",
     "Module",
+    "Notes",
     "OpenCourse",
     "Outcome",
     "Package",
     "Policy",
     "PolicyRule",
+    "Progress",
     "Reason",
     "Record",
     "RecordedFile",
@@ -90,6 +98,7 @@ __all__ = [
     "Severity",
     "State",
     "Status",
+    "TemplateSource",
     "UpdatePlan",
     "Workspace",
     "fetch_data",

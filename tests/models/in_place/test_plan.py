@@ -11,8 +11,7 @@ from blake3 import blake3
 from hypothesis import given, strategies as st
 
 from sapwood.errors import LimitExceeded
-from sapwood.models.applying.in_place import planning as in_place_plan
-from sapwood.models.applying.in_place.planning import Plan, Rewrite, batches, plan_rewrites
+from sapwood.models.applying.in_place.planning import Rewrite, StepPlan, batches, plan_rewrites
 from sapwood.models.applying.in_place.spans import Span, Spans, joined_spans
 
 SIZE = 200  # bytes of the file
@@ -43,7 +42,9 @@ def expected(base: bytes, rewrites: list[Rewrite]) -> bytes:
     return bytes(out)
 
 
-def executed(base: bytes, rewrites: list[Rewrite], plan: Plan, most: int, saved: Spans) -> bytes:
+def executed(
+    base: bytes, rewrites: list[Rewrite], plan: StepPlan, most: int, saved: Spans
+) -> bytes:
     """The file after all steps, of which each reads before it writes."""
     file = bytearray(base)
     kept = {i: base[i] for span in (*saved, *plan.saves) for i in range(*span)}
@@ -119,11 +120,10 @@ def test_what_moved_to_the_end_is_written_from_the_end() -> None:
     assert plan_rewrites(rewrites, Spans()).order == tuple(reversed(range(9)))
 
 
-def test_a_hostile_patch_with_too_many_conflicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_place_plan, "MOST_CONFLICTS", 1000)
+def test_a_hostile_patch_with_too_many_conflicts() -> None:
     rewrites = [Rewrite(i, i + 1, ((0, SIZE),)) for i in range(SIZE)]
     with pytest.raises(LimitExceeded, match="another file"):
-        plan_rewrites(rewrites, Spans())
+        plan_rewrites(rewrites, Spans(), most_conflicts=1000)
 
 
 @given(st.lists(spans, max_size=12), spans)

@@ -29,7 +29,7 @@ from sapwood.errors import (
 from sapwood.files.locked_file import locked_file
 from sapwood.models import Slots
 from sapwood.models.applying.in_place import undoing
-from sapwood.models.applying.in_place.journal_format import HEAD, SLOT, Head
+from sapwood.models.applying.in_place.journal_format import HEAD, SLOT, JournalHead
 from sapwood.models.applying.in_place.journal_place import journal_path
 from sapwood.patch.format.parsing import parse_front
 from sapwood.patch.format.serialising import serialise_front
@@ -566,7 +566,7 @@ def test_a_journal_that_lies_with_every_digest_right(data: st.DataObject) -> Non
         half_updated(model)
         half, journal = model.read_bytes(), bytearray(journal_path(model).read_bytes())
         assert resealed(bytes(journal)) == journal
-        head = Head.parsed(bytes(journal))
+        head = JournalHead.parsed(bytes(journal))
         stride, records = head.slot_stride, head.records_begin
         for _ in range(data.draw(st.integers(1, 3))):
             near = st.sampled_from((0, HEAD.size, stride + HEAD.size, records))
@@ -595,7 +595,7 @@ def test_a_journal_after_whose_last_slot_no_number_is_left(model: Path) -> None:
     with pytest.raises(Stop):
         apply_in_place(model, PATCH, receiving=models.Receiving(progress=stop))
     half, data = model.read_bytes(), bytearray(journal_path(model).read_bytes())
-    head = Head.parsed(bytes(data))
+    head = JournalHead.parsed(bytes(data))
     first = HEAD.size + head.slot_stride
     for at in (first, head.records_begin + 8):
         data[at : at + 8] = (2**64 - 1).to_bytes(8, "little")
@@ -609,7 +609,7 @@ def test_a_journal_after_whose_last_slot_no_number_is_left(model: Path) -> None:
 def test_a_journal_that_claims_huge_steps(model: Path) -> None:
     half_updated(model)
     path = journal_path(model)
-    head = Head.parsed(path.read_bytes())
+    head = JournalHead.parsed(path.read_bytes())
     with path.open("r+b") as file:
         file.write(dataclasses.replace(head, slot_size=1 << 32).serialised())
         file.truncate(1 << 34)  # a hole, which takes no room

@@ -25,7 +25,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "append", run, "put a patch at the end of a chain", DESCRIPTION, EXAMPLES
+        commands, "append", _run, "put a patch at the end of a chain", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("--chain", required=True, metavar="FILE", help="the chain")
     parser.add_argument(
@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--reverse", metavar="FILE", help="the patch that leads back over it")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, read_inputs

@@ -30,7 +30,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "apply", run, "make a version from another one", DESCRIPTION, EXAMPLES
+        commands, "apply", _run, "make a version from another one", DESCRIPTION, EXAMPLES
     )
     add_bases(
         parser,
@@ -51,7 +51,7 @@ def add_to(commands: Commands) -> None:
     add_trust(parser, detached=False)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
@@ -81,11 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": time.monotonic() - started,
         "notes": notes,
     }
-    tell(arguments, facts, summary(arguments.out, found))
+    tell(arguments, facts, _summary(arguments.out, found))
     return 0
 
 
-def summary(name: str, found: ChainApplication) -> str:
+def _summary(name: str, found: ChainApplication) -> str:
     """The result in a line."""
     signed = "" if found.counter is None else f", signed with counter {found.counter}"
     way = count(len(found.links), "link")

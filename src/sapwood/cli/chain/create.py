@@ -23,7 +23,9 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "create", run, "put patches into a chain", DESCRIPTION, EXAMPLES)
+    parser = add_command(
+        commands, "create", _run, "put patches into a chain", DESCRIPTION, EXAMPLES
+    )
     parser.add_argument(
         "--patch",
         dest="patches",
@@ -46,7 +48,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, output, read_inputs

@@ -25,7 +25,7 @@ EXAMPLES = (
 def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(
-        commands, "extract", run, "take a patch out of a chain", DESCRIPTION, EXAMPLES
+        commands, "extract", _run, "take a patch out of a chain", DESCRIPTION, EXAMPLES
     )
     parser.add_argument("--chain", required=True, metavar="FILE", help="the chain; - for stdin")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import output, read_inputs

@@ -24,11 +24,11 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "info", run, "show a chain", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "info", _run, "show a chain", DESCRIPTION, EXAMPLES)
     parser.add_argument("chain", metavar="CHAIN", help="the chain; - for stdin")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.chain.listing import show_chain

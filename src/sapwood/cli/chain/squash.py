@@ -27,7 +27,7 @@ EXAMPLES = (
 
 def add_to(commands: Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "squash", run, "make one patch of many", DESCRIPTION, EXAMPLES)
+    parser = add_command(commands, "squash", _run, "make one patch of many", DESCRIPTION, EXAMPLES)
     add_bases(parser, "a version from which the first can be made, or a folder to look for it in")
     parser.add_argument("--chain", required=True, metavar="FILE", help="the chain; - for stdin")
     for name, default, what in (("--first", 0, "from"), ("--last", -1, "to")):
@@ -48,7 +48,7 @@ def add_to(commands: Commands) -> None:
     add_threads(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or

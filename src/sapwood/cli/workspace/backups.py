@@ -42,9 +42,9 @@ def add_to(commands: Commands, program: Program) -> None:
     below = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    listing = add_command(below, "list", run_list, "list backups", LIST, shown)
+    listing = add_command(below, "list", _run_list, "list backups", LIST, shown)
     add_folder(listing, program)
-    restoring = add_command(below, "restore", run_restore, "put files back", RESTORE, put_back)
+    restoring = add_command(below, "restore", _run_restore, "put files back", RESTORE, put_back)
     restoring.add_argument("backup", metavar="BACKUP", help="its name, as 'list' shows it")
     restoring.add_argument(
         "--file",
@@ -55,7 +55,7 @@ def add_to(commands: Commands, program: Program) -> None:
     add_folder(restoring, program)
 
 
-def run_list(arguments: argparse.Namespace) -> int:
+def _run_list(arguments: argparse.Namespace) -> int:
     """Runs `list`."""
     backups = opened(arguments).backups()
     if arguments.json:
@@ -72,7 +72,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_restore(arguments: argparse.Namespace) -> int:
+def _run_restore(arguments: argparse.Namespace) -> int:
     """Runs `restore`."""
     workspace = opened(arguments)
     done = workspace.restore(arguments.backup, arguments.file)

@@ -47,16 +47,16 @@ def add_to(commands: Commands, program: Program) -> None:
     below = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    downloading = add_command(below, "download", run_download, "download data", DOWNLOAD, brought)
+    downloading = add_command(below, "download", _run_download, "download data", DOWNLOAD, brought)
     add_template(downloading, program)
     downloading.add_argument("data", metavar="NAME", help="of the data, as 'list' shows it")
-    add_cache(downloading)
-    listing = add_command(below, "list", run_list, "list data", LIST, shown)
+    _add_cache(downloading)
+    listing = add_command(below, "list", _run_list, "list data", LIST, shown)
     add_template(listing, program)
-    add_cache(listing)
+    _add_cache(listing)
 
 
-def add_cache(parser: Parser) -> None:
+def _add_cache(parser: Parser) -> None:
     """The option `--cache`."""
     parser.add_argument(
         "--cache",
@@ -65,7 +65,7 @@ def add_cache(parser: Parser) -> None:
     )
 
 
-def notes_above(arguments: argparse.Namespace, progress: Progress) -> Notes:
+def _notes_above(arguments: argparse.Namespace, progress: Progress) -> Notes:
     """What prints notes on stderr, above a bar if there is one."""
     from sapwood.cli.progress import Bar
 
@@ -74,7 +74,7 @@ def notes_above(arguments: argparse.Namespace, progress: Progress) -> Notes:
     return lambda text: note(arguments, text)
 
 
-def run_download(arguments: argparse.Namespace) -> int:
+def _run_download(arguments: argparse.Namespace) -> int:
     """Runs `download`."""
     from sapwood.cli.progress import progress_bar
     from sapwood.workspace import DataCache, find_dataset, read_manifest
@@ -83,7 +83,7 @@ def run_download(arguments: argparse.Namespace) -> int:
     dataset = find_dataset(manifest.data, arguments.data)
     with progress_bar(arguments, f"Downloading {dataset.name}") as progress:
         fetched = DataCache(arguments.cache).fetch(
-            manifest.name, dataset, progress, notes_above(arguments, progress)
+            manifest.name, dataset, progress, _notes_above(arguments, progress)
         )
     facts = {
         "command": "workspace data download",
@@ -96,7 +96,7 @@ def run_download(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_list(arguments: argparse.Namespace) -> int:
+def _run_list(arguments: argparse.Namespace) -> int:
     """Runs `list`."""
     from sapwood.workspace import DataCache, read_manifest
 
@@ -117,7 +117,7 @@ def run_list(arguments: argparse.Namespace) -> int:
         tell_json(arguments, {"command": "workspace data list", "data": listed})
     elif not arguments.quiet and statuses:
         rows = [
-            [name, human_size(status.size), here(status), printable(str(status.path))]
+            [name, human_size(status.size), _here(status), printable(str(status.path))]
             for name, status in statuses.items()
         ]
         show_rows(("data", "size", "here", "where"), {"size"}, rows, terminal=sys.stdout.isatty())
@@ -126,7 +126,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def here(status: DataStatus) -> str:
+def _here(status: DataStatus) -> str:
     """How much is there, in a word."""
     if status.whole:
         return "yes"

@@ -28,7 +28,7 @@ EXAMPLES = ("diff TEMPLATE", "diff TEMPLATE milestones/01_first.py README.md")
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
-    parser = add_command(commands, "diff", run, "show differences", DESCRIPTION, examples)
+    parser = add_command(commands, "diff", _run, "show differences", DESCRIPTION, examples)
     add_template(parser, program)
     parser.add_argument(
         "files",
@@ -40,7 +40,7 @@ def add_to(commands: Commands, program: Program) -> None:
     add_downgrade(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     workspace, files = opened(arguments), arguments.files
     found = workspace.differences(

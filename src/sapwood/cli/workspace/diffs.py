@@ -46,14 +46,14 @@ def tell_differences(
 
 def show_differences(differences: Iterable[Difference]) -> None:
     """Prints differences."""
-    lines = [line for one in differences for line in difference_lines(one)]
+    lines = [line for one in differences for line in _difference_lines(one)]
     if not sys.stdout.isatty():
         print("\n".join(lines))
-    elif not paged("\n".join([*lines, ""]), os.environ.get("PAGER", "")):
-        show_coloured(lines)
+    elif not _paged("\n".join([*lines, ""]), os.environ.get("PAGER", "")):
+        _show_coloured(lines)
 
 
-def difference_lines(difference: Difference) -> Iterator[str]:
+def _difference_lines(difference: Difference) -> Iterator[str]:
     """A difference for people, with what would steer a terminal made visible."""
     if difference.lines is None:
         yield f"{printable(difference.path)}: no text, or too long to compare"
@@ -64,7 +64,7 @@ def difference_lines(difference: Difference) -> Iterator[str]:
         yield "\t".join(printable(part) for part in line.split("\t"))
 
 
-def paged(text: str, pager: str) -> bool:
+def _paged(text: str, pager: str) -> bool:
     """Gives a text to a pager; False if there is none, or it cannot be run."""
     import shlex
     import subprocess
@@ -80,7 +80,7 @@ def paged(text: str, pager: str) -> bool:
     return True
 
 
-def show_coloured(lines: Iterable[str]) -> None:
+def _show_coloured(lines: Iterable[str]) -> None:
     """Prints the lines of a diff in colours."""
     from rich.console import Console
     from rich.text import Text

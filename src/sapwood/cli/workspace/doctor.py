@@ -40,7 +40,7 @@ EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
-    parser = add_command(commands, "doctor", run, "find what is wrong", DESCRIPTION, examples)
+    parser = add_command(commands, "doctor", _run, "find what is wrong", DESCRIPTION, examples)
     if program.is_bound:
         parser.set_defaults(template=program.template)
     else:
@@ -49,9 +49,9 @@ def add_to(commands: Commands, program: Program) -> None:
     add_folder(parser, program)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    workspace = found_workspace(arguments)
+    workspace = _found_workspace(arguments)
     findings = workspace.examine(arguments.template)
     problems = sum(one.severity.value == "problem" for one in findings)
     if arguments.json:
@@ -61,20 +61,20 @@ def run(arguments: argparse.Namespace) -> int:
                 "severity": one.severity.value,
                 "subject": one.subject,
                 "message": one.message,
-                "remedy": None if one.remedy is None else typed(arguments, one.remedy),
+                "remedy": None if one.remedy is None else _typed(arguments, one.remedy),
             }
             for one in findings
         ]
         facts = {"folder": str(workspace.root), "problems": problems, "findings": listed}
         tell_json(arguments, {"command": "workspace doctor", **facts})
     elif not arguments.quiet:
-        show(arguments, findings)
+        _show(arguments, findings)
         notes = sum(one.severity.value == "note" for one in findings)
         print(f"{count(problems, 'problem')}, {count(notes, 'note')}")
     return PROBLEMS if problems else 0
 
 
-def found_workspace(arguments: argparse.Namespace) -> Workspace:
+def _found_workspace(arguments: argparse.Namespace) -> Workspace:
     """The workspace that the options name, of a program whose template is broken too."""
     from sapwood.workspace import Workspace
 
@@ -93,24 +93,20 @@ def found_workspace(arguments: argparse.Namespace) -> Workspace:
         raise
 
 
-def typed(arguments: argparse.Namespace, remedy: Remedy) -> str:
+def _typed(arguments: argparse.Namespace, remedy: Remedy) -> str:
     """A remedy, its command as the user can type it."""
-    from sapwood.workspace.doctor.findings import TEMPLATE
-
     if not remedy.command:
         return remedy.text
     program: Program = arguments.program
     template = [] if program.is_bound else [str(arguments.template or "TEMPLATE")]
-    words: list[str] = []
-    for word in remedy.command:
-        words += template if word == TEMPLATE else [word]
+    words = remedy.words(template)
     if arguments.folder is not None and remedy.command[0] != "init":
         words += ["--folder", arguments.folder]
     command = program.typed(*words)
     return f"{remedy.text}, then {command}" if remedy.text else command
 
 
-def show(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
+def _show(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
     """Prints findings for people, and below each what to do about it."""
     terminal = sys.stdout.isatty()
     rows = []
@@ -119,5 +115,5 @@ def show(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
         shown = f"{SIGNS[word]} {word}" if terminal else word
         rows.append([shown, printable(one.subject), printable(one.message)])
         if one.remedy is not None:
-            rows.append(["", "", f"-> {printable(typed(arguments, one.remedy))}"])
+            rows.append(["", "", f"-> {printable(_typed(arguments, one.remedy))}"])
     show_rows(("", "what", "found"), set(), rows, terminal=terminal)

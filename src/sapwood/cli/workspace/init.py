@@ -32,7 +32,7 @@ EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.0.0.zip")
-    parser = add_command(commands, "init", run, "make a workspace", DESCRIPTION, examples)
+    parser = add_command(commands, "init", _run, "make a workspace", DESCRIPTION, examples)
     add_template(parser, program)
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", default=".", help="to make (default: this folder)"
@@ -40,7 +40,7 @@ def add_to(commands: Commands, program: Program) -> None:
     add_config(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.workspace import Workspace
 

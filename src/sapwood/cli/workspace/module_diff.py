@@ -28,14 +28,14 @@ EXAMPLES = ("module diff TEMPLATE 05", "module diff TEMPLATE autograd --folder ~
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
-    parser = add_command(commands, "diff", run, "show differences", DESCRIPTION, examples)
+    parser = add_command(commands, "diff", _run, "show differences", DESCRIPTION, examples)
     add_template(parser, program)
     parser.add_argument("module", metavar="NN", help="number or name of the module")
     add_folder(parser, program)
     add_downgrade(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     downgrade: bool = arguments.allow_downgrade
     found = opened(arguments).differences(

@@ -52,7 +52,7 @@ def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
     summary = "make Python modules of notebooks"
-    parser = add_command(commands, "export", run, summary, DESCRIPTION, examples)
+    parser = add_command(commands, "export", _run, summary, DESCRIPTION, examples)
     add_template(parser, program)
     parser.add_argument("modules", metavar="NN", nargs="*", help="numbers or names of modules")
     add_folder(parser, program)
@@ -63,7 +63,7 @@ def add_to(commands: Commands, program: Program) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     if bool(arguments.modules) == arguments.all:
         raise InputError("expected modules or --all, one of them, as in 'module export 05'")
@@ -71,23 +71,23 @@ def run(arguments: argparse.Namespace) -> int:
     modules = None if arguments.all else arguments.modules
     if arguments.check:
         exports = workspace.exports(arguments.template, modules)
-        facts = {**export_facts(exports), "applied": False}
-        tell(arguments, facts, "\n".join(map(check_line, exports)) or "Nothing to export")
-        return check_code(exports)
+        facts = {**_export_facts(exports), "applied": False}
+        tell(arguments, facts, "\n".join(map(_check_line, exports)) or "Nothing to export")
+        return _check_code(exports)
     done = workspace.export(arguments.template, modules, replace=arguments.replace)
     facts = {
-        **export_facts(done.exports),
+        **_export_facts(done.exports),
         "applied": True,
         "written": list(done.written),
         "kept": list(done.kept),
         "missed": list(done.missed),
         "backup": done.backup,
     }
-    tell(arguments, facts, "\n".join(done_lines(done, workspace.name)))
+    tell(arguments, facts, "\n".join(_done_lines(done, workspace.name)))
     return CONFLICTS if done.kept or done.missed else 0
 
 
-def export_facts(exports: Iterable[ExportStatus]) -> dict[str, Any]:
+def _export_facts(exports: Iterable[ExportStatus]) -> dict[str, Any]:
     """Exports for programs: how each was before."""
     listed = [
         {
@@ -101,7 +101,7 @@ def export_facts(exports: Iterable[ExportStatus]) -> dict[str, Any]:
     return {"command": "workspace module export", "exports": listed}
 
 
-def check_line(one: ExportStatus) -> str:
+def _check_line(one: ExportStatus) -> str:
     """What `--check` says of an export."""
     found = one.state.value
     if one.reason is not None:
@@ -109,7 +109,7 @@ def check_line(one: ExportStatus) -> str:
     return f"{printable(one.export.to)}: {printable(found)}"
 
 
-def check_code(exports: Iterable[ExportStatus]) -> int:
+def _check_code(exports: Iterable[ExportStatus]) -> int:
     """What a script is told by `--check`."""
     states = {one.state.value for one in exports}
     if states & {"edited", "foreign", "blocked", "broken"}:
@@ -117,7 +117,7 @@ def check_code(exports: Iterable[ExportStatus]) -> int:
     return UPDATES if states & {"never exported", "stale"} else 0
 
 
-def done_lines(done: Exported, name: str) -> list[str]:
+def _done_lines(done: Exported, name: str) -> list[str]:
     """What was done, for people.
 
     Args:

@@ -65,7 +65,7 @@ EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
-    parser = add_command(commands, "reset", run, "back up and reset", DESCRIPTION, examples)
+    parser = add_command(commands, "reset", _run, "back up and reset", DESCRIPTION, examples)
     add_template(parser, program)
     parser.add_argument("module", metavar="NN", help="number or name of the module")
     add_folder(parser, program)
@@ -75,7 +75,7 @@ def add_to(commands: Commands, program: Program) -> None:
     add_downgrade(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood.workspace import open_package
 
@@ -91,27 +91,27 @@ def run(arguments: argparse.Namespace) -> int:
     with open_package(arguments.template) as template:
         plan = workspace.plan_reset(template, arguments.module, allow_downgrade=downgrade)
         if arguments.dry_run or not plan.updates:
-            lines = dry_run_lines(plan) if arguments.dry_run else nothing_lines(plan)
+            lines = dry_run_lines(plan) if arguments.dry_run else _nothing_lines(plan)
             facts = {**plan_facts(COMMAND, plan), "applied": False}
             tell(arguments, facts, "\n".join(lines))
             return exit_code(plan)
-        if asks and not agreed(plan, workspace, template, arguments):
+        if asks and not _agreed(plan, workspace, template, arguments):
             print("Cancelled: nothing was changed")
             return CANCELLED
         outcome = workspace.reset(template, arguments.module, allow_downgrade=downgrade)
     facts = {**outcome_facts(COMMAND, outcome), "applied": True}
-    lines = [*([""] if asks else []), *reset_lines(outcome, workspace.name)]
+    lines = [*([""] if asks else []), *_reset_lines(outcome, workspace.name)]
     tell(arguments, facts, "\n".join(lines))
     return CONFLICTS if outcome.plan.conflicts or outcome.missed else 0
 
 
-def agreed(
+def _agreed(
     plan: UpdatePlan, workspace: Workspace, template: Package, arguments: argparse.Namespace
 ) -> bool:
     """Shows what would be reset, and asks whether it is to be."""
-    print(f"{sign('⚠️ ')}This will reset {places(plan.updates, plan)} to the latest template.\n")
-    for change in protected_first(plan.updates)[:MOST_SHOWN]:
-        print("\n".join([*file_lines(change, workspace), ""]))
+    print(f"{sign('⚠️ ')}This will reset {_places(plan.updates, plan)} to the latest template.\n")
+    for change in _protected_first(plan.updates)[:MOST_SHOWN]:
+        print("\n".join([*_file_lines(change, workspace), ""]))
     more = len(plan.updates) - MOST_SHOWN
     if more > 0:
         print(f"And {count(more, 'more file')}.\n")
@@ -125,18 +125,18 @@ def agreed(
     return choice == RESET
 
 
-def protected_first(changes: Iterable[Change]) -> list[Change]:
+def _protected_first(changes: Iterable[Change]) -> list[Change]:
     """Changes, those of what the user works on first."""
     return sorted(changes, key=lambda one: one.policy.value != "protect")
 
 
-def places(changes: Iterable[Change], plan: UpdatePlan) -> str:
+def _places(changes: Iterable[Change], plan: UpdatePlan) -> str:
     """The folders of a module that changes are in."""
-    found = dict.fromkeys(place_of(one.path, plan)[0] for one in protected_first(changes))
+    found = dict.fromkeys(place_of(one.path, plan)[0] for one in _protected_first(changes))
     return " and ".join(printable(one) for one in found)
 
 
-def file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
+def _file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
     """A file that would be reset."""
     known = change.old_path
     if change.found is None:
@@ -150,10 +150,10 @@ def file_lines(change: Change, workspace: Workspace) -> Iterator[str]:
     yield f"Current file: {printable(known)}"
     yield f"  Last modified: {written:%Y-%m-%d %H:%M:%S}"
     yield f"  Size: {human_size(status.st_size).replace('kB', 'KB')}"
-    yield f"  Changes: {changes_made(change, known, workspace)}"
+    yield f"  Changes: {_changes_made(change, known, workspace)}"
 
 
-def changes_made(change: Change, path: str, workspace: Workspace) -> str:
+def _changes_made(change: Change, path: str, workspace: Workspace) -> str:
     """What the user did to a file since it was installed."""
     if change.state.value == "collision":
         return "the whole file is yours"
@@ -170,18 +170,18 @@ def changes_made(change: Change, path: str, workspace: Workspace) -> str:
     return f"{count(found.added, 'line')} added/modified"
 
 
-def nothing_lines(plan: UpdatePlan) -> list[str]:
+def _nothing_lines(plan: UpdatePlan) -> list[str]:
     """What is said where nothing is reset."""
-    lines = blocked_lines(plan)
+    lines = _blocked_lines(plan)
     if not lines:
         name = "the module" if plan.module is None else plan.module.name
-        home = protected_first(plan.changes)[:1]
-        where = places(home, plan) if home else name
+        home = _protected_first(plan.changes)[:1]
+        where = _places(home, plan) if home else name
         lines.append(f"{where} is as in version {plan.to_version}: nothing to reset")
     return lines
 
 
-def blocked_lines(plan: UpdatePlan) -> list[str]:
+def _blocked_lines(plan: UpdatePlan) -> list[str]:
     """The files that something is in the way of, and those that the template has as patches."""
     return [
         f"{sign('⏭️ ')}Skipped {printable(one.path)}: "
@@ -194,16 +194,16 @@ def blocked_lines(plan: UpdatePlan) -> list[str]:
     ]
 
 
-def reset_lines(outcome: Outcome, name: str) -> list[str]:
+def _reset_lines(outcome: Outcome, name: str) -> list[str]:
     """What was done."""
     plan, missed = outcome.plan, set(outcome.missed)
     lines = ["Finished a change that had been interrupted"] if outcome.recovered else []
-    lines += blocked_lines(plan)
+    lines += _blocked_lines(plan)
     lines += [missed_line(printable(path)) for path in outcome.missed]
     if outcome.backup is not None:
         lines.append(f"{sign('✅')}{backed_up(outcome.backup, name)}")
     done = [one for one in plan.updates if one.path not in missed]
     if done:
-        lines.append(f"{sign('✅')}Reset {places(done, plan)} to version {plan.to_version}")
+        lines.append(f"{sign('✅')}Reset {_places(done, plan)} to version {plan.to_version}")
     # Somebody may have done it while the question was open.
-    return lines or nothing_lines(plan)
+    return lines or _nothing_lines(plan)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sapwood.workspace import Change, MergedNotebook, Module, Outcome, UpdatePlan
 
 
-def change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
+def _change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
     """Changes for programs, without the files of which there is nothing to say."""
     return [
         {
@@ -44,7 +44,7 @@ def plan_facts(command: str, plan: UpdatePlan) -> dict[str, Any]:
         "module": None if plan.module is None else plan.module.name,
         "updates": len(plan.updates),
         "conflicts": len(plan.conflicts),
-        "changes": change_facts(plan.changes),
+        "changes": _change_facts(plan.changes),
     }
 
 
@@ -56,11 +56,11 @@ def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
         "incoming": dict(outcome.incoming),
         "missed": list(outcome.missed),
         "recovered": outcome.recovered,
-        "merges": [merge_facts(path, one) for path, one in outcome.merges.items()],
+        "merges": [_merge_facts(path, one) for path, one in outcome.merges.items()],
     }
 
 
-def merge_facts(path: str, merged: MergedNotebook) -> dict[str, Any]:
+def _merge_facts(path: str, merged: MergedNotebook) -> dict[str, Any]:
     """What became of a notebook, for programs."""
     cells = [
         {"cell": one.cell, "reason": one.reason.value, "conflict": one.is_conflict}
@@ -81,7 +81,7 @@ def exit_code(plan: UpdatePlan) -> int:
     return UPDATES if plan.updates else 0
 
 
-def mergeable(plan: UpdatePlan, arguments: argparse.Namespace) -> list[Change]:
+def _mergeable(plan: UpdatePlan, arguments: argparse.Namespace) -> list[Change]:
     """Notebooks that stay the user's although the template changed them, and `--merge` merges."""
     if arguments.merge:
         return []
@@ -94,7 +94,7 @@ def mergeable(plan: UpdatePlan, arguments: argparse.Namespace) -> list[Change]:
     ]
 
 
-def moved_name(change: Change) -> str:
+def _moved_name(change: Change) -> str:
     """A file for people."""
     name = printable(change.path)
     if change.moved_from is not None:
@@ -102,9 +102,9 @@ def moved_name(change: Change) -> str:
     return name
 
 
-def named(change: Change) -> str:
+def _named(change: Change) -> str:
     """A file for people, with the reason of its change."""
-    name = moved_name(change)
+    name = _moved_name(change)
     return name if change.note is None else f"{name} ({printable(change.note)})"
 
 
@@ -125,30 +125,30 @@ LEFT: Mapping[str, str] = {
 }
 
 
-def versions(plan: UpdatePlan) -> str:
+def _versions(plan: UpdatePlan) -> str:
     """The line that says which versions meet."""
     return f"{sign('📦')}Package version: {plan.to_version} (you have {plan.from_version})"
 
 
 def check_lines(plan: UpdatePlan, arguments: argparse.Namespace) -> list[str]:
     """What `update --check` says."""
-    lines = [versions(plan), *course_lines(plan.course)]
+    lines = [_versions(plan), *course_lines(plan.course)]
     if plan.updates:
         lines.append(f"{sign('📝')}Available updates:")
-        lines += [f"   {named(one)}{removed(one)}" for one in plan.updates]
+        lines += [f"   {_named(one)}{_removed(one)}" for one in plan.updates]
     if plan.conflicts:
         lines.append(f"{sign('⚠️ ')}Conflicts:")
-        lines += [f"   {named(one)}{why_not(one)}" for one in plan.conflicts]
+        lines += [f"   {_named(one)}{_why_not(one)}" for one in plan.conflicts]
     held = [one for one in plan.changes if one.action.value == "hold"]
     if held:
         lines.append("Protected, not modified, safe to update on request:")
-        lines += [f"   {named(one)}" for one in held]
-    waiting = mergeable(plan, arguments)
+        lines += [f"   {_named(one)}" for one in held]
+    waiting = _mergeable(plan, arguments)
     if waiting:
         lines.append("Notebooks that both you and the template changed:")
-        lines += [f"   {named(one)}" for one in waiting]
+        lines += [f"   {_named(one)}" for one in waiting]
     if plan.updates or plan.conflicts:
-        module = () if plan.module is None else ("--module", number_of(plan.module))
+        module = () if plan.module is None else ("--module", _number_of(plan.module))
         config = () if arguments.config is None else ("--config", arguments.config)
         merge = ("--merge",) if arguments.merge else ()
         given = (*config, *module, *merge)
@@ -161,7 +161,7 @@ def check_lines(plan: UpdatePlan, arguments: argparse.Namespace) -> list[str]:
             lines.append(f"Run '{apply}' to apply, or '{preview}' to preview.")
         else:
             lines.append("Nothing else to update: your files stay.")
-        if any(map(is_replaceable, plan.conflicts)):
+        if any(map(_is_replaceable, plan.conflicts)):
             lines.append(f"'{replace}' backs up files in conflict, and takes the template's.")
     else:
         lines.append("Nothing to update")
@@ -172,33 +172,33 @@ def check_lines(plan: UpdatePlan, arguments: argparse.Namespace) -> list[str]:
     return lines
 
 
-def removed(change: Change) -> str:
+def _removed(change: Change) -> str:
     """Says of a file that an update takes away that it does; nothing of other files."""
     return ": no longer in the template" if change.action.value == "remove" else ""
 
 
-def why_not(change: Change) -> str:
+def _why_not(change: Change) -> str:
     """Why the template cannot make a file, and what to do; nothing of other files."""
     return "" if change.unmade is None else f": {printable(change.unmade)}"
 
 
-def is_replaceable(change: Change) -> bool:
+def _is_replaceable(change: Change) -> bool:
     """Whether `--replace` is for a file in conflict."""
     return change.action.value == "lay beside" and change.policy.value in {"update", "weights"}
 
 
 def dry_run_lines(plan: UpdatePlan) -> list[str]:
     """What `--dry-run` says."""
-    lines = [versions(plan)]
+    lines = [_versions(plan)]
     for change in plan.changes:
         state = change.state.value
         if change.unmade is not None:
             moved = "move and not update" if change.is_update else "not update"
-            lines.append(f"would {moved} {named(change)}{why_not(change)}")
+            lines.append(f"would {moved} {_named(change)}{_why_not(change)}")
         elif change.is_update or change.is_conflict:
-            lines.append(f"would {would(change)} {named(change)}")
+            lines.append(f"would {_would(change)} {_named(change)}")
         elif state in LEFT:
-            lines.append(f"would leave {named(change)}: {LEFT[state]}")
+            lines.append(f"would leave {_named(change)}: {LEFT[state]}")
         if change.unmerged is not None:
             lines.append(f"   cannot be merged: {printable(change.unmerged)}")
     lines.append(
@@ -208,7 +208,7 @@ def dry_run_lines(plan: UpdatePlan) -> list[str]:
     return lines
 
 
-def would(change: Change) -> str:
+def _would(change: Change) -> str:
     """What is done about a file, as a verb."""
     action = change.action.value
     if change.moved_from is None:
@@ -226,23 +226,23 @@ def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) ->
     """
     plan = outcome.plan
     lines = done_lines(outcome, name)
-    skipped = protected(plan)
+    skipped = _protected(plan)
     for place, (module, modified) in skipped.items():
         if modified:
             reason = f"{printable(plan.user)} modified"
         elif module is None:
             reason = "not modified, and the template has another"
         else:
-            update = repeated(arguments, "update", "--module", number_of(module))
+            update = repeated(arguments, "update", "--module", _number_of(module))
             reason = f"not modified: '{update}' updates it"
         lines.append(f"{sign('⏭️ ')}Skipped {printable(place)} ({reason})")
     modules = {module.name: module for module, modified in skipped.values() if module and modified}
     advice = []
-    if mergeable(plan, arguments):
+    if _mergeable(plan, arguments):
         merge = repeated(arguments, "update", "--merge")
         advice.append(f"{sign('💡')}To merge notebooks by cell, with what you wrote: {merge}")
     if modules:
-        shown = number_of(next(iter(modules.values()))) if len(modules) == 1 else "NN"
+        shown = _number_of(next(iter(modules.values()))) if len(modules) == 1 else "NN"
         reset = repeated(arguments, "module reset", module=shown)
         advice.append(f"{sign('💡')}To reset a module to latest: {reset}")
     if advice:
@@ -253,7 +253,7 @@ def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) ->
     return lines
 
 
-def protected(plan: UpdatePlan) -> dict[str, tuple[Module | None, bool]]:
+def _protected(plan: UpdatePlan) -> dict[str, tuple[Module | None, bool]]:
     """Where the template changed protected files, which an update leaves alone.
 
     Returns:
@@ -280,7 +280,7 @@ def place_of(path: str, plan: UpdatePlan) -> tuple[str, Module | None]:
     return path, None
 
 
-def number_of(module: Module) -> str:
+def _number_of(module: Module) -> str:
     """A module as its name begins: '05'."""
     return module.name.partition("_")[0]
 
@@ -293,36 +293,36 @@ def done_lines(outcome: Outcome, name: str) -> list[str]:
         lines.append("Finished a change that had been interrupted")
     for change in plan.changes:
         if change.path in missed:
-            lines.append(missed_line(moved_name(change)))
+            lines.append(missed_line(_moved_name(change)))
         elif change.path in outcome.merges:
-            lines += merge_lines(change, outcome)
+            lines += _merge_lines(change, outcome)
         elif change.action.value in DONE:
             symbol, word = DONE[change.action.value]
-            lines.append(f"{sign(symbol)}{word} {moved_name(change)}")
+            lines.append(f"{sign(symbol)}{word} {_moved_name(change)}")
         else:
-            lines += left_lines(change, outcome)
+            lines += _left_lines(change, outcome)
         if change.unmerged is not None:
             lines.append(f"   not merged: {printable(change.unmerged)}")
-    if outcome.backup is not None and any(map(is_loss, plan.updates)):
+    if outcome.backup is not None and any(map(_is_loss, plan.updates)):
         lines.append(f"{sign('📦')}{backed_up(outcome.backup, name)}")
     return lines
 
 
-def merge_lines(change: Change, outcome: Outcome) -> list[str]:
+def _merge_lines(change: Change, outcome: Outcome) -> list[str]:
     """What became of a notebook that was merged, for people."""
     merged = outcome.merges[change.path]
     number = count(len(merged.conflicts), "conflict")
     names = dict.fromkeys(repr(printable(one.cell)) for one in merged.conflicts)
     cells = f" in {'cell' if len(names) == 1 else 'cells'} {', '.join(names)}" if names else ""
     taken = f"{count(merged.taken, 'cell')} from the template"
-    lines = [f"{sign('✅')}Merged {moved_name(change)}: {taken}, {number}{cells}"]
+    lines = [f"{sign('✅')}Merged {_moved_name(change)}: {taken}, {number}{cells}"]
     lines += [f"   {printable(one.cell)}: {one.reason.value}" for one in merged.reports]
     if change.path in outcome.incoming:
         lines.append(f"{sign('⚠️ ')}The template's is in {printable(outcome.incoming[change.path])}")
     return lines
 
 
-def is_loss(change: Change) -> bool:
+def _is_loss(change: Change) -> bool:
     """Whether something is only in the backup that the user may want back: not old templates'."""
     found = getattr(change.found, "hash", None)
     installed = None if change.recorded is None else change.recorded.hash
@@ -339,9 +339,9 @@ def missed_line(path: str) -> str:
     return f"{sign('⏭️ ')}Skipped {path}: written to meanwhile"
 
 
-def left_lines(change: Change, outcome: Outcome) -> list[str]:
+def _left_lines(change: Change, outcome: Outcome) -> list[str]:
     """What is said of a file that was left as it is."""
-    name, state = moved_name(change), change.state.value
+    name, state = _moved_name(change), change.state.value
     asked = outcome.plan.module is not None
     if state == "blocked":
         reason = getattr(change.found, "reason", "something")
@@ -353,7 +353,7 @@ def left_lines(change: Change, outcome: Outcome) -> list[str]:
         beside = printable(outcome.incoming[change.path])
         lines.append(f"{sign('⚠️ ')}Kept {name}: the template's is in {beside}")
     elif change.unmade is not None:
-        lines.append(f"{sign('⚠️ ')}Could not update {name}{why_not(change)}")
+        lines.append(f"{sign('⚠️ ')}Could not update {name}{_why_not(change)}")
     elif state in {"orphan", "retired"}:
         lines.append(f"{sign('⏭️ ')}Skipped {name}: {LEFT[state]}")
     elif state == "modified" and asked and change.policy.value != "once":

@@ -33,11 +33,11 @@ EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES)
-    parser = add_command(commands, "status", run, "tell what was modified", DESCRIPTION, examples)
+    parser = add_command(commands, "status", _run, "tell what was modified", DESCRIPTION, examples)
     add_folder(parser, program)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     workspace = opened(arguments)
     status = workspace.status()
@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
         if one.state.value != "identical"
     }
     if arguments.json:
-        tell_json(arguments, status_facts(workspace, status, changed))
+        tell_json(arguments, _status_facts(workspace, status, changed))
     elif not arguments.quiet:
-        show(workspace, status, changed)
+        _show(workspace, status, changed)
     return 0
 
 
-def status_facts(workspace: Workspace, status: Status, changed: Changed) -> dict[str, Any]:
+def _status_facts(workspace: Workspace, status: Status, changed: Changed) -> dict[str, Any]:
     """The status of a workspace, for programs."""
     record = status.record
     files = [
@@ -79,7 +79,7 @@ def status_facts(workspace: Workspace, status: Status, changed: Changed) -> dict
     }
 
 
-def show(workspace: Workspace, status: Status, changed: Changed) -> None:
+def _show(workspace: Workspace, status: Status, changed: Changed) -> None:
     """Prints the status of a workspace, for people."""
     record = status.record
     print(

@@ -65,7 +65,7 @@ EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the command."""
     examples = program.examples(*EXAMPLES, template="course-1.1.0.zip")
-    parser = add_command(commands, "update", run, "update a workspace", DESCRIPTION, examples)
+    parser = add_command(commands, "update", _run, "update a workspace", DESCRIPTION, examples)
     add_template(parser, program)
     add_folder(parser, program)
     add_config(parser)
@@ -82,7 +82,7 @@ def add_to(commands: Commands, program: Program) -> None:
     add_downgrade(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     workspace = opened(arguments)
     options = {

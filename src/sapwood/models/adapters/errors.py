@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from sapwood.content.content import Bytes, Content
 from sapwood.models.adapters.files import LoraModule
-from sapwood.models.adapters.selection import Update
+from sapwood.models.adapters.selection import LowRankUpdate
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.prediction.blend import Values, values
+from sapwood.prediction.casting import cast_words
 from sapwood.progress import Progress
 from sapwood.tensors import DType
 
@@ -65,8 +66,8 @@ class Remainder:
 def remainders(
     opened: OpenPatch,
     bases: Sequence[Content],
-    updates: Sequence[Update],
-    module_of: Callable[[Update], LoraModule | None],
+    updates: Sequence[LowRankUpdate],
+    module_of: Callable[[LowRankUpdate], LoraModule | None],
     dtype: DType,
     threads: int,
     progress: Progress,
@@ -92,14 +93,14 @@ def remainders(
     found: dict[str, Remainder] = {}
     segments = tuple(one.segment for one in updates)
     waiting = iter(updates)
-    current: Merged | None = None
+    current: MergedWeight | None = None
     for chunk in decode_chunks(
         opened, bases, buffers.place, threads, segments=segments, progress=progress
     ):
         while current is None or chunk.begin >= current.end:
             update = next(waiting)
             module = module_of(update)
-            current = None if module is None else Merged.of(update, module, bases, dtype)
+            current = None if module is None else MergedWeight.of(update, module, bases, dtype)
         name = current.update.module
         before = found.get(name, Remainder())
         found[name] = before + current.remainder(chunk.begin, chunk.data)
@@ -108,7 +109,7 @@ def remainders(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Merged:
+class MergedWeight:
     """A module's weight with the adapter merged into it.
 
     Attributes:
@@ -117,15 +118,15 @@ class Merged:
         left, right: (rows, rank) and (rank, columns), as the adapter has them.
     """
 
-    update: Update
+    update: LowRankUpdate
     base: Bytes
     left: Doubles
     right: Doubles
 
     @classmethod
     def of(
-        cls, update: Update, module: LoraModule, bases: Sequence[Content], dtype: DType
-    ) -> Merged:
+        cls, update: LowRankUpdate, module: LoraModule, bases: Sequence[Content], dtype: DType
+    ) -> MergedWeight:
         """The weight of a module, whose elements in the adapter are of `dtype`."""
         term = update.term
         base = bases[term.base][term.offset : term.offset + update.segment.nbytes]
@@ -156,8 +157,8 @@ class Merged:
         with np.errstate(over="ignore", invalid="ignore"):
             product: Any = self.product(first, last).astype(base.dtype)
             if self.update.each:
-                product = rounded(dtype, product)
-            made = rounded(dtype, base + product)
+                product = _rounded(dtype, product)
+            made = _rounded(dtype, base + product)
             wrong = int(np.count_nonzero(made != wanted))
             left, moved = (wanted.astype(np.float64) - one for one in (made, base))
         finite = np.isfinite(left) & np.isfinite(moved)
@@ -173,19 +174,13 @@ class Merged:
         return found[first - begin * columns : last - begin * columns]
 
 
-def rounded(dtype: DType, numbers: Values) -> Values:
+def _rounded(dtype: DType, numbers: Values) -> Values:
     """Numbers of the working type that have those of the element type nearest to them.
 
     Args:
         dtype: bf16, f16 or f32.
         numbers: float32, or float64 for f32.
     """
-    match dtype:
-        case DType.BF16:
-            bits = numbers.astype(np.float32).view(np.uint32)
-            even = (bits + (0x7FFF + (bits >> 16 & 1))) & np.uint32(0xFFFF0000)
-            return np.where(np.isnan(numbers), numbers, even.view(np.float32))
-        case DType.F16:
-            return numbers.astype(np.float16).astype(np.float32)
-        case _:
-            return numbers.astype(np.float32).astype(np.float64)
+    source = DType.F64 if dtype is DType.F32 else DType.F32
+    words = cast_words(source, dtype, np.ascontiguousarray(numbers).view(np.uint8))
+    return values(dtype, words.view(np.uint8))

@@ -17,7 +17,7 @@ from sapwood.files.folders import atomic_folder
 from sapwood.files.sources import Source
 from sapwood.models.adapters.errors import Remainder, remainders
 from sapwood.models.adapters.files import MODEL, LoraModule, lora_module, write_adapter
-from sapwood.models.adapters.selection import Update, selected
+from sapwood.models.adapters.selection import LowRankUpdate, selected
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.receiving.opening import Received, receive
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
@@ -134,14 +134,13 @@ def extract_adapter(
     selection = selected(opened.front.segments)
     bases = None if base is None else matched_sources(opened, base, count)
 
-    def module_of(update: Update) -> LoraModule | None:
-        return written_module(update, opened.body, kind)
+    def module_of(update: LowRankUpdate) -> LoraModule | None:
+        return _written_module(update, opened.body, kind)
 
     with atomic_folder(output) as folder:
         modules = (one for one in map(module_of, selection.updates) if one is not None)
-        written = write_adapter(folder, modules, kind)
+        ranks = write_adapter(folder, modules, kind)
         size = (folder / MODEL).stat().st_size
-        ranks = {one.name: one.rank for one in written}
         updates = [one for one in selection.updates if one.module in ranks]
         left: Mapping[str, Remainder] = {}
         if bases is not None:
@@ -158,7 +157,7 @@ def extract_adapter(
     )
 
 
-def written_module(update: Update, body: Content, dtype: DType) -> LoraModule | None:
+def _written_module(update: LowRankUpdate, body: Content, dtype: DType) -> LoraModule | None:
     """An update as it is written; None where it is all zeros.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.writing import write_all
 from sapwood.modelfile.safetensors import file_header
+from sapwood.prediction.casting import cast_words
 from sapwood.prediction.factors import Factors
 from sapwood.tensors import DType, TensorSpec
 
@@ -89,12 +90,12 @@ def lora_module(
         name,
         shape,
         len(right),
-        elements_of(lora_a, dtype, name),
-        elements_of(lora_b, dtype, name),
+        _elements_of(lora_a, dtype, name),
+        _elements_of(lora_b, dtype, name),
     )
 
 
-def elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
+def _elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
     """Numbers rounded to elements of the type, little-endian.
 
     Raises:
@@ -107,8 +108,7 @@ def elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
             narrow = numbers.astype("<f4")
     finite = bool(np.isfinite(narrow).all())
     if dtype is DType.BF16:
-        bits = narrow.view("<u4")
-        narrow = ((bits + (0x7FFF + (bits >> 16 & 1))) >> 16).astype("<u2")
+        narrow = cast_words(DType.F32, DType.BF16, narrow.reshape(-1).view(np.uint8))
         finite = finite and bool((narrow & 0x7F80 != 0x7F80).all())
     if not finite:
         raise InputError(
@@ -117,15 +117,7 @@ def elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
     return np.ascontiguousarray(narrow).reshape(-1).view(np.uint8)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """A module that was written: its name and rank."""
-
-    name: str
-    rank: int
-
-
-def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> list[Entry]:
+def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> dict[str, int]:
     """Writes both files of an adapter into a folder.
 
     Args:
@@ -134,33 +126,32 @@ def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> 
         dtype: of their elements.
 
     Returns:
-        What was written, in order.
+        The rank of each module that was written, by its name, in order.
 
     Raises:
         OSError: writing failed.
         InputError: no modules.
     """
     tensors: list[tuple[str, TensorSpec]] = []
-    written = []
+    ranks: dict[str, int] = {}
     with (folder / MODEL).open("wb") as out, tempfile.TemporaryFile() as spool:
         for module in modules:
             for name, shape, data in module.tensors():
                 write_all(spool, data.data)
                 tensors.append((name, TensorSpec(dtype, shape)))
-            written.append(Entry(module.name, module.rank))
-        if not written:
+            ranks[module.name] = module.rank
+        if not ranks:
             raise InputError("no adapter in this patch: all of its updates are zeros")
         write_all(out, memoryview(file_header(tensors, {"format": "pt"})))
         spool.seek(0)
         copy_rest(spool, out)
-    text = json.dumps(config(written), indent=2) + "\n"
+    text = json.dumps(_config(ranks), indent=2) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
-    return written
+    return ranks
 
 
-def config(modules: Sequence[Entry]) -> dict[str, Any]:
+def _config(ranks: Mapping[str, int]) -> dict[str, Any]:
     """PEFT's LoraConfig, by the fields that all its releases of late know."""
-    ranks = {one.name: one.rank for one in modules}
     most = max(ranks.values())
     pattern: dict[str, int] = {}
     if len(set(ranks.values())) > 1:

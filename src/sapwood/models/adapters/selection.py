@@ -17,7 +17,7 @@ MODULE_NAME = re.compile(r"[\w.-]+")  # PEFT takes names in its patterns as regu
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Update:
+class LowRankUpdate:
     """A tensor that is predicted by a base as it is and the low-rank update of one matrix.
 
     Attributes:
@@ -48,7 +48,7 @@ class Selection:
         base: that all of them are updates of.
     """
 
-    updates: tuple[Update, ...]
+    updates: tuple[LowRankUpdate, ...]
     left_out: Mapping[str, str]
     base: int
 
@@ -59,18 +59,18 @@ def selected(segments: Sequence[Segment]) -> Selection:
     Raises:
         InputError: there are none.
     """
-    found: list[Update] = []
+    found: list[LowRankUpdate] = []
     left_out: dict[str, str] = {}
     names = Counter(segment.name for segment in segments)
     for segment in segments:
         if segment.name and not segment.unchanged:
-            update = update_of(segment) if names[segment.name] == 1 else AMBIGUOUS
+            update = _update_of(segment) if names[segment.name] == 1 else AMBIGUOUS
             if isinstance(update, str):
                 left_out[segment.name] = update
             else:
                 found.append(update)
     if not found:
-        raise no_adapter(left_out)
+        raise _no_adapter(left_out)
     ((base, _),) = Counter(one.term.base for one in found).most_common(1)
     for one in found:
         if one.term.base != base:
@@ -78,7 +78,7 @@ def selected(segments: Sequence[Segment]) -> Selection:
     return Selection(tuple(one for one in found if one.term.base == base), left_out, base)
 
 
-def update_of(segment: Segment) -> Update | str:
+def _update_of(segment: Segment) -> LowRankUpdate | str:
     """The update of a changed tensor, or why an adapter cannot hold it."""
     match segment.prediction:
         case None:
@@ -86,7 +86,7 @@ def update_of(segment: Segment) -> Update | str:
         case BlendEntry(_, _, GivenFactors(left)):
             return f"merged from an adapter that there is already, base {left.base + 1}"
         case BlendEntry((term,), each, FactorsEntry() as factors) if term.coefficient == 1:
-            return misfit(segment, factors) or Update(segment, term, each, factors)
+            return _misfit(segment, factors) or LowRankUpdate(segment, term, each, factors)
         case BlendEntry(_, _, factors):
             return "predicted by a sum of bases" + (
                 "" if factors is None else f" and an update of rank {factors.rank}"
@@ -95,7 +95,7 @@ def update_of(segment: Segment) -> Update | str:
             return "changed, but not by a low-rank update"
 
 
-def misfit(segment: Segment, factors: FactorsEntry) -> str | None:
+def _misfit(segment: Segment, factors: FactorsEntry) -> str | None:
     """Why factors are not those of a module's weight, or None."""
     if factors.matrices != 1:
         return f"an update of {factors.matrices} matrices in one tensor"
@@ -108,7 +108,7 @@ def misfit(segment: Segment, factors: FactorsEntry) -> str | None:
     return None
 
 
-def no_adapter(reasons: dict[str, str]) -> InputError:
+def _no_adapter(reasons: dict[str, str]) -> InputError:
     """What to say of a patch without a low-rank update that an adapter could hold."""
     if not reasons:
         return InputError("no adapter in this patch: no tensor has changed in it")

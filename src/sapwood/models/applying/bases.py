@@ -44,7 +44,7 @@ def matched_sources(
         raise SourceHashMismatch(f"{e}{unfinished(sources)}") from e
 
 
-def check_folder(root: Path, files: Sequence[FileEntry]) -> None:
+def _check_folder(root: Path, files: Sequence[FileEntry]) -> None:
     """That a folder has files of those paths and sizes. Others in it do no harm.
 
     Raises:
@@ -105,7 +105,7 @@ class FolderBases:
         for files_of_base in self._lists:
             for root in folders:
                 try:
-                    check_folder(root, files_of_base)
+                    _check_folder(root, files_of_base)
                 except SourceHashMismatch as e:
                     self._faults.append(str(e))
                 else:

@@ -60,7 +60,7 @@ def check_live(live: Mapping[str, Any], specs: Mapping[str, TensorSpec], strict:
         DtypeMismatch, ShapeMismatch, UnsupportedType: one that does not fit.
     """
     if strict:
-        check_names(live, specs)
+        _check_names(live, specs)
     for name, spec in specs.items():
         if name in live:
             try:
@@ -69,26 +69,26 @@ def check_live(live: Mapping[str, Any], specs: Mapping[str, TensorSpec], strict:
                 raise e.behind(name) from e
 
 
-def check_names(live: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> None:
+def _check_names(live: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> None:
     """Refuses names that only one of model and patch has, but for those of tied tensors.
 
     Raises:
         InputError: there are any.
     """
-    written = {extent_of(live[name]) for name in specs if name in live} - {None}
+    written = {_extent_of(live[name]) for name in specs if name in live} - {None}
     lacking = [name for name in specs if name not in live]
     beyond = [
-        name for name, one in live.items() if name not in specs and extent_of(one) not in written
+        name for name, one in live.items() if name not in specs and _extent_of(one) not in written
     ]
     if lacking or beyond:
         raise InputError(
             "expected a model with the tensors of the patch, found one that lacks "
-            f"{listed(lacking)} and has beyond them {listed(beyond)}; "
+            f"{_listed(lacking)} and has beyond them {_listed(beyond)}; "
             "strict=False updates those that both have"
         )
 
 
-def listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     """The first few names, and how many there are."""
     if not names:
         return "none"
@@ -104,7 +104,7 @@ def write_live(tensors: Sequence[Live]) -> None:
             written then.
     """
     placed = sorted(
-        ((extent, one) for one in tensors if (extent := extent_of(one.out)) is not None),
+        ((extent, one) for one in tensors if (extent := _extent_of(one.out)) is not None),
         key=lambda item: (item[0].device, item[0].begin),
     )
     reaching: list[tuple[Extent, Live]] = []  # of those before, what reaches as far as here
@@ -137,7 +137,7 @@ class Extent:
     strides: tuple[int, ...]
 
 
-def extent_of(tensor: Any) -> Extent | None:
+def _extent_of(tensor: Any) -> Extent | None:
     """Where a tensor lies; None where there is none to tell by."""
     if is_torch_tensor(tensor):
         if not tensor.numel():

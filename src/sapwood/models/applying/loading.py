@@ -223,29 +223,29 @@ def lazy_tensors(origin: Origin) -> Mapping[str, Lazy]:
 
     Raises:
         InputError: none are known, or two have one name.
-        InvalidPatch, TargetHashMismatch, LimitExceeded: as `whole_target`.
+        InvalidPatch, TargetHashMismatch, LimitExceeded: as `_whole_target`.
     """
     named = [one for one in origin.opened.front.segments if one.name]
     if not named:
-        return tensors_in_bytes(origin)
+        return _tensors_in_bytes(origin)
 
     def lazy(segment: Segment) -> Lazy:
         spec = TensorSpec(segment.dtype, segment.shape)
-        return Lazy(spec, lambda: tensor_bytes(origin, segment), segment)
+        return Lazy(spec, lambda: _tensor_bytes(origin, segment), segment)
 
-    return unique((one.name, lazy(one)) for one in named)
+    return _unique((one.name, lazy(one)) for one in named)
 
 
-def tensors_in_bytes(origin: Origin) -> Mapping[str, Lazy]:
+def _tensors_in_bytes(origin: Origin) -> Mapping[str, Lazy]:
     """The tensors of a target that is patched as bytes: decoded whole, then read."""
     header = origin.opened.front.header
     file_format = header.target_format
     if file_format != "bytes" and header.target.files is None:
-        data = whole_target(origin)
+        data = _whole_target(origin)
         file = open_model(data)
         if file.format == file_format:
-            return unique(
-                (one.name, in_memory(one.spec, data[one.offset : one.end])) for one in file.tensors
+            return _unique(
+                (one.name, _in_memory(one.spec, data[one.offset : one.end])) for one in file.tensors
             )
     raise InputError(
         f"no tensors are known in this target, a file of format {file_format!r}; "
@@ -253,12 +253,12 @@ def tensors_in_bytes(origin: Origin) -> Mapping[str, Lazy]:
     )
 
 
-def in_memory(spec: TensorSpec, data: Bytes) -> Lazy:
+def _in_memory(spec: TensorSpec, data: Bytes) -> Lazy:
     """A tensor whose bytes are there."""
     return Lazy(spec, lambda: data)
 
 
-def unique(tensors: Iterable[tuple[str, Lazy]]) -> Mapping[str, Lazy]:
+def _unique(tensors: Iterable[tuple[str, Lazy]]) -> Mapping[str, Lazy]:
     """The tensors by name.
 
     Raises:
@@ -275,7 +275,7 @@ def unique(tensors: Iterable[tuple[str, Lazy]]) -> Mapping[str, Lazy]:
     return found
 
 
-def tensor_bytes(origin: Origin, segment: Segment) -> Bytes:
+def _tensor_bytes(origin: Origin, segment: Segment) -> Bytes:
     """The bytes of one tensor, checked: a read-only part of a base where it is that.
 
     Raises:
@@ -292,10 +292,10 @@ def tensor_bytes(origin: Origin, segment: Segment) -> Bytes:
                     "it changed since it was opened, or the patch is damaged"
                 )
         return shared
-    return decoded(origin, (segment,), segment.target_offset, segment.nbytes)
+    return _decoded(origin, (segment,), segment.target_offset, segment.nbytes)
 
 
-def whole_target(origin: Origin) -> Bytes:
+def _whole_target(origin: Origin) -> Bytes:
     """The whole target in memory, read-only.
 
     Raises:
@@ -310,12 +310,12 @@ def whole_target(origin: Origin) -> Bytes:
             f"the patch names no tensors, and its target has {size} bytes, more than the "
             f"{most} that may be held in memory; make it with sapwood.models.apply_patch"
         )
-    data = decoded(origin, front.segments, 0, size)
+    data = _decoded(origin, front.segments, 0, size)
     data.flags.writeable = False
     return data
 
 
-def decoded(origin: Origin, segments: tuple[Segment, ...], begin: int, size: int) -> Bytes:
+def _decoded(origin: Origin, segments: tuple[Segment, ...], begin: int, size: int) -> Bytes:
     """Adjacent segments in memory of their own; they are `size` bytes from `begin`.
 
     Raises:

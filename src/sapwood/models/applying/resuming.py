@@ -51,7 +51,7 @@ def finished_prefix(opened: OpenPatch, file: IO[bytes]) -> Prefix:
     hasher = hashlib.sha256()
     at = 0
     file.seek(0)
-    for chunk, size in chunk_sizes(opened):
+    for chunk, size in _chunk_sizes(opened):
         data = file.read(size)
         if len(data) < size or chunk_digest(np.frombuffer(data, np.uint8)) != chunk:
             break
@@ -62,7 +62,7 @@ def finished_prefix(opened: OpenPatch, file: IO[bytes]) -> Prefix:
     return Prefix(at, hasher)
 
 
-def chunk_sizes(opened: OpenPatch) -> Iterator[tuple[bytes, int]]:
+def _chunk_sizes(opened: OpenPatch) -> Iterator[tuple[bytes, int]]:
     """Digest and bytes of each chunk of the target, in order."""
     for segment in opened.front.segments:
         for chunk, begin, end in segment.spans():

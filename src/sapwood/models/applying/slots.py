@@ -63,6 +63,16 @@ class Slot:
     sha256: bytes
     serial: int
 
+    def to_json(self) -> dict[str, Any]:
+        """The slot as JSON values."""
+        return {
+            "letter": self.letter,
+            "path": str(self.path),
+            "size": self.size,
+            "sha256": self.sha256.hex(),
+            "serial": self.serial,
+        }
+
     def check(self) -> None:
         """Reads the whole model.
 
@@ -215,7 +225,7 @@ class Slots:
                 return None
             with note.open("rb") as file:
                 text = file.read(LARGEST_NOTE)
-        return parsed_note(letter, note, text)
+        return _parsed_note(letter, note, text)
 
     def _fill(self, name: str, size: int, write: Callable[[IO[bytes]], bytes]) -> None:
         """Makes a model in the spare slot; its note is written last."""
@@ -271,7 +281,7 @@ class Slots:
             os.close(handle)
 
 
-def parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
+def _parsed_note(letter: str, note: Path, text: bytes) -> Slot | None:
     """The slot that a note tells of, or None where it is damaged."""
     try:
         fields = Fields(parse(text, NOTE, InputError), NOTE, InputError)

@@ -62,22 +62,22 @@ def extract_tensors(
     """
     origin = Origin.of(base, patch, receiving, signature)
     tensors = lazy_tensors(origin)
-    chosen = {name: tensors[name] for name in matching(tensors, names)}
-    check_types(chosen)
+    chosen = {name: tensors[name] for name in _matching(tensors, names)}
+    _check_types(chosen)
     segments = [one.segment for one in chosen.values() if one.segment is not None]
     if origin.received.is_here:
         receiving.fitting(origin.opened, segments)
     with atomic_output(output) as out:
         write_all(out, memoryview(file_header((name, one.spec) for name, one in chosen.items())))
         if segments:
-            write_segments(origin, segments, out, receiving.progress)
+            _write_segments(origin, segments, out, receiving.progress)
         else:
             for one in chosen.values():
                 write_all(out, one.load().data)
     return tuple(chosen)
 
 
-def matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[str]:
+def _matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[str]:
     """The names of tensors that are among those given, or fit a pattern; in file order.
 
     Raises:
@@ -98,7 +98,7 @@ def matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[st
     return [name for name in tensors if name in found]
 
 
-def check_types(tensors: Mapping[str, Lazy]) -> None:
+def _check_types(tensors: Mapping[str, Lazy]) -> None:
     """That a safetensors file can say what the tensors are.
 
     Raises:
@@ -114,7 +114,7 @@ def check_types(tensors: Mapping[str, Lazy]) -> None:
             raise InputError(f"{METADATA!r}: no tensor of a safetensors file can be named so")
 
 
-def write_segments(
+def _write_segments(
     origin: Origin, segments: Sequence[Segment], out: IO[bytes], progress: Progress
 ) -> None:
     """Decodes segments into a file, those whose payloads are adjacent together.
@@ -127,7 +127,7 @@ def write_segments(
     buffers = Buffers()
     written = 0
 
-    for run in runs(segments):
+    for run in _runs(segments):
         for chunk in origin.chunks(buffers.place, run):
             write_all(out, chunk.data.data)
             buffers.give_back(chunk.data)
@@ -135,7 +135,7 @@ def write_segments(
             progress(written, total)
 
 
-def runs(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
+def _runs(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
     """Segments in order, grouped where the payload of one begins where that before ends."""
     number = 0
     end: int | None = None

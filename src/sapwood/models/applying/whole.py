@@ -115,36 +115,36 @@ def apply_patch(
         patch, receiving, signature=signature, resumed=kept, tensors=not resume
     ) as received:
         if force:
-            return forced(received, source_list(source), output, receiving)
+            return _forced(received, source_list(source), output, receiving)
         opened = received.opened
-        target = ready_target(opened, source, receiving)
+        writer = _target_writer(opened, source, receiving)
         if not resume:
             with target_output(output, opened.front.header.target.files) as out:
-                actual = target.write(out, None)
+                actual = writer.write(out, None)
         else:
             with resumable_output(output, opened) as out:
-                actual = target.write(out, finished_prefix(opened, out))
-    return application(received, actual, target.size)
+                actual = writer.write(out, finished_prefix(opened, out))
+    return application(received, actual, writer.size)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class ReadyTarget:
-    """The target of a patch whose bases are all there.
+class TargetWriter:
+    """What writes the target of a patch, now that all is there that it takes.
 
     Attributes:
-        size: bytes of the file, or of all files of the folder.
-        write: decodes it into a file, or into nothing, of what is there already the rest, and
-            gives its digest; as `write_target` or `write_array`.
+        size: bytes of what is written.
+        write: writes it into a file or into nothing, behind the prefix that is there already, and
+            gives its digest; raises as `write_target` or `write_array`.
     """
 
     size: int
     write: Callable[[IO[bytes] | None, Prefix | None], bytes]
 
 
-def ready_target(
+def _target_writer(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
-) -> ReadyTarget:
-    """The target of a patch, when its bases were found.
+) -> TargetWriter:
+    """What writes the target of a patch from its sources.
 
     Args:
         opened: the patch.
@@ -157,18 +157,18 @@ def ready_target(
     count, progress = receiving.fitting(opened), receiving.progress
     if opened.front.header.kind != "tensor":
         bases = matched_sources(opened, source, count)
-        return ReadyTarget(
-            opened.front.header.target.size,
-            lambda out, done: write_target(opened, bases, count, out, progress, done),
+        size = opened.front.header.target.size
+        return TargetWriter(
+            size, lambda out, done: write_target(opened, bases, count, out, progress, done)
         )
     arrays = matched_arrays(opened, source_list(source), count, receiving.memory)
     threads = array_threads(opened, arrays, receiving)
-    return ReadyTarget(
+    return TargetWriter(
         arrays[0].size, lambda out, _: write_array(opened, arrays, threads, out, progress)
     )
 
 
-def forced(
+def _forced(
     received: Received, sources: Sequence[Source], output: Output, receiving: Receiving
 ) -> PatchApplication:
     """Applies a patch of a tensor to whatever it can be applied to; as `apply_patch` with force."""
@@ -181,8 +181,8 @@ def forced(
     count = array_threads(opened, arrays, receiving)
     with atomic_output(output) as out:
         actual = write_array(opened, arrays, count, out, receiving.progress, checked=False)
-    found = application(received, actual, arrays[0].size)
     source_valid = are_bases(opened, arrays, count)
+    found = application(received, actual, arrays[0].size)
     return dataclasses.replace(found, source_valid=source_valid, checked=False)
 
 
@@ -233,7 +233,7 @@ def application(received: Received, actual: bytes, size: int | None = None) -> P
     Args:
         received: the patch.
         actual: the digest of what was made.
-        size: bytes of what was written; None where they are those of the patch's target.
+        size: bytes of what was made, if that is more than what the patch has a digest of.
     """
     header, accepted = received.header, received.accepted
     return PatchApplication(
@@ -248,8 +248,8 @@ def application(received: Received, actual: bytes, size: int | None = None) -> P
         format=header.target_format,
         bases=header.bases,
         target=header.target,
+        target_size=header.target.size if size is None else size,
         patch_size=received.size,
-        size=header.target.size if size is None else size,
     )
 
 
@@ -281,31 +281,31 @@ def verify_patch(
     receiving = trusting(receiving, public_key)
     check_trust(receiving, signature)
     with delivery(patch, receiving, signature=signature) as delivered:
-        found = judged_target(delivered.opened(), source, receiving)
+        found = _judged_target(delivered.opened(), source, receiving)
         return delivered.judged(found)
 
 
-def judged_target(
+def _judged_target(
     opened: OpenPatch, source: Source | Sequence[Source], receiving: Receiving
 ) -> PatchVerification:
     """What is right and wrong with a patch and its sources; signatures are not looked at."""
     target = opened.front.header.target
     errors: list[VerificationError | InvalidPatch] = []
     source_valid = patch_valid = True
-    actual = ready = None
+    actual = writer = None
     try:
         opened.check_body(receiving.most_threads)
     except InvalidPatch as e:
         patch_valid = False
         errors.append(e)
     try:
-        ready = ready_target(opened, source, receiving)
+        writer = _target_writer(opened, source, receiving)
     except SourceHashMismatch as e:
         source_valid = False
         errors.append(e)
-    if ready is not None and patch_valid:
+    if writer is not None and patch_valid:
         try:
-            actual = ready.write(None, None)
+            actual = writer.write(None, None)
         except (InvalidPatch, TargetHashMismatch) as e:
             patch_valid = False
             errors.append(e)

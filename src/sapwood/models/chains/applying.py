@@ -112,7 +112,7 @@ def apply_chain(
         if way:
             walk.write(walk.along(here, way[:-1]), way[-1], out)
         else:
-            copy_version(here, goal, out)
+            _copy_version(here, goal, out)
     return ChainApplication(version, goal, way, *signed, found.unfinished)
 
 
@@ -148,7 +148,7 @@ def nearest(
             f"wrong base: it is none of the {len(versions)} versions that the chain leads "
             "through; give one of them"
         )
-    raise no_way(chain, seen, goal)
+    raise _no_way(chain, seen, goal)
 
 
 def way_between(chain: Chain, start: Version, end: Version) -> tuple[Link, ...]:
@@ -159,11 +159,11 @@ def way_between(chain: Chain, start: Version, end: Version) -> tuple[Link, ...]:
     """
     way = chain.way(start, end)
     if way is None:
-        raise no_way(chain, start, end)
+        raise _no_way(chain, start, end)
     return way
 
 
-def no_way(chain: Chain, start: Version, end: Version) -> InputError:
+def _no_way(chain: Chain, start: Version, end: Version) -> InputError:
     """Why it cannot be gone back."""
     versions = chain.versions
     backs = {one.number for one in chain.links if one.reverse}
@@ -205,7 +205,7 @@ def check_links(
     return (None if counter is None else True), counter
 
 
-def copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
+def _copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
     """Writes what has the size and BLAKE3 of a version, and is to have its SHA-256.
 
     Raises:

@@ -26,7 +26,7 @@ from sapwood.models.chains.format import (
     REVERSE,
     START,
     UNWRITTEN,
-    Head,
+    ChainHead,
     check_link,
     link_of,
     objection,
@@ -71,18 +71,18 @@ def create_chain(
     """
     if not patches:
         raise InputError("a chain has at least one patch; give the first")
-    backs = [addition(one, receiving) for one in reverse]
+    backs = [_addition(one, receiving) for one in reverse]
     links: list[Link] = []
     with atomic_output(output) as out:
         write_all(out, memoryview(START))
         for one in patches:
-            patch = addition(one, receiving)
-            links.append(fitting(patch, links, FORWARD))
-            write_record(out, patch.data, links[-1])
-            back = taken(backs, links[-1])
+            patch = _addition(one, receiving)
+            links.append(_fitting(patch, links, FORWARD))
+            _write_record(out, patch.data, links[-1])
+            back = _taken(backs, links[-1])
             if back is not None:
-                links.append(fitting(back, links, REVERSE))
-                write_record(out, back.data, links[-1])
+                links.append(_fitting(back, links, REVERSE))
+                _write_record(out, back.data, links[-1])
         if backs:
             raise InputError(
                 f"{len(backs)} of the reverse patches lead back over none of the links; "
@@ -125,7 +125,7 @@ def append_to_chain(
         After any of these the chain is as it was, without what was unfinished.
     """
     name = path_name(chain)
-    given = [addition(one, receiving) for one in (patch, reverse) if one is not None]
+    given = [_addition(one, receiving) for one in (patch, reverse) if one is not None]
     busy = Busy(f"{name}: somebody else is appending to it; try again after that")
     real = Path(os.path.realpath(name))
     with os_errors(name, hidden=True), real.open("r+b", buffering=0) as file:
@@ -135,10 +135,10 @@ def append_to_chain(
         found = parse_chain(mapped(file), receiving.allowed)
         links = list(found.links)
         for one, kind in zip(given, (FORWARD, REVERSE), strict=False):
-            links.append(fitting(one, links, kind))
+            links.append(_fitting(one, links, kind))
         contents = [one.data for one in given]
         try:
-            write_at_end(file, found, list(zip(contents, links[len(found.links) :], strict=True)))
+            _write_at_end(file, found, list(zip(contents, links[len(found.links) :], strict=True)))
         except BaseException:
             with contextlib.suppress(OSError):
                 file.truncate(found.size)
@@ -188,7 +188,7 @@ def extract_patch(
     data = read_source(chain)
     link = parse_chain(data, receiving.allowed).link(number, reverse=reverse)
     with atomic_output(output) as out:
-        for stripe in stripes(addition(patch_of(data, link), receiving).data):
+        for stripe in stripes(_addition(patch_of(data, link), receiving).data):
             write_all(out, stripe.data)
     return link
 
@@ -212,12 +212,12 @@ class Addition:
     header: Header
     digest: bytes
 
-    def head(self, kind: int) -> Head:
+    def head(self, kind: int) -> ChainHead:
         """The head of its record."""
-        return Head(kind, len(self.data), self.digest)
+        return ChainHead(kind, len(self.data), self.digest)
 
 
-def addition(patch: Source, receiving: Receiving) -> Addition:
+def _addition(patch: Source, receiving: Receiving) -> Addition:
     """Receives a patch of model files that leads from one base.
 
     Raises:
@@ -238,7 +238,7 @@ def addition(patch: Source, receiving: Receiving) -> Addition:
         return Addition(received.data, received.header, received.opened.front.digest)
 
 
-def fitting(patch: Addition, before: Sequence[Link], kind: int) -> Link:
+def _fitting(patch: Addition, before: Sequence[Link], kind: int) -> Link:
     """A patch as the next link.
 
     Raises:
@@ -246,14 +246,14 @@ def fitting(patch: Addition, before: Sequence[Link], kind: int) -> Link:
         InputError: it does not fit.
     """
     check_link(patch.header)
-    link = link_of(patch.header, patch.head(kind), before, next_offset(before))
+    link = link_of(patch.header, patch.head(kind), before, _next_offset(before))
     wrong = objection(before, link)
     if wrong is not None:
         raise InputError(f"{wrong}; give the patches in their order")
     return link
 
 
-def next_offset(before: Sequence[Link]) -> int:
+def _next_offset(before: Sequence[Link]) -> int:
     """Where in a chain the patch of the next record begins."""
     if not before:
         return 2 * BLOCK
@@ -261,7 +261,7 @@ def next_offset(before: Sequence[Link]) -> int:
     return last.offset + last.size + padding(last.size) + BLOCK
 
 
-def taken(backs: list[Addition], link: Link) -> Addition | None:
+def _taken(backs: list[Addition], link: Link) -> Addition | None:
     """Takes the patch that leads back over a link from a list, if there is one."""
     for i, one in enumerate(backs):
         check_link(one.header)
@@ -270,17 +270,17 @@ def taken(backs: list[Addition], link: Link) -> Addition | None:
     return None
 
 
-def write_record(out: IO[bytes], patch: Content, link: Link) -> None:
+def _write_record(out: IO[bytes], patch: Content, link: Link) -> None:
     """Writes a record to the end of a chain.
 
     Raises:
         OSError: from the file.
     """
-    write_all(out, memoryview(head_of(link)))
-    write_content(out, patch)
+    write_all(out, memoryview(_head_of(link)))
+    _write_content(out, patch)
 
 
-def write_content(out: IO[bytes], patch: Content) -> None:
+def _write_content(out: IO[bytes], patch: Content) -> None:
     """Writes what follows a head.
 
     Raises:
@@ -291,12 +291,12 @@ def write_content(out: IO[bytes], patch: Content) -> None:
     write_all(out, memoryview(bytes(padding(len(patch)))))
 
 
-def head_of(link: Link) -> bytes:
+def _head_of(link: Link) -> bytes:
     """The head of the record of a link."""
-    return serialise_head(Head(REVERSE if link.reverse else FORWARD, link.size, link.patch))
+    return serialise_head(ChainHead(REVERSE if link.reverse else FORWARD, link.size, link.patch))
 
 
-def write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Content, Link]]) -> None:
+def _write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Content, Link]]) -> None:
     """Appends records such that a stop at any instant leaves the chain as it was, or whole.
 
     Each step waits for the disk: otherwise, after a power cut, a head could be there before
@@ -319,18 +319,18 @@ def write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Content,
         file.truncate()
 
     def fill() -> None:
-        write_content(file, first)
+        _write_content(file, first)
         for patch, other in others:
-            write_record(file, patch, other)
+            _write_record(file, patch, other)
 
     def commit() -> None:
         file.seek(chain.size)
-        write_all(file, memoryview(head_of(link)))
+        write_all(file, memoryview(_head_of(link)))
 
-    in_steps(file, (clear, fill, commit))
+    _in_steps(file, (clear, fill, commit))
 
 
-def in_steps(file: IO[bytes], steps: Iterable[Callable[[], None]]) -> None:
+def _in_steps(file: IO[bytes], steps: Iterable[Callable[[], None]]) -> None:
     """Does one thing after another to a file, each on the disk before the next begins.
 
     Raises:

@@ -30,7 +30,7 @@ MOST_LINKS = 16384
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The head of a record.
 
     Attributes:
@@ -49,13 +49,13 @@ def padding(size: int) -> int:
     return -size % BLOCK
 
 
-def serialise_head(head: Head) -> bytes:
+def serialise_head(head: ChainHead) -> bytes:
     """The 64 bytes of a head."""
     fields = HEAD.pack(head.kind, 0, head.size, head.patch)
-    return fields + check_of(fields)
+    return fields + _check_of(fields)
 
 
-def check_of(fields: bytes) -> bytes:
+def _check_of(fields: bytes) -> bytes:
     """What a head ends with."""
     return blake3(fields).digest(BLOCK - HEAD.size)
 
@@ -72,23 +72,23 @@ def parse_chain(data: Bytes, limits: Limits = DEFAULT_LIMITS) -> Chain:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
             whatever the bytes.
     """
-    check_start(data[:BLOCK].tobytes())
+    _check_start(data[:BLOCK].tobytes())
     links: list[Link] = []
     at = BLOCK
-    while (head := parse_head(data[at : at + BLOCK].tobytes(), at)) is not None:
+    while (head := _parse_head(data[at : at + BLOCK].tobytes(), at)) is not None:
         begin = at + BLOCK
         end = begin + head.size + padding(head.size)
         if end > len(data):
             break
         with located(f"record {len(links)} of the chain, at byte {at}"):
-            links.append(parse_link(data[begin:end], head, begin, links, limits))
+            links.append(_parse_link(data[begin:end], head, begin, links, limits))
         at = end
     if not links:
         raise TruncatedPatch("the chain has no whole link; get it anew")
     return Chain(tuple(links), at, len(data) - at)
 
 
-def check_start(start: bytes) -> None:
+def _check_start(start: bytes) -> None:
     """Refuses what does not begin as a chain.
 
     Raises:
@@ -116,7 +116,7 @@ def check_start(start: bytes) -> None:
         raise InvalidPatch("the chain's preamble is damaged; get it anew", offset=10)
 
 
-def parse_head(data: bytes, at: int) -> Head | None:
+def _parse_head(data: bytes, at: int) -> ChainHead | None:
     """The head of a record, or None where it was not written to its end.
 
     Raises:
@@ -124,7 +124,7 @@ def parse_head(data: bytes, at: int) -> Head | None:
     """
     if len(data) < BLOCK or data == UNWRITTEN:
         return None
-    if check_of(data[: HEAD.size]) != data[HEAD.size :]:
+    if _check_of(data[: HEAD.size]) != data[HEAD.size :]:
         raise InvalidPatch("the head of a link of the chain is damaged; get it anew", offset=at)
     kind, zero, size, patch = HEAD.unpack_from(data)
     if kind not in {FORWARD, REVERSE} or zero:
@@ -132,11 +132,11 @@ def parse_head(data: bytes, at: int) -> Head | None:
             f"expected a link or a reverse in the chain, found kind {kind}; update sapwood",
             offset=at,
         )
-    return Head(kind, size, patch)
+    return ChainHead(kind, size, patch)
 
 
-def parse_link(
-    record: Bytes, head: Head, offset: int, before: Sequence[Link], limits: Limits
+def _parse_link(
+    record: Bytes, head: ChainHead, offset: int, before: Sequence[Link], limits: Limits
 ) -> Link:
     """A link, which fits those before.
 
@@ -183,7 +183,7 @@ def check_link(header: Header) -> None:
         raise InvalidPatch(f"expected a patch of one base, found one of {len(header.bases)}")
 
 
-def link_of(header: Header, head: Head, before: Sequence[Link], offset: int) -> Link:
+def link_of(header: Header, head: ChainHead, before: Sequence[Link], offset: int) -> Link:
     """A patch as the next link, or as the reverse of the last one.
 
     Args:

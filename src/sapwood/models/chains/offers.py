@@ -48,13 +48,13 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
         limits: memory that the front may ask for.
 
     Raises:
-        InputError: it is of a tensor, which has no SHA-256.
+        InputError: it is of a tensor or a folder.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as `patch_info`.
     """
     with located(name), delivery(patch, Receiving(limits=limits), parts=True) as delivered:
         header, preamble = delivered.header, delivered.front.preamble
         if header.kind != "model":
-            raise InputError("a patch of a tensor, not of a file; routes are between files")
+            raise InputError(f"a patch of a {header.kind}, not of a file; routes are between files")
         size = preamble.front_size + preamble.body
         check_length(size, len(delivered.data))
     return Offered(

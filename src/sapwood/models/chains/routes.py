@@ -211,8 +211,8 @@ class Search:
         """The best path, or None."""
         if self.want in self.have:
             return []
-        forward = shortest(None, self.edges())
-        return steps(forward, self.want)[::-1] if self.want in forward else None
+        forward = _shortest(None, self.edges())
+        return _steps(forward, self.want)[::-1] if self.want in forward else None
 
     def missing(self, offer: Offer) -> list[bytes]:
         """The bases that are not there, each once."""
@@ -245,9 +245,9 @@ class Search:
 
     def alternatives(self, chosen: Sequence[int] | None) -> list[Alternative]:
         """For each offer that was not chosen the best path with it, or why there is none."""
-        forward = shortest(None, self.edges())
+        forward = _shortest(None, self.edges())
         turned = ((target, base, number, cost) for base, target, number, cost in self.edges())
-        backward = shortest(self.want, turned)
+        backward = _shortest(self.want, turned)
         useful: list[tuple[Cost, int]] = []
         useless: list[Alternative] = []
         taken = frozenset(chosen or ())
@@ -256,7 +256,7 @@ class Search:
             if number in taken:
                 continue
             if len(missing) > 1 or self.start(number) not in forward:
-                useless.append(Alternative(offer, None, f"needs {listed(missing)}, not at hand"))
+                useless.append(Alternative(offer, None, f"needs {_listed(missing)}, not at hand"))
             elif offer.target not in backward:
                 useless.append(Alternative(offer, None, "does not lead to the wanted version"))
             else:
@@ -270,8 +270,8 @@ class Search:
                 words = f"{self.difference(least, cost)} at the least"
                 useless.append(Alternative(offer, None, words))
                 continue
-            before_it = steps(forward, self.start(number))[::-1]
-            path = (*before_it, number, *steps(backward, offer.target))
+            before_it = _steps(forward, self.start(number))[::-1]
+            path = (*before_it, number, *_steps(backward, offer.target))
             if self.turns_back(path):
                 useless.append(Alternative(offer, None, "leads back to where one has been"))
             elif path not in weighed:
@@ -303,19 +303,19 @@ class Search:
         """Why a route was chosen."""
         if route is None:
             return (
-                f"nothing of what is offered leads to {shown(self.want)}; "
+                f"nothing of what is offered leads to {_shown(self.want)}; "
                 "offer the whole file, or a patch from what is there"
             )
         if not route.offers:
             return "the wanted version is there; nothing is to be fetched"
         others = [(one.route, one.reason) for one in alternatives if one.route is not None]
         if not others:
-            return f"{described(route)}: nothing else leads to the wanted version"
+            return f"{_described(route)}: nothing else leads to the wanted version"
         what = "the fewest bytes" if self.by == "bytes" else "the least time"
         next_best, words = others[0]
         return (
-            f"{described(route)}: {what} of {len(others) + 1} routes; "
-            f"the next best, {described(next_best)}: {words}"
+            f"{_described(route)}: {what} of {len(others) + 1} routes; "
+            f"the next best, {_described(next_best)}: {words}"
         )
 
 
@@ -323,7 +323,7 @@ Edge: TypeAlias = tuple[Node, Node, int, Cost]
 """From a node to another, by the offer of this number, which costs so much."""
 
 
-def shortest(start: Node, edges: Iterable[Edge]) -> dict[Node, Arrival]:
+def _shortest(start: Node, edges: Iterable[Edge]) -> dict[Node, Arrival]:
     """How each node is best reached that can be, as steps that lead back to the start.
 
     Of paths that cost the same it is the one whose last step was given first among those from
@@ -349,7 +349,7 @@ def shortest(start: Node, edges: Iterable[Edge]) -> dict[Node, Arrival]:
     return best
 
 
-def steps(found: Mapping[Node, Arrival], node: Node) -> list[int]:
+def _steps(found: Mapping[Node, Arrival], node: Node) -> list[int]:
     """The offers from a node to where the search began, in this order."""
     path = []
     while (number := found[node].offer) is not None:
@@ -358,7 +358,7 @@ def steps(found: Mapping[Node, Arrival], node: Node) -> list[int]:
     return path
 
 
-def described(route: Route) -> str:
+def _described(route: Route) -> str:
     """A route's offers in a line; of a long one its ends."""
     names = [offer.name for offer in route.offers]
     if len(names) > MOST_NAMED:
@@ -366,11 +366,11 @@ def described(route: Route) -> str:
     return ", then ".join(names)
 
 
-def listed(digests: Sequence[bytes]) -> str:
+def _listed(digests: Sequence[bytes]) -> str:
     """Versions for people."""
-    return " and ".join(map(shown, digests))
+    return " and ".join(map(_shown, digests))
 
 
-def shown(digest: bytes) -> str:
+def _shown(digest: bytes) -> str:
     """The beginning of a SHA-256, as much as tells versions apart."""
     return digest.hex()[:12]

@@ -115,7 +115,7 @@ class Chain:
         Raises:
             InputError: there is none of that number, or it has no reverse.
         """
-        found = self.forward[checked(number, len(self.forward), "link")]
+        found = self.forward[_checked(number, len(self.forward), "link")]
         if not reverse:
             return found
         for one in self.links:
@@ -134,8 +134,8 @@ class Chain:
         """
         versions = self.versions
         if isinstance(named, int):
-            return versions[checked(named, len(versions), "version")]
-        digest = sha256_bytes(named)
+            return versions[_checked(named, len(versions), "version")]
+        digest = _sha256_bytes(named)
         for one in versions:
             if one.sha256 == digest:
                 return one
@@ -167,7 +167,7 @@ class Chain:
         return tuple(reversed(steps))
 
 
-def checked(number: int, count: int, what: str) -> int:
+def _checked(number: int, count: int, what: str) -> int:
     """A number of one among `count`, a negative one from the end, as one from 0 on.
 
     Raises:
@@ -181,7 +181,7 @@ def checked(number: int, count: int, what: str) -> int:
     return number % count
 
 
-def sha256_bytes(named: object) -> bytes:
+def _sha256_bytes(named: object) -> bytes:
     """A SHA-256 that is given as 32 bytes or as 64 hexadecimal digits.
 
     Raises:

@@ -51,7 +51,7 @@ class Measures:
     @property
     def relative(self) -> float:
         """The change relative to the base; infinity where only the base is all zero."""
-        return ratio(self.rms_change, self.rms_base)
+        return _ratio(self.rms_change, self.rms_base)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class ModelDiff:
         ]
         if not measured:
             return None
-        return ratio(
+        return _ratio(
             math.hypot(*(one.rms_change * root for one, root in measured)),
             math.hypot(*(one.rms_base * root for one, root in measured)),
         )
@@ -239,20 +239,20 @@ def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelD
             target_format=new.file.format,
             base_size=old.file.size,
             target_size=new.file.size,
-            tensors=tuple(tensor_diffs(old.content, old.file, new.content, new.file, progress)),
-            skeleton_changed=not same_skeletons(old, new),
+            tensors=tuple(_tensor_diffs(old.content, old.file, new.content, new.file, progress)),
+            skeleton_changed=not _same_skeletons(old, new),
             files=tuple(file_diffs(old, new)),
         )
 
 
-def same_skeletons(old: Input, new: Input) -> bool:
+def _same_skeletons(old: Input, new: Input) -> bool:
     """Whether two versions are alike in everything but elements: in files and in bytes."""
-    return old.entries == new.entries and same_ranges(
+    return old.entries == new.entries and _same_ranges(
         old.content, old.file.skeleton, new.content, new.file.skeleton
     )
 
 
-def tensor_diffs(
+def _tensor_diffs(
     old: Content, old_file: ModelFile, new: Content, new_file: ModelFile, progress: Progress
 ) -> Iterator[TensorDiff]:
     """Compares the tensors of two files; yields those of the target, then what was removed."""
@@ -271,22 +271,22 @@ def tensor_diffs(
         if found is not None:
             used.add(found)
         if found is None or not comparable:
-            yield incomparable(entry, found, "added" if found is None else "cast")
+            yield _incomparable(entry, found, "added" if found is None else "cast")
         else:
 
             def moved(at: int, before: int = done) -> None:
                 progress(before + at, total)
 
-            tally = tallied(old, found, new, entry, moved)
-            yield compared(found, entry, tally)
+            tally = _tallied(old, found, new, entry, moved)
+            yield _compared(found, entry, tally)
         done += entry.spec.nbytes
     progress(done, total)
     for entry in old_file.tensors:
         if entry not in used:
-            yield incomparable(entry, None, "removed")
+            yield _incomparable(entry, None, "removed")
 
 
-def incomparable(entry: TensorEntry, base: TensorEntry | None, status: Status) -> TensorDiff:
+def _incomparable(entry: TensorEntry, base: TensorEntry | None, status: Status) -> TensorDiff:
     """A tensor that cannot be compared element by element: all of it changed."""
     return TensorDiff(
         name=entry.name,
@@ -302,7 +302,7 @@ def incomparable(entry: TensorEntry, base: TensorEntry | None, status: Status) -
     )
 
 
-def tallied(
+def _tallied(
     old: Content, base: TensorEntry, new: Content, entry: TensorEntry, moved: Callable[[int], None]
 ) -> Tally:
     """Measures two tensors of one type and number of elements, piece by piece.
@@ -327,7 +327,7 @@ def tallied(
     return tally
 
 
-def compared(base: TensorEntry, entry: TensorEntry, tally: Tally) -> TensorDiff:
+def _compared(base: TensorEntry, entry: TensorEntry, tally: Tally) -> TensorDiff:
     """A tensor and the one of the base that it was compared with."""
     status: Status = "changed"
     if base.name != entry.name:
@@ -336,13 +336,13 @@ def compared(base: TensorEntry, entry: TensorEntry, tally: Tally) -> TensorDiff:
         status = "unchanged"
     opaque = entry.spec.dtype is DType.BYTES
     return dataclasses.replace(
-        incomparable(entry, base, status),
+        _incomparable(entry, base, status),
         changed_elements=tally.changed,
-        measures=None if opaque else measures(tally, entry.spec.elements),
+        measures=None if opaque else _measures(tally, entry.spec.elements),
     )
 
 
-def measures(tally: Tally, elements: int) -> Measures:
+def _measures(tally: Tally, elements: int) -> Measures:
     """What a tally of so many elements comes to."""
     comparable = elements - tally.incomparable
     return Measures(
@@ -354,18 +354,20 @@ def measures(tally: Tally, elements: int) -> Measures:
     )
 
 
-def ratio(change: float, base: float) -> float:
+def _ratio(change: float, base: float) -> float:
     """A change relative to a base, both not negative, where either may be zero or infinite."""
     if change == 0:
         return 0.0
     return change / base if 0 < base < math.inf and change < math.inf else math.inf
 
 
-def same_ranges(old: Content, ours: Sequence[Range], new: Content, theirs: Sequence[Range]) -> bool:
+def _same_ranges(
+    old: Content, ours: Sequence[Range], new: Content, theirs: Sequence[Range]
+) -> bool:
     """Whether ranges of two files, each put together, hold the same bytes."""
     if sum(length for _, length in ours) != sum(length for _, length in theirs):
         return False
-    left, right = pieces(old, ours), pieces(new, theirs)
+    left, right = _pieces(old, ours), _pieces(new, theirs)
     a, b = old[0:0], new[0:0]
     while True:
         a, b = a if len(a) else next(left, a), b if len(b) else next(right, b)
@@ -377,7 +379,7 @@ def same_ranges(old: Content, ours: Sequence[Range], new: Content, theirs: Seque
         a, b = a[size:], b[size:]
 
 
-def pieces(data: Content, ranges: Sequence[Range]) -> Iterator[Bytes]:
+def _pieces(data: Content, ranges: Sequence[Range]) -> Iterator[Bytes]:
     """Ranges of a file, in parts that are compared at once; none is empty."""
     for offset, length in ranges:
         for at in range(offset, offset + length, STRIPE):

@@ -38,7 +38,7 @@ def values_of(dtype: DType, bits: Bits) -> Values:
     elif dtype is DType.F8_E5M2:
         wide = np.left_shift(bits, 8, dtype=np.uint16).view(np.float16)
     elif dtype is DType.F8_E4M3:
-        return e4m3_values(bits)
+        return _e4m3_values(bits)
     else:
         kind = {"float": "f", "int": "i", "uint": "u"}[dtype.family]
         wide = bits.view(np.dtype(f"<{kind}{dtype.size}"))
@@ -46,7 +46,7 @@ def values_of(dtype: DType, bits: Bits) -> Values:
         return wide.astype(np.float64)
 
 
-def e4m3_values(bits: Bits) -> Values:
+def _e4m3_values(bits: Bits) -> Values:
     """The values of 8-bit numbers of 4 exponent bits, by way of f16."""
     wide = bits.astype(np.uint16)
     half = (((wide & 0x80) << 8) | ((wide & 0x7F) << 7)).astype(np.uint16).view(np.float16)
@@ -55,7 +55,7 @@ def e4m3_values(bits: Bits) -> Values:
     return values
 
 
-def ordered(dtype: DType, bits: Bits) -> Steps:
+def _ordered(dtype: DType, bits: Bits) -> Steps:
     """Integers that order as the elements do, 1 apart for neighbours."""
     wide = bits.astype(np.uint64)
     if dtype.family == "uint":
@@ -69,26 +69,26 @@ def ordered(dtype: DType, bits: Bits) -> Steps:
 
 def steps_between(dtype: DType, base: Bits, target: Bits) -> Steps:
     """How many steps lie between elements, whatever the direction: exact for all types."""
-    old, new = ordered(dtype, base), ordered(dtype, target)
+    old, new = _ordered(dtype, base), _ordered(dtype, target)
     return np.maximum(old, new) - np.minimum(old, new)
 
 
-def sum_of_squares(values: Values) -> float:
+def _sum_of_squares(values: Values) -> float:
     """Without BLAS, whose threads take longer to wake than so few values take to add."""
     return float(np.einsum("i,i->", values, values))
 
 
-def norm(values: Values) -> float:
+def _norm(values: Values) -> float:
     """The root of the sum of squares, whatever the size of finite values."""
     with np.errstate(over="ignore", under="ignore"):
-        square = sum_of_squares(values)
+        square = _sum_of_squares(values)
     if TINY < square < math.inf:
         return math.sqrt(square)
     largest = float(np.max(np.abs(values), initial=0.0))
     if largest in {0.0, math.inf}:
         return largest
     scaled = values / largest
-    return largest * math.sqrt(sum_of_squares(scaled))
+    return largest * math.sqrt(_sum_of_squares(scaled))
 
 
 @dataclasses.dataclass
@@ -129,7 +129,7 @@ class Tally:
         values = values_of(dtype, old)
         finite = values[np.isfinite(values)]
         self.finite += len(finite)
-        self.base_norm = math.hypot(self.base_norm, norm(finite))
+        self.base_norm = math.hypot(self.base_norm, _norm(finite))
         if len(moved):
             self._add_changes(dtype, old[moved], new[moved])
 
@@ -144,6 +144,6 @@ class Tally:
                 change = after[comparable] - before[comparable]
         else:
             change = steps.astype(np.float64)
-        self.change_norm = math.hypot(self.change_norm, norm(change))
+        self.change_norm = math.hypot(self.change_norm, _norm(change))
         self.largest = max(self.largest, int(np.max(steps, initial=0)))
         self.total += float(np.sum(steps, dtype=np.float64))

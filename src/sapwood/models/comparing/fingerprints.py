@@ -115,7 +115,7 @@ def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
         IoError: the file cannot be read, or changed meanwhile.
         InputError: it is nothing of the kind.
     """
-    with unchanged(model_path), opened(model_path) as (size, listed, read):
+    with unchanged(model_path), _opened(model_path) as (size, listed, read):
         head, tail = read(0, min(size, HEADER)), read(max(0, size - TAIL), min(size, TAIL))
         hasher = blake3(listed or DOMAIN + size.to_bytes(8, "little"))
         if size <= WHOLE:
@@ -131,7 +131,7 @@ def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
             header_hash=blake3(head).hexdigest(),
             tail_hash=blake3(tail).hexdigest(),
             combined_hash=hasher.hexdigest(),
-            full_digest=sha256(size, read) if full else None,
+            full_digest=_sha256(size, read) if full else None,
         )
 
 
@@ -167,7 +167,7 @@ def block_offsets(size: int) -> list[int]:
     return offsets
 
 
-def sha256(size: int, read: Read) -> str:
+def _sha256(size: int, read: Read) -> str:
     """The SHA-256 of a whole file."""
     hasher = hashlib.sha256()
     for at in range(0, size, STRIPE):
@@ -176,7 +176,7 @@ def sha256(size: int, read: Read) -> str:
 
 
 @contextlib.contextmanager
-def opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
+def _opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
     """The length of a model, the beginning of what is hashed of a folder, and what reads parts.
 
     Raises:
@@ -189,12 +189,12 @@ def opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
         content = EndToEnd(file_contents(root, entries, most_mapped=0))
         yield (
             len(content),
-            beginning(entries),
+            _beginning(entries),
             lambda offset, wanted: content[offset : offset + wanted].tobytes(),
         )
         return
     name = path_name(model) if isinstance(model, str | os.PathLike) else None
-    if name is not None and is_regular(name):
+    if name is not None and _is_regular(name):
         # Read, not mapped: a fault of a map reads what lies around it too.
         with os_errors(name), Path(name).open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
@@ -206,7 +206,7 @@ def opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
     yield len(data), b"", lambda offset, wanted: data[offset : offset + wanted].tobytes()
 
 
-def beginning(files: Sequence[FileEntry]) -> bytes:
+def _beginning(files: Sequence[FileEntry]) -> bytes:
     """What is hashed of a folder before its sample: its length, and its files."""
     hashed = bytearray(FOLDER_DOMAIN)
     for number in (sum(one.size for one in files), len(files)):
@@ -217,7 +217,7 @@ def beginning(files: Sequence[FileEntry]) -> bytes:
     return bytes(hashed)
 
 
-def is_regular(name: str) -> bool:
+def _is_regular(name: str) -> bool:
     """Whether a path leads to a file that can be read in places."""
     with os_errors(name):
         status = Path(name).stat()

@@ -48,7 +48,7 @@ class Wanted:
             if kind is None:
                 return None
             return cls(DType.U8, entry.blocks, entry.spec.nbytes // kind.nbytes * ELEMENTS)
-        return cls(entry.spec.dtype, None, entry.spec.elements) if castable(entry) else None
+        return cls(entry.spec.dtype, None, entry.spec.elements) if _castable(entry) else None
 
     @property
     def likely(self) -> float:
@@ -89,7 +89,7 @@ class Wanted:
         return self.count // SAMPLES | 1
 
 
-def castable(entry: TensorEntry) -> bool:
+def _castable(entry: TensorEntry) -> bool:
     """Whether a tensor is one of floats that are rounded to other types."""
     return entry.spec.dtype in CASTED
 
@@ -111,7 +111,7 @@ def conversions(
         if kind is not None:
             wanted[kind].append(i)
     for number, (base, file) in enumerate(bases):
-        for kind, sources in sources_of(wanted, file.tensors):
+        for kind, sources in _sources_of(wanted, file.tensors):
             candidates = Candidates(sources, partial(kind.converted, base), kind.likely)
             for i in wanted[kind]:
                 pair = candidates.nearest(tensors[i], partial(kind.sample, target))
@@ -120,12 +120,12 @@ def conversions(
     return found
 
 
-def sources_of(
+def _sources_of(
     wanted: Iterable[Wanted], tensors: Sequence[TensorEntry]
 ) -> Iterator[tuple[Wanted, list[TensorEntry]]]:
     """The tensors of a base that each of the wanted may be made of, where there are any."""
     by_count: dict[int, list[TensorEntry]] = defaultdict(list)
-    for entry in filter(castable, tensors):
+    for entry in filter(_castable, tensors):
         by_count[entry.spec.elements].append(entry)
     for kind in wanted:
         sources = [one for one in by_count.get(kind.count, ()) if kind.made_of(one.spec.dtype)]

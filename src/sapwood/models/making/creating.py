@@ -27,10 +27,10 @@ from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
-from sapwood.models.making.folder_segments import input_segments, whole
 from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
+from sapwood.models.making.segments import input_segments, whole
 from sapwood.models.making.signing import sealing
 from sapwood.models.making.standalone import may_be_smaller, standalone_segments
 from sapwood.models.results import PatchStats
@@ -121,7 +121,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         Options(chunk_size=chunk_size, level=compression_level, low_rank=low_rank, threads=count),
         sealing(private_key, counter),
         plain({} if metadata is None else metadata),
-        check_time(created_at),
+        _check_time(created_at),
     )
     sources = source_list(source)
     outputs = [output] if reverse is None else [output, reverse]
@@ -144,11 +144,12 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
         reverse_size=None if led_back is None else led_back.size,
-        warnings=(*broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
+        warnings=(*_broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
+        kind=_kind_of([*olds, new]),
     )
 
 
-def broken_files(sources: Sequence[Source], versions: Sequence[Input]) -> Iterator[str]:
+def _broken_files(sources: Sequence[Source], versions: Sequence[Input]) -> Iterator[str]:
     """What is wrong with versions that look like model files and are none."""
     for i, (source, version) in enumerate(zip(sources, versions, strict=True), 1):
         if version.file.warning is not None:
@@ -164,7 +165,7 @@ class Making:
 
     Attributes:
         options: as for `Builder`.
-        seal: as for `Builder.write`.
+        seal: as for `CodedSegments.write`.
         metadata: JSON values for the header.
         created_at: Unix time in seconds, or None.
     """
@@ -196,14 +197,15 @@ class Making:
         """
         with ThreadPoolExecutor(2, "sapwood-hash") as hashing:
             threads = self.options.threads
-            digests = [hashing.submit(input_digest, one, threads) for one in (*olds, new)]
+            digests = [hashing.submit(_input_digest, one, threads) for one in (*olds, new)]
             contents = [one.content for one in olds]
             segments = input_segments(olds, new, [adapter_config(one) for one in sources])
             job = Creation(
                 Builder(contents, segments, self.options, progress),
                 new.content,
-                lambda: model_header(
-                    named([one.result() for one in digests[:-1]], sources),
+                lambda: _model_header(
+                    _kind_of([*olds, new]),
+                    _named([one.result() for one in digests[:-1]], sources),
                     digests[-1].result(),
                     (olds[0].file.format, new.file.format),
                     self.created_at,
@@ -211,13 +213,19 @@ class Making:
                 ),
                 self.seal,
             )
-            if not tries_bytes(new, olds):
+            if not _tries_bytes(new, olds):
                 return job.write(out)
             old = whole(contents[0])
-            return job.write_smaller(out, lambda: by_bytes(old, whole(new.content)))
+            return job.write_smaller(out, lambda: _by_bytes(old, whole(new.content)))
 
 
-def model_header(
+def _kind_of(versions: Iterable[Input]) -> str:
+    """The kind of a patch between versions: "folder" where one is a folder, "model" of files."""
+    return "folder" if any(one.entries is not None for one in versions) else "model"
+
+
+def _model_header(
+    kind: str,
     bases: tuple[FileDigest, ...],
     target: FileDigest,
     formats: tuple[str, str],
@@ -226,9 +234,8 @@ def model_header(
 ) -> Header:
     """The header of a patch between model files; `formats` are of the first base and the target."""
     base_format, target_format = formats
-    folders = any(one.files is not None for one in (*bases, target))
     return Header(
-        kind="folder" if folders else "model",
+        kind=kind,
         algorithm="delta",
         bases=bases,
         target=target,
@@ -244,21 +251,19 @@ def model_header(
     )
 
 
-def tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
+def _tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     """Whether a patch by bytes may be made as well.
 
     Not of formats whose patches are always by tensors; nor of several bases, of which
     bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
     file = target.file
-    sized = LEAST_TRIED <= file.size <= MOST_TRIED
-    folders = any(one.entries is not None for one in (target, *bases))
     return (
-        sized
+        LEAST_TRIED <= file.size <= MOST_TRIED
         and bool(file.tensors)
         and not format_named(file.format).by_tensors_alone
         and len(bases) == 1
-        and not folders
+        and _kind_of([target, *bases]) == "model"
     )
 
 
@@ -269,8 +274,8 @@ class Creation:
     Attributes:
         builder: of the patch by tensors.
         target: the whole version, borrowed.
-        header: as for `Builder.write`.
-        seal: as for `Builder.write`.
+        header: as for `CodedSegments.write`.
+        seal: as for `CodedSegments.write`.
     """
 
     builder: Builder
@@ -338,14 +343,14 @@ class Creation:
         return smallest
 
 
-def by_bytes(base: Bytes, target: Bytes) -> Iterator[list[SegmentSource]]:
+def _by_bytes(base: Bytes, target: Bytes) -> Iterator[list[SegmentSource]]:
     """The segments of patches by bytes: with what looks like weights apart; of one piece."""
     yield plain_segments(base, target)
     if len(target) <= SMALL:
         yield standalone_segments(target)
 
 
-def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
+def _named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[FileDigest, ...]:
     """The bases of a patch; of several, each with the name of its file, to ask for it by."""
     if len(digests) == 1:
         return tuple(digests)
@@ -358,7 +363,7 @@ def named(digests: Sequence[FileDigest], sources: Sequence[Source]) -> tuple[Fil
     )
 
 
-def check_time(created_at: int | None) -> int | None:
+def _check_time(created_at: int | None) -> int | None:
     """The time, unless a reader would refuse it.
 
     Raises:
@@ -373,16 +378,12 @@ def check_time(created_at: int | None) -> int | None:
     return created_at
 
 
-def input_digest(version: Input, threads: int) -> FileDigest:
+def _input_digest(version: Input, threads: int) -> FileDigest:
     """Size and digests of a file or folder, with the files of a folder."""
-    return dataclasses.replace(file_digest(version.content, threads), files=version.entries)
-
-
-def file_digest(data: Content, threads: int) -> FileDigest:
-    """Size and digests of a whole file."""
     sha256 = hashlib.sha256()
     blake = blake3(max_threads=threads)
-    for stripe in stripes(data):
+    for stripe in stripes(version.content):
         sha256.update(stripe.data)
         blake.update(stripe.data)
-    return FileDigest(len(data), blake.digest(), sha256.digest())
+    size = len(version.content)
+    return FileDigest(size, blake.digest(), sha256.digest(), files=version.entries)

@@ -72,14 +72,14 @@ def open_input(source: Source, inputs: int = 2) -> Input:
     """
     root = folder_of(source)
     if root is not None:
-        return open_root(root, mapped_of_each(inputs))
+        return _open_root(root, mapped_of_each(inputs))
     data = read_source(source)
     file = open_model(data)
     name = Path(path_name(source)).name if isinstance(source, str | os.PathLike) else ""
     return Input(data, file, (Part(name, 0, data, file),))
 
 
-def open_root(root: Path, most_mapped: int) -> Input:
+def _open_root(root: Path, most_mapped: int) -> Input:
     """Opens a folder, of which so many files stay open at most."""
     entries = tuple(one.entry for one in list_folder(root))
     opened = file_contents(root, entries, most_mapped)
@@ -102,18 +102,18 @@ def unchanged(*sources: Source) -> Iterator[None]:
         Changed: a file, or what is in a folder, is not what it was when the block began.
         InputError: as `list_folder`.
     """
-    before = [listing(one) for one in sources]
+    before = [_listing(one) for one in sources]
     with files.unchanged(*sources):
         yield
     for source, then in zip(sources, before, strict=True):
-        if listing(source) != then:
+        if _listing(source) != then:
             raise Changed(
                 f"{source!s}: something in the folder changed while it was read, nothing was "
                 "written; try again when nobody writes to it"
             )
 
 
-def listing(source: Source) -> list[Listed] | None:
+def _listing(source: Source) -> list[Listed] | None:
     """What is in a folder, or None for other sources."""
     root = folder_of(source)
     return None if root is None else list_folder(root)

@@ -50,7 +50,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Module:
+class AdaptedModule:
     """The update of a module: lora_A, of (rank, in) elements, and lora_B, of (out, rank)."""
 
     name: str
@@ -104,7 +104,7 @@ def adapter_config(source: Source) -> Config:
         return UNKNOWN
 
 
-def modules_of(tensors: Sequence[TensorEntry]) -> dict[str, Module]:
+def _modules_of(tensors: Sequence[TensorEntry]) -> dict[str, AdaptedModule]:
     """The modules that a file is an adapter of, by name."""
     sides: dict[tuple[str, str], TensorEntry] = {}
     for entry in tensors:
@@ -113,7 +113,7 @@ def modules_of(tensors: Sequence[TensorEntry]) -> dict[str, Module]:
         if found and entry.spec.dtype in BLENDED and len(shape) > 1 and entry.spec.elements:
             sides[found["module"].removeprefix(PREFIX), found["side"]] = entry
     return {
-        name: Module(name, a, sides[name, "B"])
+        name: AdaptedModule(name, a, sides[name, "B"])
         for (name, side), a in sides.items()
         if side == "A" and (name, "B") in sides and a.spec.shape[0] <= GREATEST_RANK
     }
@@ -138,35 +138,35 @@ def merges(
     found: list[tuple[Prediction, ...]] = [()] * len(tensors)
     files = [data for data, _ in bases]
     for number, (_, file) in enumerate(bases):
-        modules = modules_of(file.tensors)
-        numbers = ends(tensors) if modules else {}
+        modules = _modules_of(file.tensors)
+        numbers = _ends(tensors) if modules else {}
         for module in modules.values():
-            i = weight_of(module.name, numbers)
+            i = _weight_of(module.name, numbers)
             if i is None or tensors[i].spec.dtype not in BLENDED:
                 continue
             entry = tensors[i]
             weight = Weight(entry, target[entry.offset : entry.end], files)
             for place in [one for one in places[i] if one.base != number][:1]:
-                for factors in layouts(number, module, entry):
+                for factors in _layouts(number, module, entry):
                     found[i] += tuple(weight.merged(place, factors, module, configs[number]))
     return found
 
 
-def weight_of(module: str, numbers: Mapping[str, int | None]) -> int | None:
+def _weight_of(module: str, numbers: Mapping[str, int | None]) -> int | None:
     """The number of the tensor that a module's adapter updates.
 
     Models are wrapped: a module may be known to adapter or file by the end of its name alone.
 
     Args:
         module: its name.
-        numbers: of the tensors, by `ends`.
+        numbers: of the tensors, by `_ends`.
     """
     parts = (module + WEIGHT).split(".")
     names = (".".join(parts[i:]) for i in range(len(parts) - 1))
     return next((numbers[name] for name in names if name in numbers), None)
 
 
-def ends(tensors: Sequence[TensorEntry]) -> dict[str, int | None]:
+def _ends(tensors: Sequence[TensorEntry]) -> dict[str, int | None]:
     """Numbers of tensors by their names, and by the ends of these; None where several have one."""
     found: dict[str, int | None] = {}
     for i, entry in enumerate(tensors):
@@ -177,7 +177,7 @@ def ends(tensors: Sequence[TensorEntry]) -> dict[str, int | None]:
     return found | {entry.name: i for i, entry in enumerate(tensors)}
 
 
-def layouts(number: int, module: Module, entry: TensorEntry) -> Iterator[GivenFactors]:
+def _layouts(number: int, module: AdaptedModule, entry: TensorEntry) -> Iterator[GivenFactors]:
     """How an adapter's matrices may make up the update of a tensor; its coefficient is 1."""
     a, b = (Matrix(number, one.offset, one.spec.dtype) for one in (module.a, module.b))
     rank = module.rank
@@ -207,14 +207,14 @@ class Weight:
     bases: Sequence[Content]
 
     def merged(
-        self, place: BaseRange, factors: GivenFactors, module: Module, config: Config
+        self, place: BaseRange, factors: GivenFactors, module: AdaptedModule, config: Config
     ) -> Iterator[BlendEntry]:
         """The sums of a base and an adapter that may be the tensor."""
         fitted = self.fitted(place, factors)
         if fitted is None:
             return
         term = Term(place.base, place.offset, 1.0)
-        for coefficient in coefficients(fitted, module, config):
+        for coefficient in _coefficients(fitted, module, config):
             given = dataclasses.replace(factors, coefficient=coefficient)
             for each in (False, True):
                 yield BlendEntry((term,), each, given)
@@ -245,7 +245,7 @@ class Weight:
         return values(dtype, np.concatenate(parts)).astype(np.float64)
 
 
-def coefficients(fitted: float, module: Module, config: Config) -> list[float]:
+def _coefficients(fitted: float, module: AdaptedModule, config: Config) -> list[float]:
     """Coefficients that an adapter may have been merged with, the likeliest first.
 
     Args:
@@ -253,7 +253,7 @@ def coefficients(fitted: float, module: Module, config: Config) -> list[float]:
         module: for its rank: PEFT has lora_alpha / r, or lora_alpha / sqrt(r).
         config: of the adapter.
     """
-    hint = configured(module, config)
+    hint = _configured(module, config)
     if hint is not None and abs(hint - fitted) <= NEAR * abs(fitted):
         return [hint]
     whole = [round(fitted * by) / by for by in (module.rank, math.sqrt(module.rank))]
@@ -263,7 +263,7 @@ def coefficients(fitted: float, module: Module, config: Config) -> list[float]:
     return list(dict.fromkeys([*near[:2], fitted]))
 
 
-def configured(module: Module, config: Config) -> float | None:
+def _configured(module: AdaptedModule, config: Config) -> float | None:
     """The coefficient that the configuration tells, or None."""
     alpha = config.alpha
     for end, own in config.alphas.items():

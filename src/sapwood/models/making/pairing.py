@@ -41,10 +41,10 @@ def pair_tensors(
     """
     alike: dict[Key, list[TensorEntry]] = defaultdict(list)
     for entry in base_tensors:
-        alike[key_of(entry)].append(entry)
+        alike[_key_of(entry)].append(entry)
     wanted: dict[Key, list[int]] = defaultdict(list)
     for i, entry in enumerate(tensors):
-        wanted[key_of(entry)].append(i)
+        wanted[_key_of(entry)].append(i)
     pairs: list[TensorEntry | None] = [None] * len(tensors)
     for key, places in wanted.items():
         if key in alike:
@@ -54,7 +54,7 @@ def pair_tensors(
     return pairs
 
 
-def key_of(entry: TensorEntry) -> Key:
+def _key_of(entry: TensorEntry) -> Key:
     """What two tensors must share to be a pair."""
     return entry.spec.dtype, entry.spec.elements, entry.blocks
 
@@ -66,7 +66,7 @@ def sample(data: Content, entry: TensorEntry) -> Bytes:
     return np.ascontiguousarray(elements[:: len(elements) // SAMPLES | 1])
 
 
-def tops(elements: Bytes) -> Tops:
+def _tops(elements: Bytes) -> Tops:
     """The most significant 16 bits of each element; of single bytes, the byte twice."""
     high = elements[:, -1].astype(np.uint16)
     below = elements[:, max(0, elements.shape[1] - 2)].astype(np.uint16)
@@ -102,9 +102,9 @@ class Candidates:
             rows = []
             for i, entry in enumerate(self._entries):
                 elements = self._read(entry)
-                contents.setdefault(content_key(elements), i)
+                contents.setdefault(_content_key(elements), i)
                 if i < MOST_CANDIDATES:
-                    rows.append(tops(elements))
+                    rows.append(_tops(elements))
             self._sampled = contents, np.stack(rows)
         return self._sampled
 
@@ -135,25 +135,25 @@ class Candidates:
             place: of that tensor, or None.
         """
         contents, rows = self.samples()
-        same = contents.get(content_key(elements))
+        same = contents.get(_content_key(elements))
         if same is not None:
             return same
-        wanted = tops(elements)
-        likely, scores = agreement(rows, wanted)
+        wanted = _tops(elements)
+        likely, scores = _agreement(rows, wanted)
         scores = np.where(likely >= self._likely, scores, 0.0)
         best = int(np.argmax(scores))
         rival = MARGIN
         if namesake is not None:
-            rival += float(agreement(tops(namesake)[None], wanted)[1][0])
+            rival += float(_agreement(_tops(namesake)[None], wanted)[1][0])
         return best if scores[best] > rival else place
 
 
-def content_key(elements: Bytes) -> bytes:
+def _content_key(elements: Bytes) -> bytes:
     """What equal samples have in common, short."""
     return blake3(elements.data).digest(16)
 
 
-def agreement(rows: Tops, wanted: Tops) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _agreement(rows: Tops, wanted: Tops) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """How far the elements of each row agree with the wanted ones.
 
     Returns:

@@ -54,7 +54,7 @@ class Region:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Guess:
+class RegionGuess:
     """What bytes may be.
 
     Attributes:
@@ -72,23 +72,23 @@ class Guess:
 class Judged:
     """A guess, and the bits a byte that it comes to."""
 
-    guess: Guess
+    guess: RegionGuess
     bits: float
 
 
 def plain_segments(base: Bytes, target: Bytes) -> list[SegmentSource]:
     """The segments of a file of unknown format, in order, covering it."""
-    same = common_prefix(base, target)
+    same = _common_prefix(base, target)
     if same == len(target):
-        return byte_segments(target, [], [Copy(0, 0, same)] if same else [])
+        return _byte_segments(target, [], [Copy(0, 0, same)] if same else [])
     copies = find_copies(base, target, same, len(target))
     if same:
         copies.insert(0, Copy(0, 0, same))
-    regions = list(find_regions(base, target, copies))
-    return byte_segments(target, regions, copies)
+    regions = list(_find_regions(base, target, copies))
+    return _byte_segments(target, regions, copies)
 
 
-def common_prefix(base: Bytes, target: Bytes) -> int:
+def _common_prefix(base: Bytes, target: Bytes) -> int:
     """Bytes that both begin with."""
     size = min(len(base), len(target))
     step = 1 << 22
@@ -100,7 +100,7 @@ def common_prefix(base: Bytes, target: Bytes) -> int:
     return size
 
 
-def byte_segments(
+def _byte_segments(
     target: Bytes, regions: Sequence[Region], copies: Sequence[Copy]
 ) -> list[SegmentSource]:
     """Regions as typed segments, and all between them as bytes."""
@@ -108,7 +108,7 @@ def byte_segments(
     at = 0
     for region in regions:
         if region.begin > at:
-            segments.append(bytes_segment(target, at, region.begin, copies))
+            segments.append(bytes_segment(target[at : region.begin], at, copies))
         count = (region.end - region.begin) // region.dtype.size
         segments.append(
             SegmentSource(
@@ -122,47 +122,43 @@ def byte_segments(
         )
         at = region.end
     if len(target) > at or not segments:
-        segments.append(bytes_segment(target, at, len(target), copies))
+        segments.append(bytes_segment(target[at:], at, copies))
     return segments
 
 
-def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
-    """A segment of the bytes target[begin:end]: see `bytes_of`."""
-    return bytes_of(target[begin:end], begin, end, copies)
-
-
-def bytes_of(data: Content, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
+def bytes_segment(data: Content, begin: int, copies: Sequence[Copy]) -> SegmentSource:
     """A segment of bytes. One that is a single copy is predicted from it as a whole.
 
     Args:
-        data: the bytes.
-        begin, end: where they lie in the whole target.
-        copies: of the whole target, ascending.
+        data: the bytes, borrowed.
+        begin: their offset in the whole target.
+        copies: copies that make up the whole target, ascending.
     """
+    end = begin + len(data)
     first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
     last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
     inside = tuple(copies[first:last])
     places: tuple[BaseRange, ...] = ()
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
         places = (BaseRange(0, begin + inside[0].shift),)
-    return SegmentSource("", DType.BYTES, (end - begin,), data, places, inside)
+    return SegmentSource("", DType.BYTES, (len(data),), data, places, inside)
 
 
-def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
+def _find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
     """Regions of weights, ascending and without overlap."""
-    for begin, end, shifts in stretches(base, target, copies):
+    for begin, end, shifts in _stretches(base, target, copies):
         held: Region | None = None
         last: Judged | None = None
-        for window in windows(begin, end):
-            judged = judge(base, target, *window, shifts, last)
+        for window in _windows(begin, end):
+            judged = _judge(base, target, *window, shifts, last)
             # Elements that reach over the border between two windows belong to both.
             begin_at = window[0]
             if held is not None and 0 < begin_at - held.end < held.dtype.size:
                 begin_at = held.end
             region = None
             if judged is not None:
-                region = place(judged.guess, begin_at, window[1], len(base))
-            if held is not None and region is not None and follows(held, region):
+                region = _place(judged.guess, begin_at, window[1], len(base))
+            if held is not None and region is not None and _follows(held, region):
                 held = dataclasses.replace(held, end=region.end)
             else:
                 if held is not None:
@@ -173,7 +169,7 @@ def find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator
             yield held
 
 
-def windows(begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _windows(begin: int, end: int) -> Iterator[tuple[int, int]]:
     """A stretch in parts; the last takes a short rest along."""
     while end - begin >= 2 * WINDOW:
         yield begin, begin + WINDOW
@@ -181,7 +177,7 @@ def windows(begin: int, end: int) -> Iterator[tuple[int, int]]:
     yield begin, end
 
 
-def follows(before: Region, region: Region) -> bool:
+def _follows(before: Region, region: Region) -> bool:
     """Whether two regions are one: nothing between them, and predicted alike."""
     if before.end != region.begin or before.dtype is not region.dtype:
         return False
@@ -190,7 +186,7 @@ def follows(before: Region, region: Region) -> bool:
     return region.base - before.base == region.begin - before.begin
 
 
-def stretches(
+def _stretches(
     base: Bytes, target: Bytes, copies: Sequence[Copy]
 ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """What no copy covers: begin, end and the shifts of the copies around it.
@@ -205,18 +201,18 @@ def stretches(
         if copy.target - at >= SMALLEST:
             first = bisect.bisect_left(shorter, at, key=lambda c: c.target)
             last = bisect.bisect_left(shorter, copy.target, lo=first, key=lambda c: c.target)
-            near = most_common([c.shift for c in shorter[first:last]])
+            near = _most_common([c.shift for c in shorter[first:last]])
             yield at, copy.target, tuple(dict.fromkeys([shift, copy.shift, *near]))
         at, shift = copy.target_end, copy.shift
 
 
-def most_common(shifts: Sequence[int]) -> list[int]:
+def _most_common(shifts: Sequence[int]) -> list[int]:
     """The shift that occurs most often, if any."""
     counts = Counter(shifts)
     return [max(counts, key=lambda shift: (counts[shift], -abs(shift)))] if counts else []
 
 
-def judge(
+def _judge(
     base: Bytes,
     target: Bytes,
     begin: int,
@@ -237,25 +233,25 @@ def judge(
     middle = begin + (end - begin - min(SAMPLE, end - begin)) // 2
     stop = min(middle + SAMPLE, end)
     if last is not None:
-        bits = estimate(base, target, middle, stop, last.guess)
+        bits = _estimate(base, target, middle, stop, last.guess)
         if bits <= STEADY * last.bits:
             return Judged(last.guess, bits)
     sample = target[middle:stop]
     best_bits = MARGIN * 8 * len(compress(sample.tobytes(), 1)) / len(sample)  # a byte
     best: Judged | None = None
-    for dtype, phase in likely_types(sample):
+    for dtype, phase in _likely_types(sample):
         for shift in (None, *shifts):
-            guess = Guess(dtype, (middle + phase) % dtype.size, shift)
-            if place(guess, begin, end, len(base)) is None:
+            guess = RegionGuess(dtype, (middle + phase) % dtype.size, shift)
+            if _place(guess, begin, end, len(base)) is None:
                 continue
-            bits = estimate(base, target, middle, stop, guess)
+            bits = _estimate(base, target, middle, stop, guess)
             if bits < best_bits:
                 best_bits = bits
                 best = Judged(guess, bits)
     return best
 
 
-def place(guess: Guess, begin: int, end: int, base_size: int) -> Region | None:
+def _place(guess: RegionGuess, begin: int, end: int, base_size: int) -> Region | None:
     """The whole elements of a window; None where the base does not reach so far."""
     size = guess.dtype.size
     begin += (guess.remainder - begin) % size
@@ -267,9 +263,9 @@ def place(guess: Guess, begin: int, end: int, base_size: int) -> Region | None:
     return Region(begin, end, guess.dtype, begin + guess.shift)
 
 
-def estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: Guess) -> float:
+def _estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: RegionGuess) -> float:
     """Bits a byte that the sample [begin, end) takes."""
-    region = place(guess, begin, end, len(base))
+    region = _place(guess, begin, end, len(base))
     if region is None or region.end <= region.begin:
         return 8.0
     length = region.end - region.begin
@@ -285,14 +281,14 @@ def estimate(base: Bytes, target: Bytes, begin: int, end: int, guess: Guess) -> 
     return plan_tensors([survey]).codings[0].bits / guess.dtype.size
 
 
-def likely_types(sample: Bytes) -> list[tuple[DType, int]]:
+def _likely_types(sample: Bytes) -> list[tuple[DType, int]]:
     """Element types that the bytes look like, each with the offset of its first element.
 
     The byte that holds sign and exponent takes few values and the low mantissa bytes
     take all: in a type of 4 bytes one column of 4 stands out, in one of 2 bytes two.
     """
     columns = sample[: len(sample) // 4 * 4].reshape(-1, 4)
-    entropy = np.array([byte_entropy(columns[:, i]) for i in range(4)])
+    entropy = np.array([_byte_entropy(columns[:, i]) for i in range(4)])
     high = int(np.argmin(entropy))
     across = (high + 2) % 4
     ordinary = float(np.delete(entropy, high).mean())
@@ -307,7 +303,7 @@ def likely_types(sample: Bytes) -> list[tuple[DType, int]]:
     return [(DType.F32, (high + 1) % 4)]
 
 
-def byte_entropy(column: npt.NDArray[np.uint8]) -> float:
+def _byte_entropy(column: npt.NDArray[np.uint8]) -> float:
     """Order-0 entropy in bits."""
     counts = np.bincount(column, minlength=256)
     shares = counts[counts > 0] / len(column)

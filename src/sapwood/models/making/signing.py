@@ -79,9 +79,9 @@ def sealing(private_key: bytes | None, counter: int) -> Callable[[bytes], bytes]
         return bytes
     key = check_private_key(private_key)
     check_counter(counter)
-    return partial(seal, private_key=key, counter=counter)
+    return partial(_seal, private_key=key, counter=counter)
 
 
-def seal(front: bytes, *, private_key: bytes, counter: int) -> bytes:
+def _seal(front: bytes, *, private_key: bytes, counter: int) -> bytes:
     """A front with a signature."""
     return sign_front(checked_front(front), private_key, counter)

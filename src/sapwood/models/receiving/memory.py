@@ -78,11 +78,11 @@ def fitting_threads(
             scratch += crossing(ends, segment, begin, end)
             largest = largest.among(segment, end - begin, scratch)
             at += chunk.size
-    fixed = front_memory(opened.front)
+    fixed = _front_memory(opened.front)
     for count in range(threads, 0, -1):
-        if fixed + working_memory(largest, count) <= memory:
+        if fixed + _working_memory(largest, count) <= memory:
             return count
-    raise refusal(fixed, working_memory(largest, 1), memory)
+    raise _refusal(fixed, _working_memory(largest, 1), memory)
 
 
 def file_ends(front: Front) -> list[list[int]]:
@@ -117,7 +117,7 @@ def crossing(ends: Sequence[Sequence[int]], segment: Segment, begin: int, end: i
     return max(copied, 2 * (end - begin))  # what a splice copies is as long as the chunk
 
 
-def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
+def _refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
     """What to say where there is not enough."""
     return LimitExceeded(
         f"decoding takes {fixed + working} bytes with one thread, {fixed} of them for the index "
@@ -126,7 +126,7 @@ def refusal(fixed: int, working: int, memory: int) -> LimitExceeded:
     )
 
 
-def front_memory(front: Front) -> int:
+def _front_memory(front: Front) -> int:
     """About the bytes that an opened patch takes, and what any process takes beside."""
     chunks = sum(len(segment.chunks) for segment in front.segments)
     files = sum(len(one.files or ()) for one in (*front.header.bases, front.header.target))
@@ -134,7 +134,7 @@ def front_memory(front: Front) -> int:
     return SPARE + SEGMENT * (len(front.segments) + files) + CHUNK * chunks + tables
 
 
-def working_memory(largest: Largest, threads: int) -> int:
+def _working_memory(largest: Largest, threads: int) -> int:
     """The bytes that are in use at once while chunks are decoded."""
     factors = largest.factors * (FITTING + HELD * threads)
     if threads == 1:  # in the caller's own, one after another
@@ -171,7 +171,7 @@ class Room:
             return None
         memory = self.memory
         ends = file_ends(front)
-        fixed = front_memory(front) + (self.window(memory) if remote else 0)
+        fixed = _front_memory(front) + (self.window(memory) if remote else 0)
 
         def inspect(job: ChunkJob) -> None:
             size = job.end - job.begin
@@ -179,7 +179,7 @@ class Room:
             taken += crossing(ends, job.segment, job.begin, job.end)
             taken += len(job.payload) if remote else 0
             largest = Largest().among(job.segment, size if self.target else 0, taken)
-            if fixed + working_memory(largest, 1) > memory:
-                raise refusal(fixed, working_memory(largest, 1), memory)
+            if fixed + _working_memory(largest, 1) > memory:
+                raise _refusal(fixed, _working_memory(largest, 1), memory)
 
         return inspect

@@ -159,18 +159,18 @@ def receive(
         IoError: it cannot be had.
     """
     if isinstance(patch, Received):
-        check_again(patch, receiving, signature, parts=parts)
-        check_kind(patch.header, tensors=tensors)
+        _check_again(patch, receiving, signature, parts=parts)
+        _check_kind(patch.header, tensors=tensors)
         yield patch
         return
     check_trust(receiving, signature)
     with delivery(patch, receiving, signature=signature, resumed=resumed, parts=parts) as delivered:
-        found = believed(delivered, tensors=tensors)
+        found = _believed(delivered, tensors=tensors)
         del delivered  # with the bytes of the front, which are parsed now
         yield found
 
 
-def check_again(
+def _check_again(
     patch: Received,
     receiving: Receiving,
     signature: Source | Sequence[Source] | None,
@@ -188,12 +188,12 @@ def check_again(
         raise InputError("parts of the patch are still on a server; receive all of it")
 
 
-def believed(delivered: Delivery, *, tensors: bool) -> Received:
+def _believed(delivered: Delivery, *, tensors: bool) -> Received:
     """A delivery that passed every check; raises as `receive`."""
     receiving = delivered.receiving
     accepted = delivered.accepted()
     opened = delivered.opened()
-    check_kind(opened.front.header, tensors=tensors)
+    _check_kind(opened.front.header, tensors=tensors)
     found = Received(opened, delivered.data, receiving.trust, accepted, delivered.name)
     if found.is_here:
         opened.check_body(receiving.most_threads)
@@ -223,7 +223,7 @@ def delivery(
         yield patch
         return
     limits = receiving.allowed
-    detached = read_signatures(signature)
+    detached = _read_signatures(signature)
     with contextlib.ExitStack() as stack:
         data: Content
         if parts:
@@ -237,12 +237,12 @@ def delivery(
                 fetching=receiving.fetching,
             )
             data = stack.enter_context(coming)
-        name = origin_of(patch, receiving.fetching)
+        name = _origin_of(patch, receiving.fetching)
         # Not kept here: who believes the patch has no more use for the bytes of its front.
         yield Delivery(data, checked_front(data, limits), detached, receiving, name)
 
 
-def check_kind(header: Header, *, tensors: bool) -> None:
+def _check_kind(header: Header, *, tensors: bool) -> None:
     """Refuses patches of tensors where those of files are expected.
 
     Raises:
@@ -267,7 +267,7 @@ def check_trust(receiving: Receiving, signature: Source | Sequence[Source] | Non
         )
 
 
-def read_signatures(signature: Source | Sequence[Source] | None) -> tuple[bytes, ...]:
+def _read_signatures(signature: Source | Sequence[Source] | None) -> tuple[bytes, ...]:
     """The contents of a file of signatures, or of several, none of them parsed.
 
     Raises:
@@ -280,7 +280,7 @@ def read_signatures(signature: Source | Sequence[Source] | None) -> tuple[bytes,
     return tuple(read_source(one)[: LARGEST_FILE + 1].tobytes() for one in files)
 
 
-def origin_of(patch: Source, fetching: Fetching) -> str | None:
+def _origin_of(patch: Source, fetching: Fetching) -> str | None:
     """Where a patch comes from, as it may be shown; None of what has no name."""
     if fetching.is_url(patch):
         return shown(patch)

@@ -66,7 +66,7 @@ def list_signatures(
         detached: the contents of files of signatures.
 
     Raises:
-        SignatureError: a file of signatures is none.
+        SignatureError: a file of signatures is damaged.
         InvalidPatch: the list of signatures in the header is damaged.
     """
     parts = take_apart(front)

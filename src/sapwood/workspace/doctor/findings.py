@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 
 TEMPLATE = "\0template"  # stands for the template among the words of a command
 
@@ -28,6 +29,13 @@ class Remedy:
 
     text: str = ""
     command: tuple[str, ...] = ()
+
+    def words(self, template: Sequence[str]) -> list[str]:
+        """The command's words, with what names the template where it is to be named."""
+        found: list[str] = []
+        for word in self.command:
+            found += template if word == TEMPLATE else [word]
+        return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,10 +13,16 @@ from collections.abc import Sequence
 from sapwood.errors import InputError
 from sapwood.files.locked_file import LockedFile, locked_file
 from sapwood.files.sources import Source
-from sapwood.models.applying.in_place.journal import Journal
+from sapwood.models.applying.in_place.journal import InPlaceJournal
 from sapwood.models.applying.in_place.journal_place import journal_path
-from sapwood.models.applying.in_place.steps import Steps
-from sapwood.models.applying.in_place.update import STEP, Update, check_limit, is_base, is_target
+from sapwood.models.applying.in_place.steps import StepRunner
+from sapwood.models.applying.in_place.update import (
+    STEP,
+    InPlaceUpdate,
+    check_limit,
+    is_base,
+    is_target,
+)
 from sapwood.models.applying.whole import application
 from sapwood.models.receiving.opening import Received, receive
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
@@ -77,7 +83,7 @@ def apply(
     check_files(opened)
     count = receiving.most_threads
     with locked_file(path) as file, contextlib.ExitStack() as stack:
-        work = Update(file, opened, list(sources), undo, step, receiving)
+        work = InPlaceUpdate(file, opened, list(sources), undo, step, receiving)
         journal = work.found(stack)
         if journal is None:
             work.check_base()
@@ -85,7 +91,7 @@ def apply(
                 return application(received, file.sha256())
             journal = work.begun(stack)
         actual = work.finish(journal)
-        if not (keep_undo and Steps(file, journal, count).are_all()):
+        if not (keep_undo and StepRunner(file, journal, count).are_all()):
             journal.remove()
         return application(received, actual)
 
@@ -112,7 +118,7 @@ def roll_back(
     """
     count = receiving.most_threads
     with locked_file(path) as file, contextlib.ExitStack() as stack:
-        journal = needed_journal(file, stack)
+        journal = _needed_journal(file, stack)
         check_limit(journal, STEP, receiving.limits)
         if not journal.head.undo:
             raise InputError(
@@ -120,7 +126,7 @@ def roll_back(
                 "same patch"
             )
         if not is_base(file, journal.head, count):
-            steps = Steps(file, journal, count)
+            steps = StepRunner(file, journal, count)
             if is_target(file, journal.head) and not (steps.are_all() or steps.lead_back()):
                 raise steps.foreign()
             steps.settle()
@@ -140,7 +146,7 @@ def confirm(path: str | os.PathLike[str]) -> None:
         IoError: a file cannot be read or written, or another process updates the file.
     """
     with locked_file(path) as file, contextlib.ExitStack() as stack:
-        journal = needed_journal(file, stack)
+        journal = _needed_journal(file, stack)
         if not is_target(file, journal.head):
             raise InputError(f"{file.name}: half updated; go on with the same patch, or roll back")
         journal.remove()
@@ -157,13 +163,13 @@ def check_files(patch: OpenPatch) -> None:
         raise InputError("the patch is of a folder; apply it to another folder")
 
 
-def needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> Journal:
+def _needed_journal(file: LockedFile, stack: contextlib.ExitStack) -> InPlaceJournal:
     """The journal of a file, closed with the stack.
 
     Raises:
         InputError: there is none.
     """
-    journal = Journal.find(journal_path(file.path))
+    journal = InPlaceJournal.find(journal_path(file.path))
     if journal is None:
         raise InputError(f"{file.name}: no update in place was begun; there is nothing to do")
     stack.callback(journal.close)

@@ -13,6 +13,7 @@ from sapwood.codec import Coding
 from sapwood.content.content import Bytes, Content
 from sapwood.errors import TargetHashMismatch
 from sapwood.files.sources import EMPTY
+from sapwood.models.applying.in_place.planning import Rewrite
 from sapwood.models.applying.in_place.spans import Span, joined_spans
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, decode_job
@@ -49,22 +50,17 @@ class Move:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Rewritten:
+class Rewritten(Rewrite):
     """A chunk that changes the file.
 
     Attributes:
-        begin, end: its range of the target.
-        reads: ranges of the file as it was.
-        moves: what of the file its bytes were predicted from.
-        number: of its segment in the patch.
-        segment, chunk: which.
-        offset: in the segment, bytes.
-        payload_at: in the body of the patch.
+        moves: ranges of the file that its bytes were predicted from.
+        number: the number of its segment in the patch, from 0.
+        segment, chunk: its segment, and what the front says of the chunk.
+        offset: where it begins in the segment, bytes.
+        payload_at: where its payload begins in the body of the patch, bytes.
     """
 
-    begin: int
-    end: int
-    reads: tuple[Span, ...]
     moves: tuple[Move, ...]
     number: int
     segment: Segment
@@ -87,13 +83,13 @@ def rewritten_chunks(patch: OpenPatch, in_file: frozenset[int]) -> list[Rewritte
     """
     found = []
     for number, segment in enumerate(patch.front.segments):
-        predictor = reading_predictor(segment, patch.body)
+        predictor = _reading_predictor(segment, patch.body)
         at = segment.body_offset + segment.factors_size
         for chunk, begin, end in segment.spans():
             payload = patch.body[at : at + chunk.size]
-            if not stays(segment, chunk, in_file):
+            if not _stays(segment, chunk, in_file):
                 first, last = segment.target_offset + begin, segment.target_offset + end
-                reads, moves = sources_of(
+                reads, moves = _sources_of(
                     patch, in_file, ChunkJob(segment, chunk, predictor, begin, end, payload)
                 )
                 found.append(
@@ -103,7 +99,7 @@ def rewritten_chunks(patch: OpenPatch, in_file: frozenset[int]) -> list[Rewritte
     return found
 
 
-def stays(segment: Segment, chunk: Chunk, in_file: frozenset[int]) -> bool:
+def _stays(segment: Segment, chunk: Chunk, in_file: frozenset[int]) -> bool:
     """Whether the chunk's bytes are in the file already, at their place."""
     prediction = segment.prediction
     return (
@@ -114,7 +110,7 @@ def stays(segment: Segment, chunk: Chunk, in_file: frozenset[int]) -> bool:
     )
 
 
-def reading_predictor(segment: Segment, body: Content) -> Predictor:
+def _reading_predictor(segment: Segment, body: Content) -> Predictor:
     """A predictor that is good enough to tell what it reads: factors are not unpacked."""
     prediction = segment.prediction
     if isinstance(prediction, BlendEntry):
@@ -123,7 +119,7 @@ def reading_predictor(segment: Segment, body: Content) -> Predictor:
     return segment_predictor(segment, body, ())
 
 
-def factor_spans(segment: Segment, in_file: frozenset[int]) -> list[Span]:
+def _factor_spans(segment: Segment, in_file: frozenset[int]) -> list[Span]:
     """The parts of the file that the factors of a segment are read from."""
     if not isinstance(segment.prediction, BlendEntry):
         return []
@@ -134,7 +130,7 @@ def factor_spans(segment: Segment, in_file: frozenset[int]) -> list[Span]:
     ]
 
 
-class Asked:
+class AskedRanges:
     """Stands for a base and keeps which parts of it are asked for."""
 
     def __init__(self, size: int, spans: list[Span]) -> None:
@@ -150,7 +146,7 @@ class Asked:
         return EMPTY
 
 
-def sources_of(
+def _sources_of(
     patch: OpenPatch, in_file: frozenset[int], job: ChunkJob
 ) -> tuple[tuple[Span, ...], tuple[Move, ...]]:
     """What a chunk reads of the file, and which of it is much like what it writes.
@@ -178,7 +174,7 @@ def sources_of(
     asked: list[Span] = []
     job.predictor.read(
         [
-            Asked(base.size, asked if i in in_file else [])
+            AskedRanges(base.size, asked if i in in_file else [])
             for i, base in enumerate(patch.front.header.bases)
         ],
         job.begin,
@@ -187,11 +183,11 @@ def sources_of(
     if job.segment.prediction is None or job.segment.prediction.converts:
         return tuple(asked), ()
     dtype, row = job.segment.dtype, job.segment.row_length
-    reads = joined_spans([*asked, *factor_spans(job.segment, in_file)], MOST_READS)
+    reads = joined_spans([*asked, *_factor_spans(job.segment, in_file)], MOST_READS)
     return reads, tuple(Move(first, begin, last - first, dtype, row) for first, last in asked)
 
 
-class Window:
+class FileWindow:
     """The file as a base: parts of it are read when they are asked for."""
 
     def __init__(self, size: int, read: Read) -> None:
@@ -220,7 +216,7 @@ class Decoder:
         self._patch = patch
         sizes = [base.size for base in patch.front.header.bases]
         self._bases = [
-            Window(size, read) if base is None else base
+            FileWindow(size, read) if base is None else base
             for size, base in zip(sizes, bases, strict=True)
         ]
         # Factors take memory, and time to unpack; chunks of a segment come one after another.

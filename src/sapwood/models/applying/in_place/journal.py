@@ -33,12 +33,12 @@ from sapwood.models.applying.in_place.journal_format import (
     SLOT,
     STEP,
     STEP_KIND,
-    Head,
+    JournalHead,
+    JournalSlot,
+    JournalStep,
     Noted,
-    Piece,
     Saved,
-    Slot,
-    Step,
+    UndoPiece,
     counted_step,
     parsed_step,
 )
@@ -46,7 +46,7 @@ from sapwood.models.applying.in_place.journal_format import (
 MOST_SLOTS = 1 << 62  # that are ever written; a hostile journal's next one must have a number too
 
 
-class Journal:
+class InPlaceJournal:
     """An open journal.
 
     Attributes:
@@ -56,7 +56,7 @@ class Journal:
         done: how many of the noted steps the file has.
     """
 
-    def __init__(self, path: Path, handle: int, head: Head) -> None:
+    def __init__(self, path: Path, handle: int, head: JournalHead) -> None:
         """Takes over the handle."""
         self.path = path
         self.head = head
@@ -68,7 +68,9 @@ class Journal:
         self._sequence = 0
 
     @classmethod
-    def create(cls, path: Path, head: Head, saves: Iterable[tuple[int, Bytes]]) -> Journal:
+    def create(
+        cls, path: Path, head: JournalHead, saves: Iterable[tuple[int, Bytes]]
+    ) -> InPlaceJournal:
         """A new journal, which takes its name when all of it is on the disk.
 
         Args:
@@ -100,7 +102,7 @@ class Journal:
         return journal
 
     @classmethod
-    def find(cls, path: Path) -> Journal | None:
+    def find(cls, path: Path) -> InPlaceJournal | None:
         """The journal that is there, or None.
 
         Raises:
@@ -118,7 +120,7 @@ class Journal:
                 if not stat.S_ISREG(status.st_mode):
                     raise InvalidJournal("no regular file")
                 size = min(HEAD.size, status.st_size)
-                head = Head.parsed(read_at(handle, 0, size, path).tobytes())
+                head = JournalHead.parsed(read_at(handle, 0, size, path).tobytes())
                 if status.st_size < head.records_begin:
                     raise InvalidJournal("cut off")
             journal = cls(path, handle, head)
@@ -157,7 +159,7 @@ class Journal:
         at = self._append(SAVED_KIND, [SAVED.pack(begin), data.data])
         self.saved.append(Saved(begin, begin + len(data), at + SAVED.size))
 
-    def note(self, step: Step, data: Sequence[Bytes], payloads: Sequence[bytes]) -> None:
+    def note(self, step: JournalStep, data: Sequence[Bytes], payloads: Sequence[bytes]) -> None:
         """Writes a step down; when this returns it can be done, and must be.
 
         Args:
@@ -177,7 +179,7 @@ class Journal:
         self._steps.append(noted)
         self.done = step.number
 
-    def renew(self, step: Step, data: Iterable[Bytes]) -> None:
+    def renew(self, step: JournalStep, data: Iterable[Bytes]) -> None:
         """Fills the slot of the last step that was noted anew: it is done, and the slot is torn.
 
         The next step takes the number after that of this one's record, and the other slot.
@@ -187,7 +189,7 @@ class Journal:
         self.sync()
         self.done = step.number
 
-    def note_back(self, step: Step, data: Iterable[Bytes]) -> Slot:
+    def note_back(self, step: JournalStep, data: Iterable[Bytes]) -> JournalSlot:
         """Writes down what brings back what the last step overwrote, as `note`.
 
         Args:
@@ -208,7 +210,7 @@ class Journal:
         """How many steps were written down; more than are done, where some were brought back."""
         return len(self._steps)
 
-    def step(self, number: int) -> Step:
+    def step(self, number: int) -> JournalStep:
         """A step that was noted, from 1 on.
 
         Raises:
@@ -219,7 +221,7 @@ class Journal:
         except InvalidJournal as e:
             raise damaged(self.path, e) from e
 
-    def _parsed(self, noted: Noted) -> Step:
+    def _parsed(self, noted: Noted) -> JournalStep:
         _, size = counted_step(self.read(noted.at, min(noted.at + STEP.size, noted.end)).tobytes())
         if size > noted.end - noted.at:
             raise InvalidJournal("a step that is cut off")
@@ -228,19 +230,19 @@ class Journal:
             raise InvalidJournal("a step whose pieces do not add up")
         return step
 
-    def placed(self, step: Step) -> Iterator[tuple[Piece, int]]:
+    def placed(self, step: JournalStep) -> Iterator[tuple[UndoPiece, int]]:
         """The pieces of a step, each with the place of its payload."""
         at = self._steps[step.number - 1].at + len(step.serialised())
         for piece in step.pieces:
             yield piece, at
             at += piece.size
 
-    def payloads(self, step: Step) -> Iterator[tuple[Piece, Bytes]]:
+    def payloads(self, step: JournalStep) -> Iterator[tuple[UndoPiece, Bytes]]:
         """The pieces of a step, each with its payload."""
         for piece, at in self.placed(step):
             yield piece, self.read(at, at + piece.size)
 
-    def pending(self) -> Slot | None:
+    def pending(self) -> JournalSlot | None:
         """The step that was written down last: it may be done by half.
 
         None where there is none yet, or where that was over and its record is gone.
@@ -250,7 +252,7 @@ class Journal:
             return None
         return slot if slot.sequence >= self._steps[slot.number - 1].sequence else None
 
-    def slot_stripes(self, slot: Slot, begin: int, end: int) -> Iterator[tuple[int, Bytes]]:
+    def slot_stripes(self, slot: JournalSlot, begin: int, end: int) -> Iterator[tuple[int, Bytes]]:
         """The bytes [begin, end) of a slot, some at a time, each with its place in the slot."""
         for at in range(begin, end, STRIPE):
             last = min(at + STRIPE, end)
@@ -283,7 +285,7 @@ class Journal:
         self._end = place
         return at
 
-    def _write_slot(self, number: int, back: bool, data: Iterable[memoryview]) -> Slot:
+    def _write_slot(self, number: int, back: bool, data: Iterable[memoryview]) -> JournalSlot:
         """Fills the slot whose turn it is."""
         first = HEAD.size + self._sequence % 2 * self.head.slot_stride
         at = first + SLOT.size
@@ -297,9 +299,9 @@ class Journal:
             fields = SLOT.pack(self._sequence, number, int(back), size, bytes(32))[:-32]
             digest.update(fields)
             write_at(self._handle, first, fields + digest.digest())
-        return Slot(self._sequence, number, back, size, first + SLOT.size)
+        return JournalSlot(self._sequence, number, back, size, first + SLOT.size)
 
-    def _read_slot(self, index: int) -> Slot | None:
+    def _read_slot(self, index: int) -> JournalSlot | None:
         """A slot, or None where it was never written, or not to its end."""
         first = HEAD.size + index * self.head.slot_stride
         fields = self.read(first, first + SLOT.size).tobytes()
@@ -308,7 +310,7 @@ class Journal:
             return None
         if sequence >= MOST_SLOTS:
             return None
-        slot = Slot(sequence, number, bool(back), size, first + SLOT.size)
+        slot = JournalSlot(sequence, number, bool(back), size, first + SLOT.size)
         found = blake3()
         for _, stripe in self.slot_stripes(slot, 0, size):
             found.update(stripe.data)
@@ -363,7 +365,7 @@ class Journal:
             raise InvalidJournal("saved bytes that the base does not have")
         self.saved.append(Saved(begin, begin + length, at + SAVED.size))
 
-    def _settled_slot(self) -> Slot | None:
+    def _settled_slot(self) -> JournalSlot | None:
         """The newest slot that was written together with its record."""
         found = [slot for slot in map(self._read_slot, range(2)) if slot is not None]
         for slot in sorted(found, key=lambda one: -one.sequence):

@@ -39,7 +39,7 @@ DTYPES = {dtype.code: dtype for dtype in DType}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Head:
+class JournalHead:
     """What a journal is of.
 
     Attributes:
@@ -93,7 +93,7 @@ class Head:
         return HEAD.size + 2 * self.slot_stride
 
     @classmethod
-    def parsed(cls, data: bytes) -> Head:
+    def parsed(cls, data: bytes) -> JournalHead:
         """From the first bytes of a journal.
 
         Raises:
@@ -114,7 +114,7 @@ class Head:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Piece:
+class UndoPiece:
     """Bytes of the base that a step overwrote, coded against what is in the file after it.
 
     Attributes:
@@ -151,7 +151,7 @@ class Piece:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
+class JournalStep:
     """A part of an update: what it writes, and how to bring back what was there.
 
     Attributes:
@@ -165,7 +165,7 @@ class Step:
     number: int
     writes: tuple[Span, ...]
     digest: bytes
-    pieces: tuple[Piece, ...]
+    pieces: tuple[UndoPiece, ...]
 
     def serialised(self) -> bytes:
         """Its body in the journal, up to the payloads of the pieces."""
@@ -206,7 +206,7 @@ class Noted:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Slot:
+class JournalSlot:
     """A step that was written down, forth or back.
 
     Attributes:
@@ -238,7 +238,7 @@ def counted_step(data: bytes) -> tuple[int, int]:
     return number, STEP.size + writes * SPAN.size + pieces * PIECE.size
 
 
-def parsed_step(data: bytes, head: Head) -> Step:
+def parsed_step(data: bytes, head: JournalHead) -> JournalStep:
     """A step from its body, up to the payloads.
 
     Args:
@@ -251,18 +251,18 @@ def parsed_step(data: bytes, head: Head) -> Step:
     number, writes, pieces, digest = STEP.unpack_from(data)
     spans = [SPAN.unpack_from(data, STEP.size + i * SPAN.size) for i in range(writes)]
     first = STEP.size + writes * SPAN.size
-    step = Step(
+    step = JournalStep(
         number,
         tuple((begin, end) for begin, end in spans),
         digest,
-        tuple(parsed_piece(data, first + i * PIECE.size, head) for i in range(pieces)),
+        tuple(_parsed_piece(data, first + i * PIECE.size, head) for i in range(pieces)),
     )
-    check_ranges(step.writes, max(head.base_size, head.target_size), head.slot_size)
-    check_ranges([(one.begin, one.end) for one in step.pieces], head.base_size, head.slot_size)
+    _check_ranges(step.writes, max(head.base_size, head.target_size), head.slot_size)
+    _check_ranges([(one.begin, one.end) for one in step.pieces], head.base_size, head.slot_size)
     return step
 
 
-def check_ranges(spans: Sequence[Span], most: int, total: int) -> None:
+def _check_ranges(spans: Sequence[Span], most: int, total: int) -> None:
     """Refuses ranges that are empty, not in order, or more than a step has.
 
     Raises:
@@ -278,7 +278,7 @@ def check_ranges(spans: Sequence[Span], most: int, total: int) -> None:
         raise InvalidJournal("a step that is larger than the journal says")
 
 
-def parsed_piece(data: bytes, at: int, head: Head) -> Piece:
+def _parsed_piece(data: bytes, at: int, head: JournalHead) -> UndoPiece:
     """A piece from its entry.
 
     Raises:
@@ -293,7 +293,7 @@ def parsed_piece(data: bytes, at: int, head: Head) -> Piece:
         raise InvalidJournal("a piece that reads outside of the file")
     if length % DTYPES[dtype].size or size > max(length, 64):
         raise InvalidJournal("a piece of an impossible size")
-    return Piece(
+    return UndoPiece(
         begin,
         begin + length,
         prediction if predicted else None,

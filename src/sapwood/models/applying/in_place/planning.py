@@ -35,7 +35,7 @@ class Rewrite:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class StepPlan:
     """How to go about it.
 
     Attributes:
@@ -47,17 +47,20 @@ class Plan:
     saves: Spans
 
 
-def plan_rewrites(rewrites: Sequence[Rewrite], saved: Spans) -> Plan:
+def plan_rewrites(
+    rewrites: Sequence[Rewrite], saved: Spans, most_conflicts: int = MOST_CONFLICTS
+) -> StepPlan:
     """An order in which every rewrite finds what it reads, in the file or saved.
 
     Args:
         rewrites: ascending; their ranges do not overlap.
         saved: bytes that are saved already; what reads them does not care for the file.
+        most_conflicts: how many parts of the file may wait for each other.
 
     Raises:
         LimitExceeded: a hostile patch: more conflicts than any file has.
     """
-    losses, frees = conflicts(rewrites, saved)
+    losses, frees = _conflicts(rewrites, saved, most_conflicts)
     # What would be lost, in bytes, if a rewrite came next.
     costs = [sum(end - begin for _, begin, end in found) for found in losses]
     queue = [(cost, i) for i, cost in enumerate(costs)]
@@ -77,11 +80,11 @@ def plan_rewrites(rewrites: Sequence[Rewrite], saved: Spans) -> Plan:
             if not done[writer]:
                 costs[writer] -= size
                 heapq.heappush(queue, (costs[writer], writer))
-    return Plan(tuple(order), Spans(saves))
+    return StepPlan(tuple(order), Spans(saves))
 
 
-def conflicts(
-    rewrites: Sequence[Rewrite], saved: Spans
+def _conflicts(
+    rewrites: Sequence[Rewrite], saved: Spans, most: int
 ) -> tuple[list[list[tuple[int, int, int]]], list[list[tuple[int, int]]]]:
     """Who overwrites what others read.
 
@@ -102,9 +105,9 @@ def conflicts(
             for first, last in saved.missing(*read):
                 writers = overlapping(begins, ends, first, last)
                 count += len(writers)
-                if count > MOST_CONFLICTS:
+                if count > most:
                     raise LimitExceeded(
-                        f"more than {MOST_CONFLICTS} parts of the file wait for each other; "
+                        f"more than {most} parts of the file wait for each other; "
                         "write the target to another file"
                     )
                 for writer in writers:
@@ -116,7 +119,7 @@ def conflicts(
     return losses, frees
 
 
-def batches(plan: Plan, rewrites: Sequence[Rewrite], most: int) -> Iterator[tuple[int, ...]]:
+def batches(plan: StepPlan, rewrites: Sequence[Rewrite], most: int) -> Iterator[tuple[int, ...]]:
     """The rewrites in order, as many at a time as have no more than `most` bytes, or one."""
     batch: list[int] = []
     size = 0

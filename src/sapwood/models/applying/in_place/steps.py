@@ -15,19 +15,24 @@ from sapwood.content.content import Bytes
 from sapwood.errors import InvalidJournal
 from sapwood.files.locked_file import STRIPE, LockedFile
 from sapwood.models.applying.in_place.chunks import Decoder, Read, Rewritten
-from sapwood.models.applying.in_place.journal import Journal, damaged
-from sapwood.models.applying.in_place.journal_format import Piece, Saved, Slot, Step
-from sapwood.models.applying.in_place.planning import Plan, Rewrite, batches
+from sapwood.models.applying.in_place.journal import InPlaceJournal, damaged
+from sapwood.models.applying.in_place.journal_format import (
+    JournalSlot,
+    JournalStep,
+    Saved,
+    UndoPiece,
+)
+from sapwood.models.applying.in_place.planning import StepPlan, batches
 from sapwood.models.applying.in_place.spans import Span, Spans
 from sapwood.models.applying.in_place.undoing import Lost, Moves, cut_to, kept_piece, restored
 from sapwood.patch.applying.pipeline import ordered
 from sapwood.progress import Progress
 
 
-class Steps:
+class StepRunner:
     """A file with its journal, between base and target."""
 
-    def __init__(self, file: LockedFile, journal: Journal, threads: int) -> None:
+    def __init__(self, file: LockedFile, journal: InPlaceJournal, threads: int) -> None:
         """Borrows both."""
         self._file = file
         self._journal = journal
@@ -106,7 +111,7 @@ class Steps:
         head, size = self._journal.head, self._journal.head.base_size
         return self._file.size >= size and self._file.blake3(self._threads, size) == head.base
 
-    def _holds(self, step: Step) -> bool:
+    def _holds(self, step: JournalStep) -> bool:
         """Whether the file has what a step writes."""
         size = self._file.size
         found = blake3()
@@ -121,7 +126,7 @@ class Steps:
                 found.update(self._file.read(at, min(at + STRIPE, end)).data)
         return found.digest() == step.digest
 
-    def _held(self, step: Step) -> Iterator[Bytes]:
+    def _held(self, step: JournalStep) -> Iterator[Bytes]:
         """What the file has where a step writes."""
         for begin, end in step.writes:
             if begin < self._journal.head.target_size:
@@ -134,7 +139,7 @@ class Steps:
             f"it; if it is what you want, remove {self._journal.path}, else get it anew"
         )
 
-    def _do(self, slot: Slot) -> None:
+    def _do(self, slot: JournalSlot) -> None:
         """Does what a slot says, once more if it was done already."""
         journal, file = self._journal, self._file
         step = journal.step(slot.number)
@@ -154,7 +159,7 @@ class Steps:
             self._cut(step)
         file.sync()
 
-    def _cut(self, step: Step) -> None:
+    def _cut(self, step: JournalStep) -> None:
         """Cuts the file where a step does."""
         cuts = [begin for begin, _ in step.writes if begin >= self._journal.head.target_size]
         if cuts:
@@ -196,19 +201,17 @@ class Steps:
     def forth(
         self,
         chunks: Sequence[Rewritten],
-        plan: Plan,
-        rewrites: Sequence[Rewrite],
+        plan: StepPlan,
         decoder: Decoder,
         progress: Progress,
     ) -> None:
         """Does the steps that are left.
 
         Args:
-            chunks: that are left.
-            plan: of them.
-            rewrites: as which they were planned.
-            decoder: of the patch, over `read_base`.
-            progress: who listens.
+            chunks: the chunks that are left.
+            plan: the order in which they are written.
+            decoder: the decoder of the patch, over `read_base`.
+            progress: is told how many bytes of the target are done.
 
         Raises:
             InvalidPatch, TargetHashMismatch: a chunk is damaged; the steps before it are done.
@@ -218,7 +221,7 @@ class Steps:
         moves = Moves((i, move) for i, one in enumerate(chunks) for move in one.moves)
         there = [False] * len(chunks)
         done = head.target_size - sum(one.end - one.begin for one in chunks)
-        for batch in batches(plan, rewrites, head.slot_size):
+        for batch in batches(plan, chunks, head.slot_size):
             ones = [chunks[i] for i in batch]
             news = list(ordered(decoder.decode, ones, self._threads))
             for i in batch:
@@ -262,10 +265,10 @@ class Steps:
         after: Read,
     ) -> None:
         """Writes a step down, and with undo what it overwrites."""
-        pieces: list[Piece] = []
+        pieces: list[UndoPiece] = []
         payloads: list[bytes] = []
 
-        def kept(part: Lost) -> tuple[Piece, bytes]:
+        def kept(part: Lost) -> tuple[UndoPiece, bytes]:
             prediction = part.prediction
             size = part.end - part.begin
             near = None if prediction is None else after(prediction, prediction + size)
@@ -279,7 +282,7 @@ class Steps:
         for part in data:
             digest.update(part.data)
         number = self._journal.done + 1
-        step = Step(number, writes, digest.digest(), tuple(pieces))
+        step = JournalStep(number, writes, digest.digest(), tuple(pieces))
         self._journal.note(step, data, payloads)
 
     def _cut_tail(self, moves: Moves, there: Sequence[bool]) -> None:
@@ -316,10 +319,10 @@ class Steps:
                 f"file; get it anew and remove {journal.path}"
             )
 
-    def _restored(self, step: Step) -> Iterator[Bytes]:
+    def _restored(self, step: JournalStep) -> Iterator[Bytes]:
         """What a step overwrote."""
 
-        def one(part: tuple[Piece, Bytes]) -> Bytes:
+        def one(part: tuple[UndoPiece, Bytes]) -> Bytes:
             return restored(*part, self._file.read)
 
         return ordered(one, self._journal.payloads(step), self._threads)

@@ -19,7 +19,7 @@ from sapwood.content.content import Bytes
 from sapwood.errors import InvalidJournal, InvalidPatch
 from sapwood.files.sources import EMPTY
 from sapwood.models.applying.in_place.chunks import Move, Read
-from sapwood.models.applying.in_place.journal_format import Piece
+from sapwood.models.applying.in_place.journal_format import UndoPiece
 from sapwood.models.applying.in_place.spans import Span
 from sapwood.patch.applying.chunks import chunk_digest, decode
 from sapwood.patch.making.chunks import ChunkSource, encode
@@ -79,19 +79,19 @@ class Moves:
             high -= (high - move.base) % width
             if high - low < LEAST or not is_there(chunk):
                 continue
-            yield from unpredicted(at, low)
+            yield from _unpredicted(at, low)
             yield Lost(low, high, move)
             at = high
-        yield from unpredicted(at, end)
+        yield from _unpredicted(at, end)
 
 
-def unpredicted(begin: int, end: int) -> Iterator[Lost]:
+def _unpredicted(begin: int, end: int) -> Iterator[Lost]:
     """Bytes that nothing predicts, in parts that are coded alone."""
     for at in range(begin, end, PART):
         yield Lost(at, min(at + PART, end), None)
 
 
-def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[Piece, bytes]:
+def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[UndoPiece, bytes]:
     """A piece of a step and its payload; it was decoded again and compared.
 
     Args:
@@ -120,7 +120,7 @@ def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[Piece,
     )
     plan = CodingPlan((tensor_coding,), () if own is None else (own,))
     made = encode(source, plan, LEVEL, compressing=True)
-    piece = Piece(
+    piece = UndoPiece(
         begin=lost.begin,
         end=lost.end,
         prediction=lost.prediction,
@@ -133,7 +133,7 @@ def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[Piece,
     return piece, made.payload
 
 
-def restored(piece: Piece, payload: Bytes, read: Read) -> Bytes:
+def restored(piece: UndoPiece, payload: Bytes, read: Read) -> Bytes:
     """The bytes of the base that a piece keeps.
 
     Args:
@@ -151,13 +151,13 @@ def restored(piece: Piece, payload: Bytes, read: Read) -> Bytes:
     try:
         decode(piece.coding, piece.dtype, payload, prediction, out, piece.row_length, EMPTY, ())
     except (InvalidPatch, ValueError) as e:
-        raise not_restored(piece) from e
+        raise _not_restored(piece) from e
     if chunk_digest(out) != piece.digest:
-        raise not_restored(piece)
+        raise _not_restored(piece)
     return out
 
 
-def not_restored(piece: Piece) -> InvalidJournal:
+def _not_restored(piece: UndoPiece) -> InvalidJournal:
     """What to say of a piece that is not what it was."""
     return InvalidJournal(
         f"the base does not come back at byte {piece.begin}: the file or its journal was changed "

@@ -17,13 +17,13 @@ from sapwood.files.locked_file import LockedFile
 from sapwood.files.sources import Source
 from sapwood.limits import Limits
 from sapwood.models.applying.bases import matched_sources
-from sapwood.models.applying.in_place.chunks import Decoder, Rewritten, Window, rewritten_chunks
-from sapwood.models.applying.in_place.journal import Journal
-from sapwood.models.applying.in_place.journal_format import Head
+from sapwood.models.applying.in_place.chunks import Decoder, FileWindow, Rewritten, rewritten_chunks
+from sapwood.models.applying.in_place.journal import InPlaceJournal
+from sapwood.models.applying.in_place.journal_format import JournalHead
 from sapwood.models.applying.in_place.journal_place import journal_path
-from sapwood.models.applying.in_place.planning import Plan, Rewrite, plan_rewrites
+from sapwood.models.applying.in_place.planning import StepPlan, plan_rewrites
 from sapwood.models.applying.in_place.spans import Spans
-from sapwood.models.applying.in_place.steps import Steps, saves
+from sapwood.models.applying.in_place.steps import StepRunner, saves
 from sapwood.models.applying.whole import write_target
 from sapwood.models.receiving.receiving import Receiving
 from sapwood.patch.applying.bases import wrong_base
@@ -32,7 +32,7 @@ from sapwood.patch.applying.opening import OpenPatch
 STEP = 16 << 20  # bytes that are written between two waits for the disk
 
 
-def check_limit(journal: Journal, step: int, limits: Limits) -> None:
+def check_limit(journal: InPlaceJournal, step: int, limits: Limits) -> None:
     """Refuses a journal whose steps take more memory than allowed.
 
     Raises:
@@ -45,18 +45,18 @@ def check_limit(journal: Journal, step: int, limits: Limits) -> None:
         )
 
 
-def is_base(file: LockedFile, head: Head, threads: int) -> bool:
+def is_base(file: LockedFile, head: JournalHead, threads: int) -> bool:
     """Whether the whole file is the base of a journal."""
     return file.size == head.base_size and file.blake3(threads) == head.base
 
 
-def is_target(file: LockedFile, head: Head) -> bool:
+def is_target(file: LockedFile, head: JournalHead) -> bool:
     """Whether the whole file is the target of a journal."""
     return file.size == head.target_size and file.sha256() == head.target
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Update:
+class InPlaceUpdate:
     """An update of a file by a patch.
 
     Attributes:
@@ -77,14 +77,14 @@ class Update:
     receiving: Receiving
     digest: bytes = b""
 
-    def found(self, stack: contextlib.ExitStack) -> Journal | None:
+    def found(self, stack: contextlib.ExitStack) -> InPlaceJournal | None:
         """The journal of an update that was begun, or None where this one is to begin.
 
         Raises:
             SourceHashMismatch: it is of another patch.
             InvalidJournal: it is damaged.
         """
-        journal = Journal.find(journal_path(self.file.path))
+        journal = InPlaceJournal.find(journal_path(self.file.path))
         if journal is None:
             return None
         stack.callback(journal.close)
@@ -140,7 +140,7 @@ class Update:
         found = iter(matched_sources(patch, given, self.receiving.most_threads))
         return [None if i in in_file else next(found) for i in range(len(front.header.bases))]
 
-    def begun(self, stack: contextlib.ExitStack) -> Journal:
+    def begun(self, stack: contextlib.ExitStack) -> InPlaceJournal:
         """A new journal; nothing of the file has changed.
 
         Raises:
@@ -148,12 +148,12 @@ class Update:
         """
         if not self.undo:
             self._try_first()
-        chunks, _, plan = self._left(Spans(), Spans())
+        chunks, plan = self._left(Spans(), Spans())
         header = self.patch.front.header
         base_size = self.file.size
         changed = sum(one.end - one.begin for one in chunks)
         cut = max(0, base_size - header.target.size)
-        head = Head(
+        head = JournalHead(
             patch=self.patch.front.digest,
             base=self.digest,
             target=header.target.sha256 or b"",
@@ -167,33 +167,32 @@ class Update:
             undo=self.undo,
         )
         path = journal_path(self.file.path)
-        journal = Journal.create(path, head, saves(self.file, plan.saves))
+        journal = InPlaceJournal.create(path, head, saves(self.file, plan.saves))
         stack.callback(journal.close)
         return journal
 
     def _try_first(self) -> None:
         """Decodes all of the target, which goes nowhere: there will be no way back."""
-        own = Window(self.file.size, self.file.read)
+        own = FileWindow(self.file.size, self.file.read)
         bases = [own if base is None else base for base in self._bases()]
         write_target(self.patch, bases, self.receiving.most_threads, None, self.receiving.progress)
 
-    def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], list[Rewrite], Plan]:
+    def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], StepPlan]:
         """The chunks that are left to be written, and how."""
         chunks = [
             one
             for one in rewritten_chunks(self.patch, self._in_file())
             if not done.covers(one.begin, one.end)
         ]
-        rewrites = [Rewrite(one.begin, one.end, one.reads) for one in chunks]
-        return chunks, rewrites, plan_rewrites(rewrites, saved)
+        return chunks, plan_rewrites(chunks, saved)
 
-    def finish(self, journal: Journal) -> bytes:
+    def finish(self, journal: InPlaceJournal) -> bytes:
         """Goes on to the end from wherever the update is, and returns the target's SHA-256.
 
         Raises:
             InvalidPatch, TargetHashMismatch: the base is back, unless there is no undo.
         """
-        steps = Steps(self.file, journal, self.receiving.most_threads)
+        steps = StepRunner(self.file, journal, self.receiving.most_threads)
         if is_target(self.file, journal.head) and not self._may_go_on(steps, journal.head):
             return journal.head.target
         steps.settle()
@@ -201,25 +200,25 @@ class Update:
             self._go_on(steps, journal)
             return self._checked(journal.head)
 
-    def _may_go_on(self, steps: Steps, head: Head) -> bool:
+    def _may_go_on(self, steps: StepRunner, head: JournalHead) -> bool:
         """Whether a file that is the target came to be it before the last step.
 
         Its undo is whole only when the steps that are left are written down too.
         """
         return head.undo and not steps.are_all() and steps.lead_back()
 
-    def _go_on(self, steps: Steps, journal: Journal) -> None:
+    def _go_on(self, steps: StepRunner, journal: InPlaceJournal) -> None:
         """Does the steps that are left."""
         bases = self._bases()
         journal.drop_undone()
         self.file.reserve(journal.head.target_size)
         saved = Spans((one.begin, one.end) for one in journal.saved)
-        chunks, rewrites, plan = self._left(Spans(steps.written()), saved)
+        chunks, plan = self._left(Spans(steps.written()), saved)
         steps.save(plan.saves)
         decoder = Decoder(self.patch, bases, steps.read_base)
-        steps.forth(chunks, plan, rewrites, decoder, self.receiving.progress)
+        steps.forth(chunks, plan, decoder, self.receiving.progress)
 
-    def _checked(self, head: Head) -> bytes:
+    def _checked(self, head: JournalHead) -> bytes:
         """The SHA-256 of the whole file, which is that of the target.
 
         Raises:
@@ -233,7 +232,7 @@ class Update:
         return actual
 
     @contextlib.contextmanager
-    def _going_back(self, steps: Steps, journal: Journal) -> Iterator[None]:
+    def _going_back(self, steps: StepRunner, journal: InPlaceJournal) -> Iterator[None]:
         """Leaves the file as it was where a patch leads nowhere, or nothing was begun."""
         try:
             yield
