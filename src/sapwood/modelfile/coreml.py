@@ -105,7 +105,7 @@ def _looks_like_coreml(view: memoryview) -> bool:
     return False
 
 
-def read_coreml(view: memoryview) -> ModelFile:
+def _read_coreml(view: memoryview) -> ModelFile:
     """The layout of a Core ML model. The elements of its tensors are not read.
 
     Raises:
@@ -155,4 +155,4 @@ class _Walk:
                 yield TensorEntry(self._names.unique(path), spec, field.offset)
 
 
-FORMAT = Format("coreml", _looks_like_coreml, read_coreml, small_tensors=SmallTensors.ISLANDS)
+FORMAT = Format("coreml", _looks_like_coreml, _read_coreml, small_tensors=SmallTensors.ISLANDS)

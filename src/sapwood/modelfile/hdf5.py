@@ -47,7 +47,7 @@ INTEGERS = {
 }  # fmt: skip
 
 
-def read_hdf5(view: memoryview) -> ModelFile:
+def _read_hdf5(view: memoryview) -> ModelFile:
     """The layout of an HDF5 file.
 
     Returns:
@@ -228,4 +228,4 @@ class _Walk:
         return list(self._unpack(f"<{sides}Q", at + (8 if version == 1 else 4)))
 
 
-FORMAT = Format("hdf5", Marks({0: MAGIC}), read_hdf5)
+FORMAT = Format("hdf5", Marks({0: MAGIC}), _read_hdf5)

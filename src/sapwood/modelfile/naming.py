@@ -36,7 +36,7 @@ class Names:
             InvalidModelFile: the file has more tensors than any model.
         """
         if len(self._next) >= MOST_TENSORS:
-            raise InvalidModelFile(f"expected at most {MOST_TENSORS} tensors in a file")
+            raise InvalidModelFile(f"expected at most {MOST_TENSORS} tensors in a file", offset=0)
         wanted = wanted or "tensor"
         name = wanted
         while name in self._next:

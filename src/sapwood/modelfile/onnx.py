@@ -78,7 +78,7 @@ def _begins_as_graph(wire: Wire, at: int) -> bool:
     return tag & 7 == BYTES and tag >> 3 in GRAPH_FIELDS
 
 
-def read_onnx(view: memoryview) -> ModelFile:
+def _read_onnx(view: memoryview) -> ModelFile:
     """The layout of an ONNX file. The elements of its tensors are not read.
 
     Raises:
@@ -238,4 +238,4 @@ class _Walk:
                 shape.append(extent)
 
 
-FORMAT = Format("onnx", _looks_like_onnx, read_onnx, small_tensors=SmallTensors.ISLANDS)
+FORMAT = Format("onnx", _looks_like_onnx, _read_onnx, small_tensors=SmallTensors.ISLANDS)

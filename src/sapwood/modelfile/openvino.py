@@ -54,7 +54,7 @@ def _looks_like_openvino(view: memoryview) -> bool:
     return beginning.startswith(b"<net") and beginning[4:5] in (b" ", b"\t", b"\r", b"\n", b">")
 
 
-def read_openvino(view: memoryview) -> ModelFile:
+def _read_openvino(view: memoryview) -> ModelFile:
     """The layout of the XML of an OpenVINO model.
 
     Returns:
@@ -88,7 +88,7 @@ class _Walk:
         """Reads all of a file.
 
         Raises:
-            InvalidModelFile: see `read_openvino`.
+            InvalidModelFile: see `_read_openvino`.
         """
         try:
             for at in range(0, len(view), PIECE):
@@ -152,4 +152,4 @@ def _shape_of(text: str) -> list[int] | None:
     return known if len(known) == len(sides) else None
 
 
-FORMAT = Format("openvino", _looks_like_openvino, read_openvino, small_tensors=SmallTensors.CRUMBS)
+FORMAT = Format("openvino", _looks_like_openvino, _read_openvino, small_tensors=SmallTensors.CRUMBS)
