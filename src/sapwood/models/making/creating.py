@@ -164,8 +164,8 @@ class Making:
     """How patches are made, whichever way they lead.
 
     Attributes:
-        options: as for `Builder`.
-        seal: as for `Builder.write`.
+        options: chunk size, level and threads, as of `Builder`.
+        seal: the function that signs a front, as of `Builder.write`.
         metadata: JSON values for the header.
         created_at: Unix time in seconds, or None.
     """
@@ -186,10 +186,10 @@ class Making:
         """Writes the patch from some versions to another.
 
         Args:
-            olds: what it leads from.
-            new: what it leads to.
-            sources: of `olds`, for their names.
-            out: positioned where the patch is to begin.
+            olds: the versions that it leads from.
+            new: the version that it leads to.
+            sources: what `olds` were opened from, for their names.
+            out: a file, positioned where the patch is to begin.
             progress: is told how many bytes of the target are done.
 
         Raises:
@@ -272,10 +272,9 @@ class Creation:
     """A patch about to be written.
 
     Attributes:
-        builder: of the patch by tensors.
+        builder: the builder of the patch by tensors.
         target: the whole version, borrowed.
-        header: as for `Builder.write`.
-        seal: as for `Builder.write`.
+        header, seal: functions as of `Builder.write`.
     """
 
     builder: Builder
@@ -316,7 +315,7 @@ class Creation:
         of tensors are most of a patch.
 
         Args:
-            out: positioned where the patch is to begin.
+            out: a file, positioned where the patch is to begin.
             others: gives the segments of other patches, where they are tried.
 
         Raises:
