@@ -36,11 +36,11 @@ class LoraModule:
     """The update of one module's weight, as elements of the adapter's type.
 
     Attributes:
-        name: of the module.
-        shape: of its weight: (out, in), or of a convolution (out, in, ...).
-        rank: columns of lora_B.
-        lora_a: (rank, in, ...) elements, little-endian.
-        lora_b: (out, rank, 1, ...) likewise.
+        name: the name of the module.
+        shape: the shape of its weight: (out, in), or (out, in, ...) for a convolution.
+        rank: how many columns lora_B has.
+        lora_a: elements of shape (rank, in, ...), little-endian, in C order.
+        lora_b: elements of shape (out, rank, 1, ...), likewise.
     """
 
     name: str
@@ -69,10 +69,10 @@ def lora_module(
     a factor has numbers of more than 24 bits.
 
     Args:
-        name: of the module.
-        shape: of its weight.
-        factors: of its one matrix, of shape[0] rows.
-        dtype: of the adapter: f32, f16 or bf16.
+        name: the name of the module.
+        shape: the shape of its weight.
+        factors: the factors of its one matrix, of shape[0] rows.
+        dtype: the type of the adapter's elements: f32, f16 or bf16.
 
     Raises:
         InputError: numbers too large for the type.
@@ -121,9 +121,9 @@ def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> 
     """Writes both files of an adapter into a folder.
 
     Args:
-        folder: empty.
-        modules: asked for one by one, and not kept.
-        dtype: of their elements.
+        folder: an empty folder.
+        modules: modules with names of their own, asked for one by one, and not kept.
+        dtype: the type of their elements.
 
     Returns:
         The rank of each module that was written, by its name, in order.

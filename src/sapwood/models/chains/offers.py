@@ -44,7 +44,7 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
 
     Args:
         patch: a path, bytes or a file object.
-        name: for people.
+        name: a name for people.
         limits: memory that the front may ask for.
 
     Raises:
@@ -73,7 +73,7 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
 
     Args:
         chain: a path, bytes or a file object.
-        name: of the chain, for people.
+        name: a name of the chain for people.
         limits: memory that the front of a patch may ask for.
 
     Raises:
@@ -111,7 +111,7 @@ def held_versions(sources: Sequence[Source], sizes: Collection[int]) -> Iterator
 
     Args:
         sources: paths, bytes or file objects; a folder stands for the files in it and below.
-        sizes: bytes, of all bases that anything asks for, and of what is wanted.
+        sizes: the sizes of all bases that an offer has, and of what is wanted, bytes.
 
     Raises:
         IoError: a source cannot be read.

@@ -170,8 +170,8 @@ class Making:
     """How patches are made, whichever way they lead.
 
     Attributes:
-        options: as for `Builder`.
-        seal: as for `CodedSegments.write`.
+        options: chunk size, level and threads, as of `Builder`.
+        seal: the function that signs a front, as of `CodedSegments.write`.
         metadata: JSON values for the header.
         created_at: Unix time in seconds, or None.
     """
@@ -192,10 +192,10 @@ class Making:
         """Writes the patch from some versions to another.
 
         Args:
-            olds: what it leads from.
-            new: what it leads to.
-            sources: of `olds`, for their names.
-            out: positioned where the patch is to begin.
+            olds: the versions that it leads from.
+            new: the version that it leads to.
+            sources: what `olds` were opened from, for their names.
+            out: a file, positioned where the patch is to begin.
             progress: is told how many bytes of the target are done.
 
         Raises:
@@ -278,10 +278,9 @@ class Creation:
     """A patch about to be written.
 
     Attributes:
-        builder: of the patch by tensors.
+        builder: the builder of the patch by tensors.
         target: the whole version, borrowed.
-        header: as for `CodedSegments.write`.
-        seal: as for `CodedSegments.write`.
+        header, seal: functions as of `CodedSegments.write`.
     """
 
     builder: Builder
@@ -322,7 +321,7 @@ class Creation:
         of tensors are most of a patch.
 
         Args:
-            out: positioned where the patch is to begin.
+            out: a file, positioned where the patch is to begin.
             others: gives the segments of other patches, where they are tried.
 
         Raises:

@@ -43,8 +43,8 @@ class Region:
 
     Attributes:
         begin, end: offsets in the target; whole elements.
-        dtype: of the elements.
-        base: where in the base the prediction begins, or None.
+        dtype: the type of the elements.
+        base: where in the base the prediction begins, bytes, or None.
     """
 
     begin: int
@@ -58,9 +58,9 @@ class RegionGuess:
     """What bytes may be.
 
     Attributes:
-        dtype: of the elements.
-        remainder: of the offsets of elements in the target, modulo their size.
-        shift: where the prediction lies, less where the elements lie; None without one.
+        dtype: the type of the elements.
+        remainder: the offsets of elements in the target, modulo their size, bytes.
+        shift: the offset of the prediction less that of the elements; None without one.
     """
 
     dtype: DType
@@ -223,10 +223,10 @@ def _judge(
     """How a window is best coded, or None to leave it to copies and zstd.
 
     Args:
-        base, target: whole files.
-        begin, end: of the window in the target.
-        shifts: where its prediction may lie, less where it lies itself.
-        last: what was right for the window before, and is taken if it still is.
+        base, target: the whole files, borrowed.
+        begin, end: the window, by offsets in the target.
+        shifts: offsets at which its prediction may lie, less its own.
+        last: the guess for the window before, which is taken if it still is right.
     """
     if end - begin < SMALLEST:
         return None

@@ -45,7 +45,8 @@ def input_segments(
         bases: at least one. Tensors may be predicted from any of them, other bytes from
             the first.
         target: the version to be made, borrowed.
-        configs: of the bases that are adapters; UNKNOWN of others.
+        configs: the configurations of bases that are adapters, UNKNOWN for others; None where
+            no base is one.
     """
     placed = list(Cutter(bases, target, configs).segments())
     placed.sort(key=lambda one: (one[0], len(one[1].target)))  # what is empty goes first
@@ -63,8 +64,8 @@ class FilePiece:
 
     Attributes:
         part: the file.
-        tensors: those that get segments, by the names that they have in the whole.
-        skeleton: all else.
+        tensors: tensors that get segments, by the names that they have in the whole.
+        skeleton: ranges of all other bytes.
     """
 
     part: Part
@@ -144,8 +145,8 @@ class SegmentRun:
     """Neighbouring files that share a segment: small ones, or ones that did not change.
 
     Attributes:
-        begin, end: in the target.
-        copies: from the base, by offsets in the whole.
+        begin, end: offsets in the target.
+        copies: copies from the base, by offsets in the whole.
         unchanged: whether all of it is one copy.
     """
 

@@ -18,8 +18,8 @@ def may_be_smaller(target: Content, body: int, level: int) -> bool:
 
     Args:
         target: the whole file.
-        body: bytes of the payloads.
-        level: of zstd.
+        body: the size of the payloads, bytes.
+        level: the level of zstd.
     """
     if len(target) <= WHOLE:
         return len(compress(target[0 : len(target)].data, level)) < body

@@ -37,9 +37,9 @@ class Move:
     """Bytes of the base that predict bytes of the target, and the other way round.
 
     Attributes:
-        base, target: where they begin in both.
-        length: bytes.
-        dtype, row_length: of their elements.
+        base, target: where they begin in both, bytes.
+        length: how many there are, bytes.
+        dtype, row_length: the type of their elements, and how many elements a row has.
     """
 
     base: int
@@ -75,8 +75,8 @@ def rewritten_chunks(patch: OpenPatch, in_file: frozenset[int]) -> list[Rewritte
     Chunks that copy what is there already are left out.
 
     Args:
-        patch: opened.
-        in_file: which of its bases are the file.
+        patch: the patch, opened.
+        in_file: the numbers of its bases that are the file.
 
     Raises:
         InvalidPatch: a payload is damaged or hostile.
@@ -209,9 +209,9 @@ class Decoder:
         """Borrows what it reads from.
 
         Args:
-            patch: opened.
-            bases: in the patch's order; None for the file.
-            read: of the file.
+            patch: the patch, opened.
+            bases: the contents of its bases, in its order; None for the file.
+            read: gives a copy of a range of the file as it was.
         """
         self._patch = patch
         sizes = [base.size for base in patch.front.header.bases]

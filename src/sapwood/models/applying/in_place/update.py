@@ -7,12 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from sapwood.content.content import Content
-from sapwood.errors import (
-    InvalidPatch,
-    LimitExceeded,
-    SourceHashMismatch,
-    TargetHashMismatch,
-)
+from sapwood.errors import InvalidPatch, LimitExceeded, SourceHashMismatch, TargetHashMismatch
 from sapwood.files.locked_file import LockedFile
 from sapwood.files.sources import Source
 from sapwood.limits import Limits
@@ -60,9 +55,9 @@ class InPlaceUpdate:
     """An update of a file by a patch.
 
     Attributes:
-        file: locked.
-        patch: opened and checked.
-        sources: where the other bases are to be found.
+        file: the file, locked.
+        patch: the patch, opened and checked.
+        sources: files and folders among which the other bases are.
         undo: whether to keep what brings the base back.
         step: bytes that are written between two waits for the disk.
         receiving: threads, memory that patch and journal may ask for, and who listens.
