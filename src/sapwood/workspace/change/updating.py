@@ -49,16 +49,17 @@ class UpdateRequest:
     allow_downgrade: bool = False
     reset: bool = False
 
-    def scope_in(self, template: Template) -> Scope | None:
-        """The module that is asked for, None for all files.
 
-        Raises:
-            InputError: the template has no such module.
-        """
-        if self.module is None:
-            return None
-        module = find_module(template.manifest.modules, self.module)
-        return Scope(module, ModuleRequest.RESET if self.reset else ModuleRequest.UPDATE)
+def _scope(request: UpdateRequest, template: Template) -> Scope | None:
+    """The module that is asked for, None for all files.
+
+    Raises:
+        InputError: the template has no such module.
+    """
+    if request.module is None:
+        return None
+    module = find_module(template.manifest.modules, request.module)
+    return Scope(module, ModuleRequest.RESET if request.reset else ModuleRequest.UPDATE)
 
 
 def plan_request(
@@ -78,7 +79,7 @@ def plan_request(
     """
     if record is not None:
         check_source(record, template, allow_downgrade=request.allow_downgrade)
-    scope = request.scope_in(template)
+    scope = _scope(request, template)
     stamps = Stamps(places.stamps)
     try:
         new = template.identities(stamps)
