@@ -6,7 +6,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from support.places import GOLDEN, TESTS
+
+pytestmark = pytest.mark.quick
 
 FILES = sorted(path for path in TESTS.rglob("*.py") if GOLDEN not in path.parents)
 SUPPORT = TESTS / "support"

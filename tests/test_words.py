@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 
+import pytest
+
 from support.places import ROOT
+
+pytestmark = pytest.mark.quick
 
 SOURCE = ROOT / "src/sapwood"
 

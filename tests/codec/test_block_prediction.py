@@ -11,6 +11,8 @@ from sapwood.tensors.block_types import BLOCK_TYPES
 from sapwood.tensors.blocks import BlockType
 from support import reference_blocks as reference
 
+pytestmark = pytest.mark.quick
+
 TYPES = pytest.mark.parametrize("kind", BLOCK_TYPES.values(), ids=lambda kind: kind.name)
 GRIDDED = pytest.mark.parametrize(
     ("kind", "number"),

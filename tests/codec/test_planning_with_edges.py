@@ -32,6 +32,8 @@ from sapwood.content.parts import joined
 from sapwood.errors import InvalidPatch
 from sapwood.tensors import DType
 
+pytestmark = pytest.mark.quick
+
 COLUMNS = 1024
 
 

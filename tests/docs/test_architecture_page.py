@@ -12,6 +12,8 @@ import pytest
 
 from support.places import DOCS, ROOT
 
+pytestmark = pytest.mark.quick
+
 PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGE = ROOT / "src" / "sapwood"

@@ -11,6 +11,8 @@ import pytest
 
 from support.places import DOCS, ROOT, TESTS
 
+pytestmark = pytest.mark.quick
+
 PAGE = (DOCS / "attacks.md").read_text()
 CITATION = re.compile(r"`([\w/]+\.(?:py|cpp))::(\w+)(\[[^`]*\])?`")
 ROWS = [

@@ -18,6 +18,8 @@ import pytest
 
 from sapwood import errors, models
 
+pytestmark = pytest.mark.quick
+
 DOORS = (
     "sapwood",
     "sapwood.fetching",

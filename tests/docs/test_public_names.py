@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 import operator
 
+import pytest
+
 import sapwood
 from sapwood import errors, models, package, workspace
 from sapwood.errors import SapwoodError
 from sapwood.store import oci
+
+pytestmark = pytest.mark.quick
 
 # Every error, with its parent and the exit code of the command line.
 ERRORS = {

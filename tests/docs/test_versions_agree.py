@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pytest
+
 import sapwood
 from sapwood.patch.format.front import MAGIC, MAJOR, VERSION
 from sapwood.patch.format.version import WRITER
 from support.model_files import patched
 from support.places import ROOT, SPEC
+
+pytestmark = pytest.mark.quick
 
 PAGE = (SPEC / "patch-v1.md").read_text()
 

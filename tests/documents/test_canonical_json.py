@@ -20,6 +20,8 @@ from sapwood.documents.canonical_json import (
 )
 from sapwood.errors import InputError, InvalidPatch
 
+pytestmark = pytest.mark.quick
+
 # What is refused, what is said of it, and the byte at which it was noticed.
 REFUSED: dict[str, tuple[bytes, str, int | None]] = {
     "nothing": (b"", "Expecting value at line 1, column 1", 0),

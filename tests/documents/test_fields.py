@@ -15,6 +15,8 @@ from hypothesis import given, strategies as st
 from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, InvalidWorkspace, UnsupportedWorkspace
 
+pytestmark = pytest.mark.quick
+
 Ask = Callable[[Fields], Any]
 HUGE = 10**400  # TOML's hexadecimal numbers have no bound
 HALF = "\ud800"

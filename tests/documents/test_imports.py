@@ -6,6 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.quick
+
 HEAVY = ("sapwood._kernel", "blake3", "backports.zstd", "compression.zstd", "numpy")
 ALL = """
 import importlib, pkgutil, sys

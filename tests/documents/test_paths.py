@@ -21,6 +21,8 @@ from sapwood.documents.paths import (
 )
 from support.places import SPEC
 
+pytestmark = pytest.mark.quick
+
 LEAVE: dict[str, str] = {
     "nothing": "",
     "the folder": ".",

@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from sapwood.documents.toml import parse_toml
 from sapwood.errors import InvalidTemplate
 
+pytestmark = pytest.mark.quick
+
 LARGEST = 1 << 20
 PARTS = b".".join([b"a"] * (LARGEST // 2 - 10))
 

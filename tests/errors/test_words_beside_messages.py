@@ -16,6 +16,8 @@ from sapwood.errors import (
 )
 from sapwood.models.locating import located
 
+pytestmark = pytest.mark.quick
+
 ERRORS = [
     SapwoodError("too long"),
     InvalidPatch("too long", offset=10),

@@ -11,6 +11,8 @@ import pytest
 from sapwood.errors import Busy, WorkspaceBusy
 from sapwood.files.locks import check_free, exclusive, exclusive_in_turn, is_named, take_lock
 
+pytestmark = pytest.mark.quick
+
 BUSY = WorkspaceBusy("another one has it")
 
 

@@ -13,6 +13,8 @@ from sapwood.files.folders import atomic_folder
 from sapwood.files.outputs import atomic_output
 from sapwood.files.refusals import os_errors
 
+pytestmark = pytest.mark.quick
+
 
 def test_the_refused_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"

@@ -11,6 +11,8 @@ import pytest
 
 import sapwood
 
+pytestmark = pytest.mark.quick
+
 SOURCE = Path(sapwood.__file__).parent
 ROOM = SOURCE / "files"
 MODULES = {"ctypes", "fcntl", "msvcrt", "winreg"}

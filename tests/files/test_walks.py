@@ -10,6 +10,8 @@ import pytest
 
 from sapwood.files.walking import FoundFile, files_below, passed_over, walk
 
+pytestmark = pytest.mark.quick
+
 FILES = ("b", "a/z", "a/.hidden", "a/deep/er/c", "a-b/d", "A")
 
 

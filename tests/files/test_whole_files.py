@@ -17,6 +17,8 @@ from sapwood.files.outputs import write_whole
 from sapwood.files.positions import read_at, write_at
 from sapwood.files.writing import write_new
 
+pytestmark = pytest.mark.quick
+
 DATA = bytes(range(256)) * 5
 
 

@@ -27,6 +27,8 @@ from support.layouts import (
 from support.model_files import FRONT, Array, patched, tuned, weights
 from support.protobuf_writer import claimed, field
 
+pytestmark = pytest.mark.quick
+
 SMALL = weights(1, (3, 4), DType.F32)
 
 

@@ -21,6 +21,8 @@ from support.model_files import Array, tuned, weights
 from support.onnx_files import KIND_OF, graph, model
 from support.protobuf_writer import field, fields
 
+pytestmark = pytest.mark.quick
+
 TENSORS = {f"w{i}": weights(i, (40, 70), DType.F32) for i in range(6)}
 Entries = dict[str, Any]
 

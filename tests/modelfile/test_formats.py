@@ -26,6 +26,8 @@ from support.layouts import contents, opened
 from support.model_files import patched, weights
 from support.places import FUZZ
 
+pytestmark = pytest.mark.quick
+
 CORPUS = {path.name: path.read_bytes() for path in (FUZZ / "corpus" / "modelfiles").iterdir()}
 
 

@@ -34,6 +34,8 @@ from support.layouts import (
 )
 from support.model_files import patched, tuned, weights
 
+pytestmark = pytest.mark.quick
+
 # `GGML_QUANT_SIZES` of the package gguf 0.19: number, (elements, bytes) of a block.
 PUBLISHED = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),

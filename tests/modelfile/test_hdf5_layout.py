@@ -35,6 +35,8 @@ from support.layouts import (
 )
 from support.model_files import FRONT, Array, patched, tuned, weights
 
+pytestmark = pytest.mark.quick
+
 TENSORS = {f"w{i}": weights(i, (30, 20), DType.F32) for i in range(5)}
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from support.child_processes import run_child
+
+pytestmark = pytest.mark.quick
 
 SCRIPT = "import sys, sapwood.modelfile; print(*sys.modules)"
 HEAVY = ("sapwood._kernel", "sapwood.codec", "sapwood.patch", "blake3", "zstd", "torch")

@@ -23,6 +23,8 @@ from support.layouts import (
 )
 from support.model_files import patched, weights
 
+pytestmark = pytest.mark.quick
+
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
 
 

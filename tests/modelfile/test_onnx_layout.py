@@ -36,6 +36,8 @@ from support.onnx_files import (
 from support.protobuf_writer import claimed, field, fields, varint
 from support.strategies import NUMPY_TYPES
 
+pytestmark = pytest.mark.quick
+
 SMALL = weights(1, (2, 3), DType.F32)
 
 

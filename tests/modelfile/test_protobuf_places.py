@@ -9,6 +9,8 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.protobuf import BYTES, FIXED32, FIXED64, VARINT, Wire
 from support.protobuf_writer import field, varint
 
+pytestmark = pytest.mark.quick
+
 numbers = st.integers(1, 2**29 - 1)
 values = st.integers(0, 2**64 - 1) | st.binary(max_size=300)
 

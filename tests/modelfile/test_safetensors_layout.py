@@ -17,6 +17,8 @@ from sapwood.modelfile.safetensors import read_safetensors
 from sapwood.tensors import DType, TensorSpec
 from support.layouts import Contents, assert_covers, tensors_of
 
+pytestmark = pytest.mark.quick
+
 WIDTHS = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "BOOL": 1,
     "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1, "U16": 2, "U32": 4, "U64": 8,

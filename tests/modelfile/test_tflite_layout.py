@@ -22,6 +22,8 @@ from support.layouts import (
 from support.model_files import FRONT, patched, tuned, weights
 from support.tflite_files import TYPES, buffer, distant, large, model, network, small, tensor
 
+pytestmark = pytest.mark.quick
+
 BYTES_24 = bytes(range(24))
 
 

@@ -31,6 +31,8 @@ from support.layouts import (
 from support.model_files import patched, tuned, weights
 from support.zip_files import Item, archive
 
+pytestmark = pytest.mark.quick
+
 STATE = {
     "weight": torch.arange(6, dtype=torch.float32).reshape(2, 3),
     "bias": torch.ones(3, dtype=torch.bfloat16),

@@ -13,6 +13,8 @@ from sapwood.package import canonical
 from sapwood.package.canonical import content_hash, unix_ends, with_ends_of
 from support.template_folders import notebook
 
+pytestmark = pytest.mark.quick
+
 BOOK = notebook("x = 1\nprint(x)\n", "y = 2\n")
 
 

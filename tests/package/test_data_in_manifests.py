@@ -17,6 +17,8 @@ from sapwood.package.manifest.datasets import (
 from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 
+pytestmark = pytest.mark.quick
+
 HEAD = 'schema = 1\nname = "course"\nversion = "1.0"\n'
 
 

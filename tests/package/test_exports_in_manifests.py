@@ -13,6 +13,8 @@ from sapwood.errors import InvalidPackage
 from sapwood.workspace import Environment, Export, Manifest, open_package, parse_manifest
 from support.template_folders import notebook, write_template
 
+pytestmark = pytest.mark.quick
+
 HEAD = 'schema = 1\nname = "c"\nversion = "1"\n'
 
 

@@ -12,6 +12,8 @@ from sapwood.package import artifacts
 from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 from support.oci_layouts import TAR, TITLE, UNPACK, LayoutFolder, refused, tar, with_layers
 
+pytestmark = pytest.mark.quick
+
 MODEL = "application/vnd.cncf.model.code.v1"
 FILEPATH = "org.cncf.model.filepath"
 METADATA = "org.cncf.model.file.metadata+json"

@@ -23,6 +23,8 @@ from sapwood.errors import InputError, InvalidPackage, IoError
 from sapwood.workspace import Workspace, open_package, parse_manifest
 from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
+pytestmark = pytest.mark.quick
+
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 
 

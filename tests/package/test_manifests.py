@@ -10,6 +10,8 @@ from sapwood.errors import InputError, InvalidPackage
 from sapwood.package import Module, find_module, parse_manifest, read_manifest
 from support.template_folders import write_template
 
+pytestmark = pytest.mark.quick
+
 MODULES = """schema = 1
 name = "course"
 version = "1.0.0"

@@ -14,6 +14,8 @@ from sapwood.package import Package, PackageFile, Target, open_package
 from support.oci_layouts import TITLE, LayoutFolder, with_layers
 from support.template_folders import write_files
 
+pytestmark = pytest.mark.quick
+
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0"\n'
 PATCHED = """schema = 1
 name = "models"

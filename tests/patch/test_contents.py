@@ -14,6 +14,8 @@ from sapwood.content.content import Bytes
 from sapwood.content.digests import blake3_digest
 from sapwood.content.parts import EndToEnd, stripes
 
+pytestmark = pytest.mark.quick
+
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.data())
 def test_parts_end_to_end_are_their_bytes(parts: list[bytes], data: st.DataObject) -> None:

@@ -19,6 +19,8 @@ from sapwood.limits import MOST_THREADS, thread_count
 from sapwood.tensors import DType
 from support.patch_cases import changed, words_of_normals
 
+pytestmark = pytest.mark.quick
+
 TORCH_TYPES = {
     torch.bfloat16: torch.int16,
     torch.float16: torch.int16,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.patch.applying.splice import decode_splice
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.making.matching import find_copies
 from sapwood.patch.making.splice import LONG, encode_splice, packed, splice_content
+
+pytestmark = pytest.mark.quick
 
 BASE = np.random.default_rng(1).integers(0, 256, 4000, np.uint8)
 

@@ -8,6 +8,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from sapwood.prediction.blas import one_thread
 
+pytestmark = pytest.mark.quick
+
 
 def blas_threads() -> set[int]:
     np.ones((2, 2)) @ np.ones((2, 2))  # loads the library

@@ -10,6 +10,8 @@ from sapwood.errors import InvalidStore
 from sapwood.store.oci import Layout, Reference
 from support.oci_layouts import EMPTY, TITLE, LayoutFolder
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def layout(tmp_path: Path) -> LayoutFolder:

@@ -31,6 +31,8 @@ from support.oci_layouts import (
 )
 from support.template_folders import user_files
 
+pytestmark = pytest.mark.quick
+
 refused = partial(oci_layouts.refused, error=InvalidStore)
 
 

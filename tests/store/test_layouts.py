@@ -29,6 +29,8 @@ from support.oci_layouts import (
 from support.places import GOLDEN
 from support.template_folders import user_files, write_files, write_template
 
+pytestmark = pytest.mark.quick
+
 # Written by umoci 0.4.7 (`new`, `unpack`, files copied into rootfs/, `repack --no-history`), and
 # copied by skopeo 1.9.3 (`copy --dest-compress-format zstd oci:… oci:…:zstd:1.0.0`).
 MANIFEST = b'schema = 1\nname = "course"\nversion = "1.0.0"\n'

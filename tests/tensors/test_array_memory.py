@@ -33,6 +33,8 @@ from support.strategies import (
     word_type,
 )
 
+pytestmark = pytest.mark.quick
+
 Array = np.ndarray[Any, Any]
 
 

@@ -12,6 +12,8 @@ from sapwood.tensors.block_types import BLOCK_TYPES
 from sapwood.tensors.blocks import BlockType
 from support.places import SPEC
 
+pytestmark = pytest.mark.quick
+
 TYPES = pytest.mark.parametrize("kind", BLOCK_TYPES.values(), ids=lambda kind: kind.name)
 
 

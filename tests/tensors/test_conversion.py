@@ -14,6 +14,8 @@ from sapwood import errors
 from sapwood.tensors import DType, converted, view
 from support.strategies import any_arrays, dtypes, numpy_type
 
+pytestmark = pytest.mark.quick
+
 BF16_STEP = 2.0**-7  # between 1 and the next bf16
 
 EVERY_FLOAT = (DType.BF16, DType.F16, DType.F32, DType.F64, DType.F8_E5M2)

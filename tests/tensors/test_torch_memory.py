@@ -25,6 +25,8 @@ from sapwood.tensors import (
 )
 from support.strategies import bit_patterns, dtypes, shapes
 
+pytestmark = pytest.mark.quick
+
 TORCH_TYPES = {
     DType.BF16: torch.bfloat16,
     DType.F16: torch.float16,

@@ -36,6 +36,8 @@ from support.patch_writer import canonical, parts_of
 from support.places import SPEC
 from support.signed_patches import entries_of, rewritten, with_entries
 
+pytestmark = pytest.mark.quick
+
 PAGE = (SPEC / "signatures-v1.md").read_text()
 BASE = b"0123456789" * 30
 TARGET = BASE[:100] + b"-" + BASE[100:]

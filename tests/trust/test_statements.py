@@ -27,6 +27,8 @@ from sapwood.trust.algorithms.algorithm import sized
 from sapwood.trust.signatures import LONGEST
 from support.keys import keypair
 
+pytestmark = pytest.mark.quick
+
 
 def check_secret(key: bytes) -> bytes:
     return sized(key, 32, "a secret key")

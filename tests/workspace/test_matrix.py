@@ -29,6 +29,8 @@ from sapwood.workspace.change.reach import Reach
 from sapwood.workspace.disk.states import OnDisk, state_of
 from support.places import GOLDEN
 
+pytestmark = pytest.mark.quick
+
 TABLE = GOLDEN / "workspace_matrix.txt"
 VALUES = ("-", "x", "y", "z")
 CELLS = list(itertools.product(VALUES, repeat=3))

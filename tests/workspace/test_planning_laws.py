@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import pytest
 from hypothesis import given, strategies as st
 from packaging.version import Version
 
@@ -24,6 +25,8 @@ from sapwood.workspace.change.actions import ModuleRequest
 from sapwood.workspace.change.planning import BRINGING, Scope, plan_changes, recorded_after
 from sapwood.workspace.change.reach import Reach
 from sapwood.workspace.disk.states import OnDisk
+
+pytestmark = pytest.mark.quick
 
 Situation: TypeAlias = tuple[
     dict[str, FileIdentity], dict[str, OnDisk], dict[str, FileIdentity], Rules, bool

@@ -23,6 +23,8 @@ from sapwood.errors import WorkspaceBusy
 from sapwood.workspace import UpdateRequest, Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
+pytestmark = pytest.mark.quick
+
 GONE = None  # of a file that is deleted
 
 

@@ -35,6 +35,8 @@ from support.chain_files import (
 )
 from support.model_files import safetensors_file, tuned, weights
 
+pytestmark = pytest.mark.quick
+
 FILES = versions(4)
 CHAIN = chain_of(FILES)
 ONE_WAY = chain_of(FILES, reverse=False)

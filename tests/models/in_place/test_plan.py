@@ -14,6 +14,8 @@ from sapwood.errors import LimitExceeded
 from sapwood.models.applying.in_place.planning import Rewrite, StepPlan, batches, plan_rewrites
 from sapwood.models.applying.in_place.spans import Span, Spans, joined_spans
 
+pytestmark = pytest.mark.quick
+
 SIZE = 200  # bytes of the file
 places = st.integers(0, SIZE)
 spans = st.tuples(places, places).map(lambda pair: (min(pair), max(pair)))
