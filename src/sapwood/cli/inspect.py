@@ -64,13 +64,14 @@ def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli import patch_listing
-    from sapwood.cli.streams import stdin_or
+    from sapwood.cli.streams import named_inputs
     from sapwood.cli.trusting import read_public_keys
     from sapwood.trust import Trust
 
     keys = read_public_keys(arguments.public_key)
+    (patch,) = named_inputs(arguments.patch)
     found = models.inspect_patch(
-        stdin_or(arguments.patch),
+        patch,
         signature=arguments.signature or None,
         receiving=models.Receiving(Trust(keys) if keys else None),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
 from sapwood.cli.tables import show_rows
-from sapwood.cli.workspace.options import TEMPLATE as TEMPLATE_HELP, add_folder, opened
+from sapwood.cli.workspace.options import PROBLEMS, TEMPLATE as TEMPLATE_HELP, add_folder, opened
 from sapwood.errors import SapwoodError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sapwood.cli.workspace.program import Program
     from sapwood.workspace import Finding, Remedy, Workspace
 
-PROBLEMS = 22  # exit code: something is wrong
 SIGNS = {"ok": "✅", "note": "💡", "problem": "❌"}
 
 DESCRIPTION = f"""\

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UPDATES = 20  # exit code: there are updates, and nothing is in conflict
 CONFLICTS = 21  # exit code: the user has to look at something
+PROBLEMS = 22  # exit code: something is wrong
 
 TEMPLATE = (
     "folder or archive (zip, tar, tar.gz, tar.zst) with a sapwood-template.toml, dist:NAME, or "
