@@ -144,11 +144,11 @@ def _tell_created(
     """Tells what was made.
 
     Args:
-        arguments: of the command.
-        stats: of the patch.
-        key: that it was signed with, or None.
+        arguments: options of the command.
+        stats: sizes and counts of the patch.
+        key: private key that the patch was signed with, or None.
         notes: what the user should know of the files.
-        seconds: that it took.
+        seconds: time that it took.
     """
     for one in notes:
         note(arguments, one)

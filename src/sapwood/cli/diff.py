@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO, add_command
@@ -84,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
         names = {"base": arguments.base, "target": arguments.target}
         tell_json(arguments, {"command": "diff", **names, **found.to_json()})
     elif not arguments.quiet:
-        diff_listing.show(found, everything=arguments.all, terminal=sys.stdout.isatty())
+        diff_listing.show(found, everything=arguments.all)
     return DIFFERENT if arguments.exit_code and not found.equal else 0
 
 

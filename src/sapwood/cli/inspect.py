@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
@@ -79,5 +78,5 @@ def _run(arguments: argparse.Namespace) -> int:
         tell_json(arguments, {"command": "inspect", **found.to_json()})
     elif not arguments.quiet:
         most = None if arguments.all else patch_listing.MOST_ROWS
-        patch_listing.show(found, most, terminal=sys.stdout.isatty())
+        patch_listing.show(found, most)
     return 0

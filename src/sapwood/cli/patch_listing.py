@@ -28,13 +28,12 @@ COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
 ON_THE_RIGHT = frozenset({"payload", "bits/weight"})
 
 
-def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
+def show(found: Inspection, most: int | None) -> None:
     """Prints facts and rows.
 
     Args:
         found: what the patch says of itself.
         most: rows to show, or None for all.
-        terminal: whether to draw a table, or to align plain text.
     """
     front, files = found.front, found.files
     signed = [("signature", _signature_words(one)) for one in found.signatures]
@@ -45,12 +44,11 @@ def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
             files,
             [one.payload_size for one in files],
             everything=most is None,
-            terminal=terminal,
         )
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [_row_of(front, segment) for segment in ordered[:most]]
     print()
-    show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
+    show_rows(COLUMNS, ON_THE_RIGHT, rows)
     if len(ordered) > len(rows):
         print(f"and {len(ordered) - len(rows)} more, with smaller payloads; --all shows them")
 

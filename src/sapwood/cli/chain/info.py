@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
@@ -42,17 +41,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         tell_json(arguments, {"command": "chain info", **chain.to_json()})
     elif not arguments.quiet:
-        _show(arguments.chain, chain, terminal=sys.stdout.isatty())
+        _show(arguments.chain, chain)
     return 0
 
 
-def _show(name: str, chain: Chain, *, terminal: bool) -> None:
+def _show(name: str, chain: Chain) -> None:
     """Prints a chain, a row for each version.
 
     Args:
         name: name of the file, as the user gave it.
         chain: the chain.
-        terminal: whether to draw a table, or to align plain text.
     """
     newest = chain.versions[-1].size
     print(
@@ -67,6 +65,6 @@ def _show(name: str, chain: Chain, *, terminal: bool) -> None:
         to = human_size(forward[i - 1].size) if i else ""
         fro = human_size(back[i].size) if i in back else ""
         rows.append((str(i), human_size(version.size), version.sha256.hex(), to, fro))
-    show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
+    show_rows(COLUMNS, ON_THE_RIGHT, rows)
     if chain.unfinished:
         print(f"and {human_size(chain.unfinished)} of a link that was not written to its end")

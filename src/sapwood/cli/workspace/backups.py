@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command, examples_text
@@ -62,7 +61,7 @@ def _run_list(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet and backups:
         rows = [[one.name, one.version or "", str(len(one.files))] for one in backups]
         columns = ("backup", "of version", "files")
-        show_rows(columns, {"files"}, rows, terminal=sys.stdout.isatty())
+        show_rows(columns, {"files"}, rows)
     elif not arguments.quiet:
         print("no backups")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import Parser, add_command, examples_text
@@ -116,7 +115,7 @@ def _run_list(arguments: argparse.Namespace) -> int:
             [name, human_size(status.size), _here(status), printable(str(status.path))]
             for name, status in statuses.items()
         ]
-        show_rows(("data", "size", "here", "where"), {"size"}, rows, terminal=sys.stdout.isatty())
+        show_rows(("data", "size", "here", "where"), {"size"}, rows)
     elif not arguments.quiet:
         print("the template names no data")
     return 0

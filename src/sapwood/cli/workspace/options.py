@@ -65,10 +65,10 @@ def repeated(
     """A command for the same template and workspace, as the user can type it.
 
     Args:
-        arguments: of the command that was typed.
-        command: its words, as 'update'.
-        options: that come last.
-        module: of a command that is for one.
+        arguments: options of the command that was typed.
+        command: words of the command to type, as 'update'.
+        options: options that come last.
+        module: number or name of the module, of a command that is for one.
     """
     program: Program = arguments.program
     words = command.split()

@@ -24,8 +24,8 @@ class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
     """What the commands of workspaces are bound to.
 
     Attributes:
-        words: as they are typed before the name of a command.
-        template: where the one template is that the program is for; None for a program
+        words: words that are typed before the name of a command.
+        template: place of the one template that the program is for; None for a program
             whose users name a template.
     """
 
