@@ -151,7 +151,7 @@ def blocks() -> tuple[object, bytes, bytes]:
     digests = [FileDigest(len(one), blake3(one.data).digest()) for one in (old, new)]
     out = io.BytesIO()
     with io.BytesIO() as spool:
-        Builder([old], [source], Options()).write(
+        Builder([old], [source], Options()).code(spool).write(
             lambda: tensor_header(spec, digests[:1], digests[1], {}), spool, out
         )
     return old, new.tobytes(), out.getvalue()

@@ -253,7 +253,7 @@ def read_course(data: bytes) -> None:
         config = parse_course(data)
         for extra in config.extras:
             assert portable(extra.to) is None
-            assert portable(extra.source) is None
+            assert portable(extra.origin) is None
         names = config.course_for(MODULES).names()
         assert len(set(names.values())) == len(names) <= len(config.modules)
 

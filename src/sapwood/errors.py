@@ -46,7 +46,7 @@ class SapwoodError(Exception):
         return self._saying(f"{words}: {self}")
 
     def before(self, words: str) -> Self:
-        """A copy whose message is followed by a semicolon and `words`; else as `behind`."""
+        """A copy whose message is followed by a semicolon and `words`, as `behind` makes one."""
         return self._saying(f"{self}; {words}")
 
     def _saying(self, message: str) -> Self:
@@ -155,7 +155,7 @@ class Unavailable(IoError):
     """A server cannot be reached, or does not answer as it should.
 
     Attributes:
-        status: of its answer, as HTTP numbers them; None where there was none.
+        status: the status of its answer, as HTTP numbers them; None where there was no answer.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:

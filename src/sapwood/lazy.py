@@ -18,7 +18,7 @@ def door(
     """What a package's `__init__` needs to export names without importing them.
 
     Args:
-        package: its `__name__`.
+        package: full name of the package, its `__name__`.
         exports: names by the module that defines them. A module itself is exported by the
             name of the package that it is in.
 

@@ -14,13 +14,14 @@ class Limits:
     """How much memory a reader allows, whatever a patch claims.
 
     Attributes:
-        front: bytes of header, index and tables together, unpacked.
+        front: bytes of a patch's header, index and tables together, unpacked.
         chunk: bytes of one chunk of the target, or of the planes of one of blocks; several
             are in memory at once, at most two for each thread, each with up to four times
             as much for its decoding.
         factors: bytes of the factors of one tensor, four for each number; up to six
             times as much is in memory for each tensor that is being decoded, of which
             there is at most one for each thread and one more.
+        tables: bytes of a patch's coding tables, unpacked; None for as many as `front`.
     """
 
     front: int = 256 << 20
@@ -31,28 +32,35 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
-
 MOST_THREADS = 256
 
 
 def check_range(value: object, least: int, most: int, what: str) -> None:
-    """Refuses what a caller gave in place of a whole number between two others.
+    """Refuses what a caller gave unless it is a whole number from `least` to `most`.
+
+    Args:
+        value: the caller's.
+        least: the smallest number that is allowed.
+        most: the greatest one.
+        what: name of the number, for errors.
 
     Raises:
-        InputError: it is no whole number, or out of range.
+        InputError: the value is no whole number, or out of range.
     """
     if not isinstance(value, int) or not least <= value <= most:
         raise InputError(f"expected {what} from {least} to {most}, found {value!r}")
 
 
 def thread_count(threads: int | None) -> int:
-    """The number of threads to use: as asked, or one for each processor we may run on.
+    """The number of threads to use.
 
-    No more than `MOST_THREADS`, whatever was asked for: each takes memory for a chunk,
-    and beyond the processors none of them helps.
+    Args:
+        threads: the number that the caller wants, or None for one for each processor that the
+            process may run on. More than `MOST_THREADS` are not used: each takes memory for a
+            chunk, and beyond the processors none of them helps.
 
     Raises:
-        InputError: fewer than one asked for.
+        InputError: the number is less than one, or no whole number.
     """
     if threads is None:
         available = getattr(os, "sched_getaffinity", None)

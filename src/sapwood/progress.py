@@ -10,7 +10,7 @@ class Progress(Protocol):
     """Hears how much is done, in bytes of the target; called from the caller's thread."""
 
     def __call__(self, done: int, total: int) -> None:
-        """Bytes done so far, of all."""
+        """Hears that `done` bytes of `total` are done."""
 
 
 def silent(done: int, total: int) -> None:
@@ -33,14 +33,14 @@ class Stages:
 
         Args:
             total: bytes of all stages together.
-            progress: who listens.
+            progress: the listener to the whole.
         """
         self._total = total
         self._progress = progress
         self._begun = 0
 
     def stage(self, size: int) -> Progress:
-        """The progress of the next stage, which is so many bytes of the whole."""
+        """The progress of the next stage, which is `size` bytes of the whole."""
         begin = self._begun
         self._begun += size
 

@@ -122,7 +122,7 @@ def test_models() -> None:
             "Fetching",
             "Key",
             "Limits",
-            "Listed",
+            "ListedSignature",
             "Output",
             "Progress",
             "Received",
@@ -165,6 +165,7 @@ def test_workspaces() -> None:
         *("Action", "Backup", "Blocked", "Change", "FileIdentity", "RecordedFile", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
         *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "UpdatePlan", "Policy"),
+        *("UpdateRequest",),
         *("PolicyRule", "Record"),
         *("CellReport", "MergedNotebook", "Reason"),
         *("Environment", "Export", "ExportState", "ExportStatus", "Exported"),
@@ -175,13 +176,12 @@ def test_workspaces() -> None:
         *("Clock", "CourseSource", "Fetching", "Notes", "Progress", "TemplateSource"),
     }
     assert all(hasattr(workspace, name) for name in vars(workspace)["__all__"])
-    asked = ["module", "config", "replace", "merge", "allow_downgrade"]
     arguments = {
         "init": ["folder", "template", "config", "clock"],
         "open": ["folder", "name", "clock"],
         "find": ["start", "name", "clock"],
-        "plan_update": ["self", "template", *asked],
-        "update": ["self", "template", *asked],
+        "plan_update": ["self", "template", "request", "config"],
+        "update": ["self", "template", "request", "config"],
         "plan_reset": ["self", "template", "module", "allow_downgrade"],
         "reset": ["self", "template", "module", "allow_downgrade"],
         "differences": ["self", "template", "module", "paths", "allow_downgrade"],
@@ -202,7 +202,7 @@ def test_packages() -> None:
     assert set(vars(package)["__all__"]) == {
         *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
         *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
-        *("Found", "Target", "WeightsPatch", "canonical"),
+        *("FoundFile", "Target", "WeightsPatch", "canonical"),
         *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
         *("read_manifest", "regular_files"),
         *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),

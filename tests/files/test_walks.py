@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.files.walking import Found, files_below, passed_over, walk
+from sapwood.files.walking import FoundFile, files_below, passed_over, walk
 
 FILES = ("b", "a/z", "a/.hidden", "a/deep/er/c", "a-b/d", "A")
 
@@ -41,7 +41,7 @@ def test_what_is_not_wanted_is_not_looked_at(folder: Path) -> None:
 def test_links_to_files_are_what_is_asked_for(folder: Path) -> None:
     (folder / "link").symlink_to("b")
 
-    def link(following: bool) -> Found:
+    def link(following: bool) -> FoundFile:
         found = walk(folder, following=following)
         return next(one for one in found if one.path == "link")
 

@@ -6,8 +6,6 @@ and on which side. Where one comes from is not the kernel's business: any byte w
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -17,13 +15,18 @@ from sapwood.tensors import DType
 from support.payload_cases import (
     CONTEXTS,
     KINDS,
+    PATHS,
     STARTS,
     TYPES,
     UNIFORM,
     Bytes,
     Case,
     as_bytes,
+    check_both_ways,
+    check_refused,
+    check_same_verdict,
     element_of,
+    flipped,
     make_case,
     random_words,
     some_edges,
@@ -34,8 +37,6 @@ from support.reference_codec import EDGE, LANES, NONE, ROW, STILL, decode_residu
 from support.reference_encoder import Layout
 from support.reference_tables import RESIDUAL, SPARSE, VALUE, Damaged, Tables
 from support.strategies import bit_patterns
-
-PATHS = _kernel.paths()
 
 
 def edge_case(dtype: DType, n: int = 70, lanes: int = 1, row_length: int = 15) -> Case:
@@ -52,42 +53,6 @@ def edge_case(dtype: DType, n: int = 70, lanes: int = 1, row_length: int = 15) -
         edges=some_edges(EDGE, n, 4),
         table=0,
     )
-
-
-def relaid(case: Case, *, lanes: int | None = None, edges: list[int] | None = None) -> Case:
-    """The case with other lanes or edges."""
-    layout = dataclasses.replace(
-        case.layout,
-        lanes=case.layout.lanes if lanes is None else lanes,
-        edges=case.layout.edges if edges is None else edges,
-    )
-    return dataclasses.replace(case, layout=layout)
-
-
-def verdicts(case: Case, payload: bytes) -> list[list[int] | None]:
-    """What each path and the reference decode; None where they refuse."""
-    out: list[list[int] | None] = []
-    for path in PATHS:
-        try:
-            out.append(case.kernel_decode(payload, path))
-        except _kernel.CorruptPayload:
-            out.append(None)
-    try:
-        out.append(case.reference_decode(payload))
-    except Damaged:
-        out.append(None)
-    return out
-
-
-def check_both_ways(case: Case, *, offset: int = 0, in_place: bool = False) -> None:
-    written = case.kernel_payload(PATHS[0])
-    assert written == relaid(case, lanes=LANES[written[0] >> 3]).payload
-    assert all(written == case.kernel_payload(path) for path in PATHS)
-    for payload in (written, case.payload):
-        assert case.reference_decode(payload) == case.target
-        for path in PATHS:
-            found = case.kernel_decode(payload, path, offset=offset, in_place=in_place)
-            assert found == case.target
 
 
 @settings(max_examples=300)
@@ -232,27 +197,23 @@ def test_counts_are_by_the_context_with_its_edge(dtype: DType, rows: int) -> Non
 @pytest.mark.parametrize("lanes", [1, 16, 64])
 def test_every_flipped_bit_is_judged_alike(lanes: int) -> None:
     case = edge_case(DType.BF16, lanes=lanes)
-    for bit in range(8 * len(case.payload)):
-        damaged = bytearray(case.payload)
-        damaged[bit // 8] ^= 1 << bit % 8
-        found = verdicts(case, bytes(damaged))
-        assert all(verdict == found[0] for verdict in found)
+    for damaged in flipped(case.payload):
+        check_same_verdict(case, damaged)
 
 
 @pytest.mark.parametrize("lanes", [1, 64])
 def test_every_prefix_is_refused(lanes: int) -> None:
     case = edge_case(DType.F16, lanes=lanes)
     for size in range(len(case.payload)):
-        assert verdicts(case, case.payload[:size]) == [None] * (len(PATHS) + 1)
+        check_refused(case, case.payload[:size])
 
 
 def test_other_edges_never_leave_the_memory() -> None:
     """Wrong ones give wrong elements or a refusal, the same everywhere."""
     case = edge_case(DType.BF16, 300, lanes=16)
     for seed in range(20):
-        other = relaid(case, edges=np.random.default_rng(seed).integers(0, 256, 300).tolist())
-        found = verdicts(other, case.payload)
-        assert all(verdict == found[0] for verdict in found)
+        other = case.relaid(edges=np.random.default_rng(seed).integers(0, 256, 300).tolist())
+        check_same_verdict(other, case.payload)
 
 
 def test_edges_that_are_missing() -> None:
@@ -297,8 +258,7 @@ def test_codings_that_know_no_edges(coding: int) -> None:
     payload = bytearray(case.payload)
     payload[0] |= EDGE
     level = bytes(2)
-    damaged = bytes(payload[:1]) + level + bytes(payload[1:])
-    assert verdicts(case, damaged) == [None] * (len(PATHS) + 1)
+    check_refused(case, bytes(payload[:1]) + level + bytes(payload[1:]))
     words, tables = as_bytes(base, DType.BF16), case.shared[0]
     with pytest.raises(ValueError, match="context"):
         _kernel.encode_sparse(

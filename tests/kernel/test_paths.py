@@ -17,6 +17,7 @@ from support.payload_cases import (
     CONTEXTS,
     FLOATS,
     KINDS,
+    PATHS,
     STARTS,
     TYPES,
     UNIFORM,
@@ -24,6 +25,7 @@ from support.payload_cases import (
     Case,
     all_cases,
     as_bytes,
+    check_both_ways,
     element_of,
     make_case,
     random_words,
@@ -37,22 +39,6 @@ from support.reference_elements import gap_bins, residual_bins
 from support.reference_tables import RESIDUAL, SPARSE, VALUE, parse_tables
 from support.strategies import bit_patterns
 
-PATHS = _kernel.paths()
-
-
-def check(case: Case, *, offset: int = 0, in_place: bool = False) -> None:
-    """Reference and kernel write the same bytes, and every path gives the target."""
-    written = case.kernel_payload(PATHS[0])
-    lanes = LANES[written[0] >> 3]
-    same_lanes = dataclasses.replace(case, layout=dataclasses.replace(case.layout, lanes=lanes))
-    assert written == same_lanes.payload
-    assert all(written == case.kernel_payload(path) for path in PATHS)
-    for payload in (written, case.payload):
-        assert case.reference_decode(payload) == case.target
-        for path in PATHS:
-            found = case.kernel_decode(payload, path, offset=offset, in_place=in_place)
-            assert found == case.target
-
 
 def test_the_scalar_path_is_always_there() -> None:
     assert PATHS[0] == 0
@@ -62,7 +48,7 @@ def test_the_scalar_path_is_always_there() -> None:
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_all_codings_lanes_and_tables(dtype: DType, context: int) -> None:
     for i, case in enumerate(all_cases(dtype, context)):
-        check(case, offset=i % 3, in_place=i % 2 == 1)
+        check_both_ways(case, offset=i % 3, in_place=i % 2 == 1)
 
 
 @st.composite
@@ -101,7 +87,7 @@ def cases(draw: st.DrawFn) -> Case:
 @settings(max_examples=300)
 @given(case=cases(), offset=st.integers(0, 3), in_place=st.booleans())
 def test_any_bit_pattern_comes_back(case: Case, offset: int, in_place: bool) -> None:
-    check(case, offset=offset, in_place=in_place)
+    check_both_ways(case, offset=offset, in_place=in_place)
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
@@ -113,7 +99,7 @@ def test_every_size_of_residual(dtype: DType) -> None:
     base = random_words(dtype, len(steps), 5)
     target = [element.moved(word, step) for word, step in zip(base, steps, strict=True)]
     for lanes, kind in itertools.product(LANES, KINDS):
-        check(make_case(dtype, RESIDUAL, base, target, lanes=lanes, kind=kind))
+        check_both_ways(make_case(dtype, RESIDUAL, base, target, lanes=lanes, kind=kind))
 
 
 @pytest.mark.parametrize("context", WITH_EDGES)
@@ -181,11 +167,11 @@ def test_rows_that_stay_still_cost_no_raw_bits() -> None:
     case = make_case(
         DType.BF16, RESIDUAL, base, target, context=ROW, levels=levels, row_length=64, lanes=16
     )
-    check(case)
+    check_both_ways(case)
     bare = make_case(
         DType.BF16, RESIDUAL, base, target, context=ROW, levels=levels, row_length=64, kind="bare"
     )
-    check(bare)
+    check_both_ways(bare)
     assert len(case.payload) < len(bare.payload)
 
 
@@ -221,8 +207,7 @@ def test_counts_are_those_of_the_tokens(dtype: DType) -> None:
     case = make_case(dtype, RESIDUAL, base, target, specials=[value for _, value in specials])
     element = element_of(dtype)
     uniform = dataclasses.replace(case.layout.tables, frequencies=UNIFORM)
-    layout = dataclasses.replace(case.layout, tables=uniform)
-    for i, symbol in enumerate(dataclasses.replace(case, layout=layout).written().symbols):
+    for i, symbol in enumerate(case.relaid(tables=uniform).written().symbols):
         assert symbol is not None
         context = levels[i // 64] - 2 * element.exponent(base[i])
         expected[min(max(context, 0), 127), symbol[1]] += 1
@@ -238,7 +223,7 @@ def test_the_example_of_the_specification() -> None:
     base = [0x3F80, 0xBF80, 0x0000, 0x4000]
     target = [0x3F81, 0xBF80, 0x8000, 0x7FC1]
     case = make_case(DType.BF16, RESIDUAL, base, target, table=0)
-    layout = dataclasses.replace(case.layout, tables=parse_tables(tables))
-    case = dataclasses.replace(case, layout=layout, serialised=tables)
+    case = case.with_tables(parse_tables(tables))
+    assert case.serialised == tables
     assert case.payload == case.kernel_payload(PATHS[0]) == payload
     assert case.reference_decode(payload) == case.kernel_decode(payload, PATHS[0]) == target

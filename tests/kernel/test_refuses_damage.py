@@ -6,7 +6,6 @@ A payload has no hash; that of its chunk, in the patch file, finds what is left 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,13 +17,18 @@ from support.payload_cases import (
     CODINGS,
     FITTED,
     KINDS,
+    PATHS,
     STARTS,
     UNIFORM,
     Case,
+    check_refused,
+    check_same_verdict,
+    flipped,
     make_case,
     random_words,
     some_levels,
     updated,
+    verdicts,
 )
 from support.reference_codec import NONE, ONE, ROW, STILL
 from support.reference_encoder import Token, Writer
@@ -37,40 +41,6 @@ from support.reference_tables import (
     parse_tables,
     serialised_tables,
 )
-
-PATHS = _kernel.paths()
-
-
-def verdicts(case: Case, payload: bytes) -> list[list[int] | None]:
-    """What each path and the reference decode; None where they refuse."""
-    out: list[list[int] | None] = []
-    for path in PATHS:
-        try:
-            out.append(case.kernel_decode(payload, path))
-        except _kernel.CorruptPayload:
-            out.append(None)
-    try:
-        out.append(case.reference_decode(payload))
-    except Damaged:
-        out.append(None)
-    return out
-
-
-def check_same_verdict(case: Case, payload: bytes) -> None:
-    found = verdicts(case, payload)
-    assert all(verdict == found[0] for verdict in found)
-
-
-def check_refused(case: Case, payload: bytes) -> None:
-    assert set(map(type, verdicts(case, payload))) == {type(None)}
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    """The bytes with each single bit flipped."""
-    for bit in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[bit // 8] ^= 1 << bit % 8
-        yield bytes(damaged)
 
 
 def small_case(coding: int, lanes: int, dtype: DType = DType.BF16, kind: str = FITTED) -> Case:
@@ -112,9 +82,7 @@ def test_every_flipped_bit_of_tables_in_the_payload(coding: int) -> None:
 @pytest.mark.parametrize("coding", CODINGS)
 def test_every_prefix(coding: int, lanes: int) -> None:
     for table in (None, 0):
-        case = small_case(coding, lanes)
-        layout = dataclasses.replace(case.layout, table=table)
-        case = dataclasses.replace(case, layout=layout)
+        case = small_case(coding, lanes).relaid(table=table)
         for size in range(len(case.payload)):
             check_refused(case, case.payload[:size])
         check_refused(case, case.payload + b"\0")
@@ -146,10 +114,7 @@ def test_any_bytes(payload: bytes, coding: int) -> None:
 
 def forged(case: Case, *, levels: list[int] | None = None) -> Writer:
     """A writer of the case's layout with uniform frequencies, for symbols by hand."""
-    layout = dataclasses.replace(
-        case.layout, levels=case.layout.levels if levels is None else levels
-    )
-    return Writer(layout)
+    return Writer((case if levels is None else case.relaid(levels=levels)).layout)
 
 
 def uniform_case(dtype: DType, coding: int, n: int, context: int = NONE, lanes: int = 16) -> Case:
@@ -160,8 +125,7 @@ def uniform_case(dtype: DType, coding: int, n: int, context: int = NONE, lanes: 
     case = make_case(
         dtype, coding, zeros, zeros, context=context, levels=[0] * rows, row_length=8, lanes=lanes
     )
-    layout = dataclasses.replace(case.layout, tables=tables, table=0)
-    return dataclasses.replace(case, layout=layout, serialised=serialised_tables(tables))
+    return case.with_tables(tables, table=0)
 
 
 @pytest.mark.parametrize(("dtype", "tokens"), [(DType.BF16, 111), (DType.F32, 239), (DType.U8, 47)])
@@ -221,9 +185,7 @@ def test_changes_past_the_end() -> None:
 def test_exponents_out_of_range() -> None:
     for dtype, first, token in ((DType.F16, 0, 32), (DType.F8_E4M3, 16, 0), (DType.F64, 2000, 48)):
         tables = Tables(VALUE, UNIFORM, first_exponent=first)
-        case = uniform_case(dtype, VALUE, 3)
-        layout = dataclasses.replace(case.layout, tables=tables)
-        case = dataclasses.replace(case, layout=layout, serialised=serialised_tables(tables))
+        case = uniform_case(dtype, VALUE, 3).with_tables(tables)
         writer = forged(case)
         writer.symbols[:] = [(0, 255), (0, token), (0, 255)]
         writer.raw[:] = [(0, 8 * dtype.size), (0, dtype.mantissa + 1), (0, 8 * dtype.size)]
@@ -234,8 +196,7 @@ def test_values_of_integers_or_with_a_context() -> None:
     case = uniform_case(DType.F16, VALUE, 0)
     assert verdicts(case, case.payload) == [[]] * (len(PATHS) + 1)
     check_refused(dataclasses.replace(case, dtype=DType.I16), case.payload)
-    layout = dataclasses.replace(case.layout, context=ONE, levels=[0])
-    check_refused(case, Writer(layout).payload())
+    check_refused(case, forged(case.relaid(context=ONE), levels=[0]).payload())
 
 
 def test_tables_of_another_coding() -> None:
@@ -248,9 +209,7 @@ def test_tables_of_another_coding() -> None:
 def test_special_values_in_place_of_bins() -> None:
     tables = Tables(RESIDUAL, UNIFORM, specials=((111, 1000), (112, -1000)))
     for dtype, allowed in ((DType.BF16, True), (DType.F32, False), (DType.F64, False)):
-        case = uniform_case(dtype, RESIDUAL, 64)
-        layout = dataclasses.replace(case.layout, tables=tables)
-        case = dataclasses.replace(case, layout=layout, serialised=serialised_tables(tables))
+        case = uniform_case(dtype, RESIDUAL, 64).with_tables(tables)
         writer = forged(case)
         writer.symbols[:] = [(0, 0)] * 64
         found = verdicts(case, writer.payload())

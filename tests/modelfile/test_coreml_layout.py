@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.modelfile import coreml_weights, naming, open_model
-from sapwood.modelfile.coreml import read_coreml
-from sapwood.modelfile.coreml_weights import read_coreml_weights
 from sapwood.tensors import DType, TensorSpec
 from support.coreml_files import (
     blob_header,
@@ -19,12 +17,12 @@ from support.coreml_files import (
     model,
     network,
 )
-from support.layout_laws import (
+from support.layouts import (
     Contents,
     assert_damage_is_harmless,
     assert_harmless,
     assert_refused,
-    contents,
+    tensors_in,
 )
 from support.model_files import FRONT, Array, patched, tuned, weights
 from support.protobuf_writer import claimed, field
@@ -33,7 +31,7 @@ SMALL = weights(1, (3, 4), DType.F32)
 
 
 def test_weights_in_every_place_are_named_by_layer_and_role() -> None:
-    found = {name: str(spec) for name, (spec, _) in contents(everything(), "coreml").items()}
+    found = {name: str(spec) for name, (spec, _) in tensors_in(everything(), "coreml").items()}
     once = {
         "model/dense/weights": "f32[12]",
         "model/dense/bias": "f16[3]",
@@ -53,13 +51,13 @@ def test_weights_in_every_place_are_named_by_layer_and_role() -> None:
 @pytest.mark.parametrize("kind", [303, 403, 500])
 def test_classifiers_and_regressors_are_networks_too(kind: int) -> None:
     file = model(kind, network([dense("a", SMALL)]))
-    assert contents(file, "coreml") == {
+    assert tensors_in(file, "coreml") == {
         "a/weights": (TensorSpec(DType.F32, (12,)), SMALL.tobytes())
     }
 
 
 def test_a_program_is_skeleton() -> None:
-    assert contents(model(502, b"\x08\x01"), "coreml") == {}
+    assert tensors_in(model(502, b"\x08\x01"), "coreml") == {}
 
 
 def nested(depth: int) -> bytes:
@@ -70,7 +68,7 @@ def nested(depth: int) -> bytes:
 
 
 def test_networks_may_be_nested() -> None:
-    (name,) = contents(nested(15), "coreml")
+    (name,) = tensors_in(nested(15), "coreml")
     assert name.count("bodyNetwork") == 15
 
 
@@ -93,7 +91,7 @@ MODELS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("attack", MODELS)
 def test_hostile_models_are_refused_and_read_as_bytes(attack: str) -> None:
     file, reason = MODELS[attack]
-    assert_refused(file, read_coreml, reason)
+    assert_refused(file, reason)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +120,7 @@ def test_blobs_of_every_kind_are_found() -> None:
         f"blob.{i}": (TensorSpec(dtype, (len(data) // dtype.size,)), data)
         for i, (dtype, (_, data)) in enumerate(zip(dtypes, BLOBS, strict=True))
     }
-    assert contents(blob_storage(BLOBS), "coreml_weights") == expected
+    assert tensors_in(blob_storage(BLOBS), "coreml_weights") == expected
 
 
 def lone_blob(size: int, offset: int) -> bytes:
@@ -146,15 +144,15 @@ STORAGE: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("attack", STORAGE)
 def test_hostile_weights_are_refused_and_read_as_bytes(attack: str) -> None:
     file, reason = STORAGE[attack]
-    assert_refused(file, read_coreml_weights, reason)
+    assert_refused(file, reason)
 
 
 def test_more_tensors_than_any_model_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(naming, "MOST_TENSORS", 10)
     monkeypatch.setattr(coreml_weights, "MOST_TENSORS", 5)
     eleven = model(500, network([dense("a", SMALL)] * 11))
-    assert_refused(eleven, read_coreml, "at most 10 tensors")
-    assert_refused(blob_storage(BLOBS), read_coreml_weights, "at most 5 blobs")
+    assert_refused(eleven, "at most 10 tensors")
+    assert_refused(blob_storage(BLOBS), "at most 5 blobs")
 
 
 def test_damaged_files_are_harmless() -> None:

@@ -13,10 +13,10 @@ from hypothesis import given, strategies as st
 from sapwood import models
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, resolved, whole_folder
-from sapwood.modelfile.openvino import DEEPEST, LARGEST_TAG, MOST_WORDS, read_openvino
+from sapwood.modelfile.openvino import DEEPEST, LARGEST_TAG, MOST_WORDS
 from sapwood.tensors import DType, TensorSpec
 from support.folder_trees import Tree, read_tree, write_tree
-from support.layout_laws import assert_damage_is_harmless, assert_harmless, assert_refused
+from support.layouts import assert_damage_is_harmless, assert_harmless, assert_refused
 from support.model_files import Array, tuned, weights
 from support.onnx_files import KIND_OF, graph, model
 from support.protobuf_writer import field, fields
@@ -252,7 +252,7 @@ HOSTILE_XML = {
 @pytest.mark.parametrize("case", HOSTILE_XML)
 def test_hostile_xml_is_refused(case: str) -> None:
     file, reason = HOSTILE_XML[case]
-    assert_refused(file, read_openvino, reason)
+    assert_refused(file, reason)
 
 
 def test_a_document_type_is_refused_before_it_is_expanded() -> None:
@@ -261,7 +261,7 @@ def test_a_document_type_is_refused_before_it_is_expanded() -> None:
         f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10)
     )
     file = f'<?xml version="1.0"?><net version="11"/><!DOCTYPE x [{entities}]>'.encode()
-    assert_refused(file, read_openvino, "no sound XML")
+    assert_refused(file, "no sound XML")
     early = f'<?xml version="1.0"?><!DOCTYPE x [{entities}]><net version="11">&a9;</net>'.encode()
     assert open_model(memoryview(early)).format == "bytes"
 
@@ -281,9 +281,9 @@ def test_no_codec_is_looked_up_that_xml_names(codec: str) -> None:
     found = xml(CONST.format('shape="2" offset="0" size="8"'))
     file = head + found[found.index(b"<net") :]
     if " " in codec:
-        assert_refused(file, read_openvino, "no sound XML")
+        assert_refused(file, "no sound XML")
         return
-    assert [one.entry.name for one in read_openvino(memoryview(file)).elsewhere] == ["w"]
+    assert [one.entry.name for one in open_model(memoryview(file)).elsewhere] == ["w"]
 
 
 def test_other_xml_is_bytes() -> None:

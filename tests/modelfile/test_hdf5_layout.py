@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.modelfile import open_model
-from sapwood.modelfile.hdf5 import read_hdf5
 from sapwood.tensors import DType, TensorSpec
 from support.hdf5_files import (
     MANY,
@@ -27,12 +26,12 @@ from support.hdf5_files import (
     message,
     superblock,
 )
-from support.layout_laws import (
+from support.layouts import (
     assert_covers,
     assert_damage_is_harmless,
     assert_harmless,
     assert_refused,
-    contents,
+    tensors_in,
 )
 from support.model_files import FRONT, Array, patched, tuned, weights
 
@@ -44,7 +43,7 @@ def spec(dtype: DType, *shape: int) -> TensorSpec:
 
 
 def test_what_h5py_writes_is_read() -> None:
-    found = contents(WRITTEN, "hdf5")
+    found = tensors_in(WRITTEN, "hdf5")
     assert found["layers/dense/vars/0"] == (
         spec(DType.F32, 2, 3),
         np.arange(6, dtype=np.float32).tobytes(),
@@ -65,17 +64,17 @@ def test_what_h5py_writes_is_read() -> None:
 
 
 def test_newer_forms_have_no_tensors_that_are_known() -> None:
-    assert contents(NEWER, "hdf5") == {}
+    assert tensors_in(NEWER, "hdf5") == {}
 
 
 def test_what_is_written_by_hand_is_read() -> None:
-    found = contents(hdf5_file(TENSORS), "hdf5")
+    found = tensors_in(hdf5_file(TENSORS), "hdf5")
     assert found == {
         name: (spec(DType.F32, 30, 20), array.tobytes()) for name, array in TENSORS.items()
     }
     for dtype in TYPES:
         array: Array = np.arange(12).reshape(3, 4).astype(str(dtype))
-        ((own, data),) = contents(hdf5_file({"x": array}), "hdf5").values()
+        ((own, data),) = tensors_in(hdf5_file({"x": array}), "hdf5").values()
         assert (own.shape, data) == ((3, 4), array.tobytes())
 
 
@@ -90,9 +89,9 @@ def keras(data: bytes) -> bytes:
 
 
 def test_the_weights_in_an_archive_of_keras_are_tensors() -> None:
-    assert contents(keras(hdf5_file(TENSORS)), "keras").keys() == TENSORS.keys()
+    assert tensors_in(keras(hdf5_file(TENSORS)), "keras").keys() == TENSORS.keys()
     for odd in (NEWER, b"no weights", hdf5_file(TENSORS)[:300]):
-        assert contents(keras(odd), "keras") == {}
+        assert tensors_in(keras(odd), "keras") == {}
 
 
 @pytest.mark.parametrize("wrap", [bytes, keras])
@@ -146,7 +145,7 @@ HOSTILE = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_file_is_refused(case: str) -> None:
     file, reason = HOSTILE[case]
-    assert_refused(file, read_hdf5, reason)
+    assert_refused(file, reason)
 
 
 def test_datasets_that_overlap_are_refused() -> None:
@@ -157,7 +156,7 @@ def test_datasets_that_overlap_are_refused() -> None:
     )
     (address,) = struct.unpack_from("<Q", file, first)
     struct.pack_into("<Q", file, second, address + 8)
-    assert_refused(bytes(file), read_hdf5, "overlap")
+    assert_refused(bytes(file), "overlap")
 
 
 def test_groups_in_a_circle_are_looked_at_once() -> None:
@@ -179,7 +178,7 @@ def test_shapes_and_types_that_do_not_fit_give_opaque_bytes() -> None:
         own.replace(TYPES[array.dtype][:8], bytes.fromhex("19201f0004000000")),
     ):
         assert other != own
-        ((found, data),) = contents(file.replace(own, other), "hdf5").values()
+        ((found, data),) = tensors_in(file.replace(own, other), "hdf5").values()
         assert (found, data) == (spec(DType.BYTES, array.nbytes), array.tobytes())
 
 

@@ -12,9 +12,10 @@ import safetensors.numpy
 from hypothesis import given, strategies as st
 
 from sapwood.errors import InvalidModelFile, UnsupportedType
-from sapwood.modelfile import ModelFile, open_model
+from sapwood.modelfile import open_model
 from sapwood.modelfile.safetensors import read_safetensors
 from sapwood.tensors import DType, TensorSpec
+from support.layouts import Contents, assert_covers, tensors_of
 
 WIDTHS = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "BOOL": 1,
@@ -32,17 +33,6 @@ def tensor(dtype: Any, shape: Any, begin: Any, end: Any) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
 
 
-def assert_covers(layout: ModelFile, size: int) -> None:
-    tensors = [(entry.offset, entry.spec.nbytes) for entry in layout.tensors]
-    assert tensors == sorted(tensors)
-    assert all(length > 0 for _, length in layout.skeleton)
-    at = 0
-    for offset, length in sorted([*tensors, *layout.skeleton]):
-        assert offset == at
-        at += length
-    assert at == size == layout.size
-
-
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(
     lambda name: name != "__metadata__"
 )
@@ -50,7 +40,7 @@ shapes = st.lists(st.integers(0, 4), max_size=4)
 
 
 @st.composite
-def hand_written(draw: st.DrawFn) -> tuple[bytes, dict[str, tuple[TensorSpec, bytes]]]:
+def hand_written(draw: st.DrawFn) -> tuple[bytes, Contents]:
     """A file, and each tensor's spec and bytes: any header order, any file order, with holes."""
     chosen = draw(st.lists(names, unique=True, max_size=6))
     data = bytearray()
@@ -82,15 +72,14 @@ def hand_written(draw: st.DrawFn) -> tuple[bytes, dict[str, tuple[TensorSpec, by
 
 @given(hand_written())
 def test_hand_written_files_are_covered_exactly(
-    written: tuple[bytes, dict[str, tuple[TensorSpec, bytes]]],
+    written: tuple[bytes, Contents],
 ) -> None:
     file, expected = written
     layout = read_safetensors(memoryview(file))
     assert layout == open_model(np.frombuffer(file, np.uint8))
     assert (layout.format, layout.warning) == ("safetensors", None)
     assert_covers(layout, len(file))
-    found = {entry.name: (entry.spec, file[entry.offset : entry.end]) for entry in layout.tensors}
-    assert found == expected
+    assert tensors_of(layout, file) == expected
 
 
 @given(

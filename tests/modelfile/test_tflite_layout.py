@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.modelfile import naming, open_model
-from sapwood.modelfile.tflite import read_tflite
 from sapwood.tensors import DType, TensorSpec
 from support.flatbuffer_writer import Part, at, file, integer, once, table, vector
-from support.layout_laws import (
+from support.layouts import (
     Contents,
     assert_covers,
     assert_damage_is_harmless,
     assert_harmless,
     assert_refused,
-    contents,
+    tensors_in,
 )
 from support.model_files import FRONT, patched, tuned, weights
 from support.tflite_files import TYPES, buffer, distant, large, model, network, small, tensor
@@ -27,7 +26,7 @@ BYTES_24 = bytes(range(24))
 
 
 def found_in(tensors: list[Part], *buffers: Part, tail: bytes = b"") -> Contents:
-    return contents(model(tensors, [buffer(), *buffers], tail), "tflite")
+    return tensors_in(model(tensors, [buffer(), *buffers], tail), "tflite")
 
 
 @st.composite
@@ -51,7 +50,7 @@ def networks(draw: st.DrawFn) -> tuple[bytes, Contents]:
 @given(networks())
 def test_buffers_of_every_type_are_found(written: tuple[bytes, Contents]) -> None:
     file, expected = written
-    assert contents(file, "tflite") == expected
+    assert tensors_in(file, "tflite") == expected
 
 
 def test_a_buffer_of_several_tensors_is_named_for_the_first() -> None:
@@ -63,7 +62,7 @@ def test_subgraphs_have_names_of_their_own() -> None:
     body = [tensor("w", 3, (24,), 2), tensor("", 3, (24,), 3)]
     buffers = [buffer(), *[buffer(BYTES_24)] * 3]
     file = model([tensor("w", 9, (24,), 1)], buffers, others=[body])
-    assert {name: str(spec) for name, (spec, _) in contents(file, "tflite").items()} == {
+    assert {name: str(spec) for name, (spec, _) in tensors_in(file, "tflite").items()} == {
         "w": "i8[24]",
         "w#2": "u8[24]",
         "tensor": "u8[24]",
@@ -107,7 +106,7 @@ def test_int4_is_taken_two_at_a_time() -> None:
 
 def test_large_models_have_their_elements_behind_the_tables() -> None:
     arrays = {f"layer.{i}": weights(i, (5, 7), DType.F16) for i in range(3)}
-    assert contents(large(arrays), "tflite") == {
+    assert tensors_in(large(arrays), "tflite") == {
         name: (TensorSpec(DType.F16, (5, 7)), array.tobytes()) for name, array in arrays.items()
     }
 
@@ -178,7 +177,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_are_refused_and_read_as_bytes(attack: str) -> None:
     file, reason = ATTACKS[attack]
-    assert_refused(file, read_tflite, reason)
+    assert_refused(file, reason)
 
 
 def test_a_table_that_is_its_own_vtable_ends() -> None:
@@ -194,8 +193,8 @@ def test_more_tensors_than_any_model_are_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(naming, "MOST_TENSORS", 10)
     tensors = [tensor("w", 9, (24,), i) for i in range(1, 12)]
     buffers = [buffer(), *[buffer(BYTES_24)] * 11]
-    assert len(contents(model(tensors[:10], buffers), "tflite")) == 10
-    assert_refused(model(tensors, buffers), read_tflite, "at most 10 tensors")
+    assert len(tensors_in(model(tensors[:10], buffers), "tflite")) == 10
+    assert_refused(model(tensors, buffers), "at most 10 tensors")
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x08\0\0\0TFL4" + bytes(99), b"\x08\0\0\0TFL"])

@@ -83,7 +83,7 @@ def block_patch(
     digests = [FileDigest(len(one), blake3_digest(one)) for one in (held, target)]
     out = io.BytesIO()
     with io.BytesIO() as spool:
-        Builder([held], [source], Options(**options)).write(
+        Builder([held], [source], Options(**options)).code(spool).write(
             lambda: tensor_header(spec, digests[:1], digests[1], {}), spool, out
         )
     return out.getvalue()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sapwood.content import zstd
-from sapwood.patch.making.splice import put_varint
 from support.patch_writer import Parts, canonical
 
 
@@ -308,9 +307,7 @@ SPLICES = {
 
 
 def plane(letter: bytes, payload: bytes) -> bytes:
-    size = bytearray()
-    put_varint(size, len(payload))
-    return letter + bytes(size) + payload
+    return letter + leb128(len(payload)) + payload
 
 
 SCALES = plane(b"c", b"")

@@ -1,14 +1,18 @@
-"""What every layout of a model file must keep, whatever its format."""
+"""What every layout of a model file must keep, whatever its format and its bytes."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import TypeAlias
 
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile import FORMATS, ModelFile, open_model
+from sapwood.tensors import TensorSpec
 
 Reader: TypeAlias = Callable[[memoryview], ModelFile]
+Contents: TypeAlias = dict[str, tuple[TensorSpec, bytes]]
+"""Each tensor's spec and bytes, by its name."""
 
 
 def assert_covers(layout: ModelFile, size: int) -> None:
@@ -55,14 +59,32 @@ def assert_refused(file: bytes, reason: str) -> None:
     assert reason in layout.warning
 
 
-def contents(file: bytes) -> dict[str, tuple[str, bytes]]:
-    """Each tensor's spec and bytes, by its name."""
+def tensors_in(file: bytes, expected_format: str) -> Contents:
+    """The tensors of a sound file of a format."""
     layout = opened(file)
-    found = {
-        entry.name: (str(entry.spec), file[entry.offset : entry.end]) for entry in layout.tensors
-    }
+    assert (layout.format, layout.warning) == (expected_format, None)
+    return tensors_of(layout, file)
+
+
+def tensors_of(layout: ModelFile, file: bytes) -> Contents:
+    """The tensors of a file, whose names are unique."""
+    found = {entry.name: (entry.spec, file[entry.offset : entry.end]) for entry in layout.tensors}
     assert len(found) == len(layout.tensors)
     return found
+
+
+def contents(file: bytes) -> dict[str, tuple[str, bytes]]:
+    """Each tensor's spec in words and its bytes, by its name."""
+    return {
+        name: (str(spec), data) for name, (spec, data) in tensors_of(opened(file), file).items()
+    }
+
+
+def assert_harmless(file: bytes) -> None:
+    """Any layout of it covers it; if none is found, it is all skeleton."""
+    layout = opened(file)
+    found = tensors_of(layout, file)
+    assert layout.format != "bytes" or not found
 
 
 def assert_survives_damage(file: bytes, places: range) -> None:
@@ -76,3 +98,17 @@ def assert_prefixes_open(file: bytes) -> None:
     """Every prefix has a layout that covers it."""
     for length in range(len(file)):
         opened(file[:length])
+
+
+def assert_damage_is_harmless(file: bytes, *, rounds: int = 2000, seed: int = 1) -> None:
+    """Every prefix, and the file with bytes changed, is read or taken as bytes."""
+    for length in range(len(file)):
+        assert_harmless(file[:length])
+    chance = random.Random(seed)
+    for _ in range(rounds):
+        damaged = bytearray(file)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            damaged[chance.randrange(len(file))] = chance.choice(
+                [0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)]
+            )
+        assert_harmless(bytes(damaged))

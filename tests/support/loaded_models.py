@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from unittest import mock
 
 import torch
 
 from sapwood import models
-from sapwood.content.content import Bytes
-from sapwood.models.making import folder_segments
+from sapwood.models.making import creating
+from sapwood.models.making.inputs import Input
 from sapwood.models.making.regions import plain_segments
-from sapwood.models.making.segments import file_segments
+from sapwood.models.making.segments import input_segments, whole
 from sapwood.patch.making.segments import SegmentSource
 from sapwood.tensors import view
 from support.model_files import Tensors, layer, safetensors_file, stacked, tuned
@@ -32,12 +32,10 @@ def patch_of(base: Any, target: bytes, *, by_tensors: bool = True, **options: An
     """A patch with the names of tensors; or one by bytes, as some containers have."""
     out = io.BytesIO()
 
-    def by_bytes(bases: Any, new: Bytes, *_: Any) -> list[SegmentSource]:
-        return plain_segments(bases[0][0], new)
+    def by_bytes(bases: Sequence[Input], new: Input, *_: Any) -> list[SegmentSource]:
+        return plain_segments(whole(bases[0].content), whole(new.content))
 
-    with mock.patch.object(
-        folder_segments, "file_segments", file_segments if by_tensors else by_bytes
-    ):
+    with mock.patch.object(creating, "input_segments", input_segments if by_tensors else by_bytes):
         models.create_patch(base, target, out, **options)
     return out.getvalue()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,11 +35,20 @@ from support.reference_encoder import (
     written_sparse,
     written_value,
 )
-from support.reference_tables import RESIDUAL, SPARSE, VALUE, Tables, parse_tables
+from support.reference_tables import (
+    RESIDUAL,
+    SPARSE,
+    VALUE,
+    Damaged,
+    Tables,
+    parse_tables,
+    serialised_tables,
+)
 from support.strategies import word_type
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
+PATHS = _kernel.paths()
 TYPES = sorted(DType, key=lambda dtype: dtype.code)
 FLOATS = [dtype for dtype in TYPES if dtype.family == "float"]
 CODINGS = (RESIDUAL, VALUE, SPARSE)
@@ -89,6 +98,15 @@ class Case:
     target: list[int]
     layout: Layout
     serialised: bytes
+
+    def relaid(self, **fields: Any) -> Case:
+        """The case with other fields of its layout."""
+        return dataclasses.replace(self, layout=dataclasses.replace(self.layout, **fields))
+
+    def with_tables(self, tables: Tables, **fields: Any) -> Case:
+        """The case with other tables, and other fields of its layout."""
+        case = self.relaid(tables=tables, **fields)
+        return dataclasses.replace(case, serialised=serialised_tables(tables))
 
     def written(self) -> Writer:
         element = element_of(self.dtype)
@@ -166,6 +184,50 @@ class Case:
         return decode_residual(element, payload, self.base, row, shared, edges)
 
 
+def check_both_ways(case: Case, *, offset: int = 0, in_place: bool = False) -> None:
+    """Reference and kernel write the same bytes, and every path gives the target."""
+    written = case.kernel_payload(PATHS[0])
+    assert written == case.relaid(lanes=LANES[written[0] >> 3]).payload
+    assert all(written == case.kernel_payload(path) for path in PATHS)
+    for payload in (written, case.payload):
+        assert case.reference_decode(payload) == case.target
+        for path in PATHS:
+            found = case.kernel_decode(payload, path, offset=offset, in_place=in_place)
+            assert found == case.target
+
+
+def verdicts(case: Case, payload: bytes) -> list[list[int] | None]:
+    """What each path and the reference decode; None where they refuse."""
+    out: list[list[int] | None] = []
+    for path in PATHS:
+        try:
+            out.append(case.kernel_decode(payload, path))
+        except _kernel.CorruptPayload:
+            out.append(None)
+    try:
+        out.append(case.reference_decode(payload))
+    except Damaged:
+        out.append(None)
+    return out
+
+
+def check_same_verdict(case: Case, payload: bytes) -> None:
+    found = verdicts(case, payload)
+    assert all(verdict == found[0] for verdict in found)
+
+
+def check_refused(case: Case, payload: bytes) -> None:
+    assert verdicts(case, payload) == [None] * (len(PATHS) + 1)
+
+
+def flipped(data: bytes) -> Iterator[bytes]:
+    """The bytes with each single bit flipped."""
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        yield bytes(damaged)
+
+
 def make_case(
     dtype: DType,
     coding: int,
@@ -225,8 +287,7 @@ def make_case(
     serialised = _kernel.Tables.build(
         coding, counts, known.specials, list(known.class_starts), known.first_exponent
     ).serialised()
-    fitted = dataclasses.replace(layout, tables=parse_tables(serialised))
-    return dataclasses.replace(case, layout=fitted, serialised=serialised)
+    return dataclasses.replace(case.relaid(tables=parse_tables(serialised)), serialised=serialised)
 
 
 def confined(dtype: DType, base: Sequence[int], target: Sequence[int], layout: Layout) -> list[int]:

@@ -23,7 +23,7 @@ from sapwood.errors import (
     WorkspaceBusy,
 )
 from sapwood.files.locks import exclusive
-from sapwood.workspace import Action, Blocked, State, Workspace
+from sapwood.workspace import Action, Blocked, State, UpdateRequest, Workspace
 from sapwood.workspace.change import applying, staging
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.record.journal import ChangeStep
@@ -154,7 +154,7 @@ def test_a_downgrade_needs_a_flag(course: Workspace, old: Path, new: Path) -> No
     with pytest.raises(InputError, match="allow the downgrade"):
         course.update(old)
     assert user_files(course.root) == before
-    course.update(old, allow_downgrade=True)
+    course.update(old, UpdateRequest(allow_downgrade=True))
     assert user_files(course.root)["tests/a.py"] == b"a\nfirst\n"
 
 
@@ -266,7 +266,7 @@ def test_what_is_in_the_way_is_left_alone(
     else:
         file.parent.rmdir()
         file.parent.symlink_to(outside)
-    outcome = course.update(new, replace=replace)
+    outcome = course.update(new, UpdateRequest(replace=replace))
     (blocked,) = outcome.plan.conflicts
     assert (blocked.path, blocked.state, blocked.action) == (
         "tests/deep/b.py",
@@ -345,7 +345,7 @@ def test_a_file_that_is_saved_after_the_plan_is_planned_anew(
         assert user_files(course.root)["tests/deep/b.py"] == b"b\nsecond\n"
     else:
         with pytest.raises(IoError, match="being written to"):
-            course.update(new, replace=True)
+            course.update(new, UpdateRequest(replace=True))
         assert course.backups() == []
         assert not (course.root / ".course/staging").exists()
     assert user_files(course.root)["tests/a.py"].startswith(b"saved ")
@@ -420,7 +420,7 @@ def test_restoring_puts_files_back_and_backs_up_what_it_replaces(
     course: Workspace, new: Path
 ) -> None:
     write_files(course.root, {"tests/a.py": "mine\n"})
-    outcome = course.update(new, replace=True)
+    outcome = course.update(new, UpdateRequest(replace=True))
     assert outcome.backup is not None
     restored = course.restore(outcome.backup, ["tests/a.py"])
     assert restored.paths == ("tests/a.py",)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.workspace import Outcome, Workspace
+from sapwood.workspace import Outcome, UpdateRequest, Workspace
 from support.places import GOLDEN
 from support.template_folders import own_files, user_files, write_files
 
@@ -57,7 +57,7 @@ def updated(folder: Path, column: str) -> tuple[Workspace, Outcome]:
     for path in written(column, 0).keys() - here.keys():
         (workspace.root / path).unlink()
     write_files(workspace.root, here)
-    return workspace, workspace.update(folder / "1.1.0", replace=replace)
+    return workspace, workspace.update(folder / "1.1.0", UpdateRequest(replace=replace))
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -103,7 +103,7 @@ def test_whatever_was_there_is_there_or_in_a_backup(column: str, tmp_path: Path)
 def test_a_second_time_nothing_is_done(column: str, tmp_path: Path) -> None:
     workspace, outcome = updated(tmp_path, column)
     before, record = user_files(workspace.root), workspace.record()
-    again = workspace.update(tmp_path / "1.1.0", replace=COLUMNS[column][2])
+    again = workspace.update(tmp_path / "1.1.0", UpdateRequest(replace=COLUMNS[column][2]))
     assert (again.plan.updates, again.backup) == ((), None)
     assert (user_files(workspace.root), workspace.record().files) == (before, record.files)
     assert again.incoming == outcome.incoming

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from sapwood.workspace import Action, Reason, State, Workspace
+from sapwood.workspace import Action, Reason, State, UpdateRequest, Workspace
 from support.cli_session import Session
 from support.notebook_cells import DONE, book, cell, check_sound, edited, sources, written
 from support.template_folders import own_files, user_files, write_files, write_template
@@ -55,10 +55,10 @@ def session(tmp_path: Path) -> Session:
 
 def test_a_protected_notebook_is_merged_and_the_users_is_in_the_backup(session: Session) -> None:
     workspace = Workspace.open(session / "course")
-    (plan,) = workspace.plan_update(session / "1.1.0", merge=True).updates
+    (plan,) = workspace.plan_update(session / "1.1.0", UpdateRequest(merge=True)).updates
     assert (plan.path, plan.action, plan.otherwise) == (PATH, Action.MERGE, Action.KEEP)
     assert user_files(session / "course")[PATH] == OURS
-    outcome = workspace.update(session / "1.1.0", merge=True)
+    outcome = workspace.update(session / "1.1.0", UpdateRequest(merge=True))
     merged = user_files(session / "course")[PATH]
     assert sources(merged) == [
         "import math\nimport sys\n",
@@ -71,14 +71,14 @@ def test_a_protected_notebook_is_merged_and_the_users_is_in_the_backup(session: 
     assert (outcome.incoming, outcome.is_clean) == ({}, True)
     states = {one.path: one.state for one in workspace.status().files}
     assert states == {PATH: State.MODIFIED, "tests/a.ipynb": State.IDENTICAL}
-    assert workspace.update(session / "1.1.0", merge=True).merges == {}
+    assert workspace.update(session / "1.1.0", UpdateRequest(merge=True)).merges == {}
     assert user_files(session / "course")[PATH] == merged
 
 
 def test_the_next_merge_starts_from_what_this_one_took(session: Session) -> None:
     workspace = Workspace.open(session / "course")
-    workspace.update(session / "1.1.0", merge=True)
-    outcome = workspace.update(session / "1.2.0", merge=True)
+    workspace.update(session / "1.1.0", UpdateRequest(merge=True))
+    outcome = workspace.update(session / "1.2.0", UpdateRequest(merge=True))
     found = user_files(session / "course")[PATH]
     assert sources(found)[0] == "import math\n"  # taken back by the template
     assert [(one.cell, one.reason) for one in outcome.merges[PATH].reports] == [
@@ -99,7 +99,9 @@ def test_without_being_asked_nothing_is_merged(session: Session) -> None:
 def test_a_notebook_that_was_only_run_is_updated_and_not_merged(session: Session) -> None:
     run = notebook(SETUP, {**STUB, "outputs": DONE, "execution_count": 3}, TEST)
     write_files(session / "course", {"tests/a.ipynb": run})
-    outcome = Workspace.open(session / "course").update(session / "1.2.0", merge=True)
+    outcome = Workspace.open(session / "course").update(
+        session / "1.2.0", UpdateRequest(merge=True)
+    )
     assert user_files(session / "course")["tests/a.ipynb"] == TOLD
     assert set(outcome.merges) == {PATH}
 
@@ -112,7 +114,7 @@ def test_a_renamed_notebook_is_merged_under_its_new_name(tmp_path: Path, folder:
     write_template(tmp_path / "2", "1.1.0", {new: NEW}, more=renames)
     workspace, _ = Workspace.init(tmp_path / "course", tmp_path / "1")
     write_files(tmp_path / "course", {old: OURS})
-    outcome = workspace.update(tmp_path / "2", merge=True)
+    outcome = workspace.update(tmp_path / "2", UpdateRequest(merge=True))
     files = user_files(tmp_path / "course")
     assert (set(files), sources(files[new])[1:3]) == ({new}, sources(OURS)[1:3])
     assert own_files(tmp_path / "course", f"backups/{outcome.backup}/files") == {old: OURS}
@@ -132,7 +134,7 @@ def test_an_unreadable_notebook_is_treated_as_ever(
     for one in (plain, merging):
         shutil.copytree(session / "course", one.folder)
     without = Workspace.open(plain.folder).update(session / "1.2.0")
-    outcome = Workspace.open(merging.folder).update(session / "1.2.0", merge=True)
+    outcome = Workspace.open(merging.folder).update(session / "1.2.0", UpdateRequest(merge=True))
     assert user_files(merging.folder)[path] == broken
     change = next(one for one in outcome.plan.changes if one.path == path)
     before = next(one for one in without.plan.changes if one.path == path)
@@ -166,13 +168,15 @@ def test_what_was_installed_is_kept_anew_where_the_template_has_it(session: Sess
     workspace = Workspace.open(session / "course")
     shutil.rmtree(session / "course/.course/base")
     assert workspace.update(session / "1.0.0").plan.updates == ()
-    assert set(workspace.update(session / "1.1.0", merge=True).merges) == {PATH}
+    assert set(workspace.update(session / "1.1.0", UpdateRequest(merge=True)).merges) == {PATH}
 
 
 def test_replace_and_merge_together(session: Session) -> None:
     broken = b"not a notebook\n"
     write_files(session / "course", {"tests/a.ipynb": broken})
-    outcome = Workspace.open(session / "course").update(session / "1.2.0", merge=True, replace=True)
+    outcome = Workspace.open(session / "course").update(
+        session / "1.2.0", UpdateRequest(merge=True, replace=True)
+    )
     assert set(outcome.merges) == {PATH}
     files = user_files(session / "course")
     assert files["tests/a.ipynb"] == TOLD
@@ -235,7 +239,7 @@ def test_the_command_for_programs(session: Session) -> None:
 def test_nbgrader_finds_nothing_changed_in_a_merged_notebook(session: Session) -> None:
     cheat = notebook(SETUP, MINE, cell("add(1, 1)\n"), edited(TEST, "assert True\n"))
     path = write_files(session / "course", {PATH: cheat}) / PATH
-    Workspace.open(session / "course").update(session / "1.1.0", merge=True)
+    Workspace.open(session / "course").update(session / "1.1.0", UpdateRequest(merge=True))
     nbformat.validate(json.loads(path.read_bytes()))
     before = path.with_name("before.ipynb")
     before.write_bytes(cheat)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import InputError
-from sapwood.workspace import Action, Outcome, State, Workspace
+from sapwood.workspace import Action, Outcome, State, UpdateRequest, Workspace
 from sapwood.workspace.change.texts import shown_text
 from support.cli_session import PROGRAM, Session
 from support.template_folders import (
@@ -34,7 +34,7 @@ CHANGED = {"untouched", "both", "deleted", "taken", "added"}  # by 1.1.0
 
 Operation = Callable[[Workspace, Path], Outcome]
 OPERATIONS: dict[str, Operation] = {
-    "update": lambda workspace, template: workspace.update(template, module="05"),
+    "update": lambda workspace, template: workspace.update(template, UpdateRequest("05")),
     "reset": lambda workspace, template: workspace.reset(template, "autograd"),
 }
 
@@ -135,7 +135,7 @@ def test_a_second_time_changes_nothing(name: str, course: Workspace, new: Path) 
 def test_the_plan_says_so_and_changes_nothing(name: str, course: Workspace, new: Path) -> None:
     before = user_files(course.root), course.record()
     planned = {
-        "update": lambda: course.plan_update(new, module="05"),
+        "update": lambda: course.plan_update(new, UpdateRequest("05")),
         "reset": lambda: course.plan_reset(new, "autograd"),
     }[name]()
     assert (user_files(course.root), course.record()) == before
@@ -174,13 +174,13 @@ def test_a_module_does_not_go_back_to_an_earlier_version(
     before = user_files(course.root)
     for operation in (
         lambda: course.update(between),
-        lambda: course.plan_update(between, module="05"),
+        lambda: course.plan_update(between, UpdateRequest("05")),
         lambda: course.reset(between, "05"),
     ):
         with pytest.raises(InputError, match=r"expected version 1\.1\.0 or later"):
             operation()
     assert user_files(course.root) == before
-    course.update(between, module="06")  # which is of 1.0.0
+    course.update(between, UpdateRequest("06"))  # which is of 1.0.0
     course.reset(between, "05", allow_downgrade=True)
     assert in_module(user_files(course.root))["untouched"] == "1"
     assert course.update(between).plan.to_version == "1.0.5"
@@ -191,7 +191,7 @@ def test_a_module_that_is_none(word: str, course: Workspace, new: Path) -> None:
     before = user_files(course.root)
     for operation in (
         lambda: course.reset(new, word),
-        lambda: course.update(new, module=word),
+        lambda: course.update(new, UpdateRequest(word)),
         lambda: course.differences(new, word),
     ):
         with pytest.raises(InputError, match="05_autograd, 06_optimizers"):
@@ -252,10 +252,10 @@ def test_who_may_run_a_protected_file_follows_on_request(tmp_path: Path) -> None
     workspace.update(new)
     assert not (workspace.root / path).stat().st_mode & 0o100
     other = write_template(tmp_path / "other", "1.2.0", {path: "1\n"}, more=MODULES)
-    workspace.update(other, module="05")
+    workspace.update(other, UpdateRequest("05"))
     workspace.update(
         write_template(tmp_path / "last", "1.3.0", {path: "1\n"}, more=MODULES, executable=[path]),
-        module="05",
+        UpdateRequest("05"),
     )
     assert (workspace.root / path).stat().st_mode & 0o100
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.files import exchange as swapping
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.template_folders import (
@@ -30,11 +30,11 @@ MINE = {BOOK: notebook("x = 1\n", "y = 1 + 1\n"), HINT: b"mine\n", "modules/02_b
 
 
 def merge(root: Path, folder: Path) -> None:
-    opened(root).update(folder / "new", module="b", merge=True)
+    opened(root).update(folder / "new", UpdateRequest("b", merge=True))
 
 
 def turn(root: Path, folder: Path) -> None:
-    opened(root).update(folder / "new", config=folder / "course.yml", replace=True)
+    opened(root).update(folder / "new", UpdateRequest(replace=True), config=folder / "course.yml")
 
 
 def restore(root: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import InvalidWorkspace, IoError, WorkspaceBusy
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from support.chosen_calls import STEP, numbers
 from support.failing_calls import (
     CHANGING,
@@ -51,7 +51,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_template(folder / "new", "1.1.0", NEW)
     workspace, _ = Workspace.init(folder / "start", folder / "old", clock=Clock())
     write_files(workspace.root, MINE)
-    workspace.update(folder / "new", replace=True)
+    workspace.update(folder / "new", UpdateRequest(replace=True))
     write_files(workspace.root, SINCE)
     return folder / "start"
 

@@ -20,7 +20,7 @@ from subprocess import PIPE
 import pytest
 
 from sapwood.errors import WorkspaceBusy
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
 GONE = None  # of a file that is deleted
@@ -246,14 +246,14 @@ def test_scenarios(name: str, tmp_path: Path) -> None:
                 (root / path).unlink()
             else:
                 write_files(root, {path: f"{content}\n"})
-        outcome = workspace.update(new, replace=step.replace)
+        outcome = workspace.update(new, UpdateRequest(replace=step.replace))
         assert texts(user_files(root)) == step.after
         assert texts(own_files(root, f"incoming/{version}")) == step.incoming
         assert set(outcome.incoming) == set(step.incoming)
         saved = {} if outcome.backup is None else own_files(root, f"backups/{outcome.backup}/files")
         assert texts(saved) == step.backed_up
         # A second update has nothing left to do, and says the same of what is in conflict.
-        again = workspace.update(new, replace=step.replace)
+        again = workspace.update(new, UpdateRequest(replace=step.replace))
         assert again.plan.updates == ()
         assert again.backup is None
         assert set(again.incoming) == set(step.incoming)

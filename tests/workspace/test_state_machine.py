@@ -29,7 +29,15 @@ from hypothesis.stateful import (
 
 from sapwood.errors import InputError, InvalidWorkspace, IoError
 from sapwood.package.canonical import content_hash
-from sapwood.workspace import Action, Change, FileIdentity, Severity, Workspace, open_package
+from sapwood.workspace import (
+    Action,
+    Change,
+    FileIdentity,
+    Severity,
+    UpdateRequest,
+    Workspace,
+    open_package,
+)
 from support.failing_calls import CHANGING, failing_at
 from support.template_folders import (
     Clock,
@@ -282,19 +290,13 @@ class Life(RuleBasedStateMachine):
         """The program brings a version, of all or of a module, or resets the module."""
         source, workspace = self.folder / version, self._workspace
         config = None if course is None or module is not None else self.folder / course
+        request = UpdateRequest(module, replace=replace, merge=merge, allow_downgrade=back)
         with open_package(source) as template:
             try:
                 if reset and module is not None:
                     plan = workspace.plan_reset(template, module, allow_downgrade=back)
                 else:
-                    plan = workspace.plan_update(
-                        template,
-                        replace=replace,
-                        allow_downgrade=back,
-                        module=module,
-                        merge=merge,
-                        config=config,
-                    )
+                    plan = workspace.plan_update(template, request, config=config)
             except InputError:
                 return
             if workspace.status().unfinished:  # the plan was of what is half made
@@ -306,14 +308,7 @@ class Life(RuleBasedStateMachine):
                 if reset and module is not None:
                     outcome = workspace.reset(template, module, allow_downgrade=back)
                 else:
-                    outcome = workspace.update(
-                        template,
-                        replace=replace,
-                        allow_downgrade=back,
-                        module=module,
-                        merge=merge,
-                        config=config,
-                    )
+                    outcome = workspace.update(template, request, config=config)
             except InvalidWorkspace:  # an extra was to come back
                 assert self._lost
                 assert user_files(self._root) == before
@@ -343,14 +338,18 @@ class Life(RuleBasedStateMachine):
             assert workspace.plan_reset(source, reset, allow_downgrade=True).updates == ()
             return
         try:
-            workspace.update(source, replace=replace, merge=merge, allow_downgrade=True)
+            workspace.update(
+                source, UpdateRequest(replace=replace, merge=merge, allow_downgrade=True)
+            )
         except InvalidWorkspace:
             assert self._lost
             return
         files = user_files(self._root)
         record = workspace.record()
         backups = len(workspace.backups())
-        again = workspace.update(source, replace=replace, merge=merge, allow_downgrade=True)
+        again = workspace.update(
+            source, UpdateRequest(replace=replace, merge=merge, allow_downgrade=True)
+        )
         assert again.plan.updates == ()
         assert (user_files(self._root), workspace.record()) == (files, record)
         assert len(workspace.backups()) == backups
@@ -369,7 +368,9 @@ class Life(RuleBasedStateMachine):
             contextlib.suppress(IoError, InputError, InvalidWorkspace),
         ):
             self._workspace.update(
-                self.folder / version, replace=replace, allow_downgrade=True, config=config
+                self.folder / version,
+                UpdateRequest(replace=replace, allow_downgrade=True),
+                config=config,
             )
 
     @rule(which=st.integers(0, 20))

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import IoError, WorkspaceBusy
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from sapwood.workspace.notebooks.merging import merge_notebook
 from support.chosen_calls import STEP, chosen, numbers
 from support.failing_calls import (
@@ -93,7 +93,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def update(start: Path, root: Path) -> None:
-    Workspace.open(root, clock=Clock("2025-02-01T00:00:00Z")).update(start / "new", merge=True)
+    Workspace.open(root, clock=Clock("2025-02-01T00:00:00Z")).update(
+        start / "new", UpdateRequest(merge=True)
+    )
 
 
 def begin(start: Path, root: Path) -> None:
@@ -244,10 +246,10 @@ def test_a_workspace_that_was_not_made_to_the_end_is_made(start: Path, tmp_path:
         killed_at(partial(begin, start, root), at)
         assert b"there before\n" in kept(root)
         if (root / ".course/version.json").exists():
-            Workspace.open(root).update(start / "old", replace=True)
+            Workspace.open(root).update(start / "old", UpdateRequest(replace=True))
         else:
             begin(start, root)
-            Workspace.open(root).update(start / "old", replace=True)
+            Workspace.open(root).update(start / "old", UpdateRequest(replace=True))
         assert b"there before\n" in kept(root)
         found = result(root)
         assert found["files"] == expected["files"], at
@@ -266,7 +268,9 @@ NOTEBOOK, HINT, CHECK = (
 MINE_TOO = "modules/05_autograd/mine.py"
 
 
-@pytest.mark.parametrize("module", [Workspace.reset, partial(Workspace.update, module="5")])
+@pytest.mark.parametrize(
+    "module", [Workspace.reset, partial(Workspace.update, request=UpdateRequest("5"))]
+)
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_module_is_reset_or_updated_whenever_it_is_killed(
     module: Callable[..., object], tmp_path: Path

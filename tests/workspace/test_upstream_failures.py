@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from sapwood.errors import InputError, InvalidPackage, IoError, SapwoodError
-from sapwood.workspace import Outcome, Workspace
+from sapwood.workspace import Outcome, UpdateRequest, Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
 MODULES = '[[modules]]\nname = "05_autograd"\n'
@@ -33,8 +33,10 @@ MINE: dict[str, str | bytes] = {
 Operation = Callable[[Workspace, Path], Outcome]
 OPERATIONS: dict[str, Operation] = {
     "update": lambda workspace, template: workspace.update(template),
-    "update --replace": lambda workspace, template: workspace.update(template, replace=True),
-    "update --module": lambda workspace, template: workspace.update(template, module="05"),
+    "update --replace": lambda workspace, template: workspace.update(
+        template, UpdateRequest(replace=True)
+    ),
+    "update --module": lambda workspace, template: workspace.update(template, UpdateRequest("05")),
     "reset": lambda workspace, template: workspace.reset(template, "05"),
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from sapwood.cli import file_listing
 from sapwood.cli.reports import count, human_size, percentage, printable
 from sapwood.cli.tables import shortened, show_rows
-from sapwood.models import Inspection, Listed
+from sapwood.models import Inspection, ListedSignature
 from sapwood.patch import (
     CODING_WORDS,
     VERSION,
@@ -102,7 +102,7 @@ def _findings(segments: Sequence[Segment]) -> Iterator[str]:
         yield f"{count(blocks, 'tensor')} requantised"
 
 
-def _signature_words(listed: Listed) -> str:
+def _signature_words(listed: ListedSignature) -> str:
     """A signature in a line."""
     one = listed.signature
     if listed.valid is None:

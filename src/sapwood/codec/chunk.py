@@ -27,7 +27,7 @@ ANY_PATH = -1  # the best that this processor has
 INLINE = -1  # tables travel in the payload
 MOST_TABLES = 256  # sets in a patch; each takes half a MiB unpacked
 STILL = -32768  # the level of a row in which nothing changes
-EDGE_ORIGIN = 28  # measured half octaves at which Levelling.EDGES counts an error as an ULP
+EDGE_ORIGIN = 28  # measured half octaves; under Levelling.EDGES the level of an error of one ULP
 QUANTS_LEVEL = -2  # of the rows of quants under Levelling.EDGES: their edges are their contexts
 NO_LEVELS: Levels = np.empty(0, np.int16)
 
@@ -74,14 +74,14 @@ class TensorCoding:
 
     Attributes:
         coding: RESIDUAL, SPARSE, VALUE, COMPRESSED, RAW or BLOCKS.
-        levelling: for RESIDUAL and SPARSE; EDGES for RESIDUAL alone.
-        shift: what is taken from every measured level, half octaves; EDGES has no use for it.
+        levelling: levelling of RESIDUAL and SPARSE; EDGES is for RESIDUAL alone.
+        shift: half octaves taken from every measured level; EDGES has no use for it.
         level: the one level of the tensor, for Levelling.TENSOR and EDGES, measured
             (unshifted).
-        table: which of the patch's tables, for RESIDUAL, SPARSE and VALUE; INLINE
-            when they travel in the payload.
-        bits: expected, an element.
-        unseen_changes: the samples showed no change, so whatever changed was not seen.
+        table: number of the tables among the patch's, for RESIDUAL, SPARSE and VALUE; INLINE
+            where they travel in the payload.
+        bits: expected bits an element.
+        unseen_changes: whether the samples showed no change, so that what changed was not seen.
         planes: how each plane of a chunk of BLOCKS is to be coded, in order.
     """
 
@@ -123,7 +123,7 @@ def parse_tables(data: Bytes) -> Tables:
 
 
 def empty_tables() -> bytes:
-    """The shortest serialised set, which keeps the ids of those behind it."""
+    """The shortest serialised set of tables; in place of one, it keeps the numbers of the rest."""
     return Tables.build(0, np.zeros((33, 256), np.uint32), [], [], 0).serialised()
 
 
@@ -134,7 +134,7 @@ def _shifted(levels: Levels, shift: int) -> Levels:
 
 
 def settled(levels: Levels, level: int, slack: int) -> Levels:
-    """Measured levels, and that of the tensor for rows within the slack; still rows stay still."""
+    """Measured levels, the tensor's in place of those within the slack of it; not of still rows."""
     near = (np.abs(levels.astype(np.int32) - level) <= slack) & (levels != STILL)
     return np.where(near, level, levels).astype(np.int16)
 
@@ -142,8 +142,8 @@ def settled(levels: Levels, level: int, slack: int) -> Levels:
 def edge_levels(dtype: DType, measured: Levels, level: int) -> Levels:
     """The levels of a payload under Levelling.EDGES, from those measured of rows and tensor.
 
-    Of quants it is known how far they are from what they round to, which says more than the
-    row does; but in a still row it means nothing.
+    The edge of a quant says more of its residual than a level of its row could, but in a still
+    row it says nothing.
     """
     if dtype.family != "float":
         return np.where(measured == STILL, STILL, QUANTS_LEVEL).astype(np.int16)
@@ -162,13 +162,13 @@ def encode_chunk(
     """The payload of a chunk by a tensor coding of the coding RESIDUAL, SPARSE or VALUE.
 
     Args:
-        tensor_coding: from `plan_tensors`.
-        dtype: of the elements.
-        base: as long as `target`; None only for VALUE.
+        tensor_coding: the coding that `plan_tensors` gave the tensor.
+        dtype: type of the elements.
+        base: little-endian elements, as many as in `target`; None only for VALUE.
         target: little-endian elements, contiguous.
         row_length: elements a row; the chunk starts with a row.
-        tables: those that the tensor coding names.
-        edges: of the base's elements, a byte each; needed for Levelling.EDGES alone.
+        tables: the tables that the tensor coding names.
+        edges: edges of the base's elements, a byte each; needed for Levelling.EDGES alone.
     """
     if tensor_coding.coding is Coding.VALUE or base is None:
         return _kernel.encode_value(dtype.code, target, tables, tensor_coding.table)
@@ -202,21 +202,20 @@ def decode_chunk(
     out: Bytes,
     row_length: int,
     tables: Sequence[Tables],
-    path: int = ANY_PATH,
     edges: Bytes | None = None,
 ) -> None:
     """Writes the elements of a chunk of the coding RESIDUAL, SPARSE or VALUE to `out`.
 
     Args:
-        coding: of the chunk.
-        dtype: of the elements.
-        payload: of the chunk, whole.
-        base: as long as `out`, and `out` itself for an update in place; None for VALUE.
-        out: the caller's; its content is unspecified after an error.
+        coding: coding of the chunk.
+        dtype: type of the elements.
+        payload: the whole payload.
+        base: as many elements as in `out`, or `out` itself for an update in place; None for
+            VALUE.
+        out: the caller's memory; what is in it after an error is unspecified.
         row_length: elements a row.
-        tables: of the patch, by id.
-        path: of the kernel, for tests; all give the same bytes.
-        edges: of the base's elements, a byte each, where `uses_edges` says so.
+        tables: tables of the patch, by number.
+        edges: edges of the base's elements, a byte each, where `uses_edges` says so.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile, or needs edges and there are none.
@@ -228,7 +227,7 @@ def decode_chunk(
             return
         if base is None:
             raise InvalidPatch("damaged index: a residual without a base; get the patch anew")
-        arguments = (dtype.code, payload, base, out, row_length, list(tables), path)
+        arguments = (dtype.code, payload, base, out, row_length, list(tables), ANY_PATH)
         if coding is Coding.SPARSE:
             _kernel.decode_sparse(*arguments)
         else:

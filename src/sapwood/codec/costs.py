@@ -14,7 +14,7 @@ SCALE_BITS = 12
 ESCAPE = 255
 STILL_ROW = 254
 ROWS = 32  # the context of row levels
-CHANGES = 8  # of a sparse coding: residuals of class k in context 8 + k
+CHANGES = 8  # in a sparse coding, residuals of class k have context 8 + k
 GAP_TOKENS = 128
 
 
@@ -59,7 +59,7 @@ def token_bits(tables: Tables, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     """(33, 256) bits of each token by context, raw bits included.
 
     Args:
-        tables: whose frequencies are meant. A token without one goes through the escape.
+        tables: tables with the frequencies. A token without one goes through the escape.
         raw: (33, 256) raw bits that follow each token.
     """
     frequencies = tables.frequencies.astype(np.float64)
@@ -80,7 +80,7 @@ def gap_distribution(
         members: (classes,) elements.
     """
     share = np.minimum(changed / np.maximum(members, 1), 1 - 1e-9)
-    # That a gap is at least so long.
+    # The share of gaps that are at least so long.
     reach = np.exp(np.log1p(-share)[:, None] * _gap_starts())
     shares = np.zeros((len(share), 256))
     shares[:, :GAP_TOKENS] = reach[:, :-1] - reach[:, 1:]

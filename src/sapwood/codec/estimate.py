@@ -13,7 +13,7 @@ def estimated_bits(survey: Survey, specials: int = 0) -> float:
     """Bits of the whole tensor under the levelling that suits it best.
 
     Args:
-        survey: against a base.
+        survey: measurements against a base.
         specials: how many residuals had a token of their own.
     """
     raw = residual_raw_bits(8 * survey.dtype.size, specials)
@@ -29,6 +29,6 @@ def _levelled_bits(counted: Levelled, raw: npt.NDArray[np.float64]) -> float:
 
 
 def _entropy(counts: Counts) -> float:
-    """Bits of as many tokens, by their own frequencies."""
+    """Bits of tokens that occur so often, coded by their own frequencies."""
     some = counts[counts > 0]
     return float(-(some * np.log2(some / some.sum())).sum())

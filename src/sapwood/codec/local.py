@@ -22,11 +22,11 @@ def plan_locally(
     """A tensor coding from all of the chunk's elements, and the tables to carry in its payload.
 
     Args:
-        dtype: of the elements.
-        base: as long as `target`, or None.
-        target: little-endian elements.
+        dtype: type of the elements.
+        base: little-endian elements, as many as in `target`, or None.
+        target: little-endian elements, contiguous.
         row_length: elements a row.
-        edges: of the base's elements, a byte each, where they are known.
+        edges: edges of the base's elements, a byte each, where they are known.
 
     Returns:
         The tensor coding, and None in place of tables where none are needed.
@@ -41,7 +41,7 @@ def plan_locally(
 def plan_residual(
     dtype: DType, base: Bytes, target: Bytes, row_length: int
 ) -> tuple[TensorCoding, Tables]:
-    """As `plan_locally`, of the coding RESIDUAL whatever else might be smaller."""
+    """As `plan_locally`, but always of the coding RESIDUAL, with tables."""
     survey = survey_tensor(dtype, base, target, row_length)
     plan = numbered([survey], [residual_choice(survey)])
     return dataclasses.replace(plan.codings[0], table=INLINE), plan.tables[0]

@@ -10,7 +10,7 @@ has edges share with each other alone: what it leaves is not an update, but roun
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,19 +57,28 @@ class CodingPlan:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class TableSet:
-    """Tables as the planner sees them: with their costs and the context window."""
+    """Tables as the planner sees them: with their costs and the context window.
+
+    Attributes:
+        tables: the tables themselves.
+        coding: RESIDUAL, SPARSE or VALUE, which they serve.
+        bits: (33, 256) bits of each token by context, raw bits included.
+        shift: the measured context, or of values the exponent field, at which they begin.
+        starts: the lowest context of each class of a sparse coding; empty for others.
+        edges: whether they are made for Levelling.EDGES, and for nothing else.
+    """
 
     tables: Tables
     coding: Coding
-    bits: npt.NDArray[np.float64]  # (33, 256), raw bits included
+    bits: npt.NDArray[np.float64]
     shift: int
-    starts: tuple[int, ...] = ()  # of the classes of a sparse coding
-    edges: bool = False  # made for Levelling.EDGES, and for nothing else
+    starts: tuple[int, ...] = ()
+    edges: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class CodingChoice:
-    """A way to code a tensor."""
+    """A way to code a tensor, and the bits of the whole tensor that it is expected to take."""
 
     coding: Coding
     bits: float
@@ -81,64 +90,58 @@ def plan_tensors(surveys: Sequence[Survey], specials: tuple[int, ...] = ()) -> C
     """The tensor coding of every tensor.
 
     Args:
-        surveys: of the tensors of one patch.
-        specials: those that the surveys were made with.
+        surveys: surveys of the tensors of one patch.
+        specials: the special residuals that the surveys were made with.
     """
-    choices: list[CodingChoice] = [
-        CodingChoice(Coding.RAW, 8.0 * s.elements * s.dtype.size) for s in surveys
-    ]
     groups: dict[tuple[int, bool], list[int]] = {}
     for i, survey in enumerate(surveys):
         groups.setdefault((survey.dtype.code, Levelling.EDGES in survey.levelled), []).append(i)
+    choices: dict[int, CodingChoice] = {}
     for (_, edged), group in sorted(groups.items()):
         own = MOST_TABLES // len(groups) - SHARED_TABLES - edged
-        members = [surveys[i] for i in group]
-        planned = _plan_group(members[0].dtype, members, specials, own)
-        for i, choice in zip(group, planned, strict=True):
-            choices[i] = choice
-    return numbered(surveys, choices)
+        planned = _plan_group([surveys[i] for i in group], specials, own)
+        choices.update(zip(group, planned, strict=True))
+    return numbered(surveys, [choices[i] for i in range(len(surveys))])
 
 
 def numbered(surveys: Sequence[Survey], choices: Sequence[CodingChoice]) -> CodingPlan:
     """The choices as codings, with an id for each set of tables that one of them uses."""
-    ids: dict[int, int] = {}
-    tables: list[Tables] = []
-    codings = []
-    for survey, choice in zip(surveys, choices, strict=True):
-        chosen = choice.table_set
-        bits = choice.bits / max(1, survey.elements)
-        still = bool(survey.levelled) and not survey.changed
-        if chosen is None:
-            codings.append(TensorCoding(choice.coding, bits=bits, unseen_changes=still))
-            continue
-        if id(chosen) not in ids:
-            ids[id(chosen)] = len(tables)
-            tables.append(chosen.tables)
-        codings.append(
-            TensorCoding(
-                choice.coding,
-                choice.levelling,
-                chosen.shift,
-                survey.level,
-                ids[id(chosen)],
-                bits,
-                still,
-            )
-        )
-    return CodingPlan(tuple(codings), tuple(tables))
+    used = dict.fromkeys(one.table_set for one in choices if one.table_set is not None)
+    ids = {table_set: i for i, table_set in enumerate(used)}
+    codings = tuple(_coding(*pair, ids) for pair in zip(surveys, choices, strict=True))
+    return CodingPlan(codings, tuple(table_set.tables for table_set in used))
+
+
+def _coding(survey: Survey, choice: CodingChoice, ids: Mapping[TableSet, int]) -> TensorCoding:
+    """A choice as a coding; `ids` are those of the sets of tables."""
+    coding = TensorCoding(
+        choice.coding,
+        bits=choice.bits / max(1, survey.elements),
+        unseen_changes=bool(survey.levelled) and not survey.changed,
+    )
+    chosen = choice.table_set
+    if chosen is None:
+        return coding
+    return dataclasses.replace(
+        coding,
+        levelling=choice.levelling,
+        shift=chosen.shift,
+        level=survey.level,
+        table=ids[chosen],
+    )
 
 
 def _plan_group(
-    dtype: DType, surveys: list[Survey], specials: tuple[int, ...], most_own: int
+    surveys: list[Survey], specials: tuple[int, ...], most_own: int
 ) -> list[CodingChoice]:
     """Choices for the tensors of one type, which share tables.
 
     Args:
-        dtype: of all surveys.
-        surveys: of the tensors; all of them with edges, or none.
-        specials: those that the surveys were made with.
-        most_own: tensors that may have tables of their own.
+        surveys: surveys of the tensors; all of them with edges, or none.
+        specials: the special residuals that the surveys were made with.
+        most_own: how many tensors may have tables of their own, at most.
     """
+    dtype = surveys[0].dtype
     shared_values = _value_tables(surveys)
     alone = [_standalone(survey, shared_values) for survey in surveys]
     changed = [s for s in surveys if s.changed]
@@ -159,10 +162,10 @@ def _plan_group(
         _sparse_tables(dtype, users.get((Coding.SPARSE, False), everyone), shift),
     ]
     if (Coding.RESIDUAL, True) in users:
-        sets.append(_edge_tables(dtype, [s for s, _ in users[Coding.RESIDUAL, True]], specials))
+        sets.append(_dense_tables(dtype, users[Coding.RESIDUAL, True], 0, specials))
     shared = [_cheapest(s, a, sets) for s, a in zip(surveys, alone, strict=True)]
     best = [
-        min([choice, *_own_choices(survey, choice, specials)], key=lambda c: c.bits)
+        _least([choice, *_own_choices(survey, choice, specials)])
         for survey, choice in zip(surveys, shared, strict=True)
     ]
     savings = [c.bits - b.bits for c, b in zip(shared, best, strict=True)]
@@ -182,61 +185,56 @@ def _trials(
         sets.append(_dense_tables(dtype, users, shift, specials))
         sets.append(_sparse_tables(dtype, users, shift))
     if Levelling.EDGES in changed[0].levelled:
-        sets.append(_edge_tables(dtype, changed, specials))
+        sets.append(_dense_tables(dtype, [(s, Levelling.EDGES) for s in changed], 0, specials))
     return sets
 
 
 def _cheapest(survey: Survey, alone: CodingChoice, shared: list[TableSet]) -> CodingChoice:
     """The best of coding a tensor alone and against its base."""
-    choices = [alone]
-    if survey.changed:
-        choices += [
-            CodingChoice(
-                tables.coding, _residual_bits(survey, tables, levelling), levelling, tables
-            )
-            for tables in shared
-            for levelling in survey.levelled
-            if tables.edges == (levelling is Levelling.EDGES)
-        ]
-    return min(choices, key=lambda c: c.bits)
+    if not survey.changed:
+        return alone
+    against = [
+        _with_tables(survey, tables, levelling)
+        for tables in shared
+        for levelling in survey.levelled
+        if tables.edges == (levelling is Levelling.EDGES)
+    ]
+    return _least([alone, *against])
+
+
+def _least(choices: Iterable[CodingChoice]) -> CodingChoice:
+    """The choice that takes the fewest bits, the first of several."""
+    return min(choices, key=lambda one: one.bits)
+
+
+def _with_tables(
+    survey: Survey, tables: TableSet, levelling: Levelling, price: float = 0.0
+) -> CodingChoice:
+    """A tensor coded with given tables, at a price in bits for the tables themselves."""
+    bits = _residual_bits(survey, tables, levelling) + price
+    return CodingChoice(tables.coding, bits, levelling, tables)
+
+
+def _with_own(survey: Survey, tables: TableSet, levelling: Levelling) -> CodingChoice:
+    """A tensor coded with tables made for it alone, which it has to pay for."""
+    return _with_tables(survey, tables, levelling, 8.0 * len(tables.tables.serialised()))
 
 
 def _own_choices(
     survey: Survey, shared: CodingChoice, specials: tuple[int, ...]
 ) -> list[CodingChoice]:
-    """Codings with tables made for this tensor, which then have to be paid for."""
+    """Codings with tables made for this tensor."""
     if shared.coding not in {Coding.RESIDUAL, Coding.SPARSE} or shared.bits < WORTH_OWN_TABLES:
         return []
-    tables = []
-    user = [(survey, shared.levelling)]
+    dtype, levelling = survey.dtype, shared.levelling
+    user = [(survey, levelling)]
     if shared.coding is Coding.SPARSE:
-        tables.append(
-            (shared.levelling, _sparse_tables(survey.dtype, user, window_shift([survey])))
-        )
-    else:
-        if shared.levelling is Levelling.EDGES:
-            fitted = _edge_tables(survey.dtype, [survey], specials)
-        else:
-            fitted = _dense_tables(survey.dtype, user, window_shift([survey]), specials)
-        tables.append((shared.levelling, fitted))
-        without = _dense_tables(survey.dtype, [(survey, Levelling.NONE)], 0, specials)
-        tables.append((Levelling.NONE, without))
-    return [
-        CodingChoice(
-            own.coding,
-            _residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised()),
-            levelling,
-            own,
-        )
-        for levelling, own in tables
-    ]
-
-
-def _steps_of(survey: Survey, levelling: Levelling) -> Counts:
-    """(256,) counts of the row levels that a levelling brings with it."""
-    if levelling is Levelling.NONE:
-        return np.zeros(256)
-    return survey.levelled[levelling].steps
+        fitted = _sparse_tables(dtype, user, window_shift([survey]))
+        return [_with_own(survey, fitted, levelling)]
+    shift = 0 if levelling is Levelling.EDGES else window_shift([survey])
+    fitted = _dense_tables(dtype, user, shift, specials)
+    without = _dense_tables(dtype, [(survey, Levelling.NONE)], 0, specials)
+    return [_with_own(survey, fitted, levelling), _with_own(survey, without, Levelling.NONE)]
 
 
 def _built(
@@ -257,37 +255,30 @@ Users = Sequence[tuple[Survey, Levelling]]
 
 def residual_choice(survey: Survey) -> CodingChoice:
     """The residual coding with tables of the tensor's own, paid for."""
+
+    def own(levelling: Levelling, shift: int) -> CodingChoice:
+        tables = _dense_tables(survey.dtype, [(survey, levelling)], shift, ())
+        return _with_own(survey, tables, levelling)
+
     shift = window_shift([survey])
-    choices = []
-    for levelling in (Levelling.NONE, *survey.levelled):
-        own = _dense_tables(
-            survey.dtype, [(survey, levelling)], 0 if levelling is Levelling.NONE else shift, ()
-        )
-        bits = _residual_bits(survey, own, levelling) + 8.0 * len(own.tables.serialised())
-        choices.append(CodingChoice(own.coding, bits, levelling, own))
-    return min(choices, key=lambda c: c.bits)
+    return _least([own(Levelling.NONE, 0), *(own(one, shift) for one in survey.levelled)])
 
 
 def _dense_tables(dtype: DType, users: Users, shift: int, specials: tuple[int, ...]) -> TableSet:
-    """Tables for the residuals of all elements."""
+    """Tables for the residuals of all elements; under Levelling.EDGES all users are, or none."""
     counts = np.zeros((ROWS + 1, 256))
     for survey, levelling in users:
-        counts[:WINDOW] += window_of(survey, levelling, shift)
-        counts[ROWS] += _steps_of(survey, levelling)
+        window, steps = window_of(survey, levelling, shift)
+        counts[:WINDOW] += window
+        counts[ROWS] += steps
     counts[:WINDOW] = _bridged(counts[:WINDOW])
     counts = _common(counts, 8 * dtype.size)
     named = special_tokens(dtype, specials)
     tables = _built(RESIDUAL, counts, named)
     raw = np.tile(residual_raw_bits(8 * dtype.size, len(named)), (ROWS + 1, 1))
     raw[ROWS] = row_raw_bits()
-    return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift)
-
-
-def _edge_tables(dtype: DType, surveys: Sequence[Survey], specials: tuple[int, ...]) -> TableSet:
-    """Tables for the residuals of all elements under Levelling.EDGES."""
-    users = [(survey, Levelling.EDGES) for survey in surveys]
-    tables = _dense_tables(dtype, users, 0, specials)
-    return dataclasses.replace(tables, edges=True)
+    edges = users[0][1] is Levelling.EDGES
+    return TableSet(tables, Coding.RESIDUAL, token_bits(tables, raw), shift, edges=edges)
 
 
 def _bridged(counts: Counts) -> Counts:
@@ -314,23 +305,18 @@ def _common(counts: Counts, width: int) -> Counts:
     return kept
 
 
-def _by_class(counts: Counts, starts: tuple[int, ...]) -> Counts:
-    """Sums (32, 256) counts over the contexts of each class."""
-    return np.add.reduceat(counts, list(starts), axis=0)
-
-
 def _sparse_tables(dtype: DType, users: Users, shift: int) -> TableSet:
     """Tables for the positions and residuals of changed elements."""
     windows = [window_of(survey, levelling, shift) for survey, levelling in users]
-    starts = _class_starts(np.sum(windows, axis=0))
+    starts = _class_starts(np.sum([window for window, _ in windows], axis=0))
     counts = np.zeros((ROWS + 1, 256))
-    for window, (survey, levelling) in zip(windows, users, strict=True):
-        classes = _by_class(window, starts)
+    for window, steps in windows:
+        classes = np.add.reduceat(window, list(starts), axis=0)
         changed = classes[:, 1:].sum(axis=1)
         gaps = gap_distribution(changed, classes.sum(axis=1))
         counts[: len(starts)] += changed[:, None] * gaps
         counts[CHANGES : CHANGES + len(starts), 1:] += classes[:, 1:]
-        counts[ROWS] += _steps_of(survey, levelling)
+        counts[ROWS] += steps
     # Gaps too rare for the counts to see go through the escape.
     counts[: len(starts)][counts[: len(starts)] < 0.5] = 0
     tables = _built(SPARSE, counts, [], starts)
@@ -374,7 +360,7 @@ def _class_starts(window: Counts) -> tuple[int, ...]:
 def _residual_bits(survey: Survey, tables: TableSet, levelling: Levelling) -> float:
     """What a tensor takes under given tables."""
     counted, contexts = contexts_of(survey, levelling, tables.shift)
-    bits = float((_steps_of(survey, levelling) * tables.bits[ROWS]).sum())
+    bits = float((counted.steps * tables.bits[ROWS]).sum())
     if tables.coding is Coding.RESIDUAL:
         return bits + float((counted.count * tables.bits[contexts, counted.token]).sum())
     classes = np.searchsorted(tables.starts, contexts, side="right") - 1
@@ -421,4 +407,4 @@ def _standalone(survey: Survey, values: TableSet | None) -> CodingChoice:
     fields = survey.exponents[values.shift : values.shift + 255]
     bits = float((fields * values.bits[0, : len(fields)]).sum())
     bits += (survey.elements - float(fields.sum())) * values.bits[0, ESCAPE]
-    return min(compressed, CodingChoice(Coding.VALUE, bits, table_set=values), key=lambda c: c.bits)
+    return _least([compressed, CodingChoice(Coding.VALUE, bits, table_set=values)])

@@ -53,12 +53,12 @@ def predicted_plane(
     """The plane that a field of the target would be if no weight had moved.
 
     Args:
-        kind: of the blocks.
-        number: of the field.
+        kind: type of the blocks.
+        number: place of the field among those of the type, from 0.
         base: the planes of the base's blocks, all of them.
-        scales: those of the target before the field's.
-        edges: a byte for each element, the caller's, to be filled; None where nobody asks.
-            Needs a field on a grid.
+        scales: the planes of the target before the field's.
+        edges: the caller's memory for the edges, a byte for each element of a field on a grid;
+            None where nobody asks for them.
 
     Returns:
         The base's own plane where the field is on no grid; else one as long, new memory.
@@ -96,7 +96,7 @@ def _predicted(
     scales: Sequence[Bytes],
     edges: Bytes | None,
 ) -> Bytes:
-    """The patterns of a field on a grid; fills in their edges."""
+    """The elements of a field on a grid, as bytes; writes their edges to `edges`."""
     assert field.grid is not None
     grid = field.grid
     old_scale, new_scale = (_product(kind, one, grid.scale) for one in (base, scales))
@@ -144,7 +144,7 @@ def _product(kind: BlockType, planes: Sequence[Bytes], names: Sequence[str]) -> 
 
 
 def _numbers(kind: BlockType, planes: Sequence[Bytes], name: str) -> Floats:
-    """The elements of a field as what they stand for."""
+    """The numbers that the elements of a field stand for, binary32."""
     number = kind.number(name)
     field = kind.fields[number]
     elements = planes[number].view(NUMPY_TYPES[field.dtype])

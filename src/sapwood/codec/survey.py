@@ -21,9 +21,9 @@ from sapwood.codec.chunk import STILL, Levelling, Levels, edge_levels
 from sapwood.content.content import Bytes
 from sapwood.tensors import DType
 
-CONTEXTS = 128  # that a measurement tells apart
+CONTEXTS = 128  # contexts that a measurement tells apart
 WHOLE = 1 << 18  # bytes; smaller tensors are read whole
-SAMPLED = 4  # of larger ones, one block in so many
+SAMPLED = 4  # one block in so many is read of larger tensors
 BLOCK = 1 << 14  # bytes; small, since rows differ more the further they are apart
 MOST_SAMPLED = 16 << 20  # bytes of a tensor that are read, however large it is
 MOST_LOOKED_THROUGH = 2 << 20  # bytes that are searched for heavy residuals
@@ -33,7 +33,7 @@ LEAST_LEVEL = -8191
 SPECIAL_SIZE = 4  # bytes of the elements whose residuals may have tokens of their own
 
 Counts: TypeAlias = npt.NDArray[np.float64]
-Heavy: TypeAlias = dict[int, float]  # residual: how many elements have it
+Heavy: TypeAlias = dict[int, float]  # how many elements have a residual, by residual
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +43,9 @@ class Levelled:
     Only what occurs is held, a few thousand pairs: a model has thousands of tensors.
 
     Attributes:
-        context: of each pair, measured (0 to 127; see Survey for edges).
-        token: of each pair.
-        count: of each pair, scaled to the whole tensor.
+        context: (pairs,) measured contexts, 0 to 127; see `Survey` for edges.
+        token: (pairs,) residual tokens.
+        count: (pairs,) how often each pair occurs, scaled to the whole tensor.
         steps: (256,) counts of the tokens of the row levels.
     """
 
@@ -56,7 +56,7 @@ class Levelled:
 
     @classmethod
     def of(cls, counts: Counts, steps: Counts) -> Levelled:
-        """From (128, 256) counts."""
+        """The pairs that occur in (128, 256) counts, with the counts of row levels."""
         # Several times as fast as np.nonzero of the counts.
         place = np.flatnonzero(counts.reshape(-1) != 0)
         return cls(
@@ -72,13 +72,13 @@ class Survey:
     """Measurements of one tensor against its base.
 
     Attributes:
-        dtype: of the elements.
-        elements: of the whole tensor.
-        levelled: by levelling; empty without a base. Levelling.EDGES is there where the base
-            is a prediction that has edges and something changed; its contexts are those of
+        dtype: type of the elements.
+        elements: how many the whole tensor has.
+        levelled: counts by levelling; empty without a base. Levelling.EDGES is there where the
+            base is a prediction that has edges and something changed; its contexts are those of
             the format, 0 to 31.
-        level: the one of Levelling.TENSOR; STILL where nothing changed.
-        exponents: counts of exponent fields of the target; None for integers.
+        level: the level of Levelling.TENSOR, half octaves; STILL where nothing changed.
+        exponents: (fields,) counts of exponent fields of the target; None for integers.
     """
 
     dtype: DType
@@ -99,13 +99,13 @@ def sample_ranges(
     """Which bytes of a tensor to read: evenly spread blocks of neighbouring rows.
 
     Args:
-        length: of the tensor, bytes.
+        length: bytes of the tensor.
         size: bytes an element.
         row_length: elements a row.
         most: bytes to read, about.
 
     Returns:
-        Begin and end of each block, ascending.
+        Begin and end of each block in bytes, ascending.
     """
     if length <= WHOLE:
         return [(0, length)]
@@ -145,7 +145,7 @@ def _step_tokens(levels: Levels) -> Counts:
     return counts
 
 
-def heavy_residuals(dtype: DType, base: Bytes | None, target: Bytes, elements: int) -> Heavy:
+def heavy_residuals(dtype: DType, base: Bytes, target: Bytes, elements: int) -> Heavy:
     """Residuals of 8 ULPs and more that come again and again, and how often.
 
     Rows without a gradient move by weight decay alone and take a few exact values;
@@ -153,13 +153,11 @@ def heavy_residuals(dtype: DType, base: Bytes | None, target: Bytes, elements: i
     for it to matter.
 
     Args:
-        dtype: of the elements.
-        base: little-endian elements of a sample, as long as `target`; None gives nothing.
+        dtype: type of the elements, of 4 bytes.
+        base: little-endian elements of a sample, as many as in `target`.
         target: the same elements of the target.
-        elements: of the whole tensor, to which counts are scaled.
+        elements: how many the whole tensor has; counts are scaled to it.
     """
-    if dtype.size != SPECIAL_SIZE or base is None:
-        return {}
     residuals = _kernel.residuals(dtype.code, base, target)
     values, counts = np.unique(residuals, return_counts=True)
     often = (np.abs(values) >= 8) & (counts > max(32, len(residuals) // 500))
@@ -187,14 +185,14 @@ def survey_tensor(
     """Measures a tensor against its base, or alone.
 
     Args:
-        dtype: of the elements.
-        base: little-endian elements, as long as `target`, or None.
+        dtype: type of the elements.
+        base: little-endian elements, as many as in `target`, or None.
         target: little-endian elements, contiguous, of the tensor or of a sample of it
             (`sample_ranges`); neither is kept.
         row_length: elements a row.
-        specials: of `special_values`, for 32-bit types.
-        elements: of the whole tensor, where `target` is a sample.
-        edges: of the base's elements, a byte each, where they are known.
+        specials: the residuals that `special_values` found; only 32-bit types have use for them.
+        elements: how many the whole tensor has, where `target` is a sample.
+        edges: edges of the base's elements, a byte each, where they are known.
     """
     if elements is None:
         elements = len(target) // dtype.size

@@ -26,7 +26,10 @@ def finest(survey: Survey) -> Levelling:
 
 
 def contexts_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Levelled, Indices]:
-    """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair."""
+    """Counts of a surveyed tensor, and the context of the format (0 to 31) of each pair.
+
+    Levelling.NONE has the counts of Levelling.TENSOR, all in context 0: neither has row levels.
+    """
     if levelling is Levelling.NONE:
         counted = survey.levelled[Levelling.TENSOR]
         return counted, np.zeros(len(counted.context), np.intp)
@@ -39,10 +42,11 @@ def summed(indices: npt.NDArray[np.integer], counts: Counts, size: int) -> Count
     return np.bincount(indices, weights=counts, minlength=size).astype(np.float64, copy=False)
 
 
-def window_of(survey: Survey, levelling: Levelling, shift: int) -> Counts:
-    """(32, 256) counts of a surveyed tensor by the contexts of the format."""
+def window_of(survey: Survey, levelling: Levelling, shift: int) -> tuple[Counts, Counts]:
+    """(32, 256) counts of residual tokens by context of the format, (256,) of row levels."""
     counted, contexts = contexts_of(survey, levelling, shift)
-    return summed(contexts * 256 + counted.token, counted.count, WINDOW * 256).reshape(WINDOW, 256)
+    window = summed(contexts * 256 + counted.token, counted.count, WINDOW * 256)
+    return window.reshape(WINDOW, 256), counted.steps
 
 
 def window_shift(surveys: Sequence[Survey]) -> int:

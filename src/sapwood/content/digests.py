@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def blake3_digest(content: Content, threads: int = 1) -> bytes:
-    """The BLAKE3 of a content, 32 bytes."""
+    """The BLAKE3 of a content, 32 bytes, computed by at most so many threads."""
     # Here, since what hashes with SHA-256 alone loads neither.
     from blake3 import blake3
 
@@ -24,7 +24,7 @@ def blake3_digest(content: Content, threads: int = 1) -> bytes:
 
 
 def raw_hash(stripes: Iterable[bytes]) -> str:
-    """The hash of bytes as they are."""
+    """The SHA-256 of bytes in order, as "sha256:" and its hexadecimal digits."""
     hasher = hashlib.sha256()
     for stripe in stripes:
         hasher.update(stripe)

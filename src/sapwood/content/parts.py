@@ -1,4 +1,4 @@
-"""Contents end to end, parts of contents, and the digest of any content."""
+"""Contents end to end, parts of contents, and contents a stripe at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sapwood.content.content import Bytes, Content
 
 
 def joined(data: Content, ranges: Sequence[tuple[int, int]]) -> Bytes:
-    """Ranges of bytes put together; `data` itself where that is one range of all."""
+    """The bytes of the ranges [begin, end) put together; of one range not copied."""
     if len(ranges) == 1:
         ((begin, end),) = ranges
         return data[begin:end]
@@ -20,7 +20,7 @@ def joined(data: Content, ranges: Sequence[tuple[int, int]]) -> Bytes:
 
 
 STRIPE = 16 << 20  # bytes read at a time; hashing gains nothing from more
-COPIED = 1 << 20  # of what may have to be copied into memory for it
+COPIED = 1 << 20  # bytes at a time of what may be copied into memory to be read
 
 
 class EndToEnd:
@@ -60,7 +60,7 @@ class EndToEnd:
 
 
 class Within:
-    """A part of a content, as one: read of it when it is read itself."""
+    """A part of a content, as a content: read when it is read itself."""
 
     def __init__(self, content: Content, begin: int, end: int) -> None:
         """The bytes [begin, end) of a content, borrowed."""
@@ -86,7 +86,7 @@ def rest(content: Content, begin: int) -> Content:
 
 
 def stripes(content: Content) -> Iterator[Bytes]:
-    """All of a content, a stripe at a time."""
+    """All of a content in order, at most STRIPE bytes at a time."""
     size = STRIPE if isinstance(content, np.ndarray) else min(STRIPE, COPIED)
     for at in range(0, len(content), size):
         yield content[at : min(at + size, len(content))]

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-LEAST_PREFIX = 8  # bytes
+LEAST_PREFIX = 8  # bytes; the module asks for as many
 STRIPE = 1 << 17  # bytes that are fed, and taken, at once
 DECODER = 5 << 17  # bytes that a decoder takes beside its window, at most
 
@@ -30,7 +30,7 @@ def open_stream(file: IO[bytes]) -> IO[bytes]:
     """The content of frames, read forwards; takes 128 MiB for a window at most.
 
     Args:
-        file: at the first frame; stays open, and the caller's.
+        file: a file that is at the first frame; stays open, and the caller's.
 
     Raises:
         ZstdError, EOFError: when it is read, of damaged frames.
@@ -59,8 +59,7 @@ def compress_after(prefix: bytes, data: bytes | memoryview, level: int) -> bytes
 
 
 def _as_prefix(prefix: bytes | memoryview) -> Any:
-    """What zstd takes for bytes that stand before a content; without any, None."""
-    # The module asks for 8 bytes at least.
+    """What zstd takes for bytes that stand before a content; None for fewer than it takes."""
     return zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX else None
 
 
@@ -71,12 +70,12 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     its window must not be larger than a frame of that size needs.
 
     Args:
-        frame: whole.
-        size: of the content, bytes.
-        what: it is, for errors.
+        frame: the whole frame.
+        size: bytes of the content.
+        what: name of the content, for errors.
 
     Raises:
-        InvalidPatch: another size, bytes after the frame, or a damaged frame.
+        InvalidPatch: the content has another size, or the frame is damaged or has bytes after it.
     """
     decompressor = _bounded(size)
     try:
@@ -104,10 +103,10 @@ def decompress_into(
     """As `decompress`, into memory of the caller's: beside it little more than a window is taken.
 
     Args:
-        frame: whole.
-        out: as long as the content; unspecified after an error.
-        what: it is, for errors.
-        prefix: that the frame refers to; at least LEAST_PREFIX bytes, or none. Copied.
+        frame: the whole frame.
+        out: memory of the size of the content; unspecified after an error.
+        what: name of the content, for errors.
+        prefix: bytes that the frame refers to, at least LEAST_PREFIX; or none. Copied.
 
     Raises:
         InvalidPatch: as `decompress`.
@@ -138,8 +137,9 @@ def window_of(frame: memoryview, size: int) -> int:
     """The bytes of window that a frame asks for, by its header (RFC 8878, 3.1.1.1).
 
     Args:
-        frame: its first bytes, at least.
-        size: of its content. What cannot be read has the largest window that is allowed.
+        frame: the first bytes of the frame, at least. Where its header cannot be read, the
+            window is the largest that is allowed.
+        size: bytes of its content.
     """
     most: int = 1 << min(max(SMALLEST_WINDOW, size.bit_length()), LARGEST_WINDOW)
     if len(frame) < 6:

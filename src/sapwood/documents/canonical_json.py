@@ -25,7 +25,7 @@ class NotJson(ValueError):
 
     Attributes:
         reason: what is wrong, without a place.
-        place: where in the bytes that was noticed, or None where no single place can be named.
+        place: the byte where that was noticed, or None where no single place can be named.
     """
 
     def __init__(self, reason: str, place: int | None = None, line: str = "") -> None:
@@ -106,10 +106,11 @@ def parse_exact(data: bytes, where: str, error: type[SapwoodError], *, remedy: s
     """The value of a document that is JSON text in canonical form.
 
     Args:
-        data, where, error, remedy: as of `parse`.
+        data, where, error, remedy: as `parse` takes them.
 
     Raises:
-        The given error: as of `parse`, or the text is in another form.
+        The given error: it is not JSON, not safe to use, or in another form; nothing else,
+            whatever the bytes.
     """
     value = parse(data, where, error, remedy=remedy)
     try:
@@ -126,7 +127,7 @@ def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """The user's values as a reader will see them: lists for tuples, copies throughout.
 
     Raises:
-        InputError: they hold something that a patch cannot: no JSON, a key that is no
+        InputError: they hold what a patch cannot: something else than JSON, a key that is no
             text, a number past 64 bits, NaN, or more than 64 levels.
     """
     if not isinstance(value, Mapping):

@@ -24,7 +24,7 @@ NEWER = "a newer program may have written it: update sapwood"
 
 T = TypeVar("T")
 _Place: TypeAlias = "tuple[Fields, str, int | str | None]"
-"""The object that holds another one, the field, and where in a list or an object it lies."""
+"""The object that holds another one, the field, and the number or name within the field."""
 
 
 class Fields:
@@ -47,7 +47,7 @@ class Fields:
         """Wraps a value that was parsed.
 
         Args:
-            value: what should be an object.
+            value: the value, which should be an object.
             where: path of the object, for errors.
             error: class of what is raised.
             unsupported: class of what `only` raises where a newer program may know more
@@ -59,9 +59,7 @@ class Fields:
         self._unsupported = unsupported
         self._remedy = remedy
         if not isinstance(value, dict):
-            raise error(
-                f"{self.where}: expected named fields, found {_found(value)}{self._advice()}"
-            )
+            raise self.fail("", f"expected named fields, found {_found(value)}")
         self._value: dict[str, Any] = value
 
     @property
@@ -76,8 +74,8 @@ class Fields:
         """Path of a field, or of what lies in it under a name or number.
 
         Args:
-            name: of the field; empty for the object itself.
-            key: name or number of what lies in it; None for all of it.
+            name: the field's name; empty for the object itself.
+            key: name or number of what lies in the field; None for all of it.
         """
         field = f".{name}" if name else ""
         return f"{self.where}{field}" + ("" if key is None else f"[{key!r:.80}]")
@@ -85,9 +83,15 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._value
 
-    def fail(self, name: str, message: str) -> SapwoodError:
-        """The error that names a field, or with an empty name the object, and what to do."""
-        return self._error(f"{self.at(name)}: {message}{self._advice()}")
+    def fail(self, name: str, message: str, key: int | str | None = None) -> SapwoodError:
+        """The error that names a field, or what lies in it, and says what to do.
+
+        Args:
+            name, key: what `at` takes.
+            message: what was expected there, and what was found.
+        """
+        remedy = f"; {self._remedy}" if self._remedy else ""
+        return self._error(f"{self.at(name, key)}: {message}{remedy}")
 
     def only(self, known: Collection[str]) -> None:
         """Refuses fields that are not among `known`.
@@ -99,13 +103,10 @@ class Fields:
         unknown = sorted(self._value.keys() - set(known))
         if not unknown:
             return
-        message = (
-            f"{self.where}: expected fields among {', '.join(sorted(known))}; "
-            f"found {unknown[0]!r:.60}"
-        )
+        message = f"expected fields among {', '.join(sorted(known))}; found {unknown[0]!r:.60}"
         if self._unsupported is None:
-            raise self._error(f"{message}{self._advice()}")
-        raise self._unsupported(f"{message}; {NEWER}")
+            raise self.fail("", message)
+        raise self._unsupported(f"{self.where}: {message}; {NEWER}")
 
     def text(self, name: str) -> str:
         """A string of Unicode text."""
@@ -115,7 +116,7 @@ class Fields:
         """A string of Unicode text, or None where the field is absent.
 
         Args:
-            name: of the field.
+            name: the field's name.
             null: whether null stands for an absent field.
         """
         return None if self._lacks(name, null) else self.text(name)
@@ -181,7 +182,7 @@ class Fields:
         """An object, or None where the field is absent.
 
         Args:
-            name: of the field.
+            name: the field's name.
             null: whether null stands for an absent field.
         """
         return None if self._lacks(name, null) else self.object(name)
@@ -217,13 +218,9 @@ class Fields:
                 raise self.fail("", "expected Unicode text, found half a pair of surrogates")
         raise self.fail("", f"expected at most {DEEPEST} levels of nesting, found more")
 
-    def _advice(self) -> str:
-        return f"; {self._remedy}" if self._remedy else ""
-
     def _wrong(self, value: Any, words: str, name: str, key: int | str | None) -> SapwoodError:
         """The error for a value of another type than expected."""
-        where = self.at(name, key)
-        return self._error(f"{where}: expected {words}, found {_found(value)}{self._advice()}")
+        return self.fail(name, f"expected {words}, found {_found(value)}", key)
 
     def _lacks(self, name: str, null: bool) -> bool:
         return name not in self._value or (null and self._value[name] is None)

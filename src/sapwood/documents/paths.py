@@ -86,7 +86,7 @@ def unportable(paths: Collection[str]) -> str | None:
     """What keeps files from being written everywhere beside each other, or None.
 
     Args:
-        paths: of all files of a folder, each once.
+        paths: the paths of all files of a folder, each once.
 
     Returns:
         The path or two that are at fault, escaped, and why.
@@ -142,18 +142,23 @@ def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
             return other, path
     seen: set[str] = set()
     for key, path in files.items():
-        end = key.rfind("/")
-        while end > 0 and key[:end] not in seen:
+        for end in _slashes(key):
             folder = key[:end]
             if folder in files:
                 return files[folder], path
+            if folder in seen:
+                break
             seen.add(folder)
-            end = key.rfind("/", 0, end)
     return None
 
 
 def clashing(paths: Iterable[str], others: Iterable[str]) -> set[str]:
-    """Those of some paths that cannot be files everywhere beside others, which do not clash."""
+    """Those of some paths that cannot be files everywhere beside others.
+
+    Args:
+        paths: the paths that are looked at, which may clash among themselves.
+        others: the paths beside which they are to be, which do not clash.
+    """
     files = {folded(one): one for one in others}
     folders = {key[:end] for key in files for end in _slashes(key)}
     return {
@@ -167,8 +172,8 @@ def clashing(paths: Iterable[str], others: Iterable[str]) -> set[str]:
 
 
 def _slashes(path: str) -> Iterator[int]:
-    """Where the folders on the way to a file end."""
-    end = path.find("/")
+    """Where the names of the folders on the way to a file end, from the last to the first."""
+    end = path.rfind("/")
     while end > 0:
         yield end
-        end = path.find("/", end + 1)
+        end = path.rfind("/", 0, end)

@@ -24,8 +24,8 @@ class Pattern:
     """A pattern, parsed.
 
     Attributes:
-        text: as it was written.
-        names: of each part what matches it, None for `**`.
+        text: the pattern as it was written.
+        names: for each part the expression that matches a name, None for `**`.
     """
 
     text: str
@@ -43,20 +43,17 @@ class Pattern:
         parts = (text + ANY if text.endswith("/") else text).split("/")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError(f"expected a relative pattern such as 'tests/**', found {text!r:.80}")
-        return cls(text, tuple(None if one == ANY else _compiled(one) for one in parts))
+        # No function of `fnmatch` that matches: they fold case where the system does.
+        names = (None if one == ANY else re.compile(fnmatch.translate(one)) for one in parts)
+        return cls(text, tuple(names))
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches the whole path."""
-        return self._from(path.split("/"))
-
-    def _from(self, parts: list[str]) -> bool:
-        # places: of the pattern's parts, up to which what was read of the path matches.
+        # How many of the pattern's parts may have matched what was read of the path.
         places = self._spread({0})
-        for part in parts:
+        for part in path.split("/"):
             after = set()
-            for place in places:
-                if place == len(self.names):
-                    continue
+            for place in places - {len(self.names)}:
                 name = self.names[place]
                 if name is None:
                     after.add(place)
@@ -69,16 +66,10 @@ class Pattern:
 
     def _spread(self, places: set[int]) -> set[int]:
         """The places, and those behind each `**` that matches nothing more."""
-        out = set()
+        out: set[int] = set()
         for place in places:
-            out.add(place)
-            at = place
-            while at < len(self.names) and self.names[at] is None:
-                at += 1
-                out.add(at)
+            end = place
+            while end < len(self.names) and self.names[end] is None:
+                end += 1
+            out.update(range(place, end + 1))
         return out
-
-
-def _compiled(name: str) -> re.Pattern[str]:
-    """What matches one name; letters count as they are written, whatever the system."""
-    return re.compile(fnmatch.translate(name))

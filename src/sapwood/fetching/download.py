@@ -24,24 +24,26 @@ class Expected(Protocol):
 
     @property
     def beginning(self) -> int:
-        """How many of its first bytes tell its size."""
+        """How many of the file's first bytes tell its size."""
 
     def size(self, beginning: bytes, /) -> int:
         """The bytes that the file should have.
 
         Args:
-            beginning: its first bytes; fewer than `beginning` where there are no more.
+            beginning: the file's first bytes; fewer than `Expected.beginning` where it has no
+                more.
 
         Raises:
             SapwoodError: no such file begins so.
         """
 
     def check_size(self, size: int, found: int | None) -> None:
-        """Compares the bytes that it should have with those that it has.
+        """Compares the size that the file should have with that which it has.
 
         Args:
-            size: bytes that it should have.
-            found: bytes that it has; None for more than it should, nobody knows how many.
+            size: bytes that the file should have.
+            found: bytes that the file has; None for more than it should, of a number that
+                nobody knows.
 
         Raises:
             SapwoodError: they differ.
@@ -53,9 +55,9 @@ class KnownSize:
     """A file whose size is known from elsewhere.
 
     Attributes:
-        name: of what brings it, for messages.
-        total: bytes that it should have.
-        advice: for messages: what another size means, and what to do.
+        name: the file's name in messages.
+        total: bytes that the file should have.
+        advice: words for messages on what another size means, and what to do.
     """
 
     name: str
@@ -64,18 +66,18 @@ class KnownSize:
 
     @property
     def beginning(self) -> int:
-        """None of its bytes have to be seen."""
+        """No bytes: the size is known before."""
         return 0
 
     def size(self, _: bytes, /) -> int:
-        """The bytes that it should have."""
+        """The bytes that the file should have."""
         return self.total
 
     def check_size(self, size: int, found: int | None) -> None:
-        """As `Expected`.
+        """As `Expected.check_size`.
 
         Raises:
-            IoError: it has another size.
+            IoError: the file has another size.
         """
         if found != size:
             what = "and more came" if found is None else f"found {found}"
@@ -88,17 +90,20 @@ def download(
     """Brings a whole file into one that may have the beginning of it, or something else.
 
     Args:
-        remote: the file; without parts it is begun anew at each try.
-        out: open for reading and writing; has all that came after an error or an interrupt.
-        expected: what the file should be.
-        progress: is told how many bytes of the file are there.
+        remote: the file elsewhere; one without parts is begun anew at each try.
+        out: the file here, open for reading and writing. After an error or an interrupt it has
+            all that came.
+        expected: what is known of the file.
+        progress: is told how many bytes of the file are here.
 
     Returns:
-        How many bytes of it were there before.
+        How many bytes of the file were here before.
 
     Raises:
-        SapwoodError: it is not what was expected. No more of it was written than that.
-        Unavailable, Changed, IoError: as `pieces`.
+        SapwoodError: the file is not what was expected; no more was written than that.
+        Unavailable: the connection is lost for good.
+        Changed: another version is there now.
+        IoError: the file cannot be had.
         OSError: from `out`.
     """
     if not remote.ranges:
@@ -142,19 +147,16 @@ def _take_whole(remote: Remote, out: IO[bytes], expected: Expected, progress: Pr
     """As `download`, of a file of which parts cannot be had: from the beginning at each try."""
     tries = Tries(remote.name, remote.pace)
     while True:
-        out.seek(0)
-        out.truncate()
         try:
-            _take_once(remote, out, expected, progress)
+            return _take_once(remote, out, expected, progress)
         except BrokenOff as e:
             tries.failed(e)
-        else:
-            out.flush()
-            return
 
 
 def _take_once(remote: Remote, out: IO[bytes], expected: Expected, progress: Progress) -> None:
     """One try of `_take_whole`."""
+    out.seek(0)
+    out.truncate()
     stream = _with_beginning(remote.whole(), expected.beginning)
     beginning = next(stream)
     size = _checked_size(remote, expected, beginning)
@@ -167,6 +169,7 @@ def _take_once(remote: Remote, out: IO[bytes], expected: Expected, progress: Pro
         progress(at, size)
     if at < size:
         raise BrokenOff(f"{size - at} bytes are missing")
+    out.flush()
 
 
 def _with_beginning(stream: Iterator[bytes], length: int) -> Iterator[bytes]:

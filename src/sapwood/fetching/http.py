@@ -20,7 +20,7 @@ from sapwood.errors import Changed, InputError, IoError, Unavailable
 from sapwood.fetching.pace import DEFAULT_PACE, BrokenOff, Pace, Tries
 from sapwood.fetching.settings import http_library, new_client, proxy_on_the_way
 from sapwood.fetching.urls import SCHEMES, fault_of_url, shown
-from sapwood.fetching.versions import Version
+from sapwood.fetching.validators import Validator
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,12 +43,10 @@ class HttpFile:
 
     Attributes:
         name: the URL as it may be shown.
-        size: bytes; None where the server does not say before the last of them.
+        size: bytes of the file; None where the server does not say before the last of them.
         ranges: whether parts can be had.
-        pace: as it was opened with.
+        pace: how patiently it is read.
     """
-
-    size: int | None
 
     def __init__(
         self,
@@ -60,15 +58,16 @@ class HttpFile:
         """Asks the server for the beginning of the file.
 
         Args:
-            url: of http or https; may have a user and a password.
-            pace: how patiently.
+            url: a URL of http or https, which may have a user and a password.
+            pace: how patiently the file is read.
             transport: what requests go through instead of connections of its own.
 
         Raises:
             InputError: the URL is none, httpx2 is not installed, or the environment has settings
                 of proxies or certificates that it cannot use.
             Unavailable: the server cannot be reached, or answers otherwise than HTTP asks for.
-            IoError: it leads to where one must not go, or its certificate is not trusted.
+            IoError: the server leads to where one must not go, or its certificate is not
+                trusted.
         """
         self._httpx = http_library()
         self.name = shown(url)
@@ -77,21 +76,22 @@ class HttpFile:
         client = new_client(pace, transport)
         self._finalizer = weakref.finalize(self, client.close)
         self._client = client
-        self._version: Version | None = None
+        self._validator = Validator()
         self._head = b""
         self.ranges = False
-        self.size = None
+        self.size: int | None = None
         self._open()
 
     def close(self) -> None:
-        """Ends its connections, as its last user's going does."""
+        """Ends the connections, which also end when nobody has the file any more."""
         self._finalizer()
 
     def part(self, begin: int, end: int) -> Iterator[bytes]:
         """As `Remote.part`. What came with the first answer is not asked for again.
 
         Raises:
-            BrokenOff, Changed: as there.
+            BrokenOff: the connection was lost.
+            Changed: another version is there now.
             Unavailable: the server does not answer as it should.
         """
         here = self._head[begin:end]
@@ -108,10 +108,10 @@ class HttpFile:
         """As `Remote.whole`.
 
         Raises:
-            BrokenOff: as there.
+            BrokenOff: the connection was lost.
             Unavailable: the server does not answer as it should.
         """
-        with self._answer(None, None) as response:
+        with self._answer() as response:
             if response.status_code != 200:
                 raise self._unexpected(response, "the file (200)")
             self._check_encoding(response)
@@ -164,13 +164,14 @@ class HttpFile:
                 self.size, self.ranges = 0, True
             case 200:  # a server without parts: what comes is not looked at yet
                 self._check_encoding(response)
-                self.size = self._length(response)
+                length = response.headers.get("content-length", "")
+                self.size = int(length) if LENGTH.fullmatch(length) else None
             case _:
                 raise self._unexpected(response, "a part (206) or the file (200)")
-        self._version = Version.of(response)
+        self._validator = Validator.of(response)
 
     @contextlib.contextmanager
-    def _answer(self, begin: int | None, end: int | None) -> Iterator[httpx2.Response]:
+    def _answer(self, begin: int = 0, end: int | None = None) -> Iterator[httpx2.Response]:
         """The answer to a request for the bytes [begin, end), or for all; its body not read.
 
         Raises:
@@ -178,10 +179,10 @@ class HttpFile:
             IoError: redirects that are not followed.
         """
         headers = dict(self._headers)
-        if begin is not None and end is not None:
+        if end is not None:
             headers["Range"] = f"bytes={begin}-{end - 1}"
-            if self._version is not None and self._version.validator is not None:
-                headers["If-Range"] = self._version.validator
+            if self._validator.strong is not None:
+                headers["If-Range"] = self._validator.strong
         response = self._sent(self._client.build_request("GET", self._url, headers=headers))
         try:
             if response.status_code in BUSY:
@@ -197,8 +198,8 @@ class HttpFile:
 
         Raises:
             BrokenOff: no connection.
-            Unavailable: it leads round in circles, or to no server.
-            IoError: it leads to where one must not go, or a certificate is not trusted.
+            Unavailable: the redirects go round in circles, or to no server.
+            IoError: they lead to where one must not go, or a certificate is not trusted.
         """
         for _ in range(MOST_REDIRECTS + 1):
             response = self._sent_once(request)
@@ -215,11 +216,7 @@ class HttpFile:
                     "way may read and change it; give a URL that stays with https"
                 )
             if fault_of_url(str(following.url)):
-                raise Unavailable(
-                    f"{self.name}: expected a redirect to a URL, found {place}; "
-                    "the server is broken",
-                    status=response.status_code,
-                )
+                raise self._broken(response, f"a redirect to a URL, found {place}")
             request = following
         raise Unavailable(
             f"{self.name}: redirected more than {MOST_REDIRECTS} times; check the URL",
@@ -230,7 +227,8 @@ class HttpFile:
         """The answer to a request, which may be a redirect.
 
         Raises:
-            BrokenOff, IoError: as `_sent`.
+            BrokenOff: no connection.
+            IoError: no URL for HTTP, or a certificate that is not trusted.
         """
         try:
             return self._client.send(request, stream=True)
@@ -262,24 +260,25 @@ class HttpFile:
 
         Raises:
             BrokenOff: the connection was lost.
-            IoError: more come than there can be.
+            Unavailable: more than `most` bytes come.
         """
         left = most
-        stream = response.iter_raw()
-        while True:
-            try:
-                piece = next(stream, b"")
-            except self._httpx.TransportError as e:
-                raise BrokenOff(f"{type(e).__name__}: {e}") from e
-            if not piece:
-                return
-            if len(piece) > left:
-                raise self._broken(response, f"{most} bytes, and more came")
-            left -= len(piece)
-            yield piece
+        try:
+            for piece in response.iter_raw():
+                left -= len(piece)
+                if left < 0:
+                    raise self._broken(response, f"{most} bytes, and more came")
+                yield piece
+        except self._httpx.TransportError as e:
+            raise BrokenOff(f"{type(e).__name__}: {e}") from e
 
     def _check_part(self, response: httpx2.Response, begin: int, end: int) -> None:
-        """That an answer is the part that was asked for, of the file that was opened."""
+        """Refuses an answer but the part that was asked for, of the version that was opened.
+
+        Raises:
+            Changed: it is of another version.
+            Unavailable: it is another part, or none.
+        """
         if response.status_code in {200, 412, 416}:
             raise self._changed(f"the server answers {response.status_code} and not 206")
         if response.status_code != 206:
@@ -290,15 +289,21 @@ class HttpFile:
             raise self._changed(f"it has {size} bytes and had {self.size}")
         if (first, last) != (begin, end - 1):
             raise self._broken(response, f"the bytes {begin} to {end - 1}, found {first} to {last}")
-        if self._version is not None and not self._version.same(Version.of(response)):
+        if not self._validator.same(Validator.of(response)):
             raise self._changed("ETag or Last-Modified differs")
 
     def _changed(self, how: str) -> Changed:
+        """The error for a file that has another version by now, as `how` shows."""
         return Changed(
             f"{self.name}: changed while it was read ({how}), nothing was written; try again"
         )
 
     def _check_encoding(self, response: httpx2.Response) -> None:
+        """Refuses bytes that are encoded, which are not those of the file.
+
+        Raises:
+            Unavailable: they are.
+        """
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise Unavailable(
@@ -308,7 +313,11 @@ class HttpFile:
             )
 
     def _content_range(self, response: httpx2.Response) -> tuple[int, int, int]:
-        """First byte, last byte, and bytes in all, as the answer has them."""
+        """First byte, last byte, and bytes in all, as the answer has them.
+
+        Raises:
+            Unavailable: it does not tell them.
+        """
         said = response.headers.get("content-range", "")
         found = CONTENT_RANGE.fullmatch(said)
         if found is None:
@@ -320,16 +329,11 @@ class HttpFile:
 
         Args:
             response: the answer.
-            what: was expected, and was found.
+            what: words for what was expected, and what was found.
         """
         return Unavailable(
-            f"{self.name}: expected {what}; the server is broken",
-            status=response.status_code,
+            f"{self.name}: expected {what}; the server is broken", status=response.status_code
         )
-
-    def _length(self, response: httpx2.Response) -> int | None:
-        said = response.headers.get("content-length")
-        return int(said) if said is not None and LENGTH.fullmatch(said) else None
 
     def _unexpected(self, response: httpx2.Response, what: str) -> Unavailable:
         """The error for an answer of another status than `what` says."""

@@ -14,7 +14,7 @@ from sapwood.fetching.urls import SCHEMES, scheme_of, shown
 
 
 def _open_http(url: str, pace: Pace) -> Remote:
-    """As `HttpFile`, which is imported when it is needed."""
+    """The file at a URL of the web. What speaks HTTP is imported when it is needed."""
     from sapwood.fetching.http import HttpFile
 
     return HttpFile(url, pace)
@@ -28,8 +28,8 @@ class Fetching:
     """How files elsewhere are brought.
 
     Attributes:
-        openers: by scheme, in small letters.
-        pace: how patiently they are asked for.
+        openers: what opens the files of each scheme, by the scheme in small letters.
+        pace: how patiently the files are asked for.
     """
 
     openers: Mapping[str, Opener] = dataclasses.field(default_factory=lambda: OPENERS)
@@ -43,7 +43,7 @@ class Fetching:
         return scheme_of(source) in self.openers
 
     def open(self, url: str) -> Remote:
-        """The file that a URL leads to; to be closed.
+        """The file that a URL leads to, which the caller closes.
 
         Raises:
             InputError: the URL, or a setting of the environment, is of no use, or a library

@@ -15,11 +15,11 @@ class Pace:
     Attributes:
         head: bytes that are asked for first: of a patch most often the whole front.
         window: bytes that are fetched at once of what is read from front to back.
-        failures: failures in a row after which another try is made; one more is told.
+        failures: failures in a row that are borne; one more is told.
         progress: bytes after which failures count anew.
         pause: seconds before the second try; twice as long before each that follows.
-        connecting: seconds that a connection may take.
-        waiting: seconds until more bytes come.
+        connecting: seconds that making a connection may take.
+        waiting: seconds that may pass until more bytes come.
     """
 
     head: int = 1 << 16
@@ -38,7 +38,8 @@ class BrokenOff(Exception):
     """A connection ended, or a server was busy: worth another try. `Tries` makes it Unavailable.
 
     Attributes:
-        status: of the server's answer, as HTTP numbers them, or None.
+        status: the status of the server's answer, as HTTP numbers them; None where there was
+            no answer.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -53,7 +54,7 @@ class Tries:
         """Begins without failures.
 
         Args:
-            name: of the file, for the error.
+            name: the name of the file, for the error.
             pace: how many failures are borne, and how long the pauses after them are.
         """
         self._name = name
@@ -71,7 +72,7 @@ class Tries:
         """Waits before the next try.
 
         Raises:
-            Unavailable: there were enough.
+            Unavailable: there were too many failures in a row.
         """
         if self._failures == self._pace.failures:
             raise Unavailable(

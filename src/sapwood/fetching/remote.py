@@ -17,11 +17,11 @@ class Remote(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in messages; holds no secret."""
+        """The name of the file in messages; holds no secret."""
 
     @property
     def size(self) -> int | None:
-        """Bytes; None where that is told by the last of them alone, and parts cannot be had."""
+        """Bytes of the file; None where only its end tells them, and parts cannot be had."""
 
     @property
     def ranges(self) -> bool:
@@ -29,7 +29,7 @@ class Remote(Protocol):
 
     @property
     def pace(self) -> Pace:
-        """How patiently it is to be read."""
+        """How patiently the file is to be read."""
 
     def part(self, begin: int, end: int) -> Iterator[bytes]:
         """The bytes [begin, end) of a file of which parts can be had, in one try.
@@ -37,12 +37,12 @@ class Remote(Protocol):
         Fewer may come. `pieces` asks for the rest.
 
         Args:
-            begin, end: 0 <= begin < end <= size.
+            begin, end: offsets in bytes, 0 <= begin < end <= size.
 
         Raises:
             BrokenOff: the connection was lost. What came is right; ask for the rest.
-            Changed: there is another version now.
-            IoError: it cannot be had.
+            Changed: another version is there now.
+            IoError: the file cannot be had.
         """
 
     def whole(self) -> Iterator[bytes]:
@@ -53,15 +53,15 @@ class Remote(Protocol):
 
         Raises:
             BrokenOff: the connection was lost; begin anew.
-            IoError: it cannot be had.
+            IoError: the file cannot be had.
         """
 
     def close(self) -> None:
-        """Ends what connections there are; nothing can be read then."""
+        """Ends the connections; nothing can be read afterwards."""
 
 
 Opener: TypeAlias = Callable[[str, Pace], Remote]
-"""From a URL the file that it leads to.
+"""What opens the file that a URL leads to, to be read at a pace.
 
 Raises:
     InputError: the URL, or a setting of the environment, is of no use, or a library is missing.
@@ -73,12 +73,13 @@ def pieces(remote: Remote, begin: int, end: int) -> Iterator[bytes]:
     """The bytes [begin, end), piece by piece. What a lost connection leaves is asked for anew.
 
     Args:
-        remote: parts of it can be had.
-        begin, end: 0 <= begin <= end <= size.
+        remote: a file of which parts can be had.
+        begin, end: offsets in bytes, 0 <= begin <= end <= size.
 
     Raises:
         Unavailable: the connection is lost for good.
-        Changed, IoError: as `Remote.part`.
+        Changed: another version is there now.
+        IoError: the file cannot be had.
     """
     at = begin
     tries = Tries(remote.name, remote.pace)

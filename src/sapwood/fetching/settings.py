@@ -43,10 +43,10 @@ def http_library() -> ModuleType:
 
 
 def new_client(pace: Pace, transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
-    """A client as the environment wants it; follows no redirects.
+    """A client as the environment wants it, which follows no redirects.
 
     Args:
-        pace: how long it waits.
+        pace: how long the client waits.
         transport: what its requests go through instead of connections of its own.
 
     Raises:
@@ -83,10 +83,10 @@ def proxy_on_the_way(url: httpx2.URL) -> str | None:
 
 
 def _check_proxies(library: ModuleType) -> None:
-    """Refuses a proxy that no client can be made with.
+    """Refuses the environment's proxies if no client can be made with one of them.
 
     Raises:
-        InputError: there is one.
+        InputError: one is malformed, or needs what is not installed.
     """
     proxies = getproxies()
     if "*" in (one.strip() for one in proxies.get("no", "").split(",")):
@@ -104,7 +104,7 @@ def _check_proxy(library: ModuleType, setting: str, value: str) -> None:
         raise _bad_proxy(setting, url) from e
     if fault_of_url(str(proxy.url), SCHEMES + SOCKS):
         raise _bad_proxy(setting, url)
-    # What the library speaks SOCKS with.
+    # The library speaks SOCKS with socksio.
     if proxy.url.scheme in SOCKS and find_spec("socksio") is None:
         raise InputError(
             f"{setting}: a proxy of {proxy.url.scheme} needs socksio, which is not installed; "
@@ -113,6 +113,7 @@ def _check_proxy(library: ModuleType, setting: str, value: str) -> None:
 
 
 def _bad_proxy(setting: str, url: str) -> InputError:
+    """The error for a proxy's URL that is malformed."""
     scheme, _, rest = url.partition("://")
     place = re.split(r"[/?#]", rest.rpartition("@")[2])[0]  # what stands before @ is a secret
     return InputError(
@@ -125,7 +126,7 @@ def _setting(scheme: str) -> str:
     """The name of a setting of proxies, as it is spelt in the environment.
 
     Args:
-        scheme: of URLs, or "no".
+        scheme: a scheme of URLs, "all", or "no" for the setting of what needs no proxy.
     """
     name = f"{scheme}_proxy"
     for spelt in (name, name.upper()):
@@ -139,8 +140,8 @@ def _authorities(file: str, folder: str) -> ssl.SSLContext:
     """Whose certificates are trusted; reading them takes a while.
 
     Args:
-        file, folder: what SSL_CERT_FILE and SSL_CERT_DIR say, for the library takes them from
-            there: the file if there is one, else the folder.
+        file, folder: the values of SSL_CERT_FILE and SSL_CERT_DIR. The library reads them itself,
+            and takes the file if there is one, else the folder.
 
     Raises:
         InputError: there is no such file or folder, or it holds no certificates.

@@ -11,10 +11,7 @@ HOST = re.compile(r"[0-9A-Za-z._-]*|[0-9A-Fa-f:.]+(?:%[!-~]+)?")  # names, addre
 
 
 def scheme_of(source: object) -> str:
-    """What text has before its first colon, in small letters; empty where there is none.
-
-    A file of such a name is meant by a `Path` of it, or by ./ before it.
-    """
+    """What text has before its first colon, in small letters; empty where it has no colon."""
     return source.partition(":")[0].lower() if isinstance(source, str) and ":" in source else ""
 
 
@@ -22,8 +19,8 @@ def fault_of_url(url: str, schemes: Collection[str] = SCHEMES) -> str | None:
     """What is wrong with the URL of a server, or None. It is not shown: it may hold secrets.
 
     Args:
-        url: with names of servers as the network has them (ASCII), or as people write them.
-        schemes: that it may have.
+        url: a URL, the server's name in it as the network has it (ASCII) or as people write it.
+        schemes: the schemes that it may have.
     """
     try:
         parts = urlsplit(url)

@@ -30,13 +30,13 @@ def take_place(staged: Path, path: Path, old: str | None) -> bool:
     """Gives a staged file a name, if what has that name is still what was expected.
 
     Args:
-        staged: the file. What it displaces has its name afterwards, where the system can
-            exchange names.
-        path: the name.
+        staged: the file's path until then. What the file displaces lies there afterwards, where
+            the system can exchange names.
+        path: the path that it is to have.
         old: 'sha256:…' of what is expected there, None for nothing.
 
     Returns:
-        Whether it has the name. If not, all is as it was.
+        Whether the file has the name. If not, all is as it was.
 
     Raises:
         OSError: the system refused.
@@ -59,12 +59,12 @@ def take_away(path: Path, spare: Path, old: str) -> bool:
     """Removes a file, if it is still what was expected.
 
     Args:
-        path: of it.
-        spare: a name of ours on the same file system, which it has afterwards.
+        path: the path of the file.
+        spare: a path of ours on the same file system, where the file lies afterwards.
         old: 'sha256:…' of what is expected.
 
     Returns:
-        Whether it is removed. If not, it is where it was.
+        Whether the file is removed, or nothing was there. If not, it is where it was.
 
     Raises:
         OSError: the system refused.
@@ -88,29 +88,29 @@ def give_back(displaced: Path, path: Path) -> None:
         _rename_to_free(displaced, path)
 
 
-def _rename_to_free(source: Path, path: Path) -> bool:
+def _rename_to_free(staged: Path, path: Path) -> bool:
     """Gives a file a name that nothing has; False, and nothing done, if something does."""
     try:
-        if rename_with(source, path, NO_REPLACE):
+        if rename_with(staged, path, NO_REPLACE):
             return True
     except FileExistsError:
         return False
     if is_there(path):
         return False
-    source.replace(path)
+    staged.replace(path)
     return True
 
 
-def rename_with(source: Path, path: Path, flag: int) -> bool:
-    """Renames with a flag; False where the system or the file system has no such thing.
+def rename_with(staged: Path, path: Path, flag: int) -> bool:
+    """Renames with a flag; False where the system or the file system has no such call.
 
     Raises:
-        OSError: it has, and refused.
+        OSError: the call was refused.
     """
     function = system_rename()
     if function is None:
         return False
-    if function(os.fsencode(source), os.fsencode(path), flag) == 0:
+    if function(os.fsencode(staged), os.fsencode(path), flag) == 0:
         return True
     error = ctypes.get_errno()
     if error in MISSING:

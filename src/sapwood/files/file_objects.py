@@ -15,11 +15,11 @@ def check_file(file: object, verb: str) -> None:
     """Refuses what is no open binary file, before any work is put into it.
 
     Args:
-        file: anything.
-        verb: "read" or "write".
+        file: what a caller gave for a file.
+        verb: "read" or "write", what is to be done with it.
 
     Raises:
-        InputError: it is none, or none for that.
+        InputError: it is no open binary file, or not open for that.
     """
     if not hasattr(file, verb):
         raise InputError(f"expected a path, bytes or a binary file, found {type(file).__name__}")
@@ -32,15 +32,15 @@ def check_file(file: object, verb: str) -> None:
         raise InputError(f"expected a file to {verb}, found one that was not opened for it")
 
 
-def copy_rest(source: IO[bytes], out: IO[bytes]) -> None:
-    """Copies from the position of one file object to its end.
+def copy_rest(file: IO[bytes], out: IO[bytes]) -> None:
+    """Copies from the position of one file object to its end, to the position of another.
 
     Raises:
         OSError: one of them failed, or would have to wait although it is not to.
-        InputError: `source` is a file of text.
+        InputError: `file` is one of text.
     """
     while True:
-        data = source.read(STRIPE)
+        data = file.read(STRIPE)
         if data is None:
             raise BlockingIOError(errno.EAGAIN, "nothing to read yet; make the file blocking")
         if not isinstance(data, bytes | bytearray | memoryview):

@@ -21,15 +21,15 @@ from sapwood.files.syncing import sync_below, sync_folder
 def atomic_folder(output: str | os.PathLike[str]) -> Iterator[Path]:
     """A folder to write files into that takes the output's name when the block ends well.
 
-    It is a hidden sibling until then. After an error it is gone; a killed process leaves
-    it behind, named `.NAME.*.part`.
+    It is a hidden sibling of the output until then. After an error it is gone; a killed process
+    leaves it behind, named `.NAME.*.part`.
 
     Args:
         output: a path where nothing is, or an empty folder, which is replaced and whose
             permissions stay.
 
     Raises:
-        InputError: there is something else.
+        InputError: something else is there.
         IoError: writing failed.
     """
     path = Path(os.path.realpath(path_name(output)))
@@ -76,11 +76,11 @@ def make_folder(folder: Path, fault: type[SapwoodError] = InputError) -> None:
     """Makes a folder, and those that it lies in, unless they are there. Links are not followed.
 
     Args:
-        folder: to be made.
+        folder: the path of the folder.
         fault: the class of the error that tells of what is in the way.
 
     Raises:
-        SapwoodError: a link or a file is in the way; of the class `fault`.
+        The given error: a link or a file is in the way.
         OSError: the system refused.
     """
     try:
@@ -95,7 +95,9 @@ def make_folder(folder: Path, fault: type[SapwoodError] = InputError) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a folder of ours with all in it, links as such. What is no folder is not ours.
+    """Removes a folder of ours with all in it. Links in it are removed, not what they lead to.
+
+    What is no folder is not ours, and stays.
 
     Raises:
         OSError: the system refused; a part may be gone.
@@ -105,7 +107,10 @@ def remove_tree(folder: Path) -> None:
 
 
 def remove_empty(folder: Path, top: Path) -> None:
-    """Removes a folder and those above it as long as they are empty and below `top`."""
+    """Removes a folder and those above it as long as they are empty and below `top`.
+
+    What the system refuses ends that, and is not told.
+    """
     while folder != top and top in folder.parents:
         try:
             folder.rmdir()

@@ -14,16 +14,16 @@ from sapwood.files.locks import is_named, take_lock
 from sapwood.files.paths import hidden_sibling
 from sapwood.files.refusals import os_errors
 
-NAMED = 8  # bytes of a patch's digest in a file's name
+NAMED = 8  # bytes of a digest in a file's name
 
 
 def beside(path: Path, digest: bytes, ending: str) -> Path:
     """The hidden sibling of an output that is kept for one patch.
 
     Args:
-        path: of the output, with symbolic links resolved.
-        digest: that names the patch.
-        ending: says what is kept.
+        path: the path of the output, with symbolic links resolved.
+        digest: the digest that names the patch; its first bytes are a part of the name.
+        ending: the end of the name, which says what is kept.
     """
     return hidden_sibling(path, digest[:NAMED].hex(), ending)
 
@@ -36,7 +36,7 @@ def kept_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
     process at a time has it.
 
     Args:
-        path: that no other work uses.
+        path: a path that no other work uses.
         mode: permissions of a new file, of which the umask takes some.
 
     Raises:
@@ -48,14 +48,8 @@ def kept_file(path: Path, mode: int) -> Iterator[IO[bytes]]:
     kept = False
     try:
         yield file
-    except OSError:
-        kept = True
-        raise
-    except Exception as e:
-        kept = isinstance(e, IoError)
-        raise
-    except BaseException:  # an interrupt
-        kept = True
+    except BaseException as e:
+        kept = isinstance(e, OSError | IoError) or not isinstance(e, Exception)  # an interrupt
         raise
     finally:
         # Before the lock goes: nobody may have begun with it.

@@ -33,9 +33,9 @@ class LockedFile:
     """An open file that nobody else updates meanwhile.
 
     Attributes:
-        path: with symbolic links resolved.
-        name: as the caller named it, for errors.
-        handle: of the operating system, for reading and writing.
+        path: the file's path, with symbolic links resolved.
+        name: the path as the caller gave it, for errors.
+        handle: the operating system's handle of the file, for reading and writing.
     """
 
     path: Path
@@ -44,13 +44,13 @@ class LockedFile:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Bytes of the file."""
         with os_errors(self.name):
             return os.fstat(self.handle).st_size
 
     @property
     def inode(self) -> int:
-        """Its number in the file system."""
+        """The file's number in the file system."""
         with os_errors(self.name):
             return os.fstat(self.handle).st_ino
 
@@ -82,30 +82,50 @@ class LockedFile:
             reserve(self.handle, size)
 
     def cut(self, size: int) -> None:
-        """Makes the file so long at most."""
+        """Makes the file so long at most.
+
+        Raises:
+            IoError: the system refused.
+        """
         if self.size > size:
             with os_errors(self.name):
                 os.ftruncate(self.handle, size)
 
     def sync(self) -> None:
-        """Makes what was written durable."""
+        """Makes what was written durable.
+
+        Raises:
+            IoError: the system refused; what was written may not be there after a power cut.
+        """
         with os_errors(self.name):
             sync_open(self.handle)
 
     def stripes(self, end: int, begin: int = 0) -> Iterator[Bytes]:
-        """The bytes of the file up to `end`, some at a time."""
+        """Copies of the bytes [begin, end), some MiB at a time.
+
+        Raises:
+            IoError: the file is shorter, or cannot be read.
+        """
         for at in range(begin, end, STRIPE):
             yield self.read(at, min(at + STRIPE, end))
 
     def blake3(self, threads: int, size: int | None = None) -> bytes:
-        """The digest of its first bytes, by default of all of it, 32 bytes."""
+        """The BLAKE3 of the first `size` bytes, by default of all of them: 32 bytes.
+
+        Raises:
+            IoError: the file is shorter, or cannot be read.
+        """
         hasher = blake3(max_threads=threads)
         for stripe in self.stripes(self.size if size is None else size):
             hasher.update(stripe.data)
         return hasher.digest()
 
     def sha256(self) -> bytes:
-        """The digest of all of it, 32 bytes."""
+        """The SHA-256 of all bytes: 32 bytes.
+
+        Raises:
+            IoError: the file cannot be read.
+        """
         hasher = hashlib.sha256()
         for stripe in self.stripes(self.size):
             hasher.update(stripe.data)

@@ -22,8 +22,8 @@ def take_lock(handle: int, busy: Busy) -> None:
     It is a lock on the file itself (flock), whatever name leads to it.
 
     Args:
-        handle: of the file.
-        busy: is raised where another process has the lock.
+        handle: the system's handle of the file.
+        busy: the error that is raised where another process has the lock.
 
     Raises:
         Busy: another process has it.
@@ -38,7 +38,7 @@ def take_lock(handle: int, busy: Busy) -> None:
 def is_named(path: Path, handle: int) -> bool:
     """Whether an open file has a name still, itself and not by a link.
 
-    Before a lock is taken whoever has it may rename or remove the file.
+    Until a lock is taken, whoever has it may rename or remove the file.
     """
     try:
         now = path.lstat()
@@ -52,11 +52,11 @@ def exclusive(path: Path, busy: Busy) -> Iterator[None]:
     """Holds the lock that is the file of a name while the block runs.
 
     Args:
-        path: of the lock's file, which is made where it is not there, and stays.
-        busy: is raised where another process holds the lock.
+        path: the path of the lock's file, which is made where it is not there, and stays.
+        busy: the error that is raised where another process holds the lock.
 
     Raises:
-        Busy: another process holds it.
+        Busy: another process holds the lock.
         OSError: the file cannot be opened; a link is not followed.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | NOT_FOLLOWED, 0o666)
@@ -85,17 +85,17 @@ def exclusive_in_turn(path: Path, waiting: Callable[[], object]) -> Iterator[Non
     """As `exclusive`, but waits for whoever holds the lock, as long as that takes.
 
     Args:
-        path: of the lock's file.
-        waiting: is called once if another process holds it.
+        path: the path of the lock's file.
+        waiting: what is called, once, if another process holds the lock.
 
     Raises:
         OSError: as `exclusive`.
     """
     told = False
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as held:
         while True:
             try:
-                stack.enter_context(exclusive(path, Busy(f"{path}: another process holds it")))
+                held.enter_context(exclusive(path, Busy(f"{path}: another process holds it")))
                 break
             except Busy:
                 if not told:

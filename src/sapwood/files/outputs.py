@@ -31,8 +31,8 @@ class OutputPlace:
     """Where an output leads.
 
     Attributes:
-        name: as the caller gave it, for errors.
-        path: with symbolic links resolved.
+        name: the output's path as the caller gave it, for errors.
+        path: the output's path with symbolic links resolved.
         mode: kind and permissions of what is there; 0 where nothing is.
     """
 
@@ -57,7 +57,7 @@ def output_place(output: str | os.PathLike[str]) -> OutputPlace:
 
     Raises:
         InputError: it is no path.
-        IoError: it is a folder, or one may not look.
+        IoError: a folder is there, or one may not look.
     """
     name = path_name(output)
     with os_errors(name, hidden=True):
@@ -74,7 +74,7 @@ def resumable_place(output: Output) -> OutputPlace:
 
     Raises:
         InputError: it is no path, or that of a device.
-        IoError: nothing can be written there.
+        IoError: a folder is there, or one may not look.
     """
     if not isinstance(output, str | os.PathLike):
         raise InputError("expected a path as output to resume at, found a file object; name a file")
@@ -96,7 +96,7 @@ def atomic_output(output: Output) -> Iterator[IO[bytes]]:
 
     Raises:
         IoError: writing failed, here or to a temporary file.
-        InputError: it is nothing that could be written to.
+        InputError: the output is nothing that could be written to.
     """
     if not isinstance(output, str | os.PathLike):
         check_file(output, "write")
@@ -118,7 +118,7 @@ def atomic_output(output: Output) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _late_output(output: IO[bytes], name: object) -> Iterator[IO[bytes]]:
-    """A temporary file whose content goes to a file object at the end."""
+    """A temporary file whose bytes go to a file object at the end."""
     with os_errors(f"{name}, or {PLACE}"), tempfile.TemporaryFile() as spool:
         yield spool
         spool.seek(0)
@@ -153,12 +153,12 @@ def taking_name(file: IO[bytes], sibling: Path, place: OutputPlace) -> Iterator[
     """Gives a file that the block writes the name of an output when that ends without an error.
 
     Args:
-        file: open for writing.
-        sibling: the name that it has until then, on the same file system.
+        file: the file, open for writing.
+        sibling: the path that the file has until then, on the same file system.
         place: where the output leads.
 
     Raises:
-        IoError: it cannot be written or renamed. The output is as it was.
+        IoError: the file cannot be written or renamed. The output is as it was.
     """
     with os_errors(f"{place.name}, or {PLACE}"):
         yield
@@ -179,8 +179,8 @@ def write_whole(path: Path, data: bytes) -> None:
     A killed process leaves `NAME.new`, which the next call removes: one writes at a time.
 
     Args:
-        path: of the file.
-        data: its bytes.
+        path: the path of the file.
+        data: the bytes of the file.
 
     Raises:
         OSError: the system refused.

@@ -11,20 +11,25 @@ from sapwood.errors import InputError
 SHOWN = 40  # letters of a file's name that a hidden sibling's begins with
 
 
-def resolved(folder: str | os.PathLike[str]) -> Path:
-    """A folder's path, with links on the way to it resolved."""
-    name: str | bytes = os.fspath(folder)  # bytes, from some
-    if not isinstance(name, str) or "\0" in name:
-        raise InputError(f"expected the path of a folder, found {name!r:.80}")
-    return Path(os.path.realpath(name))
-
-
 def path_name(path: str | os.PathLike[str]) -> str:
-    """A path as text that the operating system can take."""
+    """A path as text that the operating system can take.
+
+    Raises:
+        InputError: the path is of bytes, or holds a NUL.
+    """
     name: str | bytes = os.fspath(path)  # bytes, from some
     if not isinstance(name, str) or "\0" in name:
-        raise InputError(f"expected a path, found {name!r}")
+        raise InputError(f"expected a path, found {name!r:.80}")
     return name
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """A path with the links on the way resolved.
+
+    Raises:
+        InputError: the path is of bytes, or holds a NUL.
+    """
+    return Path(os.path.realpath(path_name(path)))
 
 
 def hidden_sibling(path: Path, middle: str, ending: str) -> Path:

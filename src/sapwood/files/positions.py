@@ -13,7 +13,13 @@ from sapwood.files.writing import write_by
 
 
 def read_at(handle: int, begin: int, size: int, name: object) -> Bytes:
-    """So many bytes of an open file, in memory of the caller's.
+    """The bytes [begin, begin + size) of an open file, in an array that is the caller's.
+
+    Args:
+        handle: the system's handle of the file.
+        begin: the first byte.
+        size: bytes to read.
+        name: what the file is called in errors.
 
     Raises:
         Changed: the file ends before.
@@ -33,7 +39,7 @@ def read_at(handle: int, begin: int, size: int, name: object) -> Bytes:
 
 
 def write_at(handle: int, begin: int, data: memoryview | bytes) -> None:
-    """Writes all of `data` to an open file.
+    """Writes all of `data` to an open file, from the byte `begin` on.
 
     Raises:
         OSError: from the file; a part may have been written.
@@ -43,10 +49,10 @@ def write_at(handle: int, begin: int, data: memoryview | bytes) -> None:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Makes an open file so long at least; its blocks are taken from the disk at once.
+    """Makes an open file `size` bytes long at least; their room is taken from the disk at once.
 
     Raises:
-        OSError: there are not enough.
+        OSError: the disk has not enough.
     """
     if os.fstat(handle).st_size >= size:
         return
@@ -62,7 +68,7 @@ def expect(handle: int, spans: Iterable[tuple[int, int]]) -> None:
     It fetches them at once then, where it can be told.
 
     Args:
-        handle: of the file.
+        handle: the system's handle of the file.
         spans: first byte and number of bytes of each part.
 
     Raises:

@@ -13,14 +13,14 @@ STRIPE = 1 << 20  # bytes read at once
 NOT_FOLLOWED = os.O_NOFOLLOW | os.O_CLOEXEC
 
 Stripes: TypeAlias = Generator[bytes, None, None]
-"""Reads a file, part by part; closes it at the end, or when it is closed."""
+"""The bytes of a file, part by part, which closes the file at its end or when it is closed."""
 
 
 def read_stripes(path: Path) -> Stripes:
-    """The bytes of a regular file, in stripes. A link is refused.
+    """The bytes of a regular file, at most a MiB at a time.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it is a link, or cannot be read.
     """
     # A pipe would wait for a writer.
     handle = os.open(path, os.O_RDONLY | NOT_FOLLOWED | os.O_NONBLOCK)
@@ -32,10 +32,10 @@ def read_stripes(path: Path) -> Stripes:
 
 
 def read_whole(path: Path, most: int) -> bytes | None:
-    """The bytes of a regular file of at most `most`, None for a larger one.
+    """The bytes of a regular file that has at most `most`; None for a larger one.
 
     Raises:
-        OSError: as `read_stripes`.
+        OSError: it is a link, or cannot be read.
     """
     parts: list[bytes] = []
     size = 0

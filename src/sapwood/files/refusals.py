@@ -13,7 +13,8 @@ def os_errors(what: object, *, hidden: bool = False) -> Iterator[None]:
     """Turns what the operating system refuses into our error, with the file's name.
 
     Args:
-        what: the block works on, as its user knows it; told where a refusal names no file.
+        what: the name of what the block works on, as its user knows it; told where a refusal
+            names no file.
         hidden: whether `what` is told in any case, since the files in the block stand for it
             under names that its user never gave: hidden siblings, links that were resolved.
 
@@ -27,6 +28,6 @@ def os_errors(what: object, *, hidden: bool = False) -> Iterator[None]:
 
 
 def refusal(error: OSError, what: object, *, hidden: bool = False) -> IoError:
-    """Our error for one of the operating system's; arguments as of `os_errors`."""
+    """Our error for one of the operating system's; other arguments as of `os_errors`."""
     name = what if hidden else error.filename or what
     return IoError(f"{name}: {error.strerror or error}")

@@ -30,12 +30,12 @@ EMPTY: Bytes = np.empty(0, np.uint8)
 def unchanged(*sources: Source) -> Iterator[None]:
     """Notices files that change while they are read through memory maps.
 
-    Told by size, time of change and inode. A file that is cut off meanwhile ends the
+    Size, time of writing and inode tell that. A file that is cut off meanwhile ends the
     process by SIGBUS, as memory maps do; nothing is left under the output's name then.
 
     Raises:
         Changed: one of the files is not what it was when the block began.
-        IoError: one may not look at it.
+        IoError: one may not look at a file.
     """
     before = [_stamp(source) for source in sources]
     yield
@@ -48,7 +48,7 @@ def unchanged(*sources: Source) -> Iterator[None]:
 
 
 def _stamp(source: Source) -> tuple[int, ...] | None:
-    """What changes when a file does; None for sources that are no regular files."""
+    """Numbers that change when a file does; None for sources that are no regular files."""
     if not isinstance(source, str | os.PathLike):
         return None
     name = path_name(source)
@@ -60,14 +60,14 @@ def _stamp(source: Source) -> tuple[int, ...] | None:
 
 
 def read_source(source: Source) -> Bytes:
-    """The content of a source as an array that is not copied where it need not be.
+    """The bytes of a source as an array that is not copied where it need not be.
 
     Regular files are memory-mapped: they must not be changed or cut off meanwhile.
-    Pipes, devices and file objects are spooled to a temporary file.
+    Pipes, devices and file objects are spooled to a temporary file. Bytes stay the caller's.
 
     Raises:
-        IoError: it cannot be read.
-        InputError: it is nothing of the kind.
+        IoError: the source cannot be read.
+        InputError: it is no source.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         if isinstance(source, memoryview) and not source.c_contiguous:
@@ -94,7 +94,7 @@ def _spooled(source: IO[bytes]) -> Bytes:
 
 
 def mapped(file: IO[bytes]) -> Bytes:
-    """A whole open file, memory-mapped; stays when the file is closed."""
+    """A whole open file, memory-mapped until nobody has the array, closed or not."""
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         return EMPTY
@@ -120,15 +120,9 @@ def separated(sources: Sequence[Source]) -> tuple[list[Source], list[Path]]:
     Raises:
         IoError: one may not look.
     """
-    files: list[Source] = []
-    folders: list[Path] = []
-    for one in sources:
-        folder = folder_of(one)
-        if folder is None:
-            files.append(one)
-        else:
-            folders.append(folder)
-    return files, folders
+    pairs = [(one, folder_of(one)) for one in sources]
+    files = [one for one, folder in pairs if folder is None]
+    return files, [folder for _, folder in pairs if folder is not None]
 
 
 def contents(sources: Sequence[Source], fits: Callable[[int], bool]) -> Iterator[Bytes]:
@@ -138,11 +132,11 @@ def contents(sources: Sequence[Source], fits: Callable[[int], bool]) -> Iterator
     been taken, and each of its files only opened when it is asked for.
 
     Args:
-        sources: in any order.
+        sources: files and folders in any order.
         fits: tells from its size in bytes whether a file below a folder is wanted.
 
     Raises:
-        IoError: a source cannot be read. Files below folders are passed over then.
+        IoError: a source cannot be read. Files below folders that cannot be are passed over.
     """
     files, folders = separated(sources)
     yield from [read_source(one) for one in files]
@@ -153,8 +147,8 @@ def contents(sources: Sequence[Source], fits: Callable[[int], bool]) -> Iterator
 def contents_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Bytes]:
     """The content of each of `files_below`, but of those that cannot be read."""
     for path in files_below(folder, fits):
-        data = None
-        with contextlib.suppress(IoError):
+        try:
             data = read_source(path)
-        if data is not None:
-            yield data
+        except IoError:
+            continue
+        yield data

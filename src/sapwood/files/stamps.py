@@ -34,21 +34,15 @@ Of content in a store, where nothing is written to twice: its digest in two halv
 
 def stamp_of(status: os.stat_result) -> Stamp:
     """The stamp of a file."""
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def stamp_of_name(name: str, size: int) -> Stamp:
     """The stamp of what is named by its content, so that it is never written to again.
 
     Args:
-        name: that no other content has.
-        size: of the content, bytes.
+        name: a name that no other content has.
+        size: bytes of the content.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
     return (int.from_bytes(digest[:16]), int.from_bytes(digest[16:]), size, 0, 0)
@@ -64,7 +58,7 @@ class Stamps:
         """Reads what is kept.
 
         Args:
-            path: of the file.
+            path: the path of the file that keeps them.
             learns: whether `keep` may write. Else nothing is written at all, and what is
                 not kept is computed each time.
         """
@@ -80,9 +74,9 @@ class Stamps:
         """The hash of a file.
 
         Args:
-            key: that tells the file from others.
-            stamp: of it, from before it is read.
-            compute: reads and hashes it.
+            key: the name that tells the file from others here.
+            stamp: the file's stamp from before it is read.
+            compute: reads and hashes the file.
         """
         begin = " ".join(map(str, stamp)) + " "
         kept = self._known.get(key, "")
@@ -107,7 +101,7 @@ class Stamps:
         return 0
 
     def keep(self) -> None:
-        """Writes what was learnt, unless it was nothing; forgets files that were not asked for."""
+        """Writes the hashes that are new, if any are; forgets files that were not asked for."""
         with contextlib.suppress(OSError):
             if self._changed and self._begun:
                 # Entries that were kept before are older than both moments, or not used again.

@@ -54,7 +54,7 @@ def sync_below(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes names that were given or taken away in a folder, or where a link leads, durable.
+    """Makes durable which names were given and taken away in a folder, or where a link leads.
 
     Raises:
         OSError: it is no folder, or cannot be synced.
@@ -69,11 +69,11 @@ def rename_durably(staged: Path, path: Path) -> None:
     one after a power cut too.
 
     Args:
-        staged: what has another name on the same file system.
-        path: the name; for a folder, one that nothing has.
+        staged: the path that it has until then, on the same file system.
+        path: the path that it is to have; for a folder, one where nothing is.
 
     Raises:
-        OSError: the system refused. If only the last step was, the name leads to the new one.
+        OSError: the system refused. Where it only refused to sync, the name leads to the new one.
     """
     staged.replace(path)
     sync_folder(path.parent)

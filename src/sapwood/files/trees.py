@@ -17,7 +17,7 @@ from sapwood.errors import Changed, InputError
 from sapwood.files.positions import read_at
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import mapped
-from sapwood.files.walking import Found, walk
+from sapwood.files.walking import FoundFile, walk
 
 MOST_FILES = 1 << 16  # of a folder
 MOST_MAPPED = 128  # files of a folder that stay open, the largest: a process may have some 1000
@@ -30,9 +30,9 @@ class FileEntry:
     """One file of a folder.
 
     Attributes:
-        path: from the folder, parts separated by "/".
-        size: bytes.
-        executable: by its owner.
+        path: the path from the folder, parts separated by "/".
+        size: bytes of the file.
+        executable: whether its owner may run it.
     """
 
     path: str
@@ -41,25 +41,29 @@ class FileEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Listed:
-    """A file that was found in a folder, and what changes when it does."""
+class ListedFile:
+    """A file that was found in a folder.
+
+    Attributes:
+        entry: the file as a patch lists it.
+        stamp: numbers that change when the file does, with its size.
+    """
 
     entry: FileEntry
     stamp: tuple[int, ...]
 
 
-def list_folder(root: Path) -> list[Listed]:
-    """The files in a folder and in those in it, by path.
+def list_folder(root: Path) -> list[ListedFile]:
+    """All files in a folder and in those in it, hidden ones too, in the order of their paths.
 
-    All of them, hidden ones too. Links to files count as what they lead to. Folders
-    without files are left out.
+    Links to files count as what they lead to. Folders without files are left out.
 
     Raises:
-        InputError: something that is no file and no folder, a link to a folder, files that
-            cannot be written everywhere beside each other, or more than a patch can list.
+        InputError: something is no file and no folder, or a link to a folder; files cannot be
+            written everywhere beside each other, or are more than a patch can list.
         IoError: something cannot be looked at, such as a link that leads nowhere.
     """
-    found: list[Listed] = []
+    found: list[ListedFile] = []
     with os_errors(root):
         for one in walk(root, following=True):
             found.append(_listed(root, one))
@@ -72,18 +76,15 @@ def list_folder(root: Path) -> list[Listed]:
     return found
 
 
-def _listed(root: Path, one: Found) -> Listed:
+def _listed(root: Path, one: FoundFile) -> ListedFile:
     """A file of a folder as it is listed."""
-    status = one.status
+    status, path = one.status, root / one.path
     if stat.S_ISDIR(status.st_mode):
-        path = root / one.path
         raise InputError(f"{path}: a link to a folder is not followed; put the folder there")
     if not one.is_file:
-        path = root / one.path
         raise InputError(f"{path}: expected a file, found a pipe, socket or device; remove it")
-    executable = bool(status.st_mode & stat.S_IXUSR)
-    entry = FileEntry(one.path, status.st_size, executable)
-    return Listed(entry, (status.st_dev, status.st_ino, status.st_mtime_ns))
+    entry = FileEntry(one.path, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+    return ListedFile(entry, (status.st_dev, status.st_ino, status.st_mtime_ns))
 
 
 class ReadFile:
@@ -93,8 +94,8 @@ class ReadFile:
         """Nothing is opened yet.
 
         Args:
-            path: of the file.
-            size: that it has, bytes.
+            path: the path of the file.
+            size: bytes of the file.
         """
         self._path = path
         self._size = size
@@ -104,7 +105,7 @@ class ReadFile:
         return self._size
 
     def __getitem__(self, part: slice, /) -> Bytes:
-        """As `Content`.
+        """The bytes of a slice without a step, as of `Content`: copied, or mapped.
 
         Raises:
             Changed: the file is shorter by now.
@@ -129,29 +130,26 @@ def _mapped_part(handle: int, begin: int, end: int) -> Bytes:
 
 
 def mapped_of_each(folders: int) -> int:
-    """How many files of each of so many folders may stay open."""
+    """How many files of each folder may stay open where so many folders are read at once."""
     return MOST_MAPPED * FEW // max(FEW, folders)
 
 
-def file_contents(
-    root: Path, files: Sequence[FileEntry], most_mapped: int | None = None
-) -> list[Content]:
+def file_contents(root: Path, files: Sequence[FileEntry], most_mapped: int) -> list[Content]:
     """The contents of a folder's files, in their order.
 
-    The largest are memory-mapped; the others are opened when they are read, for open
-    files are few.
+    The largest are memory-mapped; the others are opened when they are read, for a process may
+    have few open files.
 
     Args:
-        root: the folder.
-        files: that it has.
-        most_mapped: how many files to keep open at most; `MOST_MAPPED` by default.
+        root: the path of the folder.
+        files: the files in it.
+        most_mapped: how many files to keep open at most.
 
     Raises:
-        Changed: one has not the size any more.
-        IoError: one cannot be opened.
+        Changed: a file has not that size any more.
+        IoError: a file cannot be opened.
     """
-    most = MOST_MAPPED if most_mapped is None else most_mapped
-    largest = sorted(range(len(files)), key=lambda i: -files[i].size)[:most]
+    largest = sorted(range(len(files)), key=lambda i: -files[i].size)[:most_mapped]
     kept = {i for i in largest if files[i].size >= LEAST_MAPPED}
     contents: list[Content] = []
     for i, one in enumerate(files):

@@ -13,12 +13,13 @@ from sapwood.files.refusals import os_errors
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """Something in a folder that is no folder: a file, as a rule.
 
     Attributes:
-        path: from the folder, parts separated by "/".
-        status: of it. Where links are followed, of what it leads to, which may be a folder.
+        path: the path from the folder, parts separated by "/".
+        status: what the system says of it; where links are followed, of what it leads to, which
+            may be a folder.
     """
 
     path: str
@@ -31,7 +32,7 @@ class Found:
 
 
 def _raised(error: OSError) -> NoReturn:
-    """Raises what the system refused."""
+    """Raises the error of what the system refused."""
     raise error
 
 
@@ -45,18 +46,18 @@ def walk(
     following: bool,
     wanted: Callable[[str], bool] = lambda _: True,
     refused: Callable[[OSError], object] = _raised,
-) -> Iterator[Found]:
+) -> Iterator[FoundFile]:
     """All that is in a folder and in those in it, hidden or not, by name.
 
     What is in a folder itself comes before what is in those in it. Links to folders are not
     walked through.
 
     Args:
-        folder: to walk through.
+        folder: the path of the folder.
         following: whether a link counts as what it leads to, and not as itself.
-        wanted: is asked of each path, of folders too, whether to look at what it is of.
-        refused: is called with what the system refuses: to look into a folder, or where a
-            link leads. If it does not raise, that is passed over.
+        wanted: tells of each path, of a folder too, whether to look there.
+        refused: what is called with the error where the system refuses to look into a folder,
+            or where a link leads. If it does not raise, that is passed over.
 
     Raises:
         OSError: from `refused`.
@@ -77,7 +78,7 @@ def walk(
             except OSError as e:
                 refused(e)
                 continue
-            yield Found(path, status)
+            yield FoundFile(path, status)
         waiting += reversed(folders)
 
 
@@ -96,7 +97,7 @@ def files_below(folder: Path, fits: Callable[[int], bool]) -> Iterator[Path]:
     Links to files are followed. What cannot be looked at is passed over.
 
     Args:
-        folder: that is looked through.
+        folder: the path of the folder.
         fits: tells from its size in bytes whether a file is wanted.
 
     Raises:

@@ -19,7 +19,7 @@ def write_by(write: Callable[[memoryview], int], data: memoryview) -> None:
 
     Args:
         write: takes bytes from the beginning of what it is given, and says how many.
-        data: bytes.
+        data: the bytes.
 
     Raises:
         OSError: from `write`; a part may have been written.
@@ -50,13 +50,13 @@ def write_new(path: Path, stripes: Iterable[bytes], mode: int = 0o666) -> None:
     """Writes a file that must not be there yet; it is durable only once it was synced.
 
     Args:
-        path: of the file.
-        stripes: its bytes.
-        mode: its permissions, before the umask has its say.
+        path: the path of the file.
+        stripes: the bytes of the file, in parts.
+        mode: permissions of the file, before the umask has its say.
 
     Raises:
         FileExistsError: something has that name.
-        OSError: it cannot be written. It is not there then.
+        OSError: the file cannot be written. It is not there then.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED, mode)
     try:

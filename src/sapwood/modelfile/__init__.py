@@ -57,8 +57,8 @@ def open_model(data: FileBytes) -> ModelFile:
     "bytes", and the reason in `warning`. No content raises.
 
     Args:
-        data: the whole file, as bytes (C-contiguous, 1 byte an element), usually a
-            memory map; borrowed for the call. Only what says where the tensors lie is read.
+        data: the whole file as C-contiguous single bytes, usually a memory map; borrowed for
+            the call. Only what says where the tensors lie is read.
 
     Raises:
         UnsupportedType: `data` is not contiguous bytes.
@@ -74,8 +74,8 @@ def open_model(data: FileBytes) -> ModelFile:
 def format_named(name: str) -> Format:
     """What is known of files that `ModelFile.format` calls so.
 
-    Nothing is of "bytes", of "folder" or of a name that a later version of the program gives:
-    then it is what is known of plain bytes.
+    Of "bytes", "folder" and the names of later versions of the program: what is known of plain
+    bytes, which is nothing.
     """
     return next((one for one in FORMATS if name in one.names), PLAIN)
 

@@ -20,10 +20,10 @@ from sapwood.modelfile.typed import sized_spec
 from sapwood.tensors import DType
 
 Message: TypeAlias = Mapping[int, tuple[str, Union["Message", str]]]
-"""Of the fields of a message that lead to weights: name, and message or the name of one."""
+"""The fields of a message that lead to weights: name, and message or the name of one."""
 
 WEIGHTS = "weights"  # the message that holds the elements
-ELEMENTS = {1: DType.F32, 2: DType.F16, 30: DType.U8, 31: DType.I8}  # of it
+ELEMENTS = {1: DType.F32, 2: DType.F16, 30: DType.U8, 31: DType.I8}  # its fields
 
 
 def _weights(**numbers: int) -> Message:
@@ -82,42 +82,30 @@ _NAMED: dict[str, Message] = {
     "layer": _LAYER,
 }
 
-VERSION, DESCRIPTION, UPDATABLE = 1, 2, 10  # of a model; before what it is
+VERSION = 1  # the first field of a model
+FIELDS = {VERSION: VARINT, 2: BYTES, 10: VARINT}  # those before what it is: wire types by number
 NEWEST_VERSION = 127  # 10 in 2025
 KINDS = range(200, 3001)  # the numbers of what a model may be
+MOST_BEFORE_KIND = 16  # fields
 DEEPEST = 64  # messages in messages; the upstream parser stops at 100
 
 
 def _looks_like_coreml(view: memoryview) -> bool:
-    """Whether the file begins as a model: version, description, then one of the kinds."""
+    """Whether the file begins as a model: version, description, then one of the kinds.
+
+    The last may be cut off.
+    """
     if len(view) < 2 or view[0] != VERSION << 3 or not 0 < view[1] <= NEWEST_VERSION:
         return False
-    at = 0
-    wire = Wire(view, 16)
-    try:
-        for field in wire.fields(0, len(view)):
-            if field.number in KINDS:
-                return field.wire == BYTES
-            if (field.number, field.wire) not in {
-                (VERSION, VARINT), (DESCRIPTION, BYTES), (UPDATABLE, VARINT),
-            }:  # fmt: skip
-                return False
-            at = field.end
-        return False
-    except InvalidModelFile:
-        return _is_cut_kind(wire, at)
+    for number, wire, _ in Wire(view).beginning(MOST_BEFORE_KIND):
+        if number in KINDS:
+            return wire == BYTES
+        if FIELDS.get(number) != wire:
+            break
+    return False
 
 
-def _is_cut_kind(wire: Wire, at: int) -> bool:
-    """Whether the field at `at`, which does not fit the file, is one of the kinds."""
-    try:
-        tag, _ = wire.varint(at, len(wire.view))
-    except InvalidModelFile:
-        return False
-    return tag >> 3 in KINDS and tag & 7 == BYTES
-
-
-def read_coreml(view: memoryview) -> ModelFile:
+def _read_coreml(view: memoryview) -> ModelFile:
     """The layout of a Core ML model. The elements of its tensors are not read.
 
     Raises:
@@ -167,4 +155,4 @@ class _Walk:
                 yield TensorEntry(self._names.unique(path), spec, field.offset)
 
 
-FORMAT = Format("coreml", _looks_like_coreml, read_coreml, small_tensors=SmallTensors.ISLANDS)
+FORMAT = Format("coreml", _looks_like_coreml, _read_coreml, small_tensors=SmallTensors.ISLANDS)

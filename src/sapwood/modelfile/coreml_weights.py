@@ -38,7 +38,7 @@ DTYPES = {
 }  # fmt: skip
 
 
-def read_coreml_weights(view: memoryview) -> ModelFile:
+def _read_coreml_weights(view: memoryview) -> ModelFile:
     """The layout of a weight file. Only the headers of the blobs are read.
 
     Raises:
@@ -77,4 +77,4 @@ def _blob(view: memoryview, at: int, name: str) -> TensorEntry:
 
 
 # A blob stands where the first must be.
-FORMAT = Format("coreml_weights", Marks({4: VERSION, ALIGNMENT: SENTINEL}), read_coreml_weights)
+FORMAT = Format("coreml_weights", Marks({4: VERSION, ALIGNMENT: SENTINEL}), _read_coreml_weights)

@@ -67,12 +67,12 @@ class Flat:
         return 0 if at is None else self.integer(at, size, signed=signed)
 
     def vector(self, table: int, number: int, size: int) -> tuple[int, int]:
-        """Where the elements of a vector in a field lie, and how many; none if absent.
+        """The offset of the elements of a vector in a field, and their number; 0, 0 if absent.
 
         Args:
-            table: its offset.
-            number: of the field.
-            size: bytes an element.
+            table: offset of the table.
+            number: number of the field.
+            size: bytes of an element.
 
         Raises:
             InvalidModelFile: the vector passes the end of the file.

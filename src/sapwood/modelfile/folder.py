@@ -35,8 +35,8 @@ def open_folder(paths: Sequence[str], read: Read) -> dict[str, ModelFile]:
     """The layout of each file of a folder.
 
     Args:
-        paths: from the folder, parts separated by "/".
-        read: gives the files; may be asked twice for one.
+        paths: paths of the files from the folder, parts separated by "/".
+        read: gives the bytes of a file; may be asked twice for one.
 
     Returns:
         Layouts by path, each of its file alone. No content raises.
@@ -69,7 +69,8 @@ def _claimed(
     """The tensors that a model says lie in other files, by the path of the file.
 
     Returns:
-        None of them, and why, where one lies outside of the folder or of its file.
+        Those tensors and the model's warning; no tensors, and why, where one lies outside of
+        the folder or of its file.
     """
     found: dict[str, list[TensorEntry]] = defaultdict(list)
     for one in file.elsewhere:
@@ -94,8 +95,8 @@ def resolved(path: str, location: str | None) -> str | None:
     """The path of a data file, by what a model file calls it.
 
     Args:
-        path: of the model file.
-        location: from the model file's folder; None for the file of its name with ".bin".
+        path: path of the model file.
+        location: path from the model file's folder; None for the file of its name with ".bin".
 
     Returns:
         None where it leads out of that folder, as no format allows.
@@ -113,9 +114,9 @@ def _with_tensors(file: ModelFile, file_format: str, entries: Sequence[TensorEnt
     """The layout of a data file that has these tensors; of the same range, the first.
 
     Args:
-        file: its layout so far.
-        file_format: of the model that it belongs to.
-        entries: tensors inside of it.
+        file: the layout of the data file so far.
+        file_format: format of the model that it belongs to.
+        entries: tensors inside of the data file.
     """
     ranges = {(one.offset, one.end): one for one in reversed(entries)}
     try:
@@ -132,7 +133,7 @@ def whole_folder(layouts: Mapping[str, ModelFile]) -> ModelFile:
     together.
 
     Args:
-        layouts: by path, each of its file alone, in order.
+        layouts: the layouts of the files in their order, by path, each of its file alone.
     """
     times = Counter(one.name for file in layouts.values() for one in file.tensors)
     names = Names()

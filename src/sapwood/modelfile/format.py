@@ -55,11 +55,11 @@ class Format:
         name: what `ModelFile.format` calls a file of it.
         told_by: whether a file looks like one. Takes all of the file, contiguous bytes,
             borrowed for the call; no content raises.
-        reads: gives the layout of a file that looks like one; takes the same. Only what says
-            where the tensors lie is read. Raises InvalidModelFile where the file breaks the
+        reads: gives the layout of a file that looks like one, from the same bytes. Only what
+            says where the tensors lie is read. Raises InvalidModelFile where the file breaks the
             format, with the `offset` of the place.
         kinds: names beside `name` that the reader gives to files, by what is in them.
-        small_tensors: which are left to the skeleton.
+        small_tensors: the small tensors that are left to the skeleton.
         in_c_order: whether a file says of each of its tensors the type and the shape, and has
             the elements in C order. The tensors that a patch knows are those of the model then.
         by_tensors_alone: whether a patch is always made of tensors and skeleton. Of other formats

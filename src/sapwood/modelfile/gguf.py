@@ -116,7 +116,12 @@ class Cursor:
         return int(U64.unpack_from(self._view, self.skip(8))[0])
 
     def key(self, what: str) -> str:
-        """A string of at most LONGEST_KEY bytes."""
+        """The next string, which is called `what`.
+
+        Raises:
+            InvalidModelFile: it passes the end of the file, has more than LONGEST_KEY bytes, or
+                is no UTF-8.
+        """
         place = self.place
         length = self.u64()
         if length > LONGEST_KEY:
@@ -130,7 +135,16 @@ class Cursor:
             raise InvalidModelFile(f"expected {what} in UTF-8", offset=begin + e.start) from e
 
     def count(self, most: int, smallest: int, what: str) -> int:
-        """A number of things that follow, each of at least `smallest` bytes."""
+        """The next 8 bytes as the number of things that follow.
+
+        Args:
+            most: the greatest number that is allowed.
+            smallest: bytes that each thing takes at least.
+            what: name of the things, for errors.
+
+        Raises:
+            InvalidModelFile: there are more than are allowed or fit the rest of the file.
+        """
         place = self.place
         count = self.u64()
         fitting = min(most, (len(self._view) - self.place) // smallest)
@@ -148,11 +162,11 @@ class TensorInfo:
     """What the header says of a tensor.
 
     Attributes:
-        name: of the tensor.
-        place: where in the file it is described.
-        shape: in C order, outermost first; elements.
-        ggml_type: its number.
-        offset: from the start of the data, bytes.
+        name: the tensor's name.
+        place: offset in the file of its description.
+        shape: sides in elements, outermost first.
+        ggml_type: upstream's number of its type.
+        offset: place of its bytes from the start of the data.
     """
 
     name: str
@@ -237,7 +251,7 @@ def _read_info(at: Cursor) -> TensorInfo:
 
 
 def _entries(infos: Sequence[TensorInfo], start: int, size: int) -> list[TensorEntry]:
-    """The tensors; `start` and `size` are the data's offset and the file's end."""
+    """The tensors by offset; the data begins at `start`, and the file has `size` bytes."""
     ascending = sorted(infos, key=lambda info: info.offset)
     entries = []
     for i, info in enumerate(ascending):
@@ -256,7 +270,7 @@ def _entries(infos: Sequence[TensorInfo], start: int, size: int) -> list[TensorE
 
 
 def _spec(info: TensorInfo, kind: DType | BlockType, left: int) -> TensorSpec:
-    """What a tensor is; `left` are the bytes from its offset to the file's end."""
+    """The spec of a tensor that has `left` bytes from its offset to the end of the file."""
     match kind:
         case DType():
             weights, size = 1, kind.size

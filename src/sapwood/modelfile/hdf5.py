@@ -47,7 +47,7 @@ INTEGERS = {
 }  # fmt: skip
 
 
-def read_hdf5(view: memoryview) -> ModelFile:
+def _read_hdf5(view: memoryview) -> ModelFile:
     """The layout of an HDF5 file.
 
     Returns:
@@ -77,8 +77,7 @@ class _Walk:
             return None
         # Version 1 has four bytes more before the addresses.
         at = 24 + 4 * version
-        (base,) = self._unpack("<Q", at)
-        (header,) = self._unpack("<Q", at + 40)
+        base, header = self._unpack("<Q32xQ", at)
         return int(header) if base == 0 else None
 
     def tensors(self, root: int) -> Iterator[TensorEntry]:
@@ -109,21 +108,24 @@ class _Walk:
         return struct.unpack_from(form, self._view, at)
 
     def _spend(self, at: int) -> None:
+        """Counts a part that is looked at, by its place."""
         self._left -= 1
         if self._left < 0:
-            raise InvalidModelFile("the file has too many parts to look at", offset=at)
+            raise InvalidModelFile(
+                "the file has too many parts to look at", offset=min(at, len(self._view))
+            )
 
     def _magic(self, wanted: bytes, at: int) -> None:
         """Checks the four letters that a part begins with."""
-        self._spend(min(at, len(self._view)))
+        self._spend(at)
         (found,) = self._unpack("<4s", at)
         if found != wanted:
             raise InvalidModelFile(f"expected {wanted!r}, found {found!r}", offset=at)
 
     def _messages(self, address: int) -> dict[int, tuple[int, int, int]]:
-        """The messages of an object's header that tell what it is: offset, size and flags.
+        """Offset, size and flags of the messages of an object that tell what it is, by kind.
 
-        None of a header of a newer form. Of several of a kind, the first.
+        The first of several of a kind; none of a header of a newer form.
         """
         (version,) = self._unpack("<4s", address)
         if version == b"OHDR":
@@ -137,10 +139,10 @@ class _Walk:
         found: dict[int, tuple[int, int, int]] = {}
         while blocks:
             at, length = blocks.pop()
-            self._spend(min(at, len(self._view)))
+            self._spend(at)
             end = at + length
             while at + 8 <= end:
-                self._spend(min(at, len(self._view)))
+                self._spend(at)
                 kind, size, flags = self._unpack("<HHB3x", at)
                 if kind == CONTINUATION:
                     blocks.append(self._unpack("<QQ", at + 8)[:2])
@@ -173,7 +175,7 @@ class _Walk:
                     yield from self._symbols(child, names, names + size)
 
     def _symbols(self, at: int, begin: int, end: int) -> Iterator[tuple[str, int]]:
-        """The entries of a leaf, whose names are in [begin, end)."""
+        """Names and headers of the entries of a leaf, whose names are in [begin, end)."""
         self._magic(b"SNOD", at)
         (count,) = self._unpack("<6xH", at)
         for i in range(count):
@@ -226,4 +228,4 @@ class _Walk:
         return list(self._unpack(f"<{sides}Q", at + (8 if version == 1 else 4)))
 
 
-FORMAT = Format("hdf5", Marks({0: MAGIC}), read_hdf5)
+FORMAT = Format("hdf5", Marks({0: MAGIC}), _read_hdf5)

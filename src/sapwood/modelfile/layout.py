@@ -49,8 +49,8 @@ class ExternalTensor:
     """A tensor that a model file describes and another file holds.
 
     Attributes:
-        location: of the other file, as the model file has it: from its own folder; None for
-            the file beside it that differs in its ending alone.
+        location: path of the other file from the folder of the model file, as that has it; None
+            for the file beside it that differs in its ending alone.
         entry: the tensor, by its place in the other file; nothing of that is checked.
     """
 
@@ -65,8 +65,8 @@ class ModelFile:
     Attributes:
         format: one of the `names` of its `Format`, such as "safetensors" or "pytorch"; "folder"
             for a folder of several formats, or "bytes" for a file that is taken as it is.
-        size: of the file, bytes.
-        tensors: in the order in which they lie in the file.
+        size: bytes of the file.
+        tensors: the tensors in the order in which they lie in the file.
         skeleton: the ranges that are no tensor's, ascending, none of them empty and
             no two adjacent. Together with the tensors they cover the file once.
         warning: why a file that looks like a model is taken as bytes, or None.
@@ -95,10 +95,11 @@ def laid_out(
     """The layout of a file that has these tensors, given in any order, inside the file.
 
     Args:
-        file_format: what it is called.
+        file_format: name of the format.
         size: bytes of the file.
-        tensors: all that are in it.
-        elsewhere: those that it describes and other files hold; looked at when `tensors` are read.
+        tensors: the tensors that are in it.
+        elsewhere: the tensors that it describes and other files hold; looked at once all of
+            `tensors` are read.
 
     Raises:
         InvalidModelFile: two of them overlap.
@@ -142,7 +143,8 @@ def gaps(size: int, tensors: Sequence[TensorEntry]) -> tuple[Range, ...]:
     """The ranges of a file of `size` bytes that no tensor covers.
 
     Args:
-        tensors: ascending by offset, without overlap, inside the file.
+        size: bytes of the file.
+        tensors: tensors inside the file, ascending by offset, without overlap.
     """
     ranges = []
     at = 0

@@ -13,7 +13,7 @@ MOST_TENSORS = 2**18  # of a file; published models have up to some ten thousand
 
 
 def part(view: memoryview, offset: int, length: int) -> str:
-    """The text at a place of the file, cut to a length that is safe to repeat."""
+    """The text of `length` bytes at a place of the file, cut to LONGEST_PART bytes."""
     return bytes(view[offset : offset + min(length, LONGEST_PART)]).decode("utf-8", "replace")
 
 
@@ -27,8 +27,7 @@ class Names:
 
     def __init__(self) -> None:
         """None is given yet."""
-        self._given: set[str] = set()
-        self._next: dict[str, int] = {}
+        self._next: dict[str, int] = {}  # number of the next of a name, by the names given
 
     def unique(self, wanted: str) -> str:
         """`wanted`, or `wanted#2`, `wanted#3`, ... where that is given already.
@@ -36,13 +35,12 @@ class Names:
         Raises:
             InvalidModelFile: the file has more tensors than any model.
         """
-        if len(self._given) >= MOST_TENSORS:
-            raise InvalidModelFile(f"expected at most {MOST_TENSORS} tensors in a file")
+        if len(self._next) >= MOST_TENSORS:
+            raise InvalidModelFile(f"expected at most {MOST_TENSORS} tensors in a file", offset=0)
         wanted = wanted or "tensor"
         name = wanted
-        while name in self._given:
-            number = self._next.get(wanted, 2)
-            self._next[wanted] = number + 1
-            name = f"{wanted}#{number}"
-        self._given.add(name)
+        while name in self._next:
+            name = f"{wanted}#{self._next[wanted]}"
+            self._next[wanted] += 1
+        self._next[name] = 2
         return name

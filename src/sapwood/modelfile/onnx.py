@@ -24,10 +24,10 @@ from sapwood.modelfile.layout import (
 )
 from sapwood.modelfile.naming import Names, joined, part
 from sapwood.modelfile.protobuf import BYTES, VARINT, Wire, WireField
-from sapwood.modelfile.typed import sized_spec
+from sapwood.modelfile.typed import sized_spec, whole_number
 from sapwood.tensors import DType
 
-# Of ModelProto: the number of each field and its wire type.
+# The wire types of the fields of ModelProto, by their numbers.
 MODEL_FIELDS = {
     1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES,
     14: BYTES, 20: BYTES, 25: BYTES, 26: BYTES,
@@ -39,8 +39,7 @@ NEWEST_IR_VERSION = 255  # 13 in 2026
 MOST_BEFORE_GRAPH = 4096  # fields; the graph comes after the producer's name and version
 DEEPEST = 32  # graphs in graphs; the upstream parser stops at 100 messages, three a graph
 MOST_DIMENSIONS = 64
-MOST_ENTRIES = 16  # of a tensor's external data; five are known
-LONGEST_NUMBER = 19  # digits
+MOST_ENTRIES = 16  # keys of a tensor's external data; five are known
 
 DTYPES = {
     1: DType.F32, 2: DType.U8, 3: DType.I8, 4: DType.U16, 5: DType.I16, 6: DType.I32,
@@ -57,39 +56,29 @@ def _looks_like_onnx(view: memoryview) -> bool:
     # Told by its first two bytes: few other files come further.
     if len(view) < 2 or view[0] != IR_VERSION << 3 or not 0 < view[1] <= NEWEST_IR_VERSION:
         return False
-    wire = Wire(view, MOST_BEFORE_GRAPH)
-    at = 0
+    wire = Wire(view)
+    for number, kind, at in wire.beginning(MOST_BEFORE_GRAPH):
+        if MODEL_FIELDS.get(number) != kind:
+            break
+        if number == GRAPH:
+            return _begins_as_graph(wire, at)
+    return False
+
+
+def _begins_as_graph(wire: Wire, at: int) -> bool:
+    """Whether a message has a graph's first field, or none; `at` is the place of its length."""
+    end = len(wire.view)
     try:
-        for field in wire.fields(0, len(view)):
-            if MODEL_FIELDS.get(field.number) != field.wire:
-                return False
-            if field.number == GRAPH:
-                return _begins_as_graph(wire, field.offset, field.end)
-            at = field.end
-        return False
+        length, at = wire.varint(at, end)
+        if not length or at == end:
+            return True
+        tag, _ = wire.varint(at, end)
     except InvalidModelFile:
-        return _is_cut_graph(wire, at)
-
-
-def _begins_as_graph(wire: Wire, start: int, end: int) -> bool:
-    if start == end:
-        return True
-    tag, _ = wire.varint(start, end)
+        return False
     return tag & 7 == BYTES and tag >> 3 in GRAPH_FIELDS
 
 
-def _is_cut_graph(wire: Wire, at: int) -> bool:
-    """Whether the field at `at`, which does not fit the file, is a graph."""
-    end = len(wire.view)
-    try:
-        tag, at = wire.varint(at, end)
-        _, at = wire.varint(at, end)
-        return tag == GRAPH << 3 | BYTES and _begins_as_graph(wire, at, end)
-    except InvalidModelFile:
-        return False
-
-
-def read_onnx(view: memoryview) -> ModelFile:
+def _read_onnx(view: memoryview) -> ModelFile:
     """The layout of an ONNX file. The elements of its tensors are not read.
 
     Raises:
@@ -97,12 +86,6 @@ def read_onnx(view: memoryview) -> ModelFile:
     """
     walk = _Walk(view)
     return laid_out("onnx", len(view), walk.model(), walk.elsewhere)
-
-
-def _whole_number(text: str) -> int | None:
-    """The number that decimal digits say, or None where it is none or too large."""
-    digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
-    return min(int(text), MAX_INTEGER) if digits else None
 
 
 class _Walk:
@@ -187,8 +170,8 @@ class _Walk:
 
         Args:
             tensor: a TensorProto.
-            path: of the graph or of the node's output.
-            known: what it is called there, or None for its own name.
+            path: names that lead to the graph or to the node's output.
+            known: what the tensor is called there, or None for its own name.
         """
         name, kind, external = "", 0, False
         shape: list[int] = []
@@ -208,8 +191,8 @@ class _Walk:
                     external = field.value == 1
                 case (4 | 9 | 10) as number, _:
                     runs[number] = None if number in runs else field
+        own = joined(path, name if known is None else known)
         if external:
-            own = joined(path, name if known is None else known)
             self._add_external(own, DTYPES.get(kind), shape, entries)
             return
         # Of several runs, which one counts is a reader's choice: they are skeleton.
@@ -218,9 +201,7 @@ class _Walk:
             return
         dtype = {4: DType.F32, 10: DType.F64}.get(run.number) or DTYPES.get(kind)
         spec = sized_spec(dtype, shape, run.length)
-        yield TensorEntry(
-            self._names.unique(joined(path, name if known is None else known)), spec, run.offset
-        )
+        yield TensorEntry(self._names.unique(own), spec, run.offset)
 
     def _add_external(
         self, name: str, dtype: DType | None, shape: list[int], entries: list[WireField]
@@ -228,16 +209,17 @@ class _Walk:
         """Notes a tensor in another file, where it is said what part of the file it is.
 
         Args:
-            name: that it would have here.
-            dtype, shape: as the file claims.
-            entries: messages of a key and a value, both text.
+            name: the name that the tensor would have here.
+            dtype: type of the elements, as the file claims; None for one without our equal.
+            shape: sides, as the file claims.
+            entries: messages of a key and a value, both text, that say where the data is.
         """
         place = {self._first_text(one, {1}): self._first_text(one, {2}) for one in entries}
-        offset = _whole_number(place.get("offset", "0"))
+        offset = whole_number(place.get("offset", "0"))
         elements = bounded_product(shape)
         length = None if dtype is None or elements is None else elements * dtype.size
         if "length" in place:
-            length = _whole_number(place["length"])
+            length = whole_number(place["length"])
         location = place.get("location")
         if location and offset is not None and length and offset <= MAX_INTEGER - length:
             spec = sized_spec(dtype, shape, length)
@@ -256,4 +238,4 @@ class _Walk:
                 shape.append(extent)
 
 
-FORMAT = Format("onnx", _looks_like_onnx, read_onnx, small_tensors=SmallTensors.ISLANDS)
+FORMAT = Format("onnx", _looks_like_onnx, _read_onnx, small_tensors=SmallTensors.ISLANDS)

@@ -26,7 +26,7 @@ from sapwood.modelfile.layout import (
     shown,
 )
 from sapwood.modelfile.naming import LONGEST, Names
-from sapwood.modelfile.typed import sized_spec
+from sapwood.modelfile.typed import sized_spec, whole_number
 from sapwood.tensors import DType
 
 BEGINNING = 4096  # bytes in which the first tag must be
@@ -35,7 +35,6 @@ LARGEST_TAG = 1 << 20  # bytes; the parser holds a tag until it has all of it
 LARGEST = 1 << 28  # bytes of XML; some seconds
 MOST_WORDS = 1 << 12  # names of elements and attributes; the parser keeps each of them
 DEEPEST = 128  # elements in one another; a body in a layer takes six
-LONGEST_NUMBER = 19  # digits
 
 DTYPES = {
     "f32": DType.F32, "f16": DType.F16, "bf16": DType.BF16, "f64": DType.F64,
@@ -55,7 +54,7 @@ def _looks_like_openvino(view: memoryview) -> bool:
     return beginning.startswith(b"<net") and beginning[4:5] in (b" ", b"\t", b"\r", b"\n", b">")
 
 
-def read_openvino(view: memoryview) -> ModelFile:
+def _read_openvino(view: memoryview) -> ModelFile:
     """The layout of the XML of an OpenVINO model.
 
     Returns:
@@ -77,7 +76,7 @@ class _Walk:
     def __init__(self) -> None:
         self.tensors: list[ExternalTensor] = []
         self._names = Names()
-        self._layers: list[dict[str, str]] = []  # that are open
+        self._layers: list[dict[str, str]] = []  # those that are open
         self._words: set[str] = set()
         self._depth = 0
         # Always UTF-8, as OpenVINO writes: a codec that the file names is not to be looked up.
@@ -89,7 +88,7 @@ class _Walk:
         """Reads all of a file.
 
         Raises:
-            InvalidModelFile: see `read_openvino`.
+            InvalidModelFile: see `_read_openvino`.
         """
         try:
             for at in range(0, len(view), PIECE):
@@ -132,7 +131,7 @@ class _Walk:
             self._layers.pop()
 
     def _add(self, name: str, attributes: dict[str, str]) -> None:
-        offset, size = _whole_number(attributes, "offset"), _whole_number(attributes, "size")
+        offset, size = (whole_number(attributes.get(key, "")) for key in ("offset", "size"))
         if offset is None or size is None or offset > MAX_INTEGER - size:
             raise InvalidModelFile(
                 f"layer {shown(name)}: expected offset and size of its elements",
@@ -146,19 +145,11 @@ class _Walk:
         self.tensors.append(ExternalTensor(None, entry))
 
 
-def _whole_number(attributes: dict[str, str], key: str) -> int | None:
-    """The number in an attribute, or None where there is none."""
-    text = attributes.get(key, "")
-    digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
-    return int(text) if digits else None
-
-
 def _shape_of(text: str) -> list[int] | None:
     """Sides as "64, 3, 7"; None where they are not known; none of a scalar."""
-    sides = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(one.isascii() and one.isdecimal() and len(one) <= LONGEST_NUMBER for one in sides):
-        return None
-    return [int(one) for one in sides]
+    sides = [whole_number(one.strip()) for one in text.split(",")] if text.strip() else []
+    known = [side for side in sides if side is not None]
+    return known if len(known) == len(sides) else None
 
 
-FORMAT = Format("openvino", _looks_like_openvino, read_openvino, small_tensors=SmallTensors.CRUMBS)
+FORMAT = Format("openvino", _looks_like_openvino, _read_openvino, small_tensors=SmallTensors.CRUMBS)

@@ -44,6 +44,20 @@ class Wire:
         self.view = view
         self._left = most_fields
 
+    def beginning(self, most: int) -> Iterator[tuple[int, int, int]]:
+        """Number, wire type and place of the value of the fields that the file begins with.
+
+        At most `most`, up to one that is cut off or damaged, which is the last.
+        """
+        at, end = 0, len(self.view)
+        try:
+            for _ in range(most):
+                tag, value_at = self.varint(at, end)
+                yield tag >> 3, tag & 7, value_at
+                at = self._field(at, end).end
+        except InvalidModelFile:
+            return
+
     def fields(self, start: int, end: int) -> Iterator[WireField]:
         """The fields of the message in [start, end), in order.
 
@@ -57,7 +71,7 @@ class Wire:
             self._spend(at)
             field = self._field(at, end)
             yield field
-            at = field.offset + field.length
+            at = field.end
 
     def _spend(self, at: int) -> None:
         self._left -= 1

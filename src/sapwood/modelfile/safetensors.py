@@ -39,9 +39,8 @@ METADATA = "__metadata__"  # what is called so in a header is no tensor
 MOST_PARSED = 512 << 20  # bytes; a header of 100,000 tensors takes about 100 MB
 MAX_HEADER = 100_000_000  # bytes, as upstream
 
-DTYPES = {
-    dtype.name: dtype for dtype in DType if dtype is not DType.BYTES
-}  # upstream's names are ours in upper case
+# Upstream's names are ours in upper case.
+DTYPES = {dtype.name: dtype for dtype in DType if dtype is not DType.BYTES}
 
 
 def read_safetensors(view: memoryview) -> ModelFile:
@@ -155,8 +154,8 @@ def file_header(
     """The beginning of a file whose tensors lie one behind the other.
 
     Args:
-        tensors: names and what is called so, in order; of the element types that have names here.
-        metadata: what is kept beside them, or None.
+        tensors: names and specs of the tensors in their order, of element types in DTYPES.
+        metadata: texts that are kept beside them, by their names; or None.
 
     Returns:
         The length and the header, padded so that the data begins at a multiple of ALIGNMENT.

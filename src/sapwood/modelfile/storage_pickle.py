@@ -19,6 +19,7 @@ from typing import Any
 from sapwood.documents.unicode import is_text
 from sapwood.modelfile.layout import MAX_INTEGER, bounded_product
 from sapwood.tensors import DType, TensorSpec
+from sapwood.tensors.dtypes import BY_FULL_NAME
 
 MOST_OPCODES = 1 << 20  # followed in the pickles of one file; a tensor takes some 50
 DEEPEST = 32  # keys on the way to a storage
@@ -26,24 +27,10 @@ LONGEST_NAME = 400  # letters
 MOST_EXTENTS = 16
 
 STORAGES = {
-    "BFloat16Storage": DType.BF16,
-    "HalfStorage": DType.F16,
-    "FloatStorage": DType.F32,
-    "DoubleStorage": DType.F64,
-    "CharStorage": DType.I8,
-    "ShortStorage": DType.I16,
-    "IntStorage": DType.I32,
-    "LongStorage": DType.I64,
-    "ByteStorage": DType.U8,
+    "BFloat16Storage": DType.BF16, "HalfStorage": DType.F16, "FloatStorage": DType.F32,
+    "DoubleStorage": DType.F64, "CharStorage": DType.I8, "ShortStorage": DType.I16,
+    "IntStorage": DType.I32, "LongStorage": DType.I64, "ByteStorage": DType.U8,
     "BoolStorage": DType.BOOL,
-}
-# `_rebuild_tensor_v3` names the elements of storages that have no class of their own.
-ELEMENTS = {
-    "bfloat16": DType.BF16, "float16": DType.F16, "float32": DType.F32, "float64": DType.F64,
-    "float8_e4m3fn": DType.F8_E4M3, "float8_e5m2": DType.F8_E5M2,
-    "int8": DType.I8, "int16": DType.I16, "int32": DType.I32, "int64": DType.I64,
-    "uint8": DType.U8, "uint16": DType.U16, "uint32": DType.U32, "uint64": DType.U64,
-    "bool": DType.BOOL,
 }  # fmt: skip
 
 # What genops raises for what is no pickle, and the machine where the stack is too short.
@@ -55,11 +42,11 @@ class Storage:
     """A storage, as far as its pickle tells.
 
     Attributes:
-        key: of its entry in the archive.
-        dtype: of the elements, or None.
-        elements: how many, as the pickle says.
+        key: name of its entry in the archive, below the folder of storages.
+        dtype: type of the elements, or None.
+        elements: number of elements, as the pickle says.
         name: the keys that reach it first, joined by dots, or "".
-        shape: that of the first tensor that is all of it, in the order of memory; or None.
+        shape: sides of the first tensor that is all of it, in the order of memory; or None.
     """
 
     key: str
@@ -157,22 +144,23 @@ class Machine:
             self._stack.append(Node())
         elif opcode == "MARK":
             self._marks.append(len(self._stack))
+        elif opcode == "GLOBAL":
+            self.named(argument.split(" ", 1))
         elif opcode in ACTIONS:
-            ACTIONS[opcode](self, argument)
+            count, act = ACTIONS[opcode]
+            act(self, self.take(count))
         elif opcode not in IGNORED:
             self._stack.append(None)
 
-    def take(self, count: int) -> list[Any]:
-        """The topmost things, taken off the stack."""
+    def take(self, count: int | None) -> list[Any]:
+        """The topmost things, or those above the last mark, taken off the stack."""
+        if count is None:
+            count = max(0, len(self._stack) - self._marks.pop())
         if count > len(self._stack):
             raise IndexError
         taken = self._stack[len(self._stack) - count :]
         del self._stack[len(self._stack) - count :]
         return taken
-
-    def to_mark(self) -> list[Any]:
-        """What lies above the last mark, taken off the stack."""
-        return self.take(max(0, len(self._stack) - self._marks.pop()))
 
     def sequence(self, items: Iterable[Any]) -> None:
         """Pushes a tuple or list."""
@@ -200,9 +188,9 @@ class Machine:
         self._stack.append(Node())
         self.put(given)
 
-    def again(self) -> None:
-        """Pushes what is on top once more."""
-        self._stack.append(self._stack[-1])
+    def twice(self, taken: list[Any]) -> None:
+        """Pushes what was taken off the stack two times."""
+        self._stack += 2 * taken
 
     def drop(self, taken: list[Any]) -> None:
         """Forgets what was taken off the stack."""
@@ -216,21 +204,20 @@ class Machine:
             _note_tensor(function.name, given.values(8))
         self._stack.append(result)
 
-    def build(self) -> None:
+    def build(self, states: list[Any]) -> None:
         """Gives the object on top a state."""
-        (state,) = self.take(1)
         top = self._stack[-1]
         if isinstance(top, Node):
-            top.add(None, state)
+            top.add(None, *states)
 
-    def named(self, module: Any, name: Any) -> None:
-        """Pushes a name to import."""
-        text = isinstance(module, str) and isinstance(name, str)
-        self._stack.append(Global(module, name) if text else None)
+    def named(self, names: list[Any]) -> None:
+        """Pushes a name to import, of a module and in it."""
+        text = all(isinstance(one, str) for one in names)
+        self._stack.append(Global(*names) if text else None)
 
-    def persistent(self) -> None:
+    def persistent(self, ids: list[Any]) -> None:
         """Pushes what a persistent id stands for: ("storage", class, key, place, elements)."""
-        (given,) = self.take(1)
+        (given,) = ids
         match given.values(5) if isinstance(given, Node) else ():
             case ["storage", Global(name=kind), str() | int() as key, _, int(elements)] if (
                 0 <= elements <= MAX_INTEGER // 8
@@ -310,8 +297,9 @@ def _note_tensor(function: str, given: list[Any]) -> None:
 def _note_elements(storage: Storage, rest: list[Any]) -> None:
     """The element type of a storage of bytes, from what follows the strides."""
     match rest:
-        case [_, _, Global(name=kind), *_] if kind in ELEMENTS:
-            dtype = ELEMENTS[kind]
+        # `_rebuild_tensor_v3` names the elements of storages that have no class of their own.
+        case [_, _, Global(name=kind), *_] if kind in BY_FULL_NAME:
+            dtype = BY_FULL_NAME[kind]
             if storage.elements % dtype.size == 0:
                 storage.dtype = dtype
                 storage.elements //= dtype.size
@@ -356,29 +344,22 @@ PUTS = frozenset(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"))
 MAKES = frozenset(("EMPTY_LIST", "EMPTY_TUPLE", "EMPTY_DICT", "EMPTY_SET"))
 IGNORED = frozenset(("PROTO", "FRAME", "STOP", "READONLY_BUFFER"))
 
-ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
-    "GLOBAL": lambda m, argument: m.named(*argument.split(" ", 1)),
-    "STACK_GLOBAL": lambda m, _: m.named(*m.take(2)),
-    "TUPLE": lambda m, _: m.sequence(m.to_mark()),
-    "LIST": lambda m, _: m.sequence(m.to_mark()),
-    "FROZENSET": lambda m, _: m.sequence(m.to_mark()),
-    "TUPLE1": lambda m, _: m.sequence(m.take(1)),
-    "TUPLE2": lambda m, _: m.sequence(m.take(2)),
-    "TUPLE3": lambda m, _: m.sequence(m.take(3)),
-    "APPEND": lambda m, _: m.append(m.take(1)),
-    "APPENDS": lambda m, _: m.append(m.to_mark()),
-    "ADDITEMS": lambda m, _: m.append(m.to_mark()),
-    "SETITEM": lambda m, _: m.put(m.take(2)),
-    "SETITEMS": lambda m, _: m.put(m.to_mark()),
-    "REDUCE": lambda m, _: m.call(m.take(2)),
-    "NEWOBJ": lambda m, _: m.call(m.take(2)),
-    "BUILD": lambda m, _: m.build(),
-    "BINPERSID": lambda m, _: m.persistent(),
-    "DICT": lambda m, _: m.pairs(m.to_mark()),
-    "OBJ": lambda m, _: m.sequence(m.to_mark()),
-    "INST": lambda m, _: m.sequence(m.to_mark()),
-    "NEWOBJ_EX": lambda m, _: m.sequence(m.take(3)),
-    "DUP": lambda m, _: m.again(),
-    "POP_MARK": lambda m, _: m.drop(m.to_mark()),
-    "POP": lambda m, _: m.drop(m.take(1)),
+# How many things are taken off the stack, None for those above the last mark, and what is done.
+ACTIONS: dict[str, tuple[int | None, Callable[[Machine, list[Any]], None]]] = {
+    **dict.fromkeys(("TUPLE", "LIST", "FROZENSET", "OBJ", "INST"), (None, Machine.sequence)),
+    "TUPLE1": (1, Machine.sequence),
+    "TUPLE2": (2, Machine.sequence),
+    **dict.fromkeys(("TUPLE3", "NEWOBJ_EX"), (3, Machine.sequence)),
+    "DICT": (None, Machine.pairs),
+    "APPEND": (1, Machine.append),
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), (None, Machine.append)),
+    "SETITEM": (2, Machine.put),
+    "SETITEMS": (None, Machine.put),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), (2, Machine.call)),
+    "BUILD": (1, Machine.build),
+    "STACK_GLOBAL": (2, Machine.named),
+    "BINPERSID": (1, Machine.persistent),
+    "DUP": (1, Machine.twice),
+    "POP": (1, Machine.drop),
+    "POP_MARK": (None, Machine.drop),
 }

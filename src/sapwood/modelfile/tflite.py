@@ -34,7 +34,7 @@ INT4 = 17  # two in a byte
 MOST_VISITED = 2**20  # tensors, with or without elements; some seconds
 
 
-def read_tflite(view: memoryview) -> ModelFile:
+def _read_tflite(view: memoryview) -> ModelFile:
     """The layout of a TFLite file. The elements of its tensors are not read.
 
     Raises:
@@ -121,6 +121,6 @@ def _shape(flat: Flat, tensor: int) -> tuple[int, ...]:
 FORMAT = Format(
     "tflite",
     Marks({4: b"TFL3"}),  # behind the offset of the first table
-    read_tflite,
+    _read_tflite,
     small_tensors=SmallTensors.ISLANDS,
 )

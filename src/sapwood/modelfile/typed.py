@@ -1,12 +1,14 @@
-"""A run of bytes as a tensor of the type and shape that a file claims for it."""
+"""What files of strangers claim of tensors: types and shapes of runs of bytes, and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sapwood.modelfile.layout import MAX_INTEGER, bounded_product
 from sapwood.tensors import DType, TensorSpec
 
 MOST_DIMENSIONS = 64  # more are taken as one
+LONGEST_NUMBER = 19  # digits
 
 
 def sized_spec(dtype: DType | None, shape: Sequence[int] | None, nbytes: int) -> TensorSpec:
@@ -16,9 +18,9 @@ def sized_spec(dtype: DType | None, shape: Sequence[int] | None, nbytes: int) ->
     not as many as the shape says. One dimension where the shape is None.
 
     Args:
-        dtype: as the file claims, or None for one without our equal.
-        shape: as the file claims, any integers; or None if it claims none.
-        nbytes: of the run; 0 or more.
+        dtype: type of the elements, as the file claims; None for one without our equal.
+        shape: sides, as the file claims, any integers; None if it claims none.
+        nbytes: bytes of the run, 1 or more; 0 where `shape` is None.
     """
     opaque = TensorSpec(DType.BYTES, (nbytes,))
     if dtype is None or nbytes % dtype.size:
@@ -27,8 +29,11 @@ def sized_spec(dtype: DType | None, shape: Sequence[int] | None, nbytes: int) ->
         return TensorSpec(dtype, (nbytes // dtype.size,))
     if len(shape) > MOST_DIMENSIONS or any(extent < 0 for extent in shape):
         return opaque
-    # At most 64 factors of 64 bits: a long integer, but a bounded one.
-    size = dtype.size
-    for extent in shape:
-        size *= extent
-    return TensorSpec(dtype, tuple(shape)) if size == nbytes else opaque
+    same = bounded_product((dtype.size, *shape)) == nbytes
+    return TensorSpec(dtype, tuple(shape)) if same else opaque
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits say, MAX_INTEGER at most; None for any other text."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return min(int(text), MAX_INTEGER) if digits else None

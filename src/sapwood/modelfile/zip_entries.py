@@ -18,17 +18,19 @@ from collections.abc import Iterator
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.layout import MOST_TENSORS
 
-LOCAL = struct.Struct("<4s5H3L2H")
+# Magic, flags, method, bytes as they are packed; bytes of the name and of the extra field.
+LOCAL = struct.Struct("<4s2x2H8xL4x2H")
 LOCAL_MAGIC = b"PK\3\4"
-CENTRAL = struct.Struct("<4s6H3L5H2L")
+# Flags, method, bytes packed and unpacked; bytes of name, extra field, comment; local header.
+CENTRAL = struct.Struct("<8x2H8x2L3H8xL")
 CENTRAL_MAGIC = b"PK\1\2"
-END = struct.Struct("<4s4H2LH")
+END = struct.Struct("<12x2LH")  # size and place of the directory; bytes of the comment
 END_MAGIC = b"PK\5\6"
-LOCATOR = struct.Struct("<4sLQL")  # of the larger end record, right in front of the end
+LOCATOR = struct.Struct("<8xQ4x")  # place of the larger end record; right in front of the end
 LOCATOR_MAGIC = b"PK\6\7"
-LARGE_END = struct.Struct("<4sQ2H2L4Q")
+LARGE_END = struct.Struct("<40x2Q")  # size and place of the directory
 LARGE_END_MAGIC = b"PK\6\6"
-LARGE_EXTRA = 1  # the field of sizes above 32 bits
+LARGE_EXTRA = 1  # the extra field of numbers above 32 bits
 IN_LARGE = 0xFFFFFFFF  # stands for a number that is in the larger record
 
 LONGEST_COMMENT = 65535  # bytes
@@ -54,14 +56,14 @@ class StoredEntry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ListedEntry:
-    """What the central directory says of an entry."""
+    """What the central directory says of an entry: `packed` of `size` bytes, behind `header`."""
 
     name: bytes
     flags: int
     method: int
     size: int
     packed: int
-    header: int
+    header: int  # offset of the local header
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Directory:
     """A zip archive's central directory.
 
     Attributes:
-        names: of all entries, in the directory's order.
-        stored: those whose bytes lie in the file as they are, by offset.
+        names: names of all entries, in the directory's order.
+        stored: the entries whose bytes lie in the file as they are, by offset.
     """
 
     names: tuple[str, ...]
@@ -103,7 +105,7 @@ def read_directory(view: memoryview) -> Directory:
 
 
 def _find_directory(view: memoryview) -> tuple[int, int]:
-    """Where the central directory begins and ends."""
+    """The offsets at which the central directory begins and ends."""
     first = max(0, len(view) - END.size - LONGEST_COMMENT)
     tail = bytes(view[first:])
     found = tail.rfind(END_MAGIC, 0, max(0, len(tail) - END.size + len(END_MAGIC)))
@@ -113,7 +115,7 @@ def _find_directory(view: memoryview) -> tuple[int, int]:
             offset=len(view),
         )
     place = first + found
-    _, _, _, _, _, size, begin, comment = END.unpack_from(view, place)
+    size, begin, comment = END.unpack_from(view, place)
     if place + END.size + comment > len(view):
         raise InvalidModelFile("the comment of the zip archive is cut off", offset=place)
     end = place
@@ -130,13 +132,13 @@ def _find_directory(view: memoryview) -> tuple[int, int]:
 
 
 def _read_large_end(view: memoryview, locator: int) -> tuple[int, int, int]:
-    """Size and offset of the central directory, and what it must end before."""
-    _, _, place, _ = LOCATOR.unpack_from(view, locator)
+    """Bytes and offset of the central directory, and the offset that it must end before."""
+    (place,) = LOCATOR.unpack_from(view, locator)
     if place > locator - LARGE_END.size or bytes(view[place : place + 4]) != LARGE_END_MAGIC:
         raise InvalidModelFile(
             f"expected the end record of a large zip archive at byte {place}", offset=locator
         )
-    *_, size, begin = LARGE_END.unpack_from(view, place)
+    size, begin = LARGE_END.unpack_from(view, place)
     return size, begin, place
 
 
@@ -147,9 +149,7 @@ def _read_listed(view: memoryview, begin: int, end: int) -> Iterator[ListedEntry
     while at < end:
         if end - at < CENTRAL.size or bytes(view[at : at + 4]) != CENTRAL_MAGIC:
             raise InvalidModelFile("expected an entry of the zip's directory", offset=at)
-        fields = CENTRAL.unpack_from(view, at)
-        flags, method, packed, size = fields[3], fields[4], fields[8], fields[9]
-        name, extra, comment, header = fields[10], fields[11], fields[12], fields[16]
+        flags, method, packed, size, name, extra, comment, header = CENTRAL.unpack_from(view, at)
         names = at + CENTRAL.size
         after = names + name + extra + comment
         count += 1
@@ -185,7 +185,7 @@ def _locate(view: memoryview, listed: ListedEntry, end: int) -> StoredEntry | No
     header = listed.header
     if listed.size < 0 or not 0 <= header <= end - LOCAL.size:
         return None
-    magic, _, flags, method, _, _, _, packed, _, name, extra = LOCAL.unpack_from(view, header)
+    magic, flags, method, packed, name, extra = LOCAL.unpack_from(view, header)
     names = header + LOCAL.size
     offset = names + name + extra
     if (

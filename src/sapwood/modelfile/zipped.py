@@ -4,9 +4,7 @@
 - NumPy .npz: each stored array is a tensor.
 - Keras .keras: the datasets of the HDF5 file in it are tensors.
 
-An archive of other things is bytes.
-
-Compressed entries are skeleton.
+An archive of other things is bytes. Compressed entries are skeleton.
 """
 
 from __future__ import annotations
@@ -54,7 +52,7 @@ class Kind:
     Attributes:
         name: what `ModelFile.format` calls it.
         told_by: whether an archive is one, by the names of all its entries in their order.
-        tensors: gives those of such an archive, of the file and its directory, in any order.
+        tensors: gives the tensors of such a file by its directory, in any order.
     """
 
     name: str

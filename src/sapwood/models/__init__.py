@@ -116,7 +116,7 @@ if TYPE_CHECKING:
         Header as Header,
         Segment as Segment,
     )
-    from sapwood.patch.signatures import Listed as Listed
+    from sapwood.patch.signatures import ListedSignature as ListedSignature
     from sapwood.progress import Progress as Progress
     from sapwood.tensors import TensorSpec as TensorSpec
     from sapwood.trust import (
@@ -217,7 +217,7 @@ else:
             ],
             "sapwood.patch.applying.opening": ["OpenPatch"],
             "sapwood.patch.format.front": ["FileDigest", "Front", "Header", "Segment"],
-            "sapwood.patch.signatures": ["Listed"],
+            "sapwood.patch.signatures": ["ListedSignature"],
             "sapwood.progress": ["Progress"],
             "sapwood.tensors": ["TensorSpec"],
             "sapwood.trust": ["Accepted", "Key", "Trust", "generate_keypair"],

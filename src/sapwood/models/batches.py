@@ -47,7 +47,7 @@ class Pairing:
     """What two folders have in common.
 
     Attributes:
-        pairs: by name.
+        pairs: files that both folders have, by name.
         without_base: names of files that only the other folder has.
         only_base: names of files that only the folder of bases has.
     """
@@ -150,10 +150,11 @@ class Batch(Generic[Result]):
         """Takes what to do; nothing begins yet.
 
         Args:
-            work: of a pair, with as many threads as it is given, telling the progress that it
-                is given: that is what ends it early. What it raises ends the batch.
-            jobs: pairs at once, at most as many as threads; by default as many as threads.
-            threads: in all; by default one for each processor.
+            work: does the work on a pair, with as many threads as it is given, and tells the
+                progress that it is given: that is what ends it early. What it raises ends the
+                batch.
+            jobs: how many pairs at once, at most as many as threads; by default as many as threads.
+            threads: how many threads in all; by default one for each processor.
             progress: is told how many bytes of all pairs are done.
 
         Raises:
@@ -235,7 +236,7 @@ def folders_for(paths: Sequence[Path]) -> Iterator[None]:
     """Folders to write files into, made where they are missing; those that stay empty go again.
 
     Args:
-        paths: of the files.
+        paths: the paths of the files.
 
     Raises:
         IoError: one cannot be made.

@@ -17,7 +17,7 @@ class PatchStats:
     """What creating a patch came to.
 
     Attributes:
-        source_size, target_size, patch_size: bytes.
+        source_size, target_size, patch_size: bytes; the sources' together.
         tensors_modified: tensors that changed or are new.
         tensors_unchanged: tensors that are copied.
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
@@ -68,12 +68,12 @@ class PatchVerification:
         expected_target: digest of the target that the patch leads to, 32 bytes.
         actual_target: the same digest of what was made, or None where nothing was.
         error: what is wrong, in words, or None.
-        counter: of the signatures that were accepted; the next patch's should be higher. None
-            where none were.
-        digest_algorithm: of the digests: "sha256", of the whole file or folder; "blake3" of a
-            patch of one tensor, of its elements alone, in C order and little-endian: a .npy
-            file with them has more.
-        kind: of the patch: "model" of a file, "folder" or "tensor".
+        counter: the counter of the signatures that were accepted; the next patch's should be
+            higher. None where none were.
+        digest_algorithm: the algorithm of both digests: "sha256", of the whole file or folder;
+            "blake3" for a patch of one tensor, of its elements alone, in C order and
+            little-endian: a .npy file with them has more.
+        kind: the patch's: "model" of files, "folder" or "tensor".
     """
 
     source_valid: bool
@@ -115,8 +115,9 @@ class PatchApplication(PatchVerification):
 
     Attributes:
         format: the target's, as `ModelFile.format` names it.
-        bases: what the patch leads from, by size and digests.
-        target: what was made, likewise; of a patch of a tensor its elements.
+        bases: the bases of the patch, by size and digests.
+        target: the target of the patch, by size and digests; of a patch of a tensor its
+            elements.
         target_size: bytes of what was made; of a .npy file those before its elements count too.
         patch_size: bytes of the patch.
         checked: whether what was made is what the patch leads to for certain; with force it is
@@ -148,19 +149,19 @@ class PatchInfo:
     """What a patch says of itself.
 
     Attributes:
-        format: of the target, as `ModelFile.format` names it: "bytes" for a file of no known
+        format: the target's, as `ModelFile.format` names it: "bytes" for a file of no known
             one; "tensor" for a patch of one tensor.
-        version: of the patch format.
+        version: the major version of the patch format.
         source_hash, target_hash: digests of the first source and of the target, 32 bytes.
         source_size, target_size: bytes; in a patch of one tensor those of its elements alone.
         patch_size: bytes.
         compression: the codings of its chunks, by bytes of target, the most first.
         neural: whether elements were coded as residuals or values.
-        tensors_modified, tensors_unchanged: how many.
+        tensors_modified, tensors_unchanged: how many tensors, as of `PatchStats`.
         signed: whether it carries signatures. Whose they are and whether they are right is
             told by `verify_patch` with a public key.
         created_at: Unix time in seconds, or None.
-        digest_algorithm: of the digests, as of `PatchVerification`.
+        digest_algorithm: the algorithm of both hashes, as of `PatchVerification`.
     """
 
     format: str
@@ -189,11 +190,11 @@ class FileDiff:
     """What became of one file of a folder.
 
     Attributes:
-        path: from the folder.
+        path: its path in the folder.
         status: "changed" where its bytes are others, or whether it may be executed. Paths
             alone are compared: a file that was renamed is removed and added.
-        size: bytes; None where it was removed.
-        base_size: bytes; None where it was added.
+        size: bytes in the target; None where it was removed.
+        base_size: bytes in the base; None where it was added.
     """
 
     path: str

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from sapwood import lazy
 
 if TYPE_CHECKING:
-    from sapwood.files.walking import Found as Found
+    from sapwood.files.walking import FoundFile as FoundFile
     from sapwood.package import canonical as canonical
     from sapwood.package.archives import archive_files as archive_files
     from sapwood.package.canonical import FileIdentity as FileIdentity
@@ -70,7 +70,7 @@ else:
     __all__, __getattr__, __dir__ = lazy.door(
         __name__,
         {
-            "sapwood.files.walking": ["Found"],
+            "sapwood.files.walking": ["FoundFile"],
             "sapwood.package": ["canonical"],
             "sapwood.package.archives": ["archive_files"],
             "sapwood.package.canonical": ["FileIdentity"],

@@ -18,7 +18,7 @@ from sapwood.files.paths import resolved
 from sapwood.files.reading import Stripes, read_stripes, read_whole
 from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
-from sapwood.files.walking import Found, walk
+from sapwood.files.walking import FoundFile, walk
 from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
 from sapwood.package.package import MOST_FILES, Package, PackageFile, is_litter, located
 from sapwood.store.oci import OCI
@@ -152,7 +152,7 @@ def _read_below(folder: Path, path: str) -> Stripes:
     return read_stripes(folder / path)
 
 
-def regular_files(folder: Path) -> Iterator[Found]:
+def regular_files(folder: Path) -> Iterator[FoundFile]:
     """The files of a folder and of those in it, without litter.
 
     Raises:

@@ -14,7 +14,7 @@ from sapwood.patch.format.front import FileDigest
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | np.ndarray[Any, Any]
 NOTHING: Bytes = np.empty(0, np.uint8)
-STRIPE = 1 << 20  # bytes passed over at once
+STRIPE = 1 << 20  # bytes skipped at once
 
 
 class Regrouped:
@@ -25,8 +25,8 @@ class Regrouped:
 
         Args:
             buffers: the parts, in order.
-            size: of all of them together, bytes.
-            what: their name, for errors.
+            size: bytes of all parts together.
+            what: name of the whole, for errors.
         """
         self._buffers = iter(buffers)
         self._left: Bytes = NOTHING
@@ -39,7 +39,7 @@ class Regrouped:
         """The next bytes, copied.
 
         Raises:
-            InputError: there are fewer, or something among the buffers is none.
+            InputError: there are fewer, or something among the parts is no buffer.
         """
         out = np.empty(size, np.uint8)
         at = 0
@@ -87,7 +87,7 @@ def _buffer_bytes(buffer: Any, what: str) -> Bytes:
     """The bytes of a buffer where they are.
 
     Raises:
-        InputError: no contiguous buffer of bytes or numbers.
+        InputError: it is no contiguous buffer of bytes or little-endian numbers.
     """
     try:
         view = memoryview(buffer)

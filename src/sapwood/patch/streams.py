@@ -15,23 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeAlias
 
 import numpy as np
-from blake3 import blake3
 
 from sapwood.codec import Coding, CodingPlan, TensorCoding
 from sapwood.codec.chunk import ELSEWHERE
 from sapwood.codec.local import plan_locally
 from sapwood.content.content import Bytes
 from sapwood.documents.canonical_json import plain
-from sapwood.errors import (
-    InputError,
-    InvalidPatch,
-    SourceHashMismatch,
-    TargetHashMismatch,
-)
+from sapwood.errors import InputError, InvalidPatch, SourceHashMismatch, TargetHashMismatch
 from sapwood.files.outputs import PLACE
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import read_source
-from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs, decode_job
@@ -39,14 +32,12 @@ from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.applying.pipeline import ordered
 from sapwood.patch.format.front import MOST_DIMENSIONS, Chunk, FileDigest, Segment
 from sapwood.patch.format.predictions import BaseRange
-from sapwood.patch.format.serialising import serialise_front
 from sapwood.patch.making.building import DEFAULT_CHUNK, Options
 from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.making.coded import tensor_counts
-from sapwood.patch.making.segments import chunk_elements, row_length
-from sapwood.patch.making.writing import write_patch
+from sapwood.patch.making.coded import Body
+from sapwood.patch.making.segments import chunk_grid, row_length
 from sapwood.patch.regrouping import NOTHING, Buffer, Regrouped
-from sapwood.patch.tensor import Patch, patch_array, tensor_header
+from sapwood.patch.tensor import Patch, check_kind, patch_array, tensor_header
 from sapwood.tensors import DType, TensorSpec
 
 PatchSource: TypeAlias = Patch | bytes | bytearray | memoryview | str | os.PathLike[str]
@@ -70,16 +61,17 @@ def create_patch_from_chunks(
         base_chunks: buffers that, one after another, are the base's elements in C order,
             little-endian. Of any lengths, whole elements or not; a buffer may be used
             again by the iterator when the next one is asked for.
-        target_chunks: as much of the target.
+        target_chunks: buffers with as many elements of the target, likewise.
         out: a binary file, positioned where the patch is to begin. Written to only when
             both iterators were read to their ends.
-        dtype: of the elements, by its name in the format, such as "bf16", or a `DType`.
-        shape: of both tensors.
-        compress: as for `create_patch`.
-        metadata: as for `create_patch`.
-        chunk_size: as for `create_patch`. A few times as much is in memory for each
-            thread; payloads wait in a temporary file.
-        threads: as for `create_patch`. The patch does not depend on it.
+        dtype: type of the elements, a `DType` or its name in the format, such as "bf16".
+        shape: shape of both tensors.
+        compress: whether changed chunks are coded, or stored as they are.
+        metadata: JSON values to keep in the header, where `inspect_patch` finds them.
+        chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to 2^30. A
+            few times as much is in memory for each thread; payloads wait in a temporary file.
+        threads: threads to use at once; by default one for each processor. The patch does not
+            depend on it.
 
     Returns:
         Bytes written to `out`.
@@ -96,25 +88,22 @@ def create_patch_from_chunks(
     stream = PairStream(
         spec,
         options,
+        *chunk_grid(spec.dtype, row_length(spec.shape), chunk_size),
         Regrouped(base_chunks, spec.nbytes, "base"),
         Regrouped(target_chunks, spec.nbytes, "target"),
     )
     chunks: list[Chunk] = []
-    body = blake3()
     with _spool_file() as spool:
+        body = Body(spool)
         for one in ordered(stream.encoded, stream.jobs(), count):
             chunks.append(one.chunk)
-            body.update(one.payload)
             with os_errors(PLACE):
-                write_all(spool, memoryview(one.payload))
+                body.keep(one.payload)
         base, target = stream.base.finish(), stream.target.finish()
-        segment = stream.segment(chunks)
-        header = tensor_header(spec, [base], target, notes)
-        header = dataclasses.replace(header, counts=tensor_counts(header, [segment]))
-        payloads = spool.tell()
-        front = serialise_front(header, [segment], [], payloads, body.digest())
+        coded = body.coded([stream.segment(chunks)], [], chunk_size)
         with os_errors(f"the patch, or {PLACE}"):
-            return write_patch(front, spool, out, chunk_size)
+            header = tensor_header(spec, [base], target, notes)
+            return coded.write(lambda: header, spool, out).size
 
 
 def apply_patch_to_chunks(
@@ -130,13 +119,13 @@ def apply_patch_to_chunks(
     Args:
         base_chunks: buffers that, one after another, are the base's elements in C order,
             little-endian, as for `create_patch_from_chunks`.
-        patch: of a tensor: a path, which is memory-mapped, or as for `apply_patch`.
-            Its dtype and shape say what the bytes are (`inspect_patch`).
-        force: go on with a wrong base as long as it can be decoded against, and do not
-            check the result, as for `apply_patch`.
-        limits: memory that the patch may ask for. A few chunks are in memory for each
+        patch: a patch of a tensor: a `Patch`, the bytes of one, or a path, which is
+            memory-mapped. Its dtype and shape say what the bytes are (`inspect_patch`).
+        force: whether to go on with a wrong base as long as it can be decoded against, and not
+            to check the result, which then means nothing.
+        limits: how much memory the patch may ask for. A few chunks are in memory for each
             thread.
-        threads: to use at once; by default one for each processor.
+        threads: threads to use at once; by default one for each processor.
 
     Returns:
         An iterator over the target's bytes in order, the caller's to keep. Each is checked
@@ -155,13 +144,11 @@ def apply_patch_to_chunks(
         IoError: the patch cannot be read.
     """
     count = thread_count(threads)
-    opened = _opened_source(patch, limits)
+    data = read_source(patch) if isinstance(patch, str | os.PathLike) else patch_array(patch)
+    opened = open_patch(data, limits)
     opened.check_body(count)
+    check_kind(opened)
     header = opened.front.header
-    if header.kind != "tensor":
-        raise InputError(
-            "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
-        )
     (segment,) = opened.front.segments
     if len(header.bases) > 1:
         raise InputError(
@@ -179,25 +166,24 @@ class PairStream:
     """A base and a target that are read chunk by chunk.
 
     Attributes:
-        spec: of both.
+        spec: element type and shape of both.
         options: how to code them.
-        base, target: their bytes.
+        row_length: elements a row.
+        chunk_elements: elements of each chunk but the last.
+        base: the base's bytes.
+        target: the target's bytes.
     """
 
     spec: TensorSpec
     options: Options
+    row_length: int
+    chunk_elements: int
     base: Regrouped
     target: Regrouped
 
-    def grid(self) -> tuple[int, int]:
-        """Elements a row and a chunk."""
-        row = row_length(self.spec.shape)
-        elements = chunk_elements(self.spec.dtype, row, self.options.chunk_size)
-        return min(row, elements), elements
-
     def jobs(self) -> Iterator[tuple[int, Bytes, Bytes]]:
-        """The chunks: their offset, base and target bytes."""
-        step = self.grid()[1] * self.spec.dtype.size
+        """The chunks: the offset of each in bytes, and the base's and the target's bytes."""
+        step = self.chunk_elements * self.spec.dtype.size
         for begin in range(0, self.spec.nbytes, step):
             size = min(step, self.spec.nbytes - begin)
             yield begin, self.base.take(size), self.target.take(size)
@@ -205,13 +191,12 @@ class PairStream:
     def encoded(self, job: tuple[int, Bytes, Bytes]) -> Encoded:
         """One chunk, planned by itself and checked."""
         begin, base, target = job
-        row, _ = self.grid()
         tensor_coding, own = TensorCoding(Coding.RAW), None
         if self.options.compressing and not np.array_equal(base, target):
-            tensor_coding, own = plan_locally(self.spec.dtype, base, target, row)
+            tensor_coding, own = plan_locally(self.spec.dtype, base, target, self.row_length)
         source = ChunkSource(
             dtype=self.spec.dtype,
-            row_length=row,
+            row_length=self.row_length,
             target=target,
             prediction=base,
             tensor_coding=tensor_coding,
@@ -224,14 +209,13 @@ class PairStream:
 
     def segment(self, chunks: Sequence[Chunk]) -> Segment:
         """The index entry of the whole tensor."""
-        row, elements = self.grid()
         return Segment(
             name="",
             dtype=self.spec.dtype,
             shape=self.spec.shape,
             prediction=BaseRange(0, 0),
-            row_length=row,
-            chunk_elements=elements,
+            row_length=self.row_length,
+            chunk_elements=self.chunk_elements,
             chunks=tuple(chunks),
         )
 
@@ -287,20 +271,11 @@ def _check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None)
         ) from cause
 
 
-def _opened_source(patch: PatchSource, limits: Limits) -> OpenPatch:
-    """The parsed patch, memory-mapped where it is a file."""
-    if isinstance(patch, Patch):
-        return open_patch(patch_array(patch.to_bytes()), limits)
-    if not isinstance(patch, str | os.PathLike):
-        return open_patch(patch_array(patch), limits)
-    return open_patch(read_source(patch), limits)
-
-
 def _element_type(dtype: DType | str) -> DType:
-    """The element type, by its name too.
+    """The element type that was given, or named.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no element type has that name.
     """
     if isinstance(dtype, DType):
         return dtype
@@ -312,10 +287,10 @@ def _element_type(dtype: DType | str) -> DType:
 
 
 def _checked_shape(shape: Sequence[Any]) -> tuple[int, ...]:
-    """The shape, if tensors can have it.
+    """The shape as a tuple.
 
     Raises:
-        InputError: too many sides, or one is no size.
+        InputError: there are too many sides, or one is no size.
     """
     sides = tuple(shape)
     if len(sides) > MOST_DIMENSIONS or any(not isinstance(n, int) or n < 0 for n in sides):

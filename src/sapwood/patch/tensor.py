@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from blake3 import blake3
 
 from sapwood.codec.chunk import ELSEWHERE
 from sapwood.content.content import Bytes
+from sapwood.content.digests import blake3_digest
 from sapwood.documents.canonical_json import plain
 from sapwood.errors import (
     DtypeMismatch,
@@ -56,7 +56,7 @@ class Patch:
     __slots__ = ("_data", "_opened")
 
     def __init__(self, data: Bytes, opened: OpenPatch) -> None:
-        """Takes a patch that `open_patch` has opened; use `from_bytes`."""
+        """Takes the bytes of a patch and what `open_patch` made of them; use `from_bytes`."""
         self._data = data
         self._opened = opened
 
@@ -144,23 +144,24 @@ def create_patch(
             patch needs them all.
         target: another of the same dtype and shape; it may be of another kind.
         algorithm: "delta", the only one.
-        compress: False stores changed chunks as they are: larger, and as fast as copying.
+        compress: whether changed chunks are coded; stored as they are they are larger, and
+            applied as fast as copied.
         metadata: JSON values to keep in the header, where `inspect_patch` finds them.
         chunk_size: bytes of target that are coded, hashed and decoded alone, 1024 to
             2^30. Smaller chunks can be spread over more threads and cost a little size.
-        threads: to use at once; by default one for each processor. The patch does not
+        threads: threads to use at once; by default one for each processor. The patch does not
             depend on it.
-        convert: cast `target` to the dtype of `base` first, as its library does it
+        convert: whether to cast `target` to the dtype of `base` first, as its library does it
             (rounding to nearest even, overflow to infinity); the patch then leads to the
             cast tensor. Without it, another dtype is an error.
-        low_rank: look for a low-rank update (a merged adapter) in bf16, f16 and f32.
+        low_rank: whether to look for a low-rank update (a merged adapter) in bf16, f16 and f32.
 
     Returns:
         The patch. It was decoded and compared with `target` chunk by chunk.
 
     Raises:
-        DtypeMismatch, ShapeMismatch: of base and target.
-        UnsupportedType: an object that is no tensor, or a dtype without a name here.
+        DtypeMismatch, ShapeMismatch: base and target differ in dtype or shape.
+        UnsupportedType: an object is no tensor, or its dtype has no name here.
         InputError: another argument is out of range, or `metadata` is not JSON.
     """
     if algorithm not in ALGORITHMS:
@@ -179,12 +180,14 @@ def create_patch(
     builder = Builder([old.data for old in olds], [_tensor_segment(olds, new)], options)
 
     def header() -> Header:
-        bases = [_digest_of(old.data, count) for old in olds]
-        return tensor_header(new.spec, bases, _digest_of(new.data, count), notes)
+        *bases, made = [
+            FileDigest(len(one.data), blake3_digest(one.data, count)) for one in (*olds, new)
+        ]
+        return tensor_header(new.spec, bases, made, notes)
 
     with io.BytesIO() as spool:
-        builder.write(header, spool, out)
-    data = np.frombuffer(out.getvalue(), np.uint8)
+        builder.code(spool).write(header, spool, out)
+    data = patch_array(out.getvalue())
     limits = Limits(chunk=max(chunk_size, DEFAULT_LIMITS.chunk))
     return Patch(data, open_patch(data, limits))
 
@@ -236,11 +239,6 @@ def tensor_header(
     )
 
 
-def _digest_of(data: Bytes, threads: int) -> FileDigest:
-    """Size and BLAKE3 of a tensor's elements."""
-    return FileDigest(len(data), blake3(data.data, max_threads=threads).digest())
-
-
 def apply_patch(
     base: object,
     patch: Patch | bytes | bytearray | memoryview,
@@ -259,14 +257,14 @@ def apply_patch(
         patch: a `Patch`, or the bytes of one, which are then checked whole.
         out: where to write: an array or tensor of the same dtype and shape, in any
             layout, on any device. It may be `base` itself.
-        force: go on with a base that the patch was not made from, and without checking
-            the result, which then means nothing unless the base differs from the right
-            one where the patch copies. Dtype and shape are still checked. Residuals may
+        force: whether to go on with a base that the patch was not made from, and without
+            checking the result, which then means nothing unless the base differs from the
+            right one where the patch copies. Dtype and shape are still checked. Residuals may
             not decode at all against another base: SourceHashMismatch is raised then,
             and `out` partly written.
         chunk_size: the largest chunk to accept, in bytes; by default 64 MiB. Two for each
             thread are in memory beside base and result.
-        threads: to use at once; by default one for each processor.
+        threads: threads to use at once; by default one for each processor.
 
     Returns:
         `out`, or a new tensor: of the kind, dtype, byte order and device of `base`, or of
@@ -295,17 +293,15 @@ def apply_patch(
             f"expected {len(opened.front.header.bases)} bases in the patch's order, "
             f"found {len(bases)}; without force, any order will do"
         )
-    if out is None:
-        data = np.empty(spec.nbytes, np.uint8)
-        _decode_into(opened, bases, data, count, checked=not force)
-        return restore(olds[0], data)
-    direct = writable(out, spec)
+    direct = None if out is None else writable(out, spec)
     if direct is not None and _decodes_in_place(opened, bases, direct):
         _decode_into(opened, bases, direct, count, checked=not force)
-    else:
-        data = np.empty(spec.nbytes, np.uint8)
-        _decode_into(opened, bases, data, count, checked=not force)
-        copy_into(out, spec, data)
+        return out
+    data = np.empty(spec.nbytes, np.uint8)
+    _decode_into(opened, bases, data, count, checked=not force)
+    if out is None:
+        return restore(olds[0], data)
+    copy_into(out, spec, data)
     return out
 
 
@@ -313,7 +309,7 @@ def _patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
     """The bytes of a patch where they are.
 
     Raises:
-        InputError: not a contiguous buffer.
+        InputError: it is no contiguous buffer.
     """
     try:
         return memoryview(data).cast("B")
@@ -323,9 +319,15 @@ def _patch_buffer(data: bytes | bytearray | memoryview) -> memoryview:
         ) from e
 
 
-def patch_array(data: bytes | bytearray | memoryview) -> Bytes:
-    """The bytes of a patch as an array that nobody changes; `bytes` are not copied."""
-    kept = data if isinstance(data, bytes) else bytes(_patch_buffer(data))
+def patch_array(patch: Patch | bytes | bytearray | memoryview) -> Bytes:
+    """The bytes of a patch as an array that nobody changes; `bytes` are not copied.
+
+    Raises:
+        InputError: it is neither a `Patch` nor a contiguous buffer.
+    """
+    if isinstance(patch, Patch):
+        patch = patch.to_bytes()
+    kept = patch if isinstance(patch, bytes) else bytes(_patch_buffer(patch))
     return np.frombuffer(kept, np.uint8)
 
 
@@ -333,19 +335,27 @@ def _opened_patch(
     patch: Patch | bytes | bytearray | memoryview, chunk_size: int | None
 ) -> OpenPatch:
     """The parsed patch of either form, of a tensor, with chunks no larger than allowed."""
-    limits = DEFAULT_LIMITS if chunk_size is None else Limits(chunk=chunk_size)
-    if isinstance(patch, Patch):
+    if isinstance(patch, Patch) and chunk_size is None:
         opened = patch.opened
-        if chunk_size is not None:
-            opened = open_patch(np.frombuffer(patch.to_bytes(), np.uint8), limits)
     else:
+        limits = DEFAULT_LIMITS if chunk_size is None else Limits(chunk=chunk_size)
         opened = open_patch(patch_array(patch), limits)
+    if not isinstance(patch, Patch):
         opened.check_body()
+    check_kind(opened)
+    return opened
+
+
+def check_kind(opened: OpenPatch) -> None:
+    """That a patch is one of a tensor.
+
+    Raises:
+        InputError: it is one of a model or a folder.
+    """
     if opened.front.header.kind != "tensor":
         raise InputError(
             "expected a patch of a tensor, found one of a model; use sapwood.models.apply_patch"
         )
-    return opened
 
 
 def _check_specs(expected: TensorSpec, found: TensorSpec, what: str) -> None:
@@ -393,7 +403,7 @@ def _decode_into(
             matched_bases(patch, bases, threads)
         raise
     expected = patch.front.header.target.blake3
-    if checked and blake3(out.data, max_threads=threads).digest() != expected:
+    if checked and blake3_digest(out, threads) != expected:
         raise TargetHashMismatch(
             f"wrong result: expected BLAKE3 {expected.hex()}; the patch contradicts itself, "
             "get it anew from who made it"
@@ -417,7 +427,8 @@ def inspect_patch(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         there; otherwise damage goes unnoticed. `Patch.from_bytes` checks everything.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `Patch.from_bytes`.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the patch is damaged, cut
+            off, of a later version, or its front is too large.
     """
     view = _patch_buffer(data)
     preamble = parse_preamble(bytes(view[: PREAMBLE.size]))

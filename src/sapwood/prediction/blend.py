@@ -22,10 +22,10 @@ class Blend:
     """A prediction that is computed: `spec/patch-v1.md`, Blends.
 
     Attributes:
-        dtype: bf16, f16 or f32.
-        coefficients: of each term, a binary32 number where the elements have 16 bits.
+        dtype: type of the elements: bf16, f16 or f32.
+        coefficients: the factor of each term, a binary32 number where elements have 16 bits.
         each: whether every step is rounded to the element type, not just the sum.
-        factors: of the low-rank part, or None.
+        factors: the low-rank part, as `packed` gives it; or None.
     """
 
     dtype: DType
@@ -40,10 +40,10 @@ class Blend:
 
         Args:
             terms: the bases' elements of the stretch, little-endian, each as long as `out`.
-            first: index in the tensor of the first element.
-            out: the caller's; may be the memory of a term.
-            edges: the caller's, a byte for each element, for how far the sum lies from
-                where it would round otherwise; None if nobody wants to know.
+            first: place in the tensor of the first element.
+            out: the caller's memory for the prediction; may be that of a term.
+            edges: the caller's memory, a byte for each element, for how far the sum lies from
+                where it would round otherwise; None where nobody wants to know.
         """
         _kernel.predict(
             self.dtype.code,
@@ -58,7 +58,7 @@ class Blend:
 
 
 def packed(factors: Factors) -> _kernel.Factors:
-    """Factors ready for the kernel. They must be within their bounds."""
+    """Factors as the kernel takes them. They must be within their bounds."""
     left, right = factors.effective()
     return _kernel.Factors(left, right, factors.exponent)
 
@@ -67,7 +67,7 @@ def values(dtype: DType, elements: Bytes) -> Values:
     """Elements as numbers of the type that blends of `dtype` are computed in, a new array.
 
     Args:
-        dtype: bf16, f16 or f32.
-        elements: little-endian.
+        dtype: type of the elements: bf16, f16 or f32.
+        elements: their bytes, little-endian.
     """
     return TYPES[dtype].values(elements)

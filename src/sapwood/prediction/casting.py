@@ -35,42 +35,42 @@ FLOATS: dict[DType, np.dtype[Any]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cast:
-    """A prediction that is a base's elements in another type.
+    """A prediction that is a base's elements in another type; see `conversion.Conversion`.
 
     Attributes:
-        source: type of the base's elements.
-        target: another, of the prediction.
+        base: type of the base's elements.
+        target: type of the predicted elements, another.
     """
 
-    source: DType
+    base: DType
     target: DType
 
     def stretch(self, begin: int, end: int) -> tuple[int, int]:
         """Which bytes of the base's elements the predicted bytes [begin, end) are made of."""
         size = self.target.size
-        return begin // size * self.source.size, -(-end // size) * self.source.size
+        return begin // size * self.base.size, -(-end // size) * self.base.size
 
     def convert(self, elements: Bytes, begin: int, out: Bytes) -> None:
-        """Predicts a stretch, whole elements, as `Conversion` says."""
+        """Predicts a stretch, which is whole elements."""
         del begin
-        step, size = AT_ONCE * self.source.size, AT_ONCE * self.target.size
+        step, size = AT_ONCE * self.base.size, AT_ONCE * self.target.size
         for i in range(-(-len(elements) // step)):
-            words = cast_words(self.source, self.target, elements[i * step : (i + 1) * step])
+            words = cast_words(self.base, self.target, elements[i * step : (i + 1) * step])
             out[i * size : (i + 1) * size] = words.view(np.uint8)
 
 
-def cast_words(source: DType, target: DType, elements: Bytes) -> Array:
-    """Elements rounded to a type, as words of its width, a new array.
+def cast_words(dtype: DType, target: DType, elements: Bytes) -> Array:
+    """Elements rounded to another type, as little-endian words of its width, a new array.
 
     Args:
-        source: their type, one of WORDS.
-        target: the other.
-        elements: little-endian; of any alignment.
+        dtype: type of the elements, one of WORDS.
+        target: the type that they are rounded to, another of WORDS.
+        elements: bytes of the elements, little-endian; of any alignment.
     """
-    wide = numbers(source, elements)
+    wide = numbers(dtype, elements)
     nan = np.isnan(wide)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        if source is DType.F64 and target.size == 2:
+        if dtype is DType.F64 and target.size == 2:
             # Rounded twice to the nearest a tie may be made where there was none.
             wide = _to_odd(wide)
         words = _nearest(wide, target)
@@ -80,7 +80,10 @@ def cast_words(source: DType, target: DType, elements: Bytes) -> Array:
 
 
 def numbers(dtype: DType, elements: Bytes) -> Array:
-    """Elements as binary32, or binary64 those of f64, exactly."""
+    """Elements, little-endian, as binary32, or those of f64 as binary64, exactly.
+
+    Those of f32 and f64 are not copied.
+    """
     if dtype is DType.BF16:
         wide: Array = elements.view("<u2").astype("<u4") << np.uint32(16)
         return wide.view("<f4")

@@ -1,4 +1,4 @@
-"""Factors of one matrix, and of a stack of matrices, as integers that pay or do not."""
+"""Codes factors of one matrix, and of a stack of matrices, as integers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sapwood.prediction.factors import Factors, Integers
 from sapwood.prediction.fitting import Blocks, Fit, improve
 from sapwood.prediction.quantising import assembled, best_error, coded, entry_bits, steps
-from sapwood.prediction.residual_bits import best_scale, observed_bits
+from sapwood.prediction.residual_bits import observed_bits
 from sapwood.prediction.searching import MARGIN, FactorGuess, HeldOut, gathered
 from sapwood.prediction.windows import Rows, Windows, cut
 
@@ -25,10 +25,10 @@ class CodedFactors:
     """One matrix's factors in integers.
 
     Attributes:
-        left: (rows, rank).
-        right: (columns, rank).
+        left: (rows, rank) integers.
+        right: (columns, rank) integers.
         exponents: (rank,) powers of two that products count.
-        bits: of residual an element.
+        bits: bits of residual that an element takes.
     """
 
     left: Integers
@@ -42,8 +42,11 @@ def code(whole: FactorGuess, windows: Windows, least: int) -> CodedFactors | Non
 
     Args:
         whole: the factors.
-        windows: of their matrix.
+        windows: the intervals of their matrix.
         least: the least power of two that products may count.
+
+    Returns:
+        None where no error is worth its bits.
     """
     some = gathered(windows)
     shape = (windows.rows, windows.columns)
@@ -53,12 +56,17 @@ def code(whole: FactorGuess, windows: Windows, least: int) -> CodedFactors | Non
     error = _tried(error, whole, windows, least)
     rounded = _quantised(whole, error, windows.blocks(), least)
     fit = rounded.fit
-    scale, bits = some.check(fit, whole.scale)
-    bits = min(bits, observed_bits(some.distance(fit), some.half, scale))
+    bits = _bits(some, fit, whole.scale)
     used = rounded.left.any(axis=0) & rounded.right.any(axis=0)
     return CodedFactors(
         rounded.left[:, used], rounded.right[:, used], rounded.exponents[used], bits
     )
+
+
+def _bits(some: HeldOut, fit: Fit, near: float) -> float:
+    """Bits of residual that an element takes, with `near` a scale of errors to look around."""
+    found = some.judged(fit, near)
+    return min(found.bits, observed_bits(some.distance(fit), some.half, found.scale))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +86,10 @@ def _quantised(
 
     Args:
         whole: the factors.
-        error: see `quantising.steps`.
+        error: the error of an update by each column, as `quantising.steps` takes it.
         blocks: the intervals of the rows.
         least: the least power of two that products may count.
-        rows: which rows of the matrix these are; all by default.
+        rows: numbers of the rows in the matrix; None for all.
     """
     fit = whole.fit
     step = steps(fit.left, fit.right, error, least)
@@ -111,9 +119,7 @@ def _tried(error: float, whole: FactorGuess, windows: Windows, least: int) -> fl
     best, fewest = error, math.inf
     for multiple in MULTIPLES:
         rounded = _quantised(whole, error * multiple, cut(centre, half), least, rows)
-        distance = some.distance(rounded.fit)
-        scale, bits = best_scale(distance, some.half, whole.scale)
-        bits = min(bits, observed_bits(distance, some.half, scale)) - entries * math.log2(multiple)
+        bits = _bits(some, rounded.fit, whole.scale) - entries * math.log2(multiple)
         if bits < fewest:
             best, fewest = error * multiple, bits
     return best
@@ -124,46 +130,40 @@ class Stack:
     """The coded factors of all matrices of a tensor, of one rank; those of some are 0.
 
     Attributes:
-        lefts: (rows, rank) of each matrix.
-        rights: (columns, rank) of each matrix.
-        exponents: (rank,) of each matrix.
-        bits: of residual an element.
-        factor_bits: that the integers take.
+        left: (matrices, rank, rows) integers.
+        right: (matrices, rank, columns) integers.
+        exponents: (matrices, rank) powers of two that products count.
+        bits: bits of residual that an element takes.
     """
 
-    lefts: list[Integers]
-    rights: list[Integers]
-    exponents: list[npt.NDArray[np.int64]]
+    left: Integers
+    right: Integers
+    exponents: npt.NDArray[np.int64]
     bits: float
-    factor_bits: float
 
     @classmethod
     def of(
         cls, parts: list[CodedFactors | None], rows: int, columns: int, plain_bits: float
     ) -> Stack:
         """One matrix beside the other; `plain_bits` is what one without factors takes."""
-        rank = max((part.left.shape[1] for part in parts if part is not None), default=0)
-        stack = cls([], [], [], 0.0, 0.0)
+        rank = max((len(part.exponents) for part in parts if part is not None), default=0)
+        left = np.zeros((len(parts), rank, rows), np.int32)
+        right = np.zeros((len(parts), rank, columns), np.int32)
+        exponents = np.zeros((len(parts), rank), np.int64)
         bits = 0.0
-        for part in parts:
-            left, right = np.zeros((rows, rank), np.int32), np.zeros((columns, rank), np.int32)
-            exponent = np.zeros(rank, np.int64)
-            if part is not None:
-                used = part.left.shape[1]
-                left[:, :used], right[:, :used] = part.left, part.right
-                exponent[:used] = part.exponents
-            stack.lefts.append(left)
-            stack.rights.append(right)
-            stack.exponents.append(exponent)
+        for i, part in enumerate(parts):
             bits += plain_bits if part is None else part.bits
-        factor_bits = sum(entry_bits(side) for side in (*stack.lefts, *stack.rights))
-        return dataclasses.replace(stack, bits=bits / len(parts), factor_bits=factor_bits)
+            if part is not None:
+                used = len(part.exponents)
+                left[i, :used], right[i, :used] = part.left.T, part.right.T
+                exponents[i, :used] = part.exponents
+        return cls(left, right, exponents, bits / len(parts))
 
     @property
-    def rank(self) -> int:
-        """Of all matrices."""
-        return int(self.lefts[0].shape[1])
+    def factor_bits(self) -> float:
+        """Bits that the integers take."""
+        return sum(entry_bits(side.T) for side in (*self.left, *self.right))
 
     def factors(self) -> Factors | None:
-        """In the format's form; None where its bounds do not hold."""
-        return assembled(self.lefts, self.rights, self.exponents)
+        """The format's form of them; None where its bounds do not hold."""
+        return assembled(self.left, self.right, self.exponents)

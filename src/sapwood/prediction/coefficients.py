@@ -30,9 +30,9 @@ class BaseSum:
     """How bases make up a target.
 
     Attributes:
-        coefficients: one for each base, 0 of those that have no part in it.
-        each: whether every step is rounded.
-        bits: about what the residual takes an element.
+        coefficients: one for each base, 0 of those that have no part in the target.
+        each: whether every step is rounded to the element type, not just the sum.
+        bits: bits that the residual takes an element, about.
     """
 
     coefficients: tuple[float, ...]
@@ -50,12 +50,12 @@ def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Bas
     """The sum of bases that comes nearest to the target.
 
     Args:
-        dtype: bf16, f16 or f32.
-        bases: samples of each, the same elements of all, little-endian; at least one.
-        target: the same elements of the target.
+        dtype: type of the elements: bf16, f16 or f32.
+        bases: the bytes of the same elements of each base, little-endian; one base at least.
+        target: the bytes of the same elements of the target.
     """
     singles = [
-        BaseSum(_unit(i, len(bases)), False, residual_bits(dtype, base, target))
+        BaseSum(tuple(np.eye(len(bases))[i].tolist()), False, residual_bits(dtype, base, target))
         for i, base in enumerate(bases)
     ]
     best = min(singles, key=lambda fit: fit.bits)
@@ -68,11 +68,6 @@ def fit_coefficients(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Bas
     ]
     found = min(sums, key=lambda fit: fit.bits, default=best)
     return found if found.bits < best.bits - LEAST_GAIN else best
-
-
-def _unit(i: int, count: int) -> tuple[float, ...]:
-    """One for a base, zero for all others."""
-    return tuple(float(i == j) for j in range(count))
 
 
 def _candidates(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Iterator[Coefficients]:
@@ -116,18 +111,24 @@ def _least_squares(dtype: DType, bases: Sequence[Bytes], target: Bytes) -> Coeff
 def _summed_bits(
     dtype: DType, bases: Sequence[Bytes], target: Bytes, coefficients: Coefficients, each: bool
 ) -> float:
-    """What the residual against a sum takes an element, about."""
-    used = [i for i, c in enumerate(coefficients) if c != 0]
+    """Bits that the residual against a sum takes an element, about."""
+    used = np.flatnonzero(coefficients).tolist()
     if not used:
         return 8.0 * dtype.size
     out = np.empty_like(target)
-    blend = Blend(dtype, tuple(float(coefficients[i]) for i in used), each)
+    blend = Blend(dtype, tuple(coefficients[used].tolist()), each)
     blend.predict([bases[i] for i in used], 0, out)
     return residual_bits(dtype, out, target)
 
 
 def residual_bits(dtype: DType, prediction: Bytes, target: Bytes) -> float:
-    """Entropy of the residuals' sizes in octaves, with the bits below them, an element."""
+    """Bits an element: the entropy of the residuals' octaves, and the bits within these.
+
+    Args:
+        dtype: type of the elements.
+        prediction: their bytes as they are predicted, little-endian.
+        target: their bytes, little-endian, as many.
+    """
     residuals = _kernel.residuals(dtype.code, prediction, target)
     sizes = np.abs(residuals).astype(np.float64)
     octaves = np.zeros(len(sizes), np.intp)

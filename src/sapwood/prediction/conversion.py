@@ -17,7 +17,7 @@ class Conversion(Protocol):
         """Predicts a stretch.
 
         Args:
-            elements: of the base, those of `stretch`; of any alignment.
-            begin: of the stretch in the segment, bytes.
-            out: the caller's, as long as the stretch; not the memory of the elements.
+            elements: the bytes of the base's elements that `stretch` names; of any alignment.
+            begin: offset of the stretch in the segment, bytes.
+            out: the caller's memory, as long as the stretch; not that of the elements.
         """

@@ -13,11 +13,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.prediction.intervals import Floats
+from sapwood.prediction.intervals import Floats, Halves
 
 LEAST_MOVING = 8  # rows
-LEAST_SHARE = 0.2  # of what moves, that rounding does not explain
-LEAST_ENTRY_BITS = 5.0  # an entry of a factor takes, at the least
+LEAST_SHARE = 0.2  # of what moves, the least that rounding must not explain
+LEAST_ENTRY_BITS = 5.0  # bits that an entry of a factor takes, at the least
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ class Promise:
     """What a few rows say.
 
     Attributes:
-        rank: of the factors that would save most.
-        saved: bits an element, factors paid for; not above 0 where nothing pays.
+        rank: rank of the factors that would save most.
+        saved: bits an element that they would save, paid for themselves; not above 0 where
+            nothing pays.
     """
 
     rank: int
@@ -35,7 +36,7 @@ class Promise:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Shrunk:
-    """Updates with those played down that rounding hides.
+    """Updates of which those that rounding hides are played down.
 
     Attributes:
         values: (rows, columns) centres of intervals over the update's size, weighted.
@@ -53,8 +54,13 @@ class Shrunk:
 NOTHING = Promise(0, 0.0)
 
 
-def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
-    """Weights each element by what its interval's width says of the update."""
+def shrunk(centre: Floats, half: Halves) -> Shrunk:
+    """Weights each element by what its interval's width says of the update.
+
+    Args:
+        centre: (rows, columns) centres of the updates' intervals.
+        half: half their widths.
+    """
     noise = half * half
     noise *= np.float32(1 / 3)
     values = centre.astype(np.float32)
@@ -85,19 +91,15 @@ def shrunk(centre: Floats, half: npt.NDArray[np.float32]) -> Shrunk:
 
 
 def promise(
-    centre: Floats,
-    half: npt.NDArray[np.float32],
-    shape: tuple[int, int],
-    plain_bits: float,
-    most: int,
+    centre: Floats, half: Halves, shape: tuple[int, int], plain_bits: float, most: int
 ) -> Promise:
     """What factors would save of a matrix of which a few rows are given.
 
     Args:
-        centre: (rows, columns) of the updates' intervals.
+        centre: (rows, columns) centres of the updates' intervals.
         half: half their widths.
-        shape: of the whole matrix.
-        plain_bits: an element without factors.
+        shape: rows and columns of the whole matrix.
+        plain_bits: bits that an element takes without factors.
         most: the greatest rank.
 
     Raises:
@@ -130,9 +132,7 @@ def promise(
     return Promise(best, float(saved[best]))
 
 
-def _error_bits(
-    error: npt.NDArray[np.float64], half: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float64]:
+def _error_bits(error: npt.NDArray[np.float64], half: Halves) -> npt.NDArray[np.float64]:
     """(n,) bits an element that is predicted with such an error, about.
 
     Args:

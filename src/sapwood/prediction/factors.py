@@ -28,10 +28,11 @@ class Factors:
     times 2^exponent. Shifts let each column have a precision of its own.
 
     Attributes:
-        left: (matrices, rank, rows).
-        right: (matrices, rank, columns).
-        left_shifts, right_shifts: `matrices * rank` each, 0 to 31.
-        exponent: -126 to 64.
+        left: (matrices, rank, rows) integers.
+        right: (matrices, rank, columns) integers.
+        left_shifts, right_shifts: bits that each column is shifted by, `matrices * rank` of
+            each factor, 0 to 31.
+        exponent: the power of two that products count, -126 to 64.
     """
 
     left: Integers

@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sapwood.prediction.intervals import Floats
+from sapwood.prediction.intervals import Floats, Halves
 
-Blocks: TypeAlias = Iterable[tuple[int, Floats, npt.NDArray[np.float32]]]
+Blocks: TypeAlias = Iterable[tuple[int, Floats, Halves]]  # first row, centres, half widths
 
 # Columns that are fitted together. A Hessian takes their number squared, halved, products an
 # element; of more columns, which are orthogonal or nearly so, one group is fitted after another.
@@ -32,15 +32,10 @@ DAMPING = 0.7  # of steps that several groups take at once
 
 
 class Equations:
-    """Normal equations of the rows of one factor, summed up block by block.
-
-    Args:
-        rows: of the factor.
-        rank: its columns.
-        work: the working type.
-    """
+    """Normal equations of the rows of one factor, summed up block by block."""
 
     def __init__(self, rows: int, rank: int, work: np.dtype[Any]) -> None:
+        """Those of a factor of (rows, rank) numbers of the working type, before any element."""
         self.gradient = np.zeros((rows, rank), work)
         self.hessian = np.zeros((rows, rank * (rank + 1) // 2), np.float32)
 
@@ -51,7 +46,14 @@ class Equations:
         other: Floats,
         other_squares: npt.NDArray[np.float32],
     ) -> None:
-        """Adds elements: (rows, n) forces and whether active, against (n, rank) of the other."""
+        """Adds elements.
+
+        Args:
+            force: (rows, n) forces of the elements.
+            active: (rows, n) ones where an element is outside of its interval, else zeros.
+            other: (n, rank) rows of the other factor.
+            other_squares: (n, rank (rank + 1) / 2) products of their entries with each other.
+        """
         self.gradient += force @ other
         self.hessian += active @ other_squares
 
@@ -90,15 +92,18 @@ def _squares(factor: Floats) -> npt.NDArray[np.float32]:
 
 
 def _forces(
-    product: Floats, centre: Floats, half: npt.NDArray[np.float32], margin: float
+    product: Floats, centre: Floats, half: Halves, margin: float
 ) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """How far each element is from its narrowed interval, and which are outside.
+    """The distances of elements from their narrowed intervals.
 
     Args:
         product: (rows, columns) predicted updates; overwritten.
-        centre: of the intervals.
+        centre: (rows, columns) centres of the intervals.
         half: half their widths.
-        margin: what is taken off each half.
+        margin: the width that is taken off each half.
+
+    Returns:
+        (rows, columns) distances, and ones for elements that are outside, else zeros.
     """
     reach = half - np.float32(margin)
     np.maximum(reach, 0, out=reach)
@@ -144,13 +149,13 @@ class Fit:
         return Fit(left, right)
 
     def first(self, rank: int) -> Fit:
-        """With the first columns alone."""
+        """The first columns of both factors, so many."""
         return Fit(
             np.ascontiguousarray(self.left[:, :rank]), np.ascontiguousarray(self.right[:, :rank])
         )
 
     def beside(self, other: Fit) -> Fit:
-        """With the columns of another behind its own."""
+        """The columns of both factors, and those of another's behind them."""
         return Fit(
             np.concatenate([self.left, other.left], axis=1),
             np.concatenate([self.right, other.right], axis=1),
@@ -162,8 +167,8 @@ def improve(fit: Fit, blocks: Blocks, margins: Sequence[float], *, right: bool) 
 
     Args:
         fit: improved in place.
-        blocks: (first row, centres, half widths) of consecutive rows.
-        margins: one for each time that a row is fitted; the last one serves `right`.
+        blocks: intervals of consecutive rows.
+        margins: the margin of each time that a row is fitted; the last one serves `right`.
         right: whether to fit `right`.
     """
     groups = [slice(i, min(i + TOGETHER, fit.rank)) for i in range(0, fit.rank, TOGETHER)]

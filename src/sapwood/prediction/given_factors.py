@@ -22,8 +22,8 @@ def integer_factors(left: Doubles, right: Doubles, coefficient: float) -> Factor
 
     Args:
         left: (rows, rank) numbers of binary32.
-        right: (rank, columns) likewise.
-        coefficient: finite.
+        right: (rank, columns) numbers of binary32.
+        coefficient: a finite number.
     """
     rank = len(right)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.content.content import Bytes
+from sapwood.prediction.casting import numbers
 from sapwood.tensors import DType
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Halves: TypeAlias = npt.NDArray[np.float32]  # half the widths of intervals
 Read: TypeAlias = Callable[[int, int], tuple[Floats, Bytes]]
-
-HELD = 1 << 22  # elements of a matrix whose intervals are kept in memory
-BLOCK = 1 << 16  # elements worked on at a time; small, so that they stay in the cache
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,15 +29,16 @@ class ElementType:
     """How an element type rounds, seen from the working type.
 
     Attributes:
-        stored: the NumPy type of a target's bytes.
-        work: the working type, in which centres are.
-        bits: the integers as wide as the working type.
+        dtype: the element type: bf16, f16 or f32.
+        work: the working type, in which centres are: float32, or float64 for f32.
+        bits: the signed integers as wide as the working type.
         half: half a unit in the last place, in patterns of the working type.
-        least_normal: below it units are equal: the least normal number.
+        least_normal: the least normal number, below which units are equal; 0 where the working
+            type has no smaller exponents, so that none need care.
         least_half: half of such a unit.
     """
 
-    stored: np.dtype[Any]
+    dtype: DType
     work: np.dtype[Any]
     bits: np.dtype[Any]
     half: int
@@ -46,32 +46,29 @@ class ElementType:
     least_half: float
 
     def values(self, data: Bytes) -> Floats:
-        """Elements in the working type."""
-        if self.stored == np.uint16:
-            return (data.view("<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
+        """Elements, little-endian, as numbers of the working type, a new array."""
         with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
-            return data.view(self.stored).astype(self.work)
+            return numbers(self.dtype, data).astype(self.work, copy=False)
 
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 I32, I64 = np.dtype(np.int32), np.dtype(np.int64)
 TYPES = {
-    # bfloat16 has the exponents of binary32: its subnormals need no care.
-    DType.BF16: ElementType(np.dtype("<u2"), F32, I32, 0x8000, 0.0, 0.0),
-    DType.F16: ElementType(np.dtype("<f2"), F32, I32, 0x1000, 2.0**-14, 2.0**-25),
-    DType.F32: ElementType(np.dtype("<f4"), F64, I64, 1 << 28, 2.0**-126, 2.0**-150),
+    DType.BF16: ElementType(DType.BF16, F32, I32, 0x8000, 0.0, 0.0),
+    DType.F16: ElementType(DType.F16, F32, I32, 0x1000, 2.0**-14, 2.0**-25),
+    DType.F32: ElementType(DType.F32, F64, I64, 1 << 28, 2.0**-126, 2.0**-150),
 }
 
 
 def intervals(
     kind: ElementType, base: Floats, target: Bytes, each: bool = False
-) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """Centres (working type) and half widths of the updates' intervals.
+) -> tuple[Floats, Halves]:
+    """Centres (working type) and half widths (float32) of the updates' intervals, new arrays.
 
     Args:
         kind: the element type.
-        base: sums of the base terms, in the working type.
-        target: as many elements, little-endian.
+        base: (n,) sums of the base terms, in the working type.
+        target: the bytes of n elements, little-endian.
         each: whether the update is rounded to the element type before it is added.
     """
     value = kind.values(target)

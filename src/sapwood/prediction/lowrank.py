@@ -34,7 +34,7 @@ LEAST_EXPERT_SIDE = 64
 MOST_RANK = 256
 MOST_NUMBERS = 1 << 24  # of a tensor's factors; readers take no more by default
 MOST_COLUMNS = 1 << 16  # more leave too few rows to look at
-MARGIN_SHARE = 0.98  # of the plain bits, what factors and residual may take
+MARGIN_SHARE = 0.98  # of the plain bits, the most that factors and residual may take
 MARGIN_BITS = 256 * 8
 MOST_SPARE = 3  # times that all is coded again, more coarsely, until sums are exact
 LEAST_COLUMN_BITS = 3.0  # an entry, of the cheapest column that could pay
@@ -49,10 +49,10 @@ class Found:
     """Factors that pay.
 
     Attributes:
-        factors: of all matrices of the tensor.
+        factors: the factors of all matrices of the tensor.
         each: whether the product is rounded to the element type before it is added.
-        bits: of residual that are expected an element.
-        factor_bits: that the factors are expected to take, all together.
+        bits: bits of residual that an element is expected to take.
+        factor_bits: bits that the factors are expected to take, all together.
     """
 
     factors: Factors
@@ -67,13 +67,13 @@ def find_factors(
     """Looks for a low-rank update.
 
     Args:
-        dtype: of the elements; others than bf16, f16 and f32 have no factors.
-        shape: of the tensor. Experts (E, m, n) are E matrices; convolutions (O, I, ...) are
-            one of O rows, as adapters see them.
+        dtype: type of the elements; others than bf16, f16 and f32 have no factors.
+        shape: shape of the tensor. Experts (E, m, n) are E matrices; convolutions (O, I, ...)
+            are one of O rows, as adapters see them.
         read: gives for elements [first, last) in C order the unrounded sums of the base
             terms, float32 or for f32 float64, and the target's bytes, little-endian. Called
             from this thread alone; what it gives is not kept longer than the search.
-        plain_bits: what the tensor takes an element without factors.
+        plain_bits: bits that an element takes without factors.
 
     Returns:
         None where factors do not pay. The same input gives the same result, on one machine
@@ -122,12 +122,12 @@ def _search(windows: list[Windows], plain_bits: float) -> Found | None:
     fits: list[FactorGuess | None] = []
     views: list[Windows] = []
     for plain in windows:
-        one = plain.within(reach(plain))
+        one = dataclasses.replace(plain, reach=reach(plain))
         start = _guess(one, rank)
         if start is not None and each is None:
             each = _rounds_each(start, one)
         if each:
-            one = one.rounding_each()
+            one = dataclasses.replace(one, each=True)
             start = _guess(one, rank)
         fits.append(None if start is None else complete(start, one, gathered(one)))
         views.append(one)
@@ -151,11 +151,12 @@ def _coded(
         stack = Stack.of(parts, rows, columns, plain_bits)
         elements = rows * columns * len(parts)
         most = elements * MARGIN_SHARE * plain_bits - MARGIN_BITS
-        if stack.rank == 0 or not elements * stack.bits + stack.factor_bits < most:
+        factor_bits = stack.factor_bits
+        if stack.exponents.size == 0 or not elements * stack.bits + factor_bits < most:
             return None
         factors = stack.factors()
         if factors is not None:
-            return Found(factors, each, stack.bits, stack.factor_bits)
+            return Found(factors, each, stack.bits, factor_bits)
     return None
 
 
@@ -189,6 +190,6 @@ def _guess(windows: Windows, rank: int) -> FactorGuess | None:
 
 def _rounds_each(start: FactorGuess, windows: Windows) -> bool:
     """Whether the update seems to have been rounded before it was added."""
-    centre, half = sample(windows.rounding_each(), start.fit.rank)
+    centre, half = sample(dataclasses.replace(windows, each=True), start.fit.rank)
     held = HeldOut.of(centre, half)
-    return held.check(start.fit, start.scale)[1] < 0.95 * start.bits
+    return held.judged(start.fit, start.scale).bits < 0.95 * start.bits

@@ -16,7 +16,7 @@ SHORTEST_ROW = 64  # numbers that share a context; fewer are not worth a level
 
 
 def payload_row(rows: int, columns: int) -> int:
-    """Numbers a row of the payload, so that rows do not straddle columns of factors."""
+    """Integers in a row of the payload, so that rows do not straddle columns of factors."""
     both = math.gcd(rows, columns)
     return both if both >= SHORTEST_ROW else min(rows, columns)
 
@@ -31,14 +31,14 @@ def decode_factors(
     """Factors from their payload.
 
     Args:
-        payload: whole.
+        payload: the whole payload.
         shape: matrices, rank, rows and columns; the caller has bounded what they take.
-        shifts: of the left factors' columns, then of the right ones' rows.
-        exponent: of the scale.
-        row: numbers a row.
+        shifts: bits that the left factors' columns are shifted by, then those of the right ones.
+        exponent: the power of two that products count.
+        row: integers in a row of the payload.
 
     Raises:
-        InvalidPatch: the payload is damaged, or numbers are beyond their bounds.
+        InvalidPatch: the payload is damaged, or integers are beyond their bounds.
     """
     matrices, rank, rows, columns = shape
     of_left = matrices * rank * rows

@@ -16,7 +16,7 @@ from sapwood.prediction.factors import (
     Factors,
     Integers,
 )
-from sapwood.prediction.intervals import Floats
+from sapwood.prediction.intervals import Floats, Halves
 from sapwood.prediction.residual_bits import best_scale
 
 GAUSSIAN_BITS = 0.5 * math.log2(2 * math.pi * math.e)  # of a normal integer of deviation 1
@@ -28,9 +28,9 @@ class StepSizes:
     """How finely the columns of one matrix's factors are held.
 
     Attributes:
-        left: (rank,) of each column of the left factor.
-        right: (rank,) of the right one.
-        exponents: (rank,) powers of two, the product of both steps.
+        left: (rank,) steps of the left factor's columns.
+        right: (rank,) steps of the right factor's columns.
+        exponents: (rank,) powers of two that the products of both steps are.
     """
 
     left: npt.NDArray[np.float64]
@@ -61,6 +61,12 @@ def steps(left: Floats, right: Floats, error: float, least: int) -> StepSizes:
     Every column adds the same error, the factor with more entries a greater one. A step is
     moved by up to a quarter of an octave, so that products of steps are powers of two, and
     further where a product would be less than 2**least.
+
+    Args:
+        left: (rows, rank) numbers.
+        right: (columns, rank) numbers.
+        error: root mean square that each column may add, about.
+        least: the least power of two that products of steps may be.
     """
     of_left, of_right = _sizes(left), _sizes(right)
     total = len(left) + len(right)
@@ -80,8 +86,8 @@ def coded(factor: Floats, step: npt.NDArray[np.float64]) -> Integers:
     return np.clip(exact, -GREATEST_CODED, GREATEST_CODED).astype(np.int32)
 
 
-def entry_bits(factor: npt.NDArray[np.int32]) -> float:
-    """What the integers of a factor take, (entries, rank), all together."""
+def entry_bits(factor: Integers) -> float:
+    """Bits that the (entries, rank) integers of a factor take, all together."""
     values = factor.astype(np.float64)
     count = len(values)
     still = np.count_nonzero(values == 0, axis=0) / count
@@ -94,16 +100,14 @@ def entry_bits(factor: npt.NDArray[np.int32]) -> float:
     return float(np.where(power > 0, np.clip(np.minimum(dense, sparse), 0, None) + 16, 1).sum())
 
 
-def best_error(
-    distance: Floats, half: npt.NDArray[np.float32], shape: tuple[int, int], rank: int
-) -> float:
-    """The error a column that is worth its bits (see `steps`) if all of it adds to others.
+def best_error(distance: Floats, half: Halves, shape: tuple[int, int], rank: int) -> float:
+    """The error of an update by each column (see `steps`) that is worth its bits.
 
     Args:
-        distance: predicted update minus centre, of some elements.
-        half: half the widths of their intervals.
-        shape: of the matrix.
-        rank: of its factors.
+        distance: (n,) predicted updates of some elements less the centres of their intervals.
+        half: (n,) half the widths of these.
+        shape: rows and columns of the matrix.
+        rank: rank of its factors.
     """
     scale, _ = best_scale(distance, half)
     noise = np.random.default_rng(0).standard_normal(len(distance))
@@ -120,29 +124,24 @@ def best_error(
     return best
 
 
-def assembled(
-    lefts: list[Integers], rights: list[Integers], exponents: list[npt.NDArray[np.int64]]
-) -> Factors | None:
-    """One matrix's integers beside the others', brought to one exponent.
+def assembled(left: Integers, right: Integers, exponents: npt.NDArray[np.int64]) -> Factors | None:
+    """Factors with one exponent for all columns of all matrices.
 
     Args:
-        lefts: (rows, rank) of each matrix.
-        rights: (columns, rank) of each matrix.
-        exponents: (rank,) of each matrix.
+        left: (matrices, rank, rows) integers.
+        right: (matrices, rank, columns) integers.
+        exponents: (matrices, rank) powers of two that products count.
 
     Returns:
         None where the bounds of the format do not hold.
     """
-    every = np.stack(exponents)
-    left = np.ascontiguousarray(np.stack(lefts).transpose(0, 2, 1))
-    right = np.ascontiguousarray(np.stack(rights).transpose(0, 2, 1))
     most_left = np.abs(left.astype(np.int64)).max(axis=2)
     most_right = np.abs(right.astype(np.int64)).max(axis=2)
     used = (most_left > 0) & (most_right > 0)
     if not used.any():
         return None
-    exponent = int(every[used].min())
-    shift = np.where(used, every - exponent, 0)
+    exponent = int(exponents[used].min())
+    shift = np.where(used, exponents - exponent, 0)
     # The smaller of both factors is shifted further.
     left_shift = np.clip((shift + _log2(most_right) - _log2(most_left)) // 2, 0, shift)
     left_shift = np.minimum(left_shift, GREATEST_SHIFT)
@@ -152,8 +151,8 @@ def assembled(
     factors = Factors(
         left,
         right,
-        tuple(int(s) for s in left_shift.ravel()),
-        tuple(int(s) for s in right_shift.ravel()),
+        tuple(left_shift.ravel().tolist()),
+        tuple(right_shift.ravel().tolist()),
         exponent,
     )
     return factors if factors.within_bounds() else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +22,11 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 ELEMENTS = 32  # of a block
 AT_ONCE = 1 << 16  # elements worked on at a time; small, so that they stay in the cache
-SCALE = 2  # bytes of a block's scale, a binary16 that the block begins with
+SCALE = 2  # bytes of the scale that a block begins with, a binary16
 
 
 def _quantised_q8_0(x: Floats) -> Bytes:
-    """Blocks of a scale and 32 signed bytes.
-
-    Args:
-        x: (32, blocks) finite numbers.
-
-    Returns:
-        (blocks, 34) bytes.
-    """
+    """Blocks of a scale and 32 signed bytes."""
     d = np.abs(x).max(axis=0) / np.float32(127)
     x = x * _inverse(d)
     # Halves away from zero; doubling is exact. No product is so large that it came to 128.
@@ -42,14 +35,7 @@ def _quantised_q8_0(x: Floats) -> Bytes:
 
 
 def _quantised_q4_0(x: Floats) -> Bytes:
-    """Blocks of a scale and 32 numbers of 4 bits, each byte one of both halves.
-
-    Args:
-        x: (32, blocks) finite numbers.
-
-    Returns:
-        (blocks, 18) bytes.
-    """
+    """Blocks of a scale and 32 numbers of 4 bits, each byte one of both halves."""
     high, low = x.max(axis=0), x.min(axis=0)
     largest = np.where(high > -low, high, low)
     (both,) = np.nonzero(high == -low)
@@ -82,7 +68,12 @@ def _with_scales(d: Floats, quants: Bytes) -> Bytes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quantiser:
-    """A type of blocks: its bytes, and how it is made of finite numbers."""
+    """A type of blocks that elements can be quantised to.
+
+    Attributes:
+        nbytes: bytes of a block.
+        quantised: gives (blocks, nbytes) bytes of (32, blocks) finite numbers.
+    """
 
     nbytes: int
     quantised: Callable[[Floats], Bytes]
@@ -94,17 +85,17 @@ QUANTISERS = {
 }
 
 
-def quantised(block: str, source: DType, elements: Bytes) -> Bytes:
-    """Blocks of elements, a new array of (blocks, bytes of one).
+def quantised(block: str, dtype: DType, elements: Bytes) -> Bytes:
+    """Quantised elements, a new array of (blocks, bytes of a block).
 
     Args:
-        block: name of their type.
-        source: type of the elements: bf16, f16 or f32.
-        elements: whole blocks of them, little-endian; of any alignment.
+        block: name of the type of the blocks, one of QUANTISERS.
+        dtype: type of the elements: bf16, f16 or f32.
+        elements: bytes of whole blocks of elements, little-endian; of any alignment.
     """
     kind = QUANTISERS[block]
     # Blocks side by side, so that each step runs along memory.
-    x = np.ascontiguousarray(numbers(source, elements).reshape(-1, ELEMENTS).T)
+    x = np.ascontiguousarray(numbers(dtype, elements).reshape(-1, ELEMENTS).T)
     with np.errstate(all="ignore"):
         finite = np.isfinite(np.abs(x).max(axis=0))
         blocks = kind.quantised(x if finite.all() else np.where(finite, x, np.float32(0)))
@@ -114,31 +105,29 @@ def quantised(block: str, source: DType, elements: Bytes) -> Bytes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Requantise:
-    """A prediction that is a base's elements in quantised blocks.
+    """A prediction that is a base's elements in quantised blocks; see `conversion.Conversion`.
 
     Attributes:
         block: name of the type of the blocks.
-        source: type of the base's elements.
+        base: type of the base's elements.
     """
 
     block: str
-    source: DType
+    base: DType
 
     def stretch(self, begin: int, end: int) -> tuple[int, int]:
         """Which bytes of the base's elements the predicted bytes [begin, end) are made of."""
         size = QUANTISERS[self.block].nbytes
-        step = ELEMENTS * self.source.size
+        step = ELEMENTS * self.base.size
         return begin // size * step, -(-end // size) * step
 
     def convert(self, elements: Bytes, begin: int, out: Bytes) -> None:
-        """Predicts a stretch, as `Conversion` says."""
+        """Predicts a stretch, which may begin and end inside of blocks."""
         size = QUANTISERS[self.block].nbytes
-        step = AT_ONCE * self.source.size
+        step = AT_ONCE * self.base.size
         at = -(begin % size)  # in `out`, of the block that is made next
         for place in range(0, len(elements), step):
-            made: npt.NDArray[Any] = quantised(
-                self.block, self.source, elements[place : place + step]
-            ).reshape(-1)
+            made = quantised(self.block, self.base, elements[place : place + step]).reshape(-1)
             first, last = max(0, -at), min(len(made), len(out) - at)
             out[at + first : at + last] = made[first:last]
             at += len(made)

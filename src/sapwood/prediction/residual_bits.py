@@ -25,9 +25,9 @@ def _interval_bits(distance: Floats, half: Floats, scale: float) -> float:
     """Mean bits to say that the update lies in its interval.
 
     Args:
-        distance: predicted update minus the interval's centre.
-        half: half of each interval's width; infinite where every update will do.
-        scale: of the logistic distribution that errors are taken to have.
+        distance: (n,) predicted updates less the intervals' centres.
+        half: (n,) half the intervals' widths; infinite where every update will do.
+        scale: scale of the logistic distribution that errors are taken to have.
     """
     far = np.abs(distance).astype(np.float32)
     unit = np.float32(1 / max(scale, 1e-37))
@@ -44,8 +44,8 @@ def best_scale(distance: Floats, half: Floats, near: float = 0.0) -> tuple[float
     """The scale under which the bits are fewest, and those bits.
 
     Args:
-        distance: predicted update minus the interval's centre.
-        half: half of each interval's width.
+        distance: (n,) predicted updates less the intervals' centres.
+        half: (n,) half the intervals' widths.
         near: a scale to begin with; 0 for none.
     """
     steps: tuple[float, ...] = STEPS
@@ -74,9 +74,9 @@ def observed_bits(distance: Floats, half: Floats, scale: float) -> float:
     higher precision leaves uniform ones.
 
     Args:
-        distance: predicted update minus the interval's centre.
-        half: half of each interval's width.
-        scale: of the errors, about; elements are told apart by their width against it.
+        distance: (n,) predicted updates less the intervals' centres.
+        half: (n,) half the intervals' widths.
+        scale: scale of the errors, about; elements are told apart by their widths against it.
     """
     known = np.isfinite(half) & (half > 0)
     away = distance[known].astype(np.float64) / (2.0 * half[known]) + 0.5
@@ -97,7 +97,7 @@ def observed_bits(distance: Floats, half: Floats, scale: float) -> float:
 
 
 def _entropy(symbols: npt.NDArray[np.float64]) -> float:
-    """Bits of all symbols, by how often each occurs, counts of few corrected upwards."""
+    """Bits of all symbols together, by how often each occurs, corrected upwards for rare ones."""
     counts = np.unique(symbols, return_counts=True)[1].astype(np.float64)
     if len(counts) == 0:
         return 0.0

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sapwood.prediction.detection import shrunk
-from sapwood.prediction.fitting import Fit, improve
-from sapwood.prediction.intervals import Floats
+from sapwood.prediction.fitting import Blocks, Fit, improve
+from sapwood.prediction.intervals import Floats, Halves
 from sapwood.prediction.residual_bits import best_scale
-from sapwood.prediction.windows import Halves, Windows, cut
+from sapwood.prediction.windows import Windows, cut
 
 SAMPLE = 1 << 20  # elements from which the right factor is guessed
 MOST_SAMPLED = 1 << 21  # the same of wide matrices; each takes about 75 bytes
@@ -42,10 +42,10 @@ class HeldOut:
     """Elements that the fit does not see, by their place in a matrix.
 
     Attributes:
-        rows: of each.
-        columns: of each.
-        centre: of each one's interval.
-        half: half its width.
+        rows: (n,) rows of the elements.
+        columns: (n,) columns of the elements.
+        centre: (n,) centres of their intervals.
+        half: (n,) half the widths of these.
     """
 
     rows: npt.NDArray[np.intp]
@@ -55,44 +55,50 @@ class HeldOut:
 
     @classmethod
     def of(cls, centre: Floats, half: Halves) -> HeldOut:
-        """Takes up to HELD_OUT elements, a sixteenth at most."""
+        """Up to HELD_OUT elements of (rows, columns) intervals, a sixteenth at most."""
         stride = max(17, half.size // HELD_OUT) | 1
         stride += 2 * (stride % half.shape[1] == 0)
         rows, columns = np.divmod(np.arange(0, half.size, stride), half.shape[1])
         return cls(rows, columns, centre[rows, columns], half[rows, columns])
 
     def distance(self, fit: Fit) -> Floats:
-        """How far predictions lie from centres."""
+        """(n,) predicted updates less the centres."""
         return fit.at(self.rows, self.columns) - self.centre
 
-    def check(self, fit: Fit, near: float) -> tuple[float, float]:
-        """The errors' scale, and bits an element."""
-        return best_scale(self.distance(fit), self.half, near)
+    def judged(self, fit: Fit, near: float) -> FactorGuess:
+        """Factors with what they are worth; `near` is a scale to look around, or 0."""
+        return FactorGuess(fit, *best_scale(self.distance(fit), self.half, near))
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FactorGuess:
     """Factors fitted to some rows of a matrix.
 
     Attributes:
-        fit: of those rows.
-        scale: of its errors.
-        bits: an element.
+        fit: the factors.
+        scale: scale of the distribution of their errors.
+        bits: bits of residual that an element takes.
     """
 
     fit: Fit
     scale: float
     bits: float
 
+    def improved(self, blocks: Blocks) -> Fit:
+        """The factors after one more pass over intervals of the rows, in memory of their own."""
+        fit = Fit(self.fit.left.copy(), self.fit.right.copy())
+        improve(fit, blocks, [MARGIN * self.scale], right=True)
+        return fit
+
 
 def guess(centre: Floats, half: Halves, shape: tuple[int, int], rank: int) -> FactorGuess | None:
     """Finds rank and factors of some rows.
 
     Args:
-        centre: (rows, columns) of the intervals of rows all over the matrix.
-        half: half their widths; the held-out elements are made infinite here.
-        shape: of the whole matrix.
-        rank: the most that are looked for.
+        centre: (rows, columns) centres of the intervals of rows all over the matrix.
+        half: half their widths; those of held-out elements are made infinite here.
+        shape: rows and columns of the whole matrix.
+        rank: the greatest rank that is looked for.
 
     Raises:
         LinAlgError: numbers are not finite, or a system is singular.
@@ -129,45 +135,37 @@ def _refined(
     """Fits columns to intervals and drops those that are not worth their bits.
 
     Args:
-        fit: columns, the strongest first.
+        fit: factors whose columns are the strongest first.
         held: elements to judge by.
-        centre: (rows, columns) of the intervals.
+        centre: (rows, columns) centres of the intervals.
         half: half their widths.
-        shape: of the whole matrix.
+        shape: rows and columns of the whole matrix.
         near: a scale of errors to look around, or 0.
     """
-    scale, bits = held.check(fit, near)
-    kept = _best_rank(fit, held, shape, scale)
-    fit = fit.first(min(fit.rank, kept + kept // 4 + 2))
-    scale, bits = held.check(fit, scale)
-    best = FactorGuess(fit, scale, bits)
+    best = held.judged(fit, near)
+    kept = _best_rank(best, held, shape)
+    best = held.judged(fit.first(min(fit.rank, kept + kept // 4 + 2)), best.scale)
     pruned = False
     for _ in range(ROUNDS):
-        fit = Fit(best.fit.left.copy(), best.fit.right.copy())
-        improve(fit, cut(centre, half), [MARGIN * best.scale], right=True)
-        fit = fit.in_principal_axes()
-        scale, bits = held.check(fit, best.scale)
+        found = held.judged(best.improved(cut(centre, half)).in_principal_axes(), best.scale)
         before = best.bits
-        slow = bits > before - SLOW * min(before, 1.0)
-        if bits < best.bits:
-            best = FactorGuess(fit, scale, bits)
+        slow = found.bits > before - SLOW * min(before, 1.0)
+        if found.bits < before:
+            best = found
         if not slow:
             continue
         if pruned:
             break
         # Superfluous columns fit noise, which the rounds that follow need not.
         pruned = True
-        kept = _best_rank(best.fit, held, shape, best.scale)
+        kept = _best_rank(best, held, shape)
         if kept == 0:
             return None
-        if kept == best.fit.rank and bits > before - ENOUGH * min(before, 1.0):
+        if kept == best.fit.rank and found.bits > before - ENOUGH * min(before, 1.0):
             break
-        fit = best.fit.first(kept)
-        best = FactorGuess(fit, *held.check(fit, best.scale))
-    kept = _best_rank(best.fit, held, shape, best.scale)
-    if kept == 0:
-        return None
-    return FactorGuess(best.fit.first(kept), best.scale, best.bits)
+        best = held.judged(best.fit.first(kept), best.scale)
+    kept = _best_rank(best, held, shape)
+    return dataclasses.replace(best, fit=best.fit.first(kept)) if kept else None
 
 
 def _spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
@@ -195,8 +193,9 @@ def _spectral(centre: Floats, half: Halves, rank: int) -> Fit | None:
     return Fit(left.astype(centre.dtype), right.astype(centre.dtype))
 
 
-def _best_rank(fit: Fit, held: HeldOut, shape: tuple[int, int], scale: float) -> int:
-    """How many of a fit's first columns are worth their bits, judged by held-out elements."""
+def _best_rank(guessed: FactorGuess, held: HeldOut, shape: tuple[int, int]) -> int:
+    """How many of the first columns are worth their bits, judged by held-out elements."""
+    fit, scale = guessed.fit, guessed.scale
     entries = (shape[0] + shape[1]) / (shape[0] * shape[1])
     sizes = np.sqrt(np.square(fit.left, dtype=np.float64).mean(axis=0))
     # About as fine as steps will be: see `quantising.best_error`.
@@ -221,7 +220,7 @@ def complete(start: FactorGuess, windows: Windows, some: HeldOut) -> FactorGuess
 
     Args:
         start: factors of some rows.
-        windows: all rows.
+        windows: the intervals of all rows.
         some: elements by which passes are judged.
 
     Raises:
@@ -233,17 +232,15 @@ def complete(start: FactorGuess, windows: Windows, some: HeldOut) -> FactorGuess
     size = float(np.sqrt(np.square(start.fit.left, dtype=np.float64).sum(axis=1).mean()))
     margin = MARGIN * start.scale
     improve(fit, windows.blocks(), [max(size, margin), 2 * margin, margin], right=True)
-    best = FactorGuess(fit, *some.check(fit, start.scale))
+    best = some.judged(fit, start.scale)
     for _ in range(MORE_PASSES):
-        fit = Fit(best.fit.left.copy(), best.fit.right.copy())
-        improve(fit, windows.blocks(), [MARGIN * best.scale], right=True)
-        found = FactorGuess(fit, *some.check(fit, best.scale))
+        found = some.judged(best.improved(windows.blocks()), best.scale)
         slow = found.bits > best.bits - SLOW * min(best.bits, 1.0)
         if found.bits < best.bits:
             best = found
         if slow:
             break
-    return FactorGuess(best.fit.in_principal_axes(), best.scale, best.bits)
+    return dataclasses.replace(best, fit=best.fit.in_principal_axes())
 
 
 def gathered(windows: Windows) -> HeldOut:
@@ -256,12 +253,12 @@ def gathered(windows: Windows) -> HeldOut:
 
 
 def reach(windows: Windows) -> float:
-    """How far an update goes at the most; what lies beyond is no low-rank update's doing."""
+    """The farthest that an update goes; what lies beyond is no low-rank update's doing."""
     update = shrunk(*windows.spread(LEAST_ROWS // 2))
     return FARTHEST * math.sqrt(update.size) if update.weight > 0 else math.inf
 
 
 def sample(windows: Windows, rank: int) -> tuple[Floats, Halves]:
-    """Rows for a guess, as arrays that may be changed."""
+    """The intervals of rows for a guess of such a rank, in arrays that may be changed."""
     rows = max(LEAST_ROWS, 8 * rank, SAMPLE // windows.columns)
     return windows.spread(min(rows, max(1, MOST_SAMPLED // windows.columns)))

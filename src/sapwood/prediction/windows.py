@@ -2,73 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sapwood.content.content import Bytes
-from sapwood.prediction.intervals import BLOCK, HELD, ElementType, Floats, Read, intervals
+from sapwood.prediction.intervals import ElementType, Floats, Halves, Read, intervals
 
-Halves = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.intp]
+Rows: TypeAlias = npt.NDArray[np.intp]
 
-
+HELD = 1 << 22  # elements of a matrix whose intervals are kept in memory
+BLOCK = 1 << 16  # elements worked on at a time; small, so that they stay in the cache
 PIECE = 1 << 18  # elements whose intervals are computed at a time
 NEIGHBOURS = 4  # rows that are read together at a glance: calls take time
 GLANCED = 512  # columns that are enough at a glance
 WILD = 0.25  # of a row's or a column's elements beyond reach: the others are left out too
 
 
+@dataclasses.dataclass(slots=True, eq=False)
 class Windows:
     """Reads the rows of one matrix of a tensor as intervals of their updates.
 
     Matrices of up to HELD elements are held once they have been read whole; larger ones are
     read again by every pass.
 
-    Args:
+    Attributes:
         kind: the element type.
-        read: base sums and target bytes of elements [first, last) of the tensor.
-        first: the matrix's first element.
-        rows: of the matrix.
-        columns: of the matrix.
+        read: gives the base sums and target bytes of elements [first, last) of the tensor.
+        first: place in the tensor of the matrix's first element.
+        rows: rows of the matrix.
+        columns: columns of the matrix.
         each: whether the update was rounded before it was added.
-        reach: how far an update goes at the most.
+        reach: the farthest that an update goes; elements that none so large explains take any.
     """
 
-    def __init__(
-        self,
-        kind: ElementType,
-        read: Read,
-        first: int,
-        rows: int,
-        columns: int,
-        *,
-        each: bool = False,
-        reach: float = math.inf,
-    ) -> None:
-        self.kind = kind
-        self.rows = rows
-        self.columns = columns
-        self._read = read
-        self._first = first
-        self._each = each
-        self._reach = reach
-        self._held: tuple[Floats, Halves] | None = None
-
-    def rounding_each(self) -> Windows:
-        """The same matrix, its update rounded before it is added."""
-        return self._copy(each=True, reach=self._reach)
-
-    def within(self, reach: float) -> Windows:
-        """The same matrix; elements that no update up to `reach` explains will take any."""
-        return self._copy(each=self._each, reach=reach)
-
-    def _copy(self, *, each: bool, reach: float) -> Windows:
-        return Windows(
-            self.kind, self._read, self._first, self.rows, self.columns, each=each, reach=reach
-        )
+    kind: ElementType
+    read: Read
+    first: int
+    rows: int
+    columns: int
+    each: bool = False
+    reach: float = math.inf
+    _held: tuple[Floats, Halves] | None = dataclasses.field(default=None, init=False)
 
     def release(self) -> None:
         """Holds intervals no longer."""
@@ -78,29 +57,29 @@ class Windows:
         """Centres and half widths of rows [first, last), each (rows, columns); to be read only."""
         if self._held is not None:
             return self._held[0][first:last], self._held[1][first:last]
-        begin = self._first + first * self.columns
-        base, target = self._read(begin, begin + (last - first) * self.columns)
+        begin = self.first + first * self.columns
+        base, target = self.read(begin, begin + (last - first) * self.columns)
         return self._intervals(base, target)
 
     def spread(self, count: int) -> tuple[Floats, Halves]:
-        """About `count` rows, evenly spread, in arrays of their own."""
+        """The intervals of about `count` rows, evenly spread, in arrays of their own."""
         return self.at(self.places(count))
 
     def glance(self, count: int) -> tuple[Floats, Halves]:
-        """Groups of neighbouring rows, `count` in all, and not all columns of them."""
+        """The intervals of `count` rows in groups of neighbours, and not all columns of them."""
         rows = self.places(count, NEIGHBOURS)[::NEIGHBOURS]
         base, target = self._groups(rows, min(self.rows, NEIGHBOURS))
         every = max(1, self.columns // max(GLANCED, 4 * count))
         if every > 1:
             kept = np.ascontiguousarray(base.reshape(-1, self.columns)[:, ::every])
-            items = target.view(self.kind.stored).reshape(-1, self.columns)[:, ::every]
-            base, target = kept.reshape(-1), np.ascontiguousarray(items).reshape(-1).view(np.uint8)
-        centre, half = intervals(self.kind, base, target, self._each)
+            items = target.reshape(-1, self.columns, self.kind.dtype.size)[:, ::every]
+            base, target = kept.reshape(-1), np.ascontiguousarray(items).reshape(-1)
+        centre, half = intervals(self.kind, base, target, self.each)
         shape = (-1, -(-self.columns // every))
         return centre.reshape(shape), half.reshape(shape)
 
     def places(self, count: int, together: int = 1) -> Rows:
-        """About `count` rows, evenly spread, in groups of neighbours."""
+        """Numbers of about `count` rows, in evenly spread groups of so many neighbours."""
         groups = max(1, min(count, self.rows) // together)
         if groups * together >= self.rows:
             return np.arange(self.rows)
@@ -109,7 +88,7 @@ class Windows:
         return rows
 
     def at(self, rows: Rows) -> tuple[Floats, Halves]:
-        """The intervals of these rows, in arrays of their own."""
+        """Centres and half widths of these rows, each (rows, columns), in arrays of their own."""
         if self._held is not None:
             return self._held[0][rows], self._held[1][rows]
         most = max(1, PIECE // self.columns)
@@ -124,15 +103,15 @@ class Windows:
 
     def _groups(self, starts: Rows, together: int) -> tuple[Floats, Bytes]:
         width = together * self.columns
-        places = (self._first + starts * self.columns).tolist()
-        bases, targets = zip(*[self._read(at, at + width) for at in places], strict=True)
+        places = (self.first + starts * self.columns).tolist()
+        bases, targets = zip(*[self.read(at, at + width) for at in places], strict=True)
         return np.concatenate(bases), np.concatenate(targets)
 
     def _intervals(self, base: Floats, target: Bytes) -> tuple[Floats, Halves]:
-        centre, half = intervals(self.kind, base, target, self._each)
+        centre, half = intervals(self.kind, base, target, self.each)
         centre, half = centre.reshape(-1, self.columns), half.reshape(-1, self.columns)
-        if self._reach < math.inf:
-            wild = np.abs(centre) > self._reach + half
+        if self.reach < math.inf:
+            wild = np.abs(centre) > self.reach + half
             if wild.any():
                 wild |= wild.mean(axis=1, keepdims=True) > WILD
                 wild |= wild.mean(axis=0) > WILD

@@ -36,17 +36,17 @@ class FieldRun:
 
     @property
     def mask(self) -> int:
-        """As many low bits as are moved."""
+        """The lowest `width` bits, set."""
         return (1 << self.width) - 1
 
     @property
     def bytes(self) -> slice:
-        """Where in a block."""
+        """Where the bytes lie in a block."""
         return slice(self.byte, self.byte + self.count)
 
     @property
     def elements(self) -> slice:
-        """Where among the field's elements of a block."""
+        """Where the elements lie among those that the field has in a block."""
         return slice(self.first, self.first + self.count * self.step, self.step)
 
 
@@ -55,9 +55,9 @@ class Grid:
     """What a field's integers stand for: integer * scale + offset.
 
     Attributes:
-        scale: fields whose product is the scale. One with fewer elements serves as many of
-            the field's in a row as there are to each of its own.
-        offset: fields whose product is the offset; empty for 0.
+        scale: names of the fields whose product is the scale. One with fewer elements serves
+            as many of the field's in a row as there are to each of its own.
+        offset: names of the fields whose product is the offset; empty for 0.
         falls: whether the offset is taken away, not added.
     """
 
@@ -72,14 +72,15 @@ class BlockField:
 
     Attributes:
         name: "scale", "quants" or the like.
-        dtype: of the plane's elements, little-endian.
+        dtype: type of the plane's elements, little-endian.
         count: elements in a block.
-        place: of the first one in the block, bytes, where they are whole bytes in a row;
-            None where they are put together from runs of bits.
-        runs: those, the lowest bits of each element first; elements of one byte then.
-        zero: what is taken from an element to have its integer.
-        grid: what that stands for, in terms of fields before this one; None where it is a
-            number of its own, or an index.
+        place: offset of the first element in the block, bytes, where they are whole bytes in a
+            row; None where they are put together from runs of bits.
+        runs: the runs that elements of one byte are put together from, the lowest bits of each
+            element first; none where elements are whole bytes.
+        zero: the number that is taken from an element to have its integer.
+        grid: what the integer stands for, in terms of fields before this one; None where it is
+            a number of its own, or an index.
     """
 
     name: str
@@ -92,12 +93,12 @@ class BlockField:
 
     @property
     def nbytes(self) -> int:
-        """Of the plane, for each block."""
+        """Bytes of the plane for each block."""
         return self.count * self.dtype.size
 
     @property
     def bits(self) -> int:
-        """Of an element that come from a block; more of them are 0 in the plane."""
+        """Bits of an element that come from a block; those above them are 0 in the plane."""
         return max((run.up + run.width for run in self.runs), default=8 * self.dtype.size)
 
 
@@ -106,12 +107,12 @@ class BlockType:
     """The layout of a block.
 
     Attributes:
-        name: of the type in the patch format: upstream's in lower case.
+        name: name of the type in the patch format: upstream's in lower case.
         ggml: upstream's number of the type, as GGUF files have it.
-        weights: how many a block stands for; no two rows of a tensor share a block.
+        weights: weights that a block stands for; no two rows of a tensor share a block.
         nbytes: bytes of a block.
-        fields: in the order of the planes; the quants come last. Empty of a type whose
-            blocks are not taken apart: no patch names it.
+        fields: the fields in the order of their planes; the quants come last. None of a type
+            whose blocks are not taken apart: no patch names it.
     """
 
     name: str
@@ -122,7 +123,7 @@ class BlockType:
 
     @property
     def plane_bytes(self) -> int:
-        """Of all planes together, for each block."""
+        """Bytes of all planes together for each block."""
         return sum(field.nbytes for field in self.fields)
 
     def zeros(self, blocks: int) -> list[Bytes]:
@@ -130,7 +131,7 @@ class BlockType:
         return [np.full(blocks * field.nbytes, field.zero, np.uint8) for field in self.fields]
 
     def number(self, name: str) -> int:
-        """Which of the fields has that name."""
+        """The place of the field of that name among the fields."""
         return [field.name for field in self.fields].index(name)
 
     def unpack(self, data: Bytes) -> list[Bytes]:
@@ -146,7 +147,7 @@ class BlockType:
         """Puts blocks together; bits that a plane's elements have beyond the block's are lost.
 
         Args:
-            planes: as `unpack` gives them, of as many blocks as `out` has.
+            planes: the planes as `unpack` gives them, of as many blocks as `out` has.
             out: (blocks * nbytes,), the caller's, contiguous; must not overlap the planes.
         """
         blocks = out.reshape(-1, self.nbytes)

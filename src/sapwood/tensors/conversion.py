@@ -12,29 +12,11 @@ import numpy as np
 
 from sapwood.errors import UnsupportedType
 from sapwood.tensors import numpy_memory
-from sapwood.tensors.dtypes import DType
+from sapwood.tensors.dtypes import BY_FULL_NAME, DType
 from sapwood.tensors.memory import is_torch_tensor
 
-# The name in NumPy, or in ml_dtypes for the types that NumPy does not have.
-_NUMPY_NAMES = {
-    DType.F16: "float16",
-    DType.F32: "float32",
-    DType.F64: "float64",
-    DType.I8: "int8",
-    DType.I16: "int16",
-    DType.I32: "int32",
-    DType.I64: "int64",
-    DType.U8: "uint8",
-    DType.U16: "uint16",
-    DType.U32: "uint32",
-    DType.U64: "uint64",
-    DType.BOOL: "bool",
-}
-_ADDED_NAMES = {
-    DType.BF16: "bfloat16",
-    DType.F8_E4M3: "float8_e4m3fn",
-    DType.F8_E5M2: "float8_e5m2",
-}
+_FULL_NAMES = {dtype: name for name, dtype in BY_FULL_NAME.items()}
+_ADDED = (DType.BF16, DType.F8_E4M3, DType.F8_E5M2)  # types that only ml_dtypes gives to NumPy
 
 
 def converted(obj: object, dtype: DType) -> Any:
@@ -69,8 +51,7 @@ def converted(obj: object, dtype: DType) -> Any:
 
         if torch_memory.element_type(obj) is dtype:
             return obj
-        wanted = {own: torch_dtype for torch_dtype, own in torch_memory.ELEMENT_TYPES.items()}
-        return obj.detach().to(wanted[dtype])
+        return obj.detach().to(torch_memory.TORCH_TYPES[dtype])
     array, found = numpy_memory.host_array(obj)
     if found is dtype:
         return obj
@@ -87,15 +68,15 @@ def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     """The NumPy dtype of an element type, in the host's byte order; any but `DType.BYTES`.
 
     Raises:
-        UnsupportedType: bf16 or fp8, and the package ml_dtypes is not installed.
+        UnsupportedType: `dtype` is bf16 or fp8, and the package ml_dtypes is not installed.
     """
-    if dtype in _NUMPY_NAMES:
-        return np.dtype(_NUMPY_NAMES[dtype])
+    if dtype not in _ADDED:
+        return np.dtype(_FULL_NAMES[dtype])
     try:
         ml_dtypes = importlib.import_module("ml_dtypes")
     except ImportError as e:
         raise UnsupportedType(
             f"NumPy alone has no {dtype}; install ml_dtypes, or use PyTorch tensors"
         ) from e
-    added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ADDED_NAMES[dtype]))
+    added: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _FULL_NAMES[dtype]))
     return added

@@ -46,10 +46,10 @@ class DType(enum.Enum):
 
     @classmethod
     def named(cls, label: str) -> DType:
-        """The type of that name.
+        """The type that the patch format calls so.
 
         Raises:
-            KeyError: no such type.
+            KeyError: no type has that name.
         """
         return _BY_LABEL[label]
 
@@ -58,3 +58,12 @@ class DType(enum.Enum):
 
 
 _BY_LABEL = {dtype.label: dtype for dtype in DType}
+
+BY_FULL_NAME = {
+    "bfloat16": DType.BF16, "float16": DType.F16, "float32": DType.F32, "float64": DType.F64,
+    "float8_e4m3fn": DType.F8_E4M3, "float8_e5m2": DType.F8_E5M2,
+    "int8": DType.I8, "int16": DType.I16, "int32": DType.I32, "int64": DType.I64,
+    "uint8": DType.U8, "uint16": DType.U16, "uint32": DType.U32, "uint64": DType.U64,
+    "bool": DType.BOOL,
+}  # fmt: skip
+"""Types by the names that NumPy, ml_dtypes and PyTorch give them; `DType.BYTES` has none."""

@@ -1,4 +1,4 @@
-"""Arrays and tensors over elements' bytes, where there is no other to be like."""
+"""Arrays and tensors of elements that are there as bytes, by the name of a framework."""
 
 from __future__ import annotations
 
@@ -26,29 +26,26 @@ def made(spec: TensorSpec, data: Bytes, framework: str) -> Any:
         framework: "numpy" or "torch".
 
     Returns:
-        A NumPy array over the memory of `data`, read-only where that is, aligned where that
-        is, little-endian; or a PyTorch tensor on the CPU over it, which has a copy where
-        `data` is read-only or not aligned.
+        A little-endian NumPy array over the memory of `data`, read-only or unaligned where
+        that is; or a PyTorch tensor on the CPU over it, or over a copy where it is read-only
+        or unaligned.
 
     Raises:
-        UnsupportedType: bf16 or fp8 for NumPy, and the package ml_dtypes is not installed.
-        InputError: another framework, or PyTorch is not installed.
+        UnsupportedType: a NumPy array of bf16 or fp8 is asked for, and the package ml_dtypes
+            is not installed.
+        InputError: `framework` is neither, or PyTorch is asked for and not installed.
     """
     if framework == "torch":
-        return _made_by_torch(spec, data)
+        try:
+            from sapwood.tensors import torch_memory  # imports PyTorch, which the caller asked for
+        except ImportError as e:
+            raise InputError(
+                "PyTorch is not installed; install sapwood[torch], or ask for 'numpy'"
+            ) from e
+        return torch_memory.new_tensor(spec, data)
     if framework != "numpy":
         raise InputError(f"expected the framework {' or '.join(FRAMEWORKS)}, found {framework!r}")
     native = np.dtype(np.uint8) if spec.dtype is DType.BYTES else numpy_dtype(spec.dtype)
     # On a little-endian host this is the dtype itself.
     dtype = native if sys.byteorder == "little" else native.newbyteorder("<")
     return data.view(dtype).reshape(spec.shape)
-
-
-def _made_by_torch(spec: TensorSpec, data: Bytes) -> Any:
-    try:
-        from sapwood.tensors import torch_memory  # imports PyTorch, which the caller asked for
-    except ImportError as e:
-        raise InputError(
-            "PyTorch is not installed; install sapwood[torch], or ask for 'numpy'"
-        ) from e
-    return torch_memory.new_tensor(spec, data)

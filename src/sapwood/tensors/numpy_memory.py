@@ -16,43 +16,19 @@ import numpy.typing as npt
 
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError, UnsupportedType
-from sapwood.tensors.dtypes import DType
+from sapwood.tensors.dtypes import BY_FULL_NAME, DType
 
 Array = npt.NDArray[Any]
 
-_BY_KIND_AND_SIZE = {
-    ("b", 1): DType.BOOL,
-    ("f", 2): DType.F16,
-    ("f", 4): DType.F32,
-    ("f", 8): DType.F64,
-    ("i", 1): DType.I8,
-    ("i", 2): DType.I16,
-    ("i", 4): DType.I32,
-    ("i", 8): DType.I64,
-    ("u", 1): DType.U8,
-    ("u", 2): DType.U16,
-    ("u", 4): DType.U32,
-    ("u", 8): DType.U64,
-}
-
-# Types that other packages (ml_dtypes, and JAX and TensorFlow through it) add to NumPy.
-# They are told by the name of their scalar type: a big-endian one has no name of its own.
-_BY_ADDED_NAME = {
-    "bfloat16": DType.BF16,
-    "float8_e4m3fn": DType.F8_E4M3,
-    "float8_e5m2": DType.F8_E5M2,
-}
-
-_REMEDY_BY_KIND = {
+# By NumPy's letter for the kind of a dtype. Any other is best viewed as bytes.
+_REMEDIES = {
     "c": "view it as pairs of floats: x.view(np.float32) for complex64, np.float64 for complex128",
     "M": "view it as np.int64",
     "m": "view it as np.int64",
     "O": "convert it to a numeric dtype with astype",
-    "S": "view it as np.uint8",
     "U": "view it as np.uint32",
     "T": "encode it into fixed-width bytes and view them as np.uint8",
     "f": "convert it to np.float64 if the precision may go, or view it as np.uint8",
-    "V": "view it as np.uint8",
 }
 
 # Exporters whose buffer is memory without an element type.
@@ -63,18 +39,17 @@ def element_type(dtype: np.dtype[Any]) -> DType:
     """The element type of a NumPy dtype, whatever its byte order.
 
     Raises:
-        UnsupportedType: a dtype whose elements Sapwood has no type for.
+        UnsupportedType: Sapwood has no type for the dtype's elements, or it has several.
     """
     if dtype.names is not None:
         raise UnsupportedType(
             f"structured dtype {dtype} has several element types; "
             "patch each field alone: array['field']"
         )
-    found = _BY_ADDED_NAME.get(dtype.type.__name__)
-    if found is None:
-        found = _BY_KIND_AND_SIZE.get((dtype.kind, dtype.itemsize))
+    # A big-endian dtype of ml_dtypes, and of JAX and TensorFlow through it, has no name of its own.
+    found = BY_FULL_NAME.get(dtype.type.__name__, BY_FULL_NAME.get(dtype.name))
     if found is None or found.size != dtype.itemsize:
-        remedy = _REMEDY_BY_KIND.get(dtype.kind, "view it as np.uint8")
+        remedy = _REMEDIES.get(dtype.kind, "view it as np.uint8")
         raise UnsupportedType(f"dtype {dtype} is not supported; {remedy}")
     return found
 
@@ -82,9 +57,10 @@ def element_type(dtype: np.dtype[Any]) -> DType:
 def host_array(obj: object) -> tuple[Array, DType]:
     """The elements of `obj` as a NumPy array over its own memory, and their type.
 
-    NumPy arrays and scalars, objects with `__dlpack__` in host memory, and objects
-    with the buffer protocol. `bytes`, `bytearray`, `mmap` and memoryviews over them
-    have no element type: they are `DType.BYTES`. Other buffers go by their format.
+    Args:
+        obj: a NumPy array or scalar, an object with `__dlpack__` in host memory, or one with
+            the buffer protocol. `bytes`, `bytearray`, `mmap` and memoryviews over them are
+            `DType.BYTES`; other buffers go by their format.
 
     Returns:
         An array of the object's shape, strides and byte order, writable where the
@@ -173,8 +149,8 @@ def array_from_bytes(data: Bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) 
         data: 1-D, contiguous, of the size that shape and dtype make. Its memory becomes
             the array's, and is swapped in place for a big-endian dtype; it is copied
             instead where it is read-only or not aligned for the dtype.
-        shape: of the array.
-        dtype: of the array.
+        shape: sides of the new array, outermost first.
+        dtype: the new array's own, byte order included.
     """
     words = data.view(word_type(dtype.itemsize))
     if not (words.flags.writeable and words.flags.aligned):
@@ -185,9 +161,12 @@ def array_from_bytes(data: Bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def write_words(out: Array, data: Bytes) -> None:
-    """Writes little-endian bytes in C order into the elements of `out`, of any layout.
+    """Writes elements into an array of any layout and byte order.
 
-    Correct also where `data` lies in the memory of `out`: NumPy copies on overlap.
+    Args:
+        out: a writable array.
+        data: the bytes of its elements, little-endian in C order, 1-D and contiguous. May lie
+            in the memory of `out`: NumPy copies on overlap.
     """
     words = _words_of(out)
     np.copyto(words, data.view(word_type(words.itemsize)).reshape(words.shape))
@@ -201,9 +180,9 @@ def check_disjoint(shape: tuple[int, ...], strides: tuple[int, ...], step: int) 
     of any array pass; what fails was made by broadcasting or by `as_strided`.
 
     Args:
-        shape: of the layout.
-        strides: from one element to the next along each axis.
-        step: what one element takes, in the unit of the strides.
+        shape: elements along each axis.
+        strides: steps from one element to the next along each axis, in any unit.
+        step: size of one element, in the same unit.
 
     Raises:
         InputError: elements may share memory.

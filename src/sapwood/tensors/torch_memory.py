@@ -17,27 +17,14 @@ import torch  # noqa: TID253  (imported for a tensor only)
 from sapwood.content.content import Bytes
 from sapwood.errors import InputError, UnsupportedType
 from sapwood.tensors import numpy_memory
-from sapwood.tensors.dtypes import DType
+from sapwood.tensors.dtypes import BY_FULL_NAME, DType
 from sapwood.tensors.numpy_memory import array_from_bytes, check_disjoint
 from sapwood.tensors.spec import TensorSpec
 
-ELEMENT_TYPES = {
-    torch.bfloat16: DType.BF16,
-    torch.float16: DType.F16,
-    torch.float32: DType.F32,
-    torch.float64: DType.F64,
-    torch.float8_e4m3fn: DType.F8_E4M3,
-    torch.float8_e5m2: DType.F8_E5M2,
-    torch.int8: DType.I8,
-    torch.int16: DType.I16,
-    torch.int32: DType.I32,
-    torch.int64: DType.I64,
-    torch.uint8: DType.U8,
-    torch.uint16: DType.U16,
-    torch.uint32: DType.U32,
-    torch.uint64: DType.U64,
-    torch.bool: DType.BOOL,
+TORCH_TYPES: dict[DType, torch.dtype] = {
+    dtype: getattr(torch, name) for name, dtype in BY_FULL_NAME.items()
 }
+_ELEMENT_TYPES = {torch_dtype: dtype for dtype, torch_dtype in TORCH_TYPES.items()}
 
 # The integers of each width for which every device has copy kernels.
 _WORD_TYPES = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -60,7 +47,7 @@ def element_type(tensor: torch.Tensor) -> DType:
         )
     if tensor.is_meta:
         raise UnsupportedType("a meta tensor has no elements; load its weights first")
-    found = ELEMENT_TYPES.get(tensor.dtype)
+    found = _ELEMENT_TYPES.get(tensor.dtype)
     if found is None:
         remedy = (
             "pass torch.view_as_real(x)"
@@ -104,9 +91,9 @@ def tensor_from_bytes(
     Args:
         data: 1-D, contiguous, of the size that shape and dtype make. On the CPU its memory
             becomes the tensor's, as in `numpy_memory.array_from_bytes`.
-        shape: of the tensor.
-        dtype: of the tensor.
-        device: where the tensor goes.
+        shape: sides of the new tensor, outermost first.
+        dtype: type of its elements.
+        device: place of the new tensor, to which the elements are copied from the CPU.
     """
     native = np.dtype(f"i{dtype.itemsize}") if dtype.itemsize > 1 else np.dtype(np.uint8)
     words = torch.from_numpy(array_from_bytes(data, shape, native))
@@ -115,8 +102,7 @@ def tensor_from_bytes(
 
 def new_tensor(spec: TensorSpec, data: Bytes) -> torch.Tensor:
     """As `tensor_from_bytes`, on the CPU; opaque bytes become uint8."""
-    wanted = {own: torch_dtype for torch_dtype, own in ELEMENT_TYPES.items()}
-    dtype = wanted.get(spec.dtype, torch.uint8)
+    dtype = TORCH_TYPES.get(spec.dtype, torch.uint8)
     return tensor_from_bytes(data, spec.shape, dtype, _HOST)
 
 
@@ -139,7 +125,8 @@ def write_words(out: torch.Tensor, data: Bytes) -> None:
 
     Args:
         out: a tensor that `check_writable` lets pass.
-        data: 1-D, contiguous, of the size of out's elements. Only read.
+        data: the bytes of out's elements, little-endian in C order, 1-D and contiguous. Only
+            read.
     """
     if out.device.type == "cpu":
         numpy_memory.write_words(host_words(out), data)

@@ -39,6 +39,7 @@ from sapwood.workspace.change.results import (
     UpdatePlan,
 )
 from sapwood.workspace.change.texts import LineChanges
+from sapwood.workspace.change.updating import UpdateRequest
 from sapwood.workspace.course.course_yml import CourseConfig, parse_course
 from sapwood.workspace.course.sources import CourseSource, OpenCourse, open_course
 from sapwood.workspace.data.cache import DataCache, DataStatus, Fetched, fetch_data, find_dataset
@@ -100,6 +101,7 @@ __all__ = [
     "Status",
     "TemplateSource",
     "UpdatePlan",
+    "UpdateRequest",
     "Workspace",
     "fetch_data",
     "find_dataset",

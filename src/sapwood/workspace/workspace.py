@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from sapwood.errors import InputError
 from sapwood.files.paths import resolved
 from sapwood.files.refusals import os_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
 from sapwood.workspace.change.making import make_workspace
-from sapwood.workspace.change.opening import TemplateSource, sources
+from sapwood.workspace.change.opening import TemplateSource, opening
 from sapwood.workspace.change.restoring import restore_files
 from sapwood.workspace.change.results import Difference, Outcome, Restored, Status, UpdatePlan
 from sapwood.workspace.change.status import changed_lines, status_of
 from sapwood.workspace.change.texts import LineChanges
-from sapwood.workspace.change.updating import Request, make_update, plan_request
+from sapwood.workspace.change.updating import UpdateRequest, make_update, plan_request
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.sources import CourseSource
 from sapwood.workspace.doctor.examining import examine
@@ -32,10 +33,24 @@ from sapwood.workspace.record.record import Record, installed_record, read_recor
 
 Clock: TypeAlias = Callable[[], datetime]
 
+ALL_FILES = UpdateRequest()
+
 
 def _utc_now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
+
+
+def _check_course(request: UpdateRequest, config: CourseSource | None) -> None:
+    """Sees to it that no course comes with a change of one module.
+
+    Raises:
+        InputError: one does.
+    """
+    if config is not None and request.module is not None:
+        raise InputError(
+            "a course is for all modules: update with --config first, and then --module alone"
+        )
 
 
 class Workspace:
@@ -47,10 +62,10 @@ class Workspace:
     """
 
     def __init__(self, places: Places, clock: Clock = _utc_now) -> None:
-        """Use `open` or `init`.
+        """Use `open`, `find` or `init`.
 
         Args:
-            places: of the workspace.
+            places: places of the workspace.
             clock: tells the time.
         """
         self._places = places
@@ -63,8 +78,8 @@ class Workspace:
         """Opens a workspace. Its record is read when it is needed.
 
         Args:
-            folder: that it is.
-            name: of its template; needed where a folder is a workspace of several.
+            folder: the workspace's folder.
+            name: name of its template; needed where a folder is a workspace of several.
             clock: tells the time.
 
         Raises:
@@ -82,8 +97,9 @@ class Workspace:
         """Opens the workspace that a folder is in, as `open` does: of several the nearest.
 
         Args:
-            start: the folder, the workspace's own or one below it.
-            name, clock: as of `open`.
+            start: the workspace's folder or one below it.
+            name: name of the workspace's template; by default any.
+            clock: tells the time.
 
         Raises:
             InvalidWorkspace, InputError, IoError: as `open`.
@@ -103,10 +119,10 @@ class Workspace:
         """Makes a workspace.
 
         Args:
-            folder: that is made, or one that is there: files in it stay, and where the
+            folder: folder that is made, or one that is there: files in it stay, and where the
                 template has another of the same name it goes to `.NAME/incoming/`.
-            template: to make it from.
-            config: of a course: a course.yml, or a folder or archive with one.
+            template: template to make it from.
+            config: course to configure it by: a course.yml, or a folder or archive with one.
             clock: tells the time.
 
         Returns:
@@ -120,7 +136,7 @@ class Workspace:
             WorkspaceBusy: another program is changing it.
             IoError: the system refused; calling again goes on.
         """
-        with sources(template, config, folder) as (package, course):
+        with opening(template, config, folder) as (package, course):
             places = Places(resolved(folder), package.manifest.name)
             outcome = make_workspace(places, package, course, clock())
             return cls(places, clock), outcome
@@ -132,7 +148,7 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """Of the template."""
+        """The template's name."""
         return self._places.name
 
     def record(self) -> Record:
@@ -148,47 +164,36 @@ class Workspace:
     def plan_update(
         self,
         template: TemplateSource,
+        request: UpdateRequest = ALL_FILES,
         *,
-        module: str | None = None,
         config: CourseSource | None = None,
-        replace: bool = False,
-        merge: bool = False,
-        allow_downgrade: bool = False,
     ) -> UpdatePlan:
         """Says what `update` would do, and changes nothing of the user's.
 
-        Args, Raises: as of `update`, but for what writing adds.
+        Takes the arguments of `update`, and raises what it raises, but for what writing adds.
         """
-        return self._planned(template, Request(module, replace, merge, allow_downgrade), config)
+        _check_course(request, config)
+        with opening(template, config, self.root) as (package, course):
+            record = installed_record(self._places)
+            chosen = for_workspace(package, record, course, self._places)
+            return plan_request(self._places, record, chosen, request)
 
     def update(
         self,
         template: TemplateSource,
+        request: UpdateRequest = ALL_FILES,
         *,
-        module: str | None = None,
         config: CourseSource | None = None,
-        replace: bool = False,
-        merge: bool = False,
-        allow_downgrade: bool = False,
     ) -> Outcome:
         """Brings a workspace to the version of a template, as its policies say.
 
         A change that was interrupted is finished first.
 
         Args:
-            template: that the workspace was made from, of any version.
-            module: number or name of the one module whose files are updated, protected ones
-                too. Those in conflict are backed up and replaced, those that were deleted
-                come back; what only the user changed stays. All other files, and the version
-                of the workspace, stay as they are.
-            config: of a course, as of `init`; by default the workspace's own goes on. It is
-                for all files: with `module` it is an error.
-            replace: back up and replace files in conflict, rather than keep them and lay
-                the template's beside; protected files are kept in any case.
-            merge: back up notebooks in conflict, protected ones too, and merge them by cell:
-                exercises keep what the user wrote, locked cells are the template's. Where a
-                cell is in conflict the template's notebook is laid beside.
-            allow_downgrade: to a version before the one that the workspace has.
+            template: template that the workspace was made from, of any version.
+            request: what is asked for beside what the policies say.
+            config: course to configure the workspace by, as of `init`; by default its own goes
+                on. It is for all files: with a module in `request` it is an error.
 
         Returns:
             What was done.
@@ -200,20 +205,28 @@ class Workspace:
             InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
             WorkspaceBusy: another program is changing the workspace.
             InvalidPatch, LimitExceeded: a patch of weights is damaged, or asks for too much.
+            Changed: somebody writes to one of the files again and again; nothing was changed.
             IoError: the system refused. Either nothing was changed, or the next update
                 finishes this one.
         """
-        return self._updated(template, Request(module, replace, merge, allow_downgrade), config)
+        _check_course(request, config)
+        with opening(template, config, self.root) as (package, course):
+            with changing(self._places) as begun:
+                record = begun.record or installed_record(self._places)
+                chosen = for_workspace(package, record, course, self._places)
+                now = self._clock()
+                outcome = make_update(self._places, record, chosen, "update", now, request)
+            return dataclasses.replace(outcome, recovered=begun.recovered)
 
     def plan_reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
     ) -> UpdatePlan:
         """Says what `reset` would do, and changes nothing of the user's.
 
-        Args, Raises: as of `reset`, but for what writing adds.
+        Takes the arguments of `reset`, and raises what it raises, but for what writing adds.
         """
-        request = Request(module, allow_downgrade=allow_downgrade, reset=True)
-        return self._planned(template, request)
+        request = UpdateRequest(module, allow_downgrade=allow_downgrade, reset=True)
+        return self.plan_update(template, request)
 
     def reset(
         self, template: TemplateSource, module: str, *, allow_downgrade: bool = False
@@ -224,18 +237,18 @@ class Workspace:
         template does not have stay, and so does the version of the workspace.
 
         Args:
-            template: that the workspace was made from, of any version.
+            template: template that the workspace was made from, of any version.
             module: number or name of the module.
-            allow_downgrade: to a version before the one that the workspace has.
+            allow_downgrade: whether the version may be one before that of the workspace.
 
         Returns:
             What was done.
 
         Raises:
-            As `update`.
+            SapwoodError: what `update` raises.
         """
-        request = Request(module, allow_downgrade=allow_downgrade, reset=True)
-        return self._updated(template, request)
+        request = UpdateRequest(module, allow_downgrade=allow_downgrade, reset=True)
+        return self.update(template, request)
 
     def differences(
         self,
@@ -248,49 +261,40 @@ class Workspace:
         """How the user's files differ from the template's.
 
         Args:
-            template, allow_downgrade: as of `update`.
-            module: to compare what `reset` would change of it; None for all that both have.
-            paths: to compare, from the workspace's folder or from the current one.
+            template: template that the workspace was made from, of any version.
+            module: number or name of the module of which what `reset` would change is compared;
+                None for all files that both have.
+            paths: paths of the files to compare, from the workspace's folder or from the current
+                one; by default all.
+            allow_downgrade: whether the version may be one before that of the workspace.
 
         Raises:
-            InputError: the template has no such file; and what `plan_reset` raises.
+            InputError: the template has no such file.
+            SapwoodError: what `plan_update` raises.
         """
-        request = Request(module=module, allow_downgrade=allow_downgrade, reset=module is not None)
-        with sources(template, None, self.root) as (package, _):
+        request = UpdateRequest(module, allow_downgrade=allow_downgrade, reset=True)
+        with opening(template, None, self.root) as (package, _):
             record = installed_record(self._places)
             chosen = for_workspace(package, record, None, self._places)
             plan = plan_request(self._places, record, chosen, request)
             return tuple(differences_in(plan, self.root, chosen, paths))
-
-    def _planned(
-        self, template: TemplateSource, request: Request, config: CourseSource | None = None
-    ) -> UpdatePlan:
-        request.check_course(config)
-        with sources(template, config, self.root) as (package, course):
-            record = installed_record(self._places)
-            chosen = for_workspace(package, record, course, self._places)
-            return plan_request(self._places, record, chosen, request)
-
-    def _updated(
-        self, template: TemplateSource, request: Request, config: CourseSource | None = None
-    ) -> Outcome:
-        request.check_course(config)
-        with sources(template, config, self.root) as (package, course):
-            with changing(self._places) as begun:
-                record = begun.record or installed_record(self._places)
-                chosen = for_workspace(package, record, course, self._places)
-                now = self._clock()
-                outcome = make_update(self._places, record, chosen, "update", now, request)
-            return dataclasses.replace(outcome, recovered=begun.recovered)
 
     def exports(
         self, template: TemplateSource, modules: Sequence[str] | None = None
     ) -> tuple[ExportStatus, ...]:
         """Tells which modules are as their notebooks, and changes nothing.
 
-        Args, Raises: as of `export`, but for what writing adds.
+        Args:
+            template: template that the workspace was made from.
+            modules: numbers or names of the template's modules; by default all exports.
+
+        Raises:
+            InputError: another template, or there is no such module.
+            InvalidPackage: the template breaks the rules.
+            InvalidWorkspace, UnsupportedWorkspace: the record is damaged, or too new.
+            IoError: something cannot be read.
         """
-        with sources(template, None, self.root) as (package, _):
+        with opening(template, None, self.root) as (package, _):
             chosen = for_workspace(package, read_record(self._places), None, self._places)
             return look_at_exports(self._places, chosen, modules)
 
@@ -306,10 +310,10 @@ class Workspace:
         The modules are the user's; the record does not know of them. All are made or none.
 
         Args:
-            template: that the workspace was made from.
+            template: template that the workspace was made from.
             modules: numbers or names of the template's modules; by default all exports.
-            replace: back up and replace what was edited by hand, or was never exported,
-                rather than keep it.
+            replace: whether modules that were edited by hand, or were never exported, are
+                backed up and replaced rather than kept.
 
         Returns:
             What was done.
@@ -322,7 +326,10 @@ class Workspace:
             WorkspaceBusy: another program is changing the workspace.
             IoError: the system refused.
         """
-        with sources(template, None, self.root) as (package, _), changing(self._places) as begun:
+        with (
+            opening(template, None, self.root) as (package, _),
+            changing(self._places) as begun,
+        ):
             chosen = for_workspace(package, begun.record, None, self._places)
             now = self._clock()
             return export_modules(self._places, chosen, modules, now, replace=replace)
@@ -333,8 +340,8 @@ class Workspace:
         What cannot be read is a finding too, a template among it.
 
         Args:
-            template: that the workspace was made from; None to do without what only the
-                template tells: environment, imports, exports, updates.
+            template: template that the workspace was made from; None to do without what only
+                the template tells: environment, imports, exports, updates.
 
         Returns:
             What was found, what is in order among it.
@@ -355,8 +362,8 @@ class Workspace:
         """How many lines of a file the user has added and removed since it was installed.
 
         Args:
-            path: of a file in the record.
-            record: of the workspace, where it is at hand; else it is read.
+            path: path of a file in the record.
+            record: record of the workspace, where it is at hand; else it is read.
 
         Returns:
             The numbers; None of files that are no text, and of those whose installed bytes
@@ -385,8 +392,8 @@ class Workspace:
         """Puts files of a backup back, and backs up what they replace.
 
         Args:
-            backup: its name.
-            paths: of the files; by default all of the backup.
+            backup: name of the backup.
+            paths: paths of the files; by default all of the backup.
 
         Returns:
             What was done.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from sapwood import Patch, _kernel, apply_patch, apply_patch_to_chunks, create_patch, models
-from sapwood.codec import Coding, decode_chunk
+from sapwood.codec import Coding
 from sapwood.codec.chunk import uses_edges
 from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs
 from sapwood.patch.applying.predictors import unpacked_factors
@@ -118,7 +118,7 @@ def test_the_same_patch_gives_the_same_bytes_on_every_path_and_by_the_references
 
 
 def decoded(job: ChunkJob, patch: Patch, base: Words, path: int) -> bytes:
-    """A chunk by one path of the kernel."""
+    """A chunk whose prediction is computed by one path of the kernel."""
     blend = job.predictor.blend
     assert blend is not None
     data = base.astype("<u2").view(np.uint8)
@@ -134,17 +134,8 @@ def decoded(job: ChunkJob, patch: Patch, base: Words, path: int) -> bytes:
         edges,
         path,
     )
-    decode_chunk(
-        job.chunk.coding,
-        blend.dtype,
-        job.payload,
-        out,
-        out,
-        job.segment.row_length,
-        patch.opened.tables,
-        path,
-        edges,
-    )
+    row, tables = job.segment.row_length, list(patch.opened.tables)
+    _kernel.decode_residual(blend.dtype.code, job.payload, out, out, row, tables, path, edges)
     return out.tobytes()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from sapwood.cli import main
 from sapwood.errors import InputError, InvalidWorkspace, IoError, UnsupportedWorkspace
-from sapwood.workspace import Course, Extra, Workspace, parse_course
+from sapwood.workspace import Course, Extra, UpdateRequest, Workspace, parse_course
 from sapwood.workspace.record.record import parse_record
 from support.course_folders import BESIDE, NAMES, course, files_of, template, text_of
 from support.template_folders import own_files, user_files, write_files
@@ -377,7 +377,7 @@ def test_a_file_is_retired_by_the_numbers_that_modules_have_now(tmp_path: Path) 
     template(tmp_path / "new", "1.1.0", (*NAMES[:3], "05_losses"), files, more=later)
     course(tmp_path / "c", "tensors", "losses")
     workspace, _ = Workspace.init(tmp_path / "w", tmp_path / "new", config=tmp_path / "c")
-    workspace.update(tmp_path / "old", allow_downgrade=True)
+    workspace.update(tmp_path / "old", UpdateRequest(allow_downgrade=True))
     assert "modules/02_losses/old.py" not in user_files(workspace.root)
     assert workspace.plan_update(tmp_path / "old").updates == ()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sapwood.errors import InputError
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from support.course_folders import NAMES, course, files_of, template, text_of
 from support.template_folders import notebook, write_files
 
@@ -27,7 +27,7 @@ def chosen(tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize("word", ["2", "02", "losses", "02_losses"])
 def test_an_update_of_one_module(chosen: Workspace, tmp_path: Path, word: str) -> None:
     before, made = text_of(chosen.root), chosen.record()
-    chosen.update(tmp_path / "t", module=word)
+    chosen.update(tmp_path / "t", UpdateRequest(word))
     assert text_of(chosen.root) == {
         **before,
         LOSSES: "losses 2\n",
@@ -51,7 +51,7 @@ def test_a_reset_of_one_module(chosen: Workspace, tmp_path: Path) -> None:
 def test_modules_that_the_course_has_not(chosen: Workspace, tmp_path: Path) -> None:
     for word in ("layers", "4", "04_losses"):
         with pytest.raises(InputError, match="expected one of 01_tensors, 02_losses"):
-            chosen.plan_update(tmp_path / "t", module=word)
+            chosen.plan_update(tmp_path / "t", UpdateRequest(word))
 
 
 def test_exports_of_a_course(tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_exports_of_a_course(tmp_path: Path) -> None:
 def test_a_course_is_for_all_modules(chosen: Workspace, tmp_path: Path) -> None:
     for operation in (chosen.plan_update, chosen.update):
         with pytest.raises(InputError, match="a course is for all modules"):
-            operation(tmp_path / "t", module="2", config=tmp_path / "c")
+            operation(tmp_path / "t", UpdateRequest("2"), config=tmp_path / "c")

@@ -15,7 +15,14 @@ from sapwood.errors import InputError, IoError
 from sapwood.fetching.openers import Fetching
 from sapwood.fetching.pace import Pace
 from sapwood.fetching.remote import Remote
-from sapwood.workspace import DataCache, Workspace, fetch_data, find_dataset, read_manifest
+from sapwood.workspace import (
+    DataCache,
+    UpdateRequest,
+    Workspace,
+    fetch_data,
+    find_dataset,
+    read_manifest,
+)
 from support.data_templates import CONTENT, OTHER, entry, kept, template_with
 from support.http_servers import (
     Exchange,
@@ -141,7 +148,7 @@ def test_an_update_of_the_workspace_leaves_the_cache_alone(
     workspace, _ = Workspace.init(tmp_path / "mine", course(tmp_path, url))
     path = fetch_data(tmp_path / "template", "digits")
     newer = template_with(tmp_path / "newer", [entry(url), entry(url, name="more")], "1.1.0")
-    workspace.update(newer, replace=True)
+    workspace.update(newer, UpdateRequest(replace=True))
     server.__exit__()
     assert fetch_data(newer, "digits") == path
     assert tmp_path / "mine" not in path.parents

@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from sapwood.errors import Busy
 from sapwood.files.locks import exclusive
+from sapwood.workspace import UpdateRequest
 from sapwood.workspace.doctor.environment import python_version
 from sapwood.workspace.doctor.state import LOW, space
 from support.doctor_case import NOTE, OK, PROBLEM, Case, new_case, one
@@ -135,7 +136,7 @@ def test_a_file_that_may_not_be_read(case: Case, monkeypatch: pytest.MonkeyPatch
         remedies = {one.remedy.text for one in found if one.remedy is not None}
         assert remedies == {"give yourself the right to read it"}
         before = user_files(case.root)
-        outcome = case.course.update(case.template("1.1.0"), replace=True)
+        outcome = case.course.update(case.template("1.1.0"), UpdateRequest(replace=True))
         assert {one.state.value for one in outcome.plan.conflicts} == {"blocked"}
         assert user_files(case.root) == before
     assert "blocked" not in case.kinds()

@@ -245,6 +245,17 @@ def test_ids_are_the_templates_and_differ() -> None:
     check_sound(done.data)
 
 
+def test_an_id_that_the_template_gave_another_cell_is_not_kept() -> None:
+    """Else the next merge would take the user's cell for the exercise that they deleted."""
+    named = [{**one, "id": "cell-0"} for one in (FREE, STUB)]
+    base = written(book(cell("", cell_id="cell-0"), {**STUB, "id": "cell-1"}))
+    theirs = written(book(named[1]))
+    done = merge_notebook(base, written(book(named[0])), theirs)
+    again = merge_notebook(theirs, done.data, theirs)
+    assert sources(done.data) == src(FREE)
+    assert (again.data, again.taken, again.reports) == (done.data, 0, ())
+
+
 def test_numbered_ids_do_not_match_other_cells() -> None:
     numbered = [
         book(*({**one, "id": f"cell-{place}"} for place, one in enumerate(cells)))

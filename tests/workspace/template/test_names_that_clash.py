@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.documents.paths import clash_among, clashing
-from sapwood.workspace import Workspace
+from sapwood.workspace import UpdateRequest, Workspace
 from support.template_folders import user_files, write_files, write_template
 
 PATHS = st.sampled_from(["a", "A", "a/b", "A/B", "a/b/c", "d", "d.x", "d/e", "\u00e9", "e\u0301"])
@@ -43,7 +43,7 @@ def test_a_workspace_that_got_both_goes_on(old: str, new: str, folder: str, tmp_
     assert workspace.plan_update(tmp_path / "new").updates == ()
     if folder != "generated":
         assert user_files(workspace.root) == {**before, new: b"second\n"}
-    workspace.update(tmp_path / "old", allow_downgrade=True)
+    workspace.update(tmp_path / "old", UpdateRequest(allow_downgrade=True))
     workspace.update(tmp_path / "new")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sapwood.errors import InputError
-from sapwood.workspace import Action, Outcome, State, Workspace
+from sapwood.workspace import Action, Outcome, State, UpdateRequest, Workspace
 from support.cli_session import Session
 from support.course_folders import course, tables
 from support.model_files import safetensors_file
@@ -110,7 +110,7 @@ def test_patch_by_patch_and_never_over_one_that_is_missing(
     assert workspace.record().files[MODEL].version == "1.0.0"
     assert workspace.record().template_version == "2.0.0"
     # The release that was left out, then the one that goes on from it.
-    workspace.update(releases.folder / "1.1.0", allow_downgrade=True)
+    workspace.update(releases.folder / "1.1.0", UpdateRequest(allow_downgrade=True))
     assert user_files(workspace.root)[MODEL] == releases.models["1.1.0"]
     assert workspace.update(releases.folder / "2.0.0").is_clean
     assert user_files(workspace.root)[MODEL] == releases.models["2.0.0"]
@@ -143,8 +143,8 @@ def test_what_is_done_by_state(case: str, releases: Releases, tmp_path: Path) ->
     prepare(workspace.root)
     before = user_files(workspace.root)
     old = workspace.record().files[MODEL]
-    planned = workspace.plan_update(releases.folder / "1.1.0", replace=replace)
-    outcome = workspace.update(releases.folder / "1.1.0", replace=replace)
+    planned = workspace.plan_update(releases.folder / "1.1.0", UpdateRequest(replace=replace))
+    outcome = workspace.update(releases.folder / "1.1.0", UpdateRequest(replace=replace))
     assert outcome.plan == planned
     change = next(one for one in planned.changes if one.path == MODEL)
     assert change.action is action

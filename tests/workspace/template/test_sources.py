@@ -16,8 +16,10 @@ import pytest
 from sapwood import models
 from sapwood.content.zstd import compress
 from sapwood.errors import InputError, InvalidPackage, InvalidPatch
-from sapwood.workspace import State, Workspace, open_package, read_manifest
+from sapwood.workspace import Record, State, UpdateRequest, Workspace, open_package, read_manifest
 from sapwood.workspace.change import transaction as transactions, updating
+from sapwood.workspace.change.staging import staging as real
+from sapwood.workspace.record.places import Places
 from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
 from support.oci_layouts import LAYOUTS
@@ -138,13 +140,11 @@ def test_two_manifests_at_the_top_are_one_too_many(folder: Path, tmp_path: Path)
 def test_a_template_that_changes_while_it_is_read(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = updating.staged
-
-    def staged(*arguments: object) -> object:
+    def staging(places: Places, record: Record | None) -> object:
         write_files(folder, {"tests/a.py": "another\n"})
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(places, record)
 
-    monkeypatch.setattr(updating, "staged", staged)
+    monkeypatch.setattr(updating, "staging", staging)
     with pytest.raises(InvalidPackage, match="changed in the template while it was read"):
         Workspace.init(tmp_path / "course", folder)
     assert user_files(tmp_path / "course") == {}
@@ -211,7 +211,7 @@ def test_weights_that_the_user_has_trained_on_are_kept(weights: tuple[Workspace,
     outcome = workspace.update(new)
     assert user_files(workspace.root)["weights/model.bin"] == b"mine\0" * 100
     assert set(outcome.incoming) == {"weights/model.bin"}
-    outcome = workspace.update(new, replace=True)
+    outcome = workspace.update(new, UpdateRequest(replace=True))
     saved = own_files(workspace.root, f"backups/{outcome.backup}/files")
     assert saved == {"weights/model.bin": b"mine\0" * 100}
 

@@ -84,21 +84,22 @@ def add_to(commands: Commands, program: Program) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    workspace = opened(arguments)
-    options = {
-        "replace": arguments.replace,
-        "allow_downgrade": arguments.allow_downgrade,
-        "module": arguments.module,
-        "merge": arguments.merge,
-        "config": arguments.config,
-    }
+    from sapwood.workspace import UpdateRequest
+
+    workspace, config = opened(arguments), arguments.config
+    request = UpdateRequest(
+        module=arguments.module,
+        replace=arguments.replace,
+        merge=arguments.merge,
+        allow_downgrade=arguments.allow_downgrade,
+    )
     if arguments.check or arguments.dry_run:
-        plan = workspace.plan_update(arguments.template, **options)
+        plan = workspace.plan_update(arguments.template, request, config=config)
         lines = check_lines(plan, arguments) if arguments.check else dry_run_lines(plan)
         facts = {**plan_facts("workspace update", plan), "applied": False}
         tell(arguments, facts, "\n".join(lines))
         return exit_code(plan)
-    outcome = workspace.update(arguments.template, **options)
+    outcome = workspace.update(arguments.template, request, config=config)
     facts = {**outcome_facts("workspace update", outcome), "applied": True}
     tell(arguments, facts, "\n".join(outcome_lines(outcome, workspace.name, arguments)))
     return 0 if outcome.is_clean else CONFLICTS

@@ -17,6 +17,7 @@ from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.prediction.blend import Values, values
+from sapwood.prediction.casting import cast_words
 from sapwood.progress import Progress
 from sapwood.tensors import DType
 
@@ -28,8 +29,8 @@ class Remainder:
     """What base plus update, rounded to the weights' type, leaves of the target.
 
     Attributes:
-        elements: that were compared.
-        wrong: those that come out as another number.
+        elements: how many were compared.
+        wrong: how many of these come out as another number.
         left: sum of squares of target - (base + update), of finite elements.
         moved: sum of squares of target - base, likewise.
     """
@@ -74,16 +75,17 @@ def remainders(
     """Compares base plus adapter with the target that the patch makes.
 
     Args:
-        opened: the patch; its body was checked.
-        bases: in its order.
-        updates: of tensors, in order.
+        opened: the patch, opened; its body was checked.
+        bases: the contents of its bases, in its order, borrowed.
+        updates: updates of tensors, in the order of the target.
         module_of: gives an update as the adapter has it; asked when its turn comes.
-        dtype: of the adapter's elements.
-        threads: that decode at once.
+        dtype: the type of the adapter's elements.
+        threads: how many threads decode at once.
         progress: is told how many bytes of the target are done.
 
     Returns:
-        By module, in order; memory is that of one module and of the chunks in flight.
+        What is left, by the names of modules, in order. It takes the memory of one module and
+        of the chunks that are decoded at once.
 
     Raises:
         InvalidPatch, TargetHashMismatch: as `decode_chunks`.
@@ -112,9 +114,10 @@ class MergedWeight:
     """A module's weight with the adapter merged into it.
 
     Attributes:
-        update: of the weight.
-        base: the weight's bytes in the base.
-        left, right: (rows, rank) and (rank, columns), as the adapter has them.
+        update: the update of the weight.
+        base: the weight's bytes in the base, borrowed.
+        left, right: lora_B of shape (rows, rank) and lora_A of (rank, columns), as the adapter
+            has them, in float64.
     """
 
     update: LowRankUpdate
@@ -144,7 +147,7 @@ class MergedWeight:
         """Compares a stretch of the target.
 
         Args:
-            begin: of the stretch in the target, bytes.
+            begin: the offset of the stretch in the target, bytes.
             target: its bytes.
         """
         segment = self.update.segment
@@ -180,12 +183,6 @@ def _rounded(dtype: DType, numbers: Values) -> Values:
         dtype: bf16, f16 or f32.
         numbers: float32, or float64 for f32.
     """
-    match dtype:
-        case DType.BF16:
-            bits = numbers.astype(np.float32).view(np.uint32)
-            even = (bits + (0x7FFF + (bits >> 16 & 1))) & np.uint32(0xFFFF0000)
-            return np.where(np.isnan(numbers), numbers, even.view(np.float32))
-        case DType.F16:
-            return numbers.astype(np.float16).astype(np.float32)
-        case _:
-            return numbers.astype(np.float32).astype(np.float64)
+    source = DType.F64 if dtype is DType.F32 else DType.F32
+    words = cast_words(source, dtype, np.ascontiguousarray(numbers).view(np.uint8))
+    return values(dtype, words.view(np.uint8))

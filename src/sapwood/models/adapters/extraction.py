@@ -33,9 +33,9 @@ class AdapterModule:
     """A module of an adapter.
 
     Attributes:
-        name: of the module.
-        rank: of its update.
-        shape: of its weight.
+        name: the name of the module.
+        rank: the rank of its update.
+        shape: the shape of its weight.
         remainder: what base plus update leaves of the target; None without a base.
     """
 
@@ -55,10 +55,10 @@ class AdapterReport:
     """What extracting an adapter came to.
 
     Attributes:
-        modules: that it updates.
+        modules: the modules that it updates.
         left_out: names of changed tensors that it does not lead to, each with the reason.
-        base: which base of the patch it belongs to, from 0.
-        size: bytes of the factors' file.
+        base: the number of the base that it belongs to, from 0.
+        size: bytes of the file of the factors.
     """
 
     modules: tuple[AdapterModule, ...]
@@ -110,7 +110,8 @@ def extract_adapter(
         base: as of `apply_patch`; then the report tells what the adapter leaves, merged with
             the steps rounded as the patch found them. A program that rounds otherwise when
             it merges leaves somewhat more.
-        dtype: of the adapter: "f32", in which nothing is rounded as a rule, "f16" or "bf16".
+        dtype: the type of the adapter's elements: "f32", in which nothing is rounded as a rule,
+            "f16" or "bf16".
         signature: as of `apply_patch`.
         receiving: as of `apply_patch`, without a bound of memory; its progress is told how many
             bytes of the target were compared.
@@ -139,9 +140,8 @@ def extract_adapter(
 
     with atomic_folder(output) as folder:
         modules = (one for one in map(module_of, selection.updates) if one is not None)
-        written = write_adapter(folder, modules, kind)
+        ranks = write_adapter(folder, modules, kind)
         size = (folder / MODEL).stat().st_size
-        ranks = {one.name: one.rank for one in written}
         updates = [one for one in selection.updates if one.module in ranks]
         left: Mapping[str, Remainder] = {}
         if bases is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.writing import write_all
 from sapwood.modelfile.safetensors import file_header
+from sapwood.prediction.casting import cast_words
 from sapwood.prediction.factors import Factors
 from sapwood.tensors import DType, TensorSpec
 
@@ -35,11 +36,11 @@ class LoraModule:
     """The update of one module's weight, as elements of the adapter's type.
 
     Attributes:
-        name: of the module.
-        shape: of its weight: (out, in), or of a convolution (out, in, ...).
-        rank: columns of lora_B.
-        lora_a: (rank, in, ...) elements, little-endian.
-        lora_b: (out, rank, 1, ...) likewise.
+        name: the name of the module.
+        shape: the shape of its weight: (out, in), or (out, in, ...) for a convolution.
+        rank: how many columns lora_B has.
+        lora_a: elements of shape (rank, in, ...), little-endian, in C order.
+        lora_b: elements of shape (out, rank, 1, ...), likewise.
     """
 
     name: str
@@ -68,10 +69,10 @@ def lora_module(
     a factor has numbers of more than 24 bits.
 
     Args:
-        name: of the module.
-        shape: of its weight.
-        factors: of its one matrix, of shape[0] rows.
-        dtype: of the adapter: f32, f16 or bf16.
+        name: the name of the module.
+        shape: the shape of its weight.
+        factors: the factors of its one matrix, of shape[0] rows.
+        dtype: the type of the adapter's elements: f32, f16 or bf16.
 
     Raises:
         InputError: numbers too large for the type.
@@ -107,8 +108,7 @@ def _elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
             narrow = numbers.astype("<f4")
     finite = bool(np.isfinite(narrow).all())
     if dtype is DType.BF16:
-        bits = narrow.view("<u4")
-        narrow = ((bits + (0x7FFF + (bits >> 16 & 1))) >> 16).astype("<u2")
+        narrow = cast_words(DType.F32, DType.BF16, narrow.reshape(-1).view(np.uint8))
         finite = finite and bool((narrow & 0x7F80 != 0x7F80).all())
     if not finite:
         raise InputError(
@@ -117,50 +117,41 @@ def _elements_of(numbers: Doubles, dtype: DType, name: str) -> Bytes:
     return np.ascontiguousarray(narrow).reshape(-1).view(np.uint8)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """A module that was written: its name and rank."""
-
-    name: str
-    rank: int
-
-
-def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> list[Entry]:
+def write_adapter(folder: Path, modules: Iterable[LoraModule], dtype: DType) -> dict[str, int]:
     """Writes both files of an adapter into a folder.
 
     Args:
-        folder: empty.
-        modules: asked for one by one, and not kept.
-        dtype: of their elements.
+        folder: an empty folder.
+        modules: modules with names of their own, asked for one by one, and not kept.
+        dtype: the type of their elements.
 
     Returns:
-        What was written, in order.
+        The rank of each module that was written, by its name, in order.
 
     Raises:
         OSError: writing failed.
         InputError: no modules.
     """
     tensors: list[tuple[str, TensorSpec]] = []
-    written = []
+    ranks: dict[str, int] = {}
     with (folder / MODEL).open("wb") as out, tempfile.TemporaryFile() as spool:
         for module in modules:
             for name, shape, data in module.tensors():
                 write_all(spool, data.data)
                 tensors.append((name, TensorSpec(dtype, shape)))
-            written.append(Entry(module.name, module.rank))
-        if not written:
+            ranks[module.name] = module.rank
+        if not ranks:
             raise InputError("no adapter in this patch: all of its updates are zeros")
         write_all(out, memoryview(file_header(tensors, {"format": "pt"})))
         spool.seek(0)
         copy_rest(spool, out)
-    text = json.dumps(_config(written), indent=2) + "\n"
+    text = json.dumps(_config(ranks), indent=2) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
-    return written
+    return ranks
 
 
-def _config(modules: Sequence[Entry]) -> dict[str, Any]:
+def _config(ranks: Mapping[str, int]) -> dict[str, Any]:
     """PEFT's LoraConfig, by the fields that all its releases of late know."""
-    ranks = {one.name: one.rank for one in modules}
     most = max(ranks.values())
     pattern: dict[str, int] = {}
     if len(set(ranks.values())) > 1:

@@ -21,10 +21,10 @@ class LowRankUpdate:
     """A tensor that is predicted by a base as it is and the low-rank update of one matrix.
 
     Attributes:
-        segment: of the tensor.
-        term: the base.
+        segment: the segment of the tensor.
+        term: the base and where in it the tensor is predicted from.
         each: whether the update is rounded before it is added.
-        factors: whose rows are the tensor's first dimension.
+        factors: the factors of the update, whose rows are the tensor's first dimension.
     """
 
     segment: Segment
@@ -43,9 +43,9 @@ class Selection:
     """What makes an adapter.
 
     Attributes:
-        updates: in order, at least one.
+        updates: updates of one base, in the order of the target, at least one.
         left_out: names of changed tensors that are not among them, with the reason.
-        base: that all of them are updates of.
+        base: the number of that base, from 0.
     """
 
     updates: tuple[LowRankUpdate, ...]

@@ -97,9 +97,9 @@ def matched_arrays(
     """The bases of a patch of a tensor, in its order, among files and below folders.
 
     Args:
-        opened: the patch.
+        opened: the patch, opened.
         sources: files in any order, and folders to look for them in.
-        threads: that hash.
+        threads: how many threads hash at once.
         memory: bytes that applying may take, or None for any number.
 
     Raises:
@@ -181,9 +181,9 @@ def write_array(
     """Writes the target of a patch of a tensor as a .npy file, or nothing.
 
     Args:
-        opened: the patch.
+        opened: the patch, opened.
         arrays: the bases in its order.
-        threads: that decode at once.
+        threads: how many threads decode at once.
         out: where the file goes, or None to decode it only.
         progress: is told how many bytes of the elements are done.
         checked: compare the digests of what is decoded.

@@ -14,10 +14,7 @@ from typing import cast
 
 from sapwood.content.content import Content
 from sapwood.content.parts import EndToEnd
-from sapwood.errors import (
-    InputError,
-    SourceHashMismatch,
-)
+from sapwood.errors import InputError, SourceHashMismatch
 from sapwood.files.sources import Source, contents, separated
 from sapwood.files.trees import FileEntry, file_contents, mapped_of_each
 from sapwood.models.applying.in_place.journal_place import unfinished
@@ -86,7 +83,7 @@ class FolderBases:
         """Looks at nothing yet.
 
         Args:
-            bases: of the patch's header.
+            bases: the bases as the patch's header names them.
             sources: as the caller gave them.
         """
         self._lists = {base.files: None for base in bases if base.files is not None}

@@ -20,9 +20,9 @@ class Live:
     """A tensor of a live model, and what it is to become.
 
     Attributes:
-        name: of the tensor.
-        out: where it lives.
-        spec: of both.
+        name: the name of the tensor.
+        out: the array or tensor that is overwritten.
+        spec: element type and shape of both.
         data: its elements to be, little-endian in C order.
     """
 
@@ -51,8 +51,8 @@ def check_live(live: Mapping[str, Any], specs: Mapping[str, TensorSpec], strict:
     """Checks that the tensors of a model can become others.
 
     Args:
-        live: of the model.
-        specs: of what they are to become.
+        live: the tensors of the model, by name.
+        specs: element types and shapes of what they are to become.
         strict: whether both must have the same names.
 
     Raises:

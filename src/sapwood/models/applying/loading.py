@@ -76,8 +76,8 @@ class Lazy:
 
     Attributes:
         spec: element type and shape.
-        load: gives its bytes, which were checked: read-only where they are shared.
-        segment: that it is; None where the target is in memory.
+        load: gives its bytes, checked, little-endian in C order; read-only where they are shared.
+        segment: its segment of the patch; None where the target is in memory.
     """
 
     spec: TensorSpec
@@ -143,7 +143,7 @@ class PatchedModel(Mapping[str, Any]):
         """Decodes one tensor.
 
         Args:
-            name: of the tensor.
+            name: the name of the tensor.
             framework: "numpy" or "torch".
 
         Returns:

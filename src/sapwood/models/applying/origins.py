@@ -23,9 +23,9 @@ class Origin:
 
     Attributes:
         received: the patch.
-        bases: in its order.
-        threads: that decode a tensor.
-        room: memory for that.
+        bases: the contents of its bases, in its order.
+        threads: how many threads decode a tensor.
+        room: the memory that they may take.
     """
 
     received: Received

@@ -25,7 +25,7 @@ def target_output(output: Output, files: Sequence[FileEntry] | None) -> Iterator
 
     Args:
         output: as of `atomic_output`, for a file; for a folder as of `atomic_folder`.
-        files: of a folder; None for a file.
+        files: the files of a folder, in the order of their bytes; None for a file.
 
     Raises:
         InputError: the output cannot be a folder, or something is there.
@@ -60,8 +60,8 @@ class FolderWriter(io.RawIOBase):
         """Writes nothing yet.
 
         Args:
-            folder: empty, and nobody else's.
-            files: with paths that are portable.
+            folder: a folder that is empty, and nobody else's.
+            files: its files to be, in order, with paths that are portable.
         """
         self._folder = folder
         self._files = iter(files)

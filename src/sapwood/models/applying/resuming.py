@@ -26,7 +26,7 @@ class Prefix:
 
     Attributes:
         size: bytes, up to the end of a chunk.
-        hasher: SHA-256 that has seen them.
+        hasher: the SHA-256 of these bytes, to go on with.
     """
 
     size: int
@@ -43,7 +43,7 @@ def finished_prefix(opened: OpenPatch, file: IO[bytes]) -> Prefix:
 
     Args:
         opened: the patch that says what is right.
-        file: to read and write; it is left positioned where the target goes on.
+        file: a file to read and write; it is left positioned where the target goes on.
 
     Raises:
         OSError: it cannot be read or cut.

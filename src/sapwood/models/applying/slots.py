@@ -51,10 +51,10 @@ class Slot:
 
     Attributes:
         letter: "a" or "b".
-        path: of the model.
-        size: bytes.
-        sha256: 32 bytes.
-        serial: each version that is made has the next number.
+        path: the path of the model.
+        size: bytes of the model.
+        sha256: its SHA-256, 32 bytes.
+        serial: its number; each version that is made has the next one.
     """
 
     letter: str
@@ -122,7 +122,7 @@ class Slots:
 
         Args:
             model: a path, bytes or a file object.
-            name: of the file that programs will open, such as `model.safetensors`.
+            name: the name of the file that programs will open, such as `model.safetensors`.
 
         Raises:
             InputError: the name is none of a file.

@@ -147,7 +147,7 @@ def _target_writer(
     """What writes the target of a patch from its sources.
 
     Args:
-        opened: the patch.
+        opened: the patch, opened.
         source, receiving: as of `apply_patch`.
 
     Raises:
@@ -197,15 +197,17 @@ def write_target(
     """Decodes the target into a file, or into nothing, and returns its SHA-256.
 
     Args:
-        opened: the patch.
-        bases: in its order.
-        threads: that decode at once.
-        out: positioned where the target goes on.
-        progress: who listens.
-        done: what of the target is there already.
+        opened: the patch, opened.
+        bases: the contents of its bases, in its order, borrowed.
+        threads: how many threads decode at once.
+        out: a file, positioned where the target goes on; None to decode it only.
+        progress: is told how many bytes of the target are done.
+        done: the beginning of the target that is there already; None for nothing.
 
     Raises:
-        TargetHashMismatch: it is not the expected one.
+        InvalidPatch: a payload is damaged.
+        TargetHashMismatch: a chunk or the whole is not the expected one.
+        OSError: from `out`.
     """
     buffers = Buffers()
     begun = Prefix.empty() if done is None else done
@@ -232,8 +234,9 @@ def application(received: Received, actual: bytes, size: int | None = None) -> P
 
     Args:
         received: the patch.
-        actual: the digest of what was made.
-        size: bytes of what was made, if that is more than what the patch has a digest of.
+        actual: the digest of what was made, 32 bytes.
+        size: bytes of what was made, where it is more than what the patch has a digest of;
+            else None.
     """
     header, accepted = received.header, received.accepted
     return PatchApplication(

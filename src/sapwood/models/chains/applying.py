@@ -37,7 +37,7 @@ class ChainApplication:
     Attributes:
         source: the version that was found.
         target: the version that was made.
-        links: that were applied, in this order; none where the source is the target.
+        links: the links that were applied, in this order; none where the source is the target.
         signature_valid: True where a key is trusted and every link was signed as
             demanded; None where nobody is trusted, or no link applied.
         counter: the highest of those that links were accepted with. Keep it: the next
@@ -226,9 +226,9 @@ class Walk:
 
     Attributes:
         chain: the bytes of its file, borrowed; the patches on the way were checked.
-        folder: for versions on the way, or None for that of temporary files.
-        receiving: how patches are received, of which the trust was seen to.
-        stages: are told of each version.
+        folder: the folder for versions on the way; None for that of temporary files.
+        receiving: what the patches may take; their signatures were checked.
+        stages: stages of progress, of which each version takes the next.
     """
 
     chain: Bytes

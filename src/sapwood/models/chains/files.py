@@ -172,7 +172,7 @@ def extract_patch(
 
     Args:
         chain: a path, bytes or a file object.
-        number: of the link, from 0; a negative one counts from the end.
+        number: the number of the link, from 0; a negative one counts from the end.
         output: where the patch goes: a path or a binary file object.
         reverse: write the patch that leads back over the link.
         receiving: whose signatures the patch must have, and memory that fronts may ask for.
@@ -203,9 +203,9 @@ class Addition:
     """A patch to be put into a chain, of which every digest is right.
 
     Attributes:
-        data: the patch file.
+        data: the whole patch.
         header: its header.
-        digest: the BLAKE3 that names it.
+        digest: the BLAKE3 that names it, 32 bytes.
     """
 
     data: Content
@@ -303,9 +303,9 @@ def _write_at_end(file: IO[bytes], chain: Chain, records: Sequence[tuple[Content
     what it is the head of.
 
     Args:
-        file: of the chain, unbuffered.
-        chain: that it holds.
-        records: patches and what they are; the first one's head is written last.
+        file: the file of the chain, unbuffered.
+        chain: the chain that it holds.
+        records: patches and their links; the first one's head is written last.
 
     Raises:
         OSError: from the file, which then holds something unfinished at its end.

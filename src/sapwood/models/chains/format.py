@@ -35,8 +35,8 @@ class ChainHead:
 
     Attributes:
         kind: FORWARD or REVERSE.
-        size: of the patch, bytes.
-        patch: the digest that names it.
+        size: bytes of the patch.
+        patch: the BLAKE3 that names it, 32 bytes.
     """
 
     kind: int
@@ -142,9 +142,9 @@ def _parse_link(
 
     Args:
         record: the patch and its padding, borrowed.
-        head: of the record.
-        offset: of the patch in the chain, bytes.
-        before: that the chain has up to here.
+        head: the head of the record.
+        offset: the offset of the patch in the chain, bytes.
+        before: the links that the chain has up to here.
         limits: what the front may take.
 
     Raises:
@@ -187,10 +187,10 @@ def link_of(header: Header, head: ChainHead, before: Sequence[Link], offset: int
     """A patch as the next link, or as the reverse of the last one.
 
     Args:
-        header: of the patch.
-        head: of its record.
+        header: the header of the patch.
+        head: the head of its record.
         before: the links that the chain has up to there.
-        offset: of the patch in the chain, bytes.
+        offset: the offset of the patch in the chain, bytes.
     """
     last = before[-1].number if before else -1
     reverse = head.kind == REVERSE

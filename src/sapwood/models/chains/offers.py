@@ -44,17 +44,17 @@ def patch_offer(patch: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
 
     Args:
         patch: a path, bytes or a file object.
-        name: for people.
+        name: a name for people.
         limits: memory that the front may ask for.
 
     Raises:
-        InputError: it is of a tensor, which has no SHA-256.
+        InputError: it is of a tensor or a folder.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded, IoError: as `patch_info`.
     """
     with located(name), delivery(patch, Receiving(limits=limits), parts=True) as delivered:
         header, preamble = delivered.header, delivered.front.preamble
         if header.kind != "model":
-            raise InputError("a patch of a tensor, not of a file; routes are between files")
+            raise InputError(f"a patch of a {header.kind}, not of a file; routes are between files")
         size = preamble.front_size + preamble.body
         check_length(size, len(delivered.data))
     return Offered(
@@ -73,7 +73,7 @@ def chain_offers(chain: Source, name: str, *, limits: Limits = DEFAULT_LIMITS) -
 
     Args:
         chain: a path, bytes or a file object.
-        name: of the chain, for people.
+        name: a name of the chain for people.
         limits: memory that the front of a patch may ask for.
 
     Raises:
@@ -111,7 +111,7 @@ def held_versions(sources: Sequence[Source], sizes: Collection[int]) -> Iterator
 
     Args:
         sources: paths, bytes or file objects; a folder stands for the files in it and below.
-        sizes: bytes, of all bases that anything asks for, and of what is wanted.
+        sizes: the sizes of all bases that an offer has, and of what is wanted, bytes.
 
     Raises:
         IoError: a source cannot be read.

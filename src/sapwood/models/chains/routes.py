@@ -31,9 +31,9 @@ class Offer:
     """Something that can be fetched.
 
     Attributes:
-        name: for people.
-        bases: what a patch needs, by SHA-256, 32 bytes each; none of a whole file.
-        target: what it makes or is, by SHA-256.
+        name: a name for people.
+        bases: the versions that a patch needs, by SHA-256, 32 bytes each; none for a whole file.
+        target: the version that it makes or is, by SHA-256, 32 bytes.
         size: bytes to fetch.
         target_size: bytes of what it makes or is.
     """
@@ -64,9 +64,9 @@ class Route:
     """A row of offers to fetch, and to apply one after another.
 
     Attributes:
-        offers: in order; none where the wanted version is there.
+        offers: the offers in order; none where the wanted version is there.
         size: bytes to fetch.
-        seconds: to fetch, and then to apply. Doing both at once takes less.
+        seconds: the time to fetch, and then to apply. Doing both at once takes less.
     """
 
     offers: tuple[Offer, ...]
@@ -84,9 +84,9 @@ class Alternative:
     """What was not chosen.
 
     Attributes:
-        offer: one that is not in the chosen route.
-        route: the cheapest with it, or None where none leads to the wanted version.
-        reason: why not, in words.
+        offer: an offer that is not in the chosen route.
+        route: the cheapest route with it, or None where none leads to the wanted version.
+        reason: why it was not chosen, in words.
     """
 
     offer: Offer
@@ -104,9 +104,10 @@ class RoutePlan:
     """The cheapest route and all that was weighed against it.
 
     Attributes:
-        route: the cheapest, or None where nothing leads to the wanted version.
-        reason: why, in a sentence.
-        alternatives: those with routes first, by their cost; each offer is in a route or here.
+        route: the cheapest route, or None where nothing leads to the wanted version.
+        reason: why it is that, in a sentence.
+        alternatives: what was not chosen, those with routes first, by their cost; each offer is
+            in a route or here.
     """
 
     route: Route | None
@@ -141,7 +142,7 @@ def plan_route(
         want: the version that is wanted.
         offers: what can be fetched; `patch_offer` and its siblings read them from files.
         by: what to save: "bytes" to fetch, or "time" to fetch and apply.
-        bandwidth: bytes a second.
+        bandwidth: bytes that are fetched in a second.
         apply_speed: bytes of target a second, that applying a patch makes. The default was
             measured on two cores, with a dense fine-tune.
 
@@ -164,8 +165,8 @@ class Cost(NamedTuple):
     """What is compared of paths, in this order.
 
     Attributes:
-        cost: in bytes, or in seconds times both speeds, which is a whole number.
-        steps: offers.
+        cost: bytes, or seconds times both speeds, which is a whole number.
+        steps: how many offers.
         size: bytes to fetch.
     """
 
@@ -186,7 +187,7 @@ class Arrival(NamedTuple):
     """The last step of the best path to a node, or the first of the best one from it.
 
     Attributes:
-        cost: of the whole path.
+        cost: the cost of the whole path.
         offer: the number of the step, or None at the end where the search began.
         next: the node at its other end.
     """
@@ -330,8 +331,8 @@ def _shortest(start: Node, edges: Iterable[Edge]) -> dict[Node, Arrival]:
     the node that was reached first.
     """
     leaving: dict[Node, list[tuple[Node, int, Cost]]] = {}
-    for source, target, number, cost in edges:
-        leaving.setdefault(source, []).append((target, number, cost))
+    for begin, end, number, cost in edges:
+        leaving.setdefault(begin, []).append((end, number, cost))
     best: dict[Node, Arrival] = {}
     order = itertools.count()  # so that nodes are never compared
     waiting: list[tuple[Cost, int, Node, Arrival]] = [

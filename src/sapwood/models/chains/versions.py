@@ -18,8 +18,8 @@ class Version:
     """A version of a file, by its content.
 
     Attributes:
-        size: bytes.
-        blake3, sha256: of the whole file, 32 bytes each.
+        size: bytes of the file.
+        blake3, sha256: digests of the whole file, 32 bytes each.
     """
 
     size: int
@@ -41,12 +41,12 @@ class Link:
     """A patch in a chain.
 
     Attributes:
-        number: i, of a link from version i to version i + 1.
+        number: its number i; it leads from version i to version i + 1.
         reverse: whether the patch leads back, from version i + 1 to version i.
-        base, target: what the patch leads from and to.
+        base, target: the versions that the patch leads from and to.
         patch: the BLAKE3 that names it, 32 bytes.
-        size: of the patch, bytes.
-        offset: of the patch in the file of the chain, bytes.
+        size: bytes of the patch.
+        offset: the offset of the patch in the file of the chain, bytes.
     """
 
     number: int
@@ -80,8 +80,8 @@ class Chain:
     """What a chain file says.
 
     Attributes:
-        links: in the order of the file: each link, and behind it its reverse if it has one.
-        size: of the file up to the end of the last whole link, bytes.
+        links: the links in the order of the file, behind each its reverse if it has one.
+        size: bytes of the file up to the end of the last whole link, bytes.
         unfinished: bytes behind that, of a link that was not written or copied to its end.
     """
 

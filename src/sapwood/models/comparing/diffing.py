@@ -59,23 +59,22 @@ class TensorDiff:
     """What became of one tensor.
 
     Attributes:
-        name: in the target; of a tensor that was removed, in the base.
-        dtype: of its elements, as the patch format names it ("bf16"); "bytes" where elements
-            have no value by themselves, as in quantised blocks.
-        shape: likewise of the target, or of the base where it was removed.
+        name: its name in the target; of a tensor that was removed, in the base.
+        dtype: the type of its elements, as the patch format names it ("bf16"); "bytes" where
+            elements have no value by themselves, as in quantised blocks.
+        shape: its shape in the target, or in the base where it was removed.
         status: "unchanged": the same name, type, shape and bits. "changed": something of that
             is not the same, but elements can be compared. "renamed": its elements are, or come
             from, those of a tensor of another name, which may be there still. "cast": the type
             or the number of elements differs from its namesake's. "added": the base has nothing
             like it. "removed": no tensor of the target comes from it.
-        base_name: of the tensor that it is compared with, or that it was cast from; None
-            where there is none.
-        base_dtype: of that tensor, or None.
-        base_shape: of that tensor, or None.
-        elements: of the tensor.
-        changed_elements: whose bits differ; all of them where they cannot be compared.
-        measures: of the elements that can be compared; None where there are none, or they
-            are opaque bytes.
+        base_name: the name of the tensor that it is compared with, or that it was cast from;
+            None where there is none.
+        base_dtype, base_shape: type and shape of that tensor, or None.
+        elements: how many elements the tensor has.
+        changed_elements: how many of them have other bits; all where they cannot be compared.
+        measures: what was measured of elements that can be compared; None where there are none,
+            or they are opaque bytes.
     """
 
     name: str
@@ -140,14 +139,12 @@ class ModelDiff:
     """What differs between two model files, or folders.
 
     Attributes:
-        base_format: as `sapwood.modelfile` names it.
-        target_format: likewise.
-        base_size: bytes.
-        target_size: bytes.
-        tensors: those of the target in the order of the file, then those that were removed.
+        base_format, target_format: the formats, as `ModelFile.format` names them.
+        base_size, target_size: bytes of each.
+        tensors: tensors of the target in the order of the file, then those that were removed.
         skeleton_changed: whether anything but the tensors' elements differs: metadata,
             names, shapes, graphs, padding; which files there are, and how long they are.
-        files: of two folders, all files by path; else none.
+        files: all files of two folders by path; none where one of them is a file.
     """
 
     base_format: str
@@ -167,12 +164,12 @@ class ModelDiff:
 
     @property
     def elements(self) -> int:
-        """Of all tensors of the target."""
+        """How many elements all tensors of the target have."""
         return sum(tensor.elements for tensor in self.tensors if tensor.status != "removed")
 
     @property
     def changed_elements(self) -> int:
-        """Of all tensors of the target; those of tensors that are new or cast, all of them."""
+        """How many elements of the target changed; of tensors that are new or cast, all."""
         return sum(tensor.changed_elements for tensor in self.tensors if tensor.status != "removed")
 
     @property
@@ -308,10 +305,10 @@ def _tallied(
     """Measures two tensors of one type and number of elements, piece by piece.
 
     Args:
-        old: the base's file, borrowed.
-        base: a tensor of it.
-        new: the target's file, borrowed.
-        entry: a tensor of it.
+        old: the whole base, borrowed.
+        base: a tensor of the base.
+        new: the whole target, borrowed.
+        entry: a tensor of the target.
         moved: is told how many bytes of the tensor are done.
     """
     tally = Tally()

@@ -117,9 +117,10 @@ class Tally:
         """Measures some elements, at most `PIECE` to keep within a few MiB.
 
         Args:
-            dtype: of the elements; of BYTES, which have no values, only changes are counted.
+            dtype: the type of the elements; of BYTES, which have no values, only changes are
+                counted.
             base: little-endian elements, borrowed.
-            target: as many.
+            target: as many elements, likewise.
         """
         old, new = bits_of(dtype, base), bits_of(dtype, target)
         moved = np.flatnonzero(old != new)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sapwood.models.making.folder_segments import same_bytes
 from sapwood.models.making.inputs import Input
+from sapwood.models.making.segments import same_bytes
 from sapwood.models.results import FileDiff
 
 

@@ -155,7 +155,7 @@ def block_offsets(size: int) -> list[int]:
     could fall on the same few rows of every layer.
 
     Args:
-        size: of the file, more than `WHOLE` bytes.
+        size: bytes of the file, more than `WHOLE`.
     """
     drawn = blake3(DOMAIN + size.to_bytes(8, "little")).digest(8 * BLOCKS)
     pages = (size - BLOCK) // BLOCK + 1  # where a whole block fits

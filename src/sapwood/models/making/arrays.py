@@ -18,8 +18,8 @@ def unlike_arrays(bases: Sequence[Input], target: Input) -> Iterator[str]:
     Nothing is said of files that are not .npy.
 
     Args:
-        bases: what a patch leads from.
-        target: what it leads to.
+        bases: the versions that a patch leads from.
+        target: the version that it leads to.
     """
     new = _header(target)
     if new is None:

@@ -29,9 +29,9 @@ class Wanted:
     """What tensors of a target have in common.
 
     Attributes:
-        dtype: of their elements; of blocks, U8.
-        block: name of the type of their blocks, or None.
-        count: numbers that they stand for.
+        dtype: the type of their elements; U8 for blocks.
+        block: the name of the type of their blocks; None for elements.
+        count: how many numbers each of them stands for.
     """
 
     dtype: DType
@@ -55,9 +55,9 @@ class Wanted:
         """Share of equal high bytes from which on two samples are of one tensor."""
         return LIKELY if self.block is None else LIKELY_BLOCKS
 
-    def made_of(self, source: DType) -> bool:
+    def made_of(self, dtype: DType) -> bool:
         """Whether elements of a type become such a tensor."""
-        return source is not self.dtype if self.block is None else source in QUANTISED
+        return dtype is not self.dtype if self.block is None else dtype in QUANTISED
 
     def entry(self, number: int, pair: TensorEntry) -> Prediction:
         """The recipe from a tensor of a base."""
@@ -74,14 +74,14 @@ class Wanted:
 
     def converted(self, base: Content, entry: TensorEntry) -> Bytes:
         """The same sample of what a base's tensor becomes."""
-        source = entry.spec.dtype
+        dtype = entry.spec.dtype
         if self.block is None:
             elements = sample(base, entry)
-            words = cast_words(source, self.dtype, elements.reshape(-1))
+            words = cast_words(dtype, self.dtype, elements.reshape(-1))
             return words.view(np.uint8).reshape(len(elements), self.dtype.size)
-        groups = base[entry.offset : entry.end].reshape(-1, ELEMENTS * source.size)
+        groups = base[entry.offset : entry.end].reshape(-1, ELEMENTS * dtype.size)
         some = np.ascontiguousarray(groups[:: self.step]).reshape(-1)
-        return quantised(self.block, source, some).reshape(-1, 1)
+        return quantised(self.block, dtype, some).reshape(-1, 1)
 
     @property
     def step(self) -> int:
@@ -100,9 +100,9 @@ def conversions(
     """For each target tensor, what tensors of other types predict it.
 
     Args:
-        bases: bytes, borrowed, and layouts.
-        target: the whole file, borrowed.
-        tensors: of it.
+        bases: the bytes of each base, borrowed, and its layout.
+        target: the whole target, borrowed.
+        tensors: tensors of the target.
     """
     found: list[tuple[Prediction, ...]] = [()] * len(tensors)
     wanted: dict[Wanted, list[int]] = defaultdict(list)
@@ -111,8 +111,8 @@ def conversions(
         if kind is not None:
             wanted[kind].append(i)
     for number, (base, file) in enumerate(bases):
-        for kind, sources in _sources_of(wanted, file.tensors):
-            candidates = Candidates(sources, partial(kind.converted, base), kind.likely)
+        for kind, entries in _convertible(wanted, file.tensors):
+            candidates = Candidates(entries, partial(kind.converted, base), kind.likely)
             for i in wanted[kind]:
                 pair = candidates.nearest(tensors[i], partial(kind.sample, target))
                 if pair is not None:
@@ -120,7 +120,7 @@ def conversions(
     return found
 
 
-def _sources_of(
+def _convertible(
     wanted: Iterable[Wanted], tensors: Sequence[TensorEntry]
 ) -> Iterator[tuple[Wanted, list[TensorEntry]]]:
     """The tensors of a base that each of the wanted may be made of, where there are any."""
@@ -128,6 +128,6 @@ def _sources_of(
     for entry in filter(_castable, tensors):
         by_count[entry.spec.elements].append(entry)
     for kind in wanted:
-        sources = [one for one in by_count.get(kind.count, ()) if kind.made_of(one.spec.dtype)]
-        if sources:
-            yield kind, sources
+        entries = [one for one in by_count.get(kind.count, ()) if kind.made_of(one.spec.dtype)]
+        if entries:
+            yield kind, entries

@@ -20,17 +20,23 @@ from sapwood.documents.canonical_json import plain
 from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.outputs import Output
-from sapwood.files.paired_outputs import check_reversible, output_and_reverse
+from sapwood.files.paired_outputs import output_and_reverse
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
 from sapwood.limits import thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
-from sapwood.models.making.folder_segments import input_segments, whole
-from sapwood.models.making.inputs import Input, check_outside, open_input, unchanged
+from sapwood.models.making.inputs import (
+    Input,
+    check_outside,
+    check_reversible,
+    open_input,
+    unchanged,
+)
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
+from sapwood.models.making.segments import input_segments, whole
 from sapwood.models.making.signing import sealing
 from sapwood.models.making.standalone import may_be_smaller, standalone_segments
 from sapwood.models.results import PatchStats
@@ -164,8 +170,8 @@ class Making:
     """How patches are made, whichever way they lead.
 
     Attributes:
-        options: as for `Builder`.
-        seal: as for `Builder.write`.
+        options: chunk size, level and threads, as of `Builder`.
+        seal: the function that signs a front, as of `CodedSegments.write`.
         metadata: JSON values for the header.
         created_at: Unix time in seconds, or None.
     """
@@ -186,10 +192,10 @@ class Making:
         """Writes the patch from some versions to another.
 
         Args:
-            olds: what it leads from.
-            new: what it leads to.
-            sources: of `olds`, for their names.
-            out: positioned where the patch is to begin.
+            olds: the versions that it leads from.
+            new: the version that it leads to.
+            sources: what `olds` were opened from, for their names.
+            out: a file, positioned where the patch is to begin.
             progress: is told how many bytes of the target are done.
 
         Raises:
@@ -258,14 +264,12 @@ def _tries_bytes(target: Input, bases: Sequence[Input]) -> bool:
     bytes are found in the first alone; nor of folders, file by file patched as it suits them.
     """
     file = target.file
-    sized = LEAST_TRIED <= file.size <= MOST_TRIED
-    folders = any(one.entries is not None for one in (target, *bases))
     return (
-        sized
+        LEAST_TRIED <= file.size <= MOST_TRIED
         and bool(file.tensors)
         and not format_named(file.format).by_tensors_alone
         and len(bases) == 1
-        and not folders
+        and _kind_of([target, *bases]) == "model"
     )
 
 
@@ -274,10 +278,9 @@ class Creation:
     """A patch about to be written.
 
     Attributes:
-        builder: of the patch by tensors.
+        builder: the builder of the patch by tensors.
         target: the whole version, borrowed.
-        header: as for `Builder.write`.
-        seal: as for `Builder.write`.
+        header, seal: functions as of `CodedSegments.write`.
     """
 
     builder: Builder
@@ -318,7 +321,7 @@ class Creation:
         of tensors are most of a patch.
 
         Args:
-            out: positioned where the patch is to begin.
+            out: a file, positioned where the patch is to begin.
             others: gives the segments of other patches, where they are tried.
 
         Raises:
@@ -382,14 +385,10 @@ def _check_time(created_at: int | None) -> int | None:
 
 def _input_digest(version: Input, threads: int) -> FileDigest:
     """Size and digests of a file or folder, with the files of a folder."""
-    return dataclasses.replace(_file_digest(version.content, threads), files=version.entries)
-
-
-def _file_digest(data: Content, threads: int) -> FileDigest:
-    """Size and digests of a whole file."""
     sha256 = hashlib.sha256()
     blake = blake3(max_threads=threads)
-    for stripe in stripes(data):
+    for stripe in stripes(version.content):
         sha256.update(stripe.data)
         blake.update(stripe.data)
-    return FileDigest(len(data), blake.digest(), sha256.digest())
+    size = len(version.content)
+    return FileDigest(size, blake.digest(), sha256.digest(), files=version.entries)

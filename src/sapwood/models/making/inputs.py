@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sapwood.content.content import Content
@@ -15,7 +15,7 @@ from sapwood.files import sources as files
 from sapwood.files.outputs import Output
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source, folder_of, read_source
-from sapwood.files.trees import FileEntry, Listed, file_contents, list_folder, mapped_of_each
+from sapwood.files.trees import FileEntry, ListedFile, file_contents, list_folder, mapped_of_each
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 
@@ -25,9 +25,9 @@ class Part:
     """One file of a version.
 
     Attributes:
-        path: from the folder; of a file that is the whole version its name, if it has one.
-        begin: where it lies in the whole, bytes.
-        content: its bytes.
+        path: its path in the folder; for a file that is the whole version its name, or "".
+        begin: its offset in the whole, bytes.
+        content: its bytes, borrowed.
         file: its layout, by offsets in itself.
     """
 
@@ -50,7 +50,7 @@ class Input:
         content: all of its bytes.
         file: their layout.
         parts: the files, one after another.
-        entries: of a folder, its files as a patch lists them; None of a file.
+        entries: the files of a folder as a patch lists them; None for a file.
     """
 
     content: Content
@@ -64,7 +64,7 @@ def open_input(source: Source, inputs: int = 2) -> Input:
 
     Args:
         source: a version of a model.
-        inputs: that are open at once, at most.
+        inputs: how many versions are open at once, at most.
 
     Raises:
         IoError: something cannot be read.
@@ -96,11 +96,11 @@ def _open_root(root: Path, most_mapped: int) -> Input:
 
 @contextlib.contextmanager
 def unchanged(*sources: Source) -> Iterator[None]:
-    """Notices files that change while they are read, as `files.unchanged`; in folders too.
+    """Notices files that change while they are read, in folders too.
 
     Raises:
         Changed: a file, or what is in a folder, is not what it was when the block began.
-        InputError: as `list_folder`.
+        InputError: there is a folder with what no patch can carry.
     """
     before = [_listing(one) for one in sources]
     with files.unchanged(*sources):
@@ -113,7 +113,7 @@ def unchanged(*sources: Source) -> Iterator[None]:
             )
 
 
-def _listing(source: Source) -> list[Listed] | None:
+def _listing(source: Source) -> list[ListedFile] | None:
     """What is in a folder, or None for other sources."""
     root = folder_of(source)
     return None if root is None else list_folder(root)
@@ -134,3 +134,13 @@ def check_outside(output: Output, *sources: Source) -> None:
             raise InputError(
                 f"{output!s}: is inside of {root}, which is read whole; name a place outside"
             )
+
+
+def check_reversible(bases: Sequence[Source]) -> None:
+    """Refuses a reverse of a patch of several bases.
+
+    Raises:
+        InputError: there are several.
+    """
+    if len(bases) > 1:
+        raise InputError(f"nothing leads back to {len(bases)} bases at once; leave the reverse out")

@@ -129,11 +129,11 @@ def merges(
     """For each target tensor, the sums of a base and an adapter that may be it.
 
     Args:
-        bases: bytes, borrowed, and layouts; some of them adapters.
-        configs: of each base; UNKNOWN of what is no adapter.
-        target: the whole file, borrowed.
-        tensors: of it.
-        places: of each of these, what predicts it by itself.
+        bases: the bytes of each base, borrowed, and its layout; some are adapters.
+        configs: the configuration of each base; UNKNOWN for what is no adapter.
+        target: the whole target, borrowed.
+        tensors: tensors of the target.
+        places: for each of these the parts of bases that predict it by themselves.
     """
     found: list[tuple[Prediction, ...]] = [()] * len(tensors)
     files = [data for data, _ in bases]
@@ -158,8 +158,8 @@ def _weight_of(module: str, numbers: Mapping[str, int | None]) -> int | None:
     Models are wrapped: a module may be known to adapter or file by the end of its name alone.
 
     Args:
-        module: its name.
-        numbers: of the tensors, by `_ends`.
+        module: the name of the module.
+        numbers: the numbers of the tensors, by `_ends`.
     """
     parts = (module + WEIGHT).split(".")
     names = (".".join(parts[i:]) for i in range(len(parts) - 1))
@@ -198,8 +198,8 @@ class Weight:
     """A target tensor into which an adapter may have been merged.
 
     Attributes:
-        entry, data: the tensor and its bytes.
-        bases: whole.
+        entry, data: the tensor and its bytes, borrowed.
+        bases: the whole bases, borrowed.
     """
 
     entry: TensorEntry
@@ -249,9 +249,9 @@ def _coefficients(fitted: float, module: AdaptedModule, config: Config) -> list[
     """Coefficients that an adapter may have been merged with, the likeliest first.
 
     Args:
-        fitted: about what it was.
-        module: for its rank: PEFT has lora_alpha / r, or lora_alpha / sqrt(r).
-        config: of the adapter.
+        fitted: about the coefficient that was used.
+        module: the module, for its rank: PEFT has lora_alpha / r, or lora_alpha / sqrt(r).
+        config: the configuration of the adapter.
     """
     hint = _configured(module, config)
     if hint is not None and abs(hint - fitted) <= NEAR * abs(fitted):

@@ -114,7 +114,7 @@ class Candidates:
         """The tensor that predicts one of the target best, or None.
 
         Args:
-            entry: of the target.
+            entry: a tensor of the target.
             read: gives a sample of it, of the same elements as those of the candidates.
         """
         place = self._places.get(entry.name)
@@ -130,9 +130,9 @@ class Candidates:
         """The place of the tensor whose samples agree best with those of the target's.
 
         Args:
-            elements: of the target.
-            namesake: those of the tensor of the same name, if there is one.
-            place: of that tensor, or None.
+            elements: the sample of the target's tensor.
+            namesake: the sample of the base's tensor of the same name, or None.
+            place: the place of that tensor among the candidates, or None.
         """
         contents, rows = self.samples()
         same = contents.get(_content_key(elements))

@@ -21,10 +21,11 @@ def predictions(
     """For each target tensor its places in the bases, and the recipes that may make it.
 
     Args:
-        bases: contents, borrowed, and their layouts.
-        configs: of the bases that are adapters; UNKNOWN of others, None of all.
+        bases: the content of each base, borrowed, and its layout.
+        configs: the configurations of bases that are adapters, UNKNOWN for others; None where
+            no base is one.
         target: the whole version, borrowed.
-        tensors: of it.
+        tensors: tensors of the target.
     """
     pairs = [pair_tensors(data, file.tensors, target, tensors) for data, file in bases]
     places = [

@@ -43,8 +43,8 @@ class Region:
 
     Attributes:
         begin, end: offsets in the target; whole elements.
-        dtype: of the elements.
-        base: where in the base the prediction begins, or None.
+        dtype: the type of the elements.
+        base: where in the base the prediction begins, bytes, or None.
     """
 
     begin: int
@@ -58,9 +58,9 @@ class RegionGuess:
     """What bytes may be.
 
     Attributes:
-        dtype: of the elements.
-        remainder: of the offsets of elements in the target, modulo their size.
-        shift: where the prediction lies, less where the elements lie; None without one.
+        dtype: the type of the elements.
+        remainder: the offsets of elements in the target, modulo their size, bytes.
+        shift: the offset of the prediction less that of the elements; None without one.
     """
 
     dtype: DType
@@ -108,7 +108,7 @@ def _byte_segments(
     at = 0
     for region in regions:
         if region.begin > at:
-            segments.append(bytes_segment(target, at, region.begin, copies))
+            segments.append(bytes_segment(target[at : region.begin], at, copies))
         count = (region.end - region.begin) // region.dtype.size
         segments.append(
             SegmentSource(
@@ -122,30 +122,26 @@ def _byte_segments(
         )
         at = region.end
     if len(target) > at or not segments:
-        segments.append(bytes_segment(target, at, len(target), copies))
+        segments.append(bytes_segment(target[at:], at, copies))
     return segments
 
 
-def bytes_segment(target: Bytes, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
-    """A segment of the bytes target[begin:end]: see `bytes_of`."""
-    return bytes_of(target[begin:end], begin, end, copies)
-
-
-def bytes_of(data: Content, begin: int, end: int, copies: Sequence[Copy]) -> SegmentSource:
+def bytes_segment(data: Content, begin: int, copies: Sequence[Copy]) -> SegmentSource:
     """A segment of bytes. One that is a single copy is predicted from it as a whole.
 
     Args:
-        data: the bytes.
-        begin, end: where they lie in the whole target.
-        copies: of the whole target, ascending.
+        data: the bytes, borrowed.
+        begin: their offset in the whole target.
+        copies: copies that make up the whole target, ascending.
     """
+    end = begin + len(data)
     first = bisect.bisect_right(copies, begin, key=lambda c: c.target_end)
     last = bisect.bisect_left(copies, end, lo=first, key=lambda c: c.target)
     inside = tuple(copies[first:last])
     places: tuple[BaseRange, ...] = ()
     if len(inside) == 1 and inside[0].target <= begin and inside[0].target_end >= end:
         places = (BaseRange(0, begin + inside[0].shift),)
-    return SegmentSource("", DType.BYTES, (end - begin,), data, places, inside)
+    return SegmentSource("", DType.BYTES, (len(data),), data, places, inside)
 
 
 def _find_regions(base: Bytes, target: Bytes, copies: Sequence[Copy]) -> Iterator[Region]:
@@ -227,10 +223,10 @@ def _judge(
     """How a window is best coded, or None to leave it to copies and zstd.
 
     Args:
-        base, target: whole files.
-        begin, end: of the window in the target.
-        shifts: where its prediction may lie, less where it lies itself.
-        last: what was right for the window before, and is taken if it still is.
+        base, target: the whole files, borrowed.
+        begin, end: the window, by offsets in the target.
+        shifts: offsets at which its prediction may lie, less its own.
+        last: the guess for the window before, which is taken if it still is right.
     """
     if end - begin < SMALLEST:
         return None

@@ -20,10 +20,10 @@ class SkeletonFinder:
     """The skeleton of a base, indexed once for any number of ranges of targets."""
 
     def __init__(self, base: Content, skeleton: Sequence[Range]) -> None:
-        """Copies and indexes the first ranges of the skeleton.
+        """Indexes the first ranges of the skeleton; more than one are copied together.
 
         Args:
-            base: the whole file, borrowed for the call.
+            base: the whole base, borrowed as long as the finder lives.
             skeleton: its ranges, ascending.
         """
         self._offsets: list[int] = []  # in the base, of each range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sapwood.content.content import Content
 from sapwood.content.zstd import compress
-from sapwood.models.making.regions import bytes_of
+from sapwood.models.making.regions import bytes_segment
 from sapwood.patch.making.segments import SegmentSource
 
 WHOLE = 4 << 20  # bytes; smaller files are compressed to see what they come to
@@ -18,8 +18,8 @@ def may_be_smaller(target: Content, body: int, level: int) -> bool:
 
     Args:
         target: the whole file.
-        body: bytes of the payloads.
-        level: of zstd.
+        body: the size of the payloads, bytes.
+        level: the level of zstd.
     """
     if len(target) <= WHOLE:
         return len(compress(target[0 : len(target)].data, level)) < body
@@ -33,4 +33,4 @@ def may_be_smaller(target: Content, body: int, level: int) -> bool:
 
 def standalone_segments(target: Content) -> list[SegmentSource]:
     """The target as bytes that nothing predicts."""
-    return [bytes_of(target, 0, len(target), [])]
+    return [bytes_segment(target, 0, [])]

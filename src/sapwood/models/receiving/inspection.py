@@ -15,7 +15,7 @@ from sapwood.models.receiving.receiving import ANYBODY, Receiving
 from sapwood.models.results import FileDiff, FileStatus
 from sapwood.patch.format.front import VERSION, Front, Segment
 from sapwood.patch.format.predictions import BaseRange
-from sapwood.patch.signatures import Listed, list_signatures
+from sapwood.patch.signatures import ListedSignature, list_signatures
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Inspection:
     """
 
     front: Front
-    signatures: tuple[Listed, ...]
+    signatures: tuple[ListedSignature, ...]
 
     @property
     def files(self) -> tuple[PatchedFile, ...] | None:

@@ -32,7 +32,7 @@ def within(memory: int | None, limits: Limits) -> Limits:
 
     Args:
         memory: bytes, or None for no bound but the limits.
-        limits: of the caller; none becomes larger.
+        limits: the caller's limits; none becomes larger.
 
     Raises:
         InputError: it is no number of bytes, or too few for anything.
@@ -60,11 +60,11 @@ def fitting_threads(
     Args:
         opened: a patch that is here.
         memory: bytes, or None for any number.
-        threads: that are wanted.
-        segments: that are going to be decoded; all by default.
+        threads: how many threads are wanted.
+        segments: the segments that are going to be decoded; all by default.
 
     Raises:
-        LimitExceeded: there is not enough for one.
+        LimitExceeded: there is not enough for one thread.
     """
     if memory is None:
         return threads
@@ -86,7 +86,7 @@ def fitting_threads(
 
 
 def file_ends(front: Front) -> list[list[int]]:
-    """Of each base that is a folder where its files end, bytes; nothing of one that is a file."""
+    """For each base where its files end, bytes: none for a base that is a file."""
     return [list(accumulate(one.size for one in base.files or ())) for base in front.header.bases]
 
 
@@ -94,9 +94,9 @@ def crossing(ends: Sequence[Sequence[int]], segment: Segment, begin: int, end: i
     """Bytes of bases that are copied for a chunk: where a part lies in two files.
 
     Args:
-        ends: of `file_ends`.
-        segment: of the chunk.
-        begin, end: of the chunk in it, bytes.
+        ends: where the files of each base end, from `file_ends`.
+        segment: the segment of the chunk.
+        begin, end: offsets of the chunk in the segment.
     """
     if not any(ends):
         return 0
@@ -164,7 +164,7 @@ class Room:
         It raises LimitExceeded where the chunk takes too much.
 
         Args:
-            front: of the patch.
+            front: the front of the patch.
             remote: whether payloads are fetched into memory.
         """
         if self.memory is None:

@@ -38,8 +38,8 @@ class Delivery:
     Attributes:
         data: the patch; of one that stays on a server the front alone is here.
         front: the front, its digest right and its header parsed.
-        detached: the contents of the files of signatures that came with it.
-        receiving: how it is received.
+        detached: the contents of the files of signatures that came with it, not parsed.
+        receiving: whom its receiver trusts, and what it may take.
         name: the path or URL that it came from, as it may be shown; None for bytes and streams.
     """
 

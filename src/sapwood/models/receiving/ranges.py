@@ -31,9 +31,9 @@ class RemoteBody:
         """Fetches nothing.
 
         Args:
-            remote: opened; parts of it can be had.
-            begin: where the body begins in it.
-            length: of the body, bytes.
+            remote: the patch, opened; parts of it can be had.
+            begin: where the body begins in it, bytes.
+            length: bytes of the body.
         """
         self._remote = remote
         self._begin = begin
@@ -62,7 +62,7 @@ class RemotePatch:
         """Fetches the front.
 
         Args:
-            remote: opened; parts of it can be had.
+            remote: the patch, opened; parts of it can be had.
             limits: what the front may take.
 
         Raises:
@@ -98,8 +98,8 @@ class Window:
         """Fetches nothing yet.
 
         Args:
-            body: of the patch.
-            begin, end: of it, what is going to be read.
+            body: the body of the patch.
+            begin, end: offsets in the body between which it is going to be read.
             size: bytes that are fetched at once, or more where a slice is longer.
         """
         self._body = body
@@ -138,9 +138,9 @@ def announced(body: Content, segments: Sequence[Segment], room: Room) -> Content
     """A body of which the payloads of adjacent segments are going to be read, in order.
 
     Args:
-        body: of an opened patch; given back as it is if it is here.
-        segments: adjacent ones.
-        room: for what is fetched at once, which is more than a window for a longer payload.
+        body: the body of an opened patch; given back as it is if it is here.
+        segments: adjacent segments.
+        room: the memory for what is fetched at once: a window, or more for a longer payload.
     """
     if not isinstance(body, RemoteBody) or not segments:
         return body

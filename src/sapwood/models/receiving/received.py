@@ -50,7 +50,7 @@ class ExpectedPatch:
         return preamble.front_size + preamble.body
 
     def check_size(self, size: int, found: int | None) -> None:
-        """As `Expected`.
+        """Compares the bytes that there are with those that the patch says.
 
         Raises:
             TruncatedPatch, InvalidPatch: the patch has fewer or more bytes than it says.

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from sapwood.content.content import Content
 from sapwood.content.digests import blake3_digest
-from sapwood.errors import (
-    SourceHashMismatch,
-)
-from sapwood.patch.applying.decoding import (
-    Given,
-    Other,
-)
+from sapwood.errors import SourceHashMismatch
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.format.front import FileDigest
 
-
-def _check_base(patch: OpenPatch, base: Content, threads: int) -> None:
-    """Compares size and digest of a base with what the patch was made from.
-
-    Raises:
-        SourceHashMismatch: one of them differs, or the patch is made from several.
-    """
-    matched_bases(patch, [base], threads)
+Given = TypeVar("Given", bound=Content)
+Other = TypeVar("Other")
 
 
 def matched_bases(patch: OpenPatch, given: Iterable[Given], threads: int) -> list[Given]:
     """The bases in the patch's order, told by their digests.
 
     Args:
-        patch: opened.
-        given: in any order; more than the patch needs will do. What comes after the last
-            that is needed is not asked for.
-        threads: that hash.
+        patch: the opened patch.
+        given: the bases in any order; more than the patch needs will do. What comes after the
+            last that is needed is not asked for.
+        threads: how many threads hash at once.
 
     Raises:
-        SourceHashMismatch: one that the patch was made from is not among them.
+        SourceHashMismatch: a base that the patch was made from is not among them.
     """
     return matched(patch, given, lambda data: data, threads)
 
@@ -44,7 +33,7 @@ def matched_bases(patch: OpenPatch, given: Iterable[Given], threads: int) -> lis
 def matched(
     patch: OpenPatch, given: Iterable[Other], content: Callable[[Other], Content], threads: int
 ) -> list[Other]:
-    """As `matched_bases`, of things that have contents."""
+    """As `matched_bases`, of things of which `content` gives the contents."""
     expected = patch.front.header.bases
     wanted = {(one.size, one.blake3) for one in expected}
     sizes = {one.size for one in expected}
@@ -81,9 +70,9 @@ def wrong_base(expected: FileDigest, size: int, digest: bytes | None) -> SourceH
     """What is wrong with the only base that was given, where one was expected.
 
     Args:
-        expected: what the patch was made from.
-        size: that was found, bytes.
-        digest: that was found; None where the size is another.
+        expected: the base that the patch was made from.
+        size: bytes of the base that was given.
+        digest: BLAKE3 of the base that was given; None where its size is another.
     """
     if digest is None:
         return SourceHashMismatch(

@@ -19,7 +19,7 @@ from sapwood.tensors.blocks import BlockType
 
 
 def chunk_digest(target: Bytes) -> bytes:
-    """What the index says of a chunk's target bytes."""
+    """The digest by which the index knows a chunk's target bytes, 16 bytes."""
     return blake3(target.data).digest(CHUNK_DIGEST)
 
 
@@ -38,16 +38,16 @@ def decode(
     """Writes a chunk's target bytes to `out`, which the caller owns.
 
     Args:
-        coding: of the chunk.
-        dtype: of its segment.
-        payload: whole.
-        prediction: as long as `out`; may be `out` itself.
-        out: its content is unspecified after an error.
-        row_length: of its segment.
-        whole_base: what copies refer to.
-        tables: of the patch.
-        edges: of the prediction, where `uses_edges` says so.
-        blocks: of its segment, for BLOCKS.
+        coding: coding of the chunk.
+        dtype: type of the elements.
+        payload: the whole payload.
+        prediction: as many bytes as `out` has, or `out` itself; None where nothing predicts them.
+        out: the caller's memory; what is in it after an error is unspecified.
+        row_length: elements a row.
+        whole_base: the first base, which copies refer to.
+        tables: tables of the patch, by number.
+        edges: edges of the prediction, a byte an element, where `uses_edges` says so.
+        blocks: type of the blocks, for BLOCKS.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 
 from sapwood.codec.chunk import uses_edges
 from sapwood.content.content import Bytes, Content
-from sapwood.errors import (
-    TargetHashMismatch,
-)
+from sapwood.errors import TargetHashMismatch
 from sapwood.patch.applying.chunks import chunk_digest, decode
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.applying.pipeline import ordered
@@ -26,16 +23,13 @@ from sapwood.patch.applying.predictors import Predictor, segment_predictor
 from sapwood.patch.format.front import PREDICTED, Chunk, Segment
 from sapwood.progress import Progress, silent
 
-Given = TypeVar("Given", bound=Content)
-Other = TypeVar("Other")
-
 Place = Callable[[int, int], Bytes]
 """Memory for the target bytes [begin, end), which the decoder fills."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class DecodedChunk:
-    """Target bytes of a chunk, and where they belong."""
+    """Target bytes of a chunk, and where they begin and end in the whole target."""
 
     begin: int
     end: int
@@ -57,20 +51,20 @@ def decode_chunks(
     """The chunks of the target, in order.
 
     Args:
-        patch: opened; its body's digest is the caller's to check.
-        bases: in the patch's order, whole, at least as long as the patch says.
+        patch: the opened patch; the digest of its body is the caller's to check.
+        bases: the whole bases in the patch's order, each at least as long as the patch says.
         place: gives the memory that a chunk is decoded into, from several threads; it
             may be a base itself where the patch has no copies from elsewhere.
-        threads: that decode at once.
-        checked: compare each chunk's digest.
-        segments: which, all by default.
-        start: target byte; chunks that begin before it are left out.
+        threads: how many threads decode at once.
+        checked: whether each chunk's digest is compared.
+        segments: the segments to decode; all by default.
+        start: first target byte that is wanted; chunks that begin before it are left out.
         inspect: is shown each chunk before it is decoded; what it raises is raised here.
         progress: who listens; what was left out counts as done.
 
     Raises:
         InvalidPatch: a payload is damaged.
-        TargetHashMismatch: a chunk came out differently. What was yielded before was right.
+        TargetHashMismatch: a chunk came out wrong. What was yielded before was right.
     """
     chosen = patch.front.segments if segments is None else segments
     total = sum(segment.nbytes for segment in chosen)
@@ -100,10 +94,12 @@ class ChunkJob:
     """A chunk to be decoded.
 
     Attributes:
-        segment, chunk: which.
-        predictor: of the segment.
-        begin, end: of the chunk in the segment, bytes.
-        payload: borrowed.
+        segment: the segment that it is a part of.
+        chunk: its entry in the index.
+        predictor: predictor of the segment.
+        begin: first byte of the chunk in the segment.
+        end: first byte after it there.
+        payload: its payload, borrowed.
     """
 
     segment: Segment
@@ -122,7 +118,7 @@ def chunk_jobs(
 ) -> Iterator[ChunkJob]:
     """The chunks of segments in order, but for those that begin before the target byte `start`.
 
-    Those of a tensor's patch need no bases.
+    In a patch of a tensor no predictor needs the bases.
 
     Raises:
         InvalidPatch: the factors of a segment are damaged.
@@ -145,11 +141,12 @@ def decode_job(
     """Writes the target bytes of a chunk to `out`.
 
     Args:
-        job: which chunk.
-        patch: for its tables.
-        stretches: of the bases, as the predictor reads them.
-        whole_base: what copies refer to.
-        out: may be the memory of a stretch; unspecified after an error.
+        job: the chunk.
+        patch: the patch, for its tables.
+        stretches: stretches of the bases, as the chunk's predictor reads them.
+        whole_base: the first base, which copies refer to.
+        out: the caller's memory; may be that of a stretch. What is in it after an error is
+            unspecified.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.

@@ -10,10 +10,7 @@ from sapwood.codec import Tables, parse_tables
 from sapwood.content.content import Content
 from sapwood.content.digests import blake3_digest
 from sapwood.content.parts import rest
-from sapwood.errors import (
-    InvalidPatch,
-    TruncatedPatch,
-)
+from sapwood.errors import InvalidPatch, TruncatedPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.front import Front
 from sapwood.patch.format.parsing import CheckedFront, checked_front, parse_rest
@@ -24,8 +21,8 @@ class OpenPatch:
     """A patch whose front was checked.
 
     Attributes:
-        front: parsed.
-        tables: ready for the kernel.
+        front: the front, parsed.
+        tables: the patch's tables by number, ready for the kernel.
         body: the payloads, borrowed; memory-mapped, as a rule.
     """
 

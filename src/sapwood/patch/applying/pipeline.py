@@ -20,10 +20,10 @@ def ordered(
     many items. With one thread everything runs in the caller's.
 
     Args:
-        function: of one item; what it raises is raised here, and what has not begun
-            is then not begun.
-        items: taken as they are needed.
-        threads: that run `function` at once.
+        function: what is done with one item; what it raises is raised here, and what has not
+            begun is then not begun.
+        items: the items, each taken when it is needed.
+        threads: how many threads run `function` at once.
     """
     if threads == 1:
         yield from map(function, items)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sapwood.codec import Coding, Tables, decode_chunk
-from sapwood.codec.chunk import uses_edges
+from sapwood.codec.chunk import ELSEWHERE, uses_edges
 from sapwood.codec.requantising import predicted_plane
 from sapwood.content.content import Bytes
 from sapwood.content.zstd import decompress_into
@@ -15,6 +15,9 @@ from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.splice import Varints
 from sapwood.tensors import DType
 from sapwood.tensors.blocks import BlockField, BlockType
+
+CODINGS = {ord(one): one for one in Coding if one not in ELSEWHERE | {Coding.BLOCKS}}
+"""What a plane can be coded as, by the byte that says so."""
 
 
 def plane_row(kind: BlockType, field: BlockField, row_length: int) -> int:
@@ -38,12 +41,12 @@ def decode_planes(
     """Writes the blocks of a chunk to `out`.
 
     Args:
-        kind: of the blocks.
-        payload: of the chunk.
-        prediction: as long as `out`; may be `out` itself. None for zeros.
-        out: whole blocks; unspecified after an error.
+        kind: type of the blocks.
+        payload: payload of the chunk.
+        prediction: as many blocks as `out` has, or `out` itself; None for zeros.
+        out: the caller's memory for whole blocks; what is in it after an error is unspecified.
         row_length: bytes a row.
-        tables: of the patch.
+        tables: tables of the patch, by number.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.
@@ -65,7 +68,8 @@ def plane_payloads(payload: Bytes, count: int) -> Iterator[tuple[Coding, Bytes]]
     """The codings and payloads of so many planes, which are all that there is.
 
     Raises:
-        InvalidPatch: they are cut off, something follows, or no plane can be coded like that.
+        InvalidPatch: they are cut off, something follows, or a plane has a coding that none can
+            have.
     """
     at = 0
     for _ in range(count):
@@ -78,20 +82,6 @@ def plane_payloads(payload: Bytes, count: int) -> Iterator[tuple[Coding, Bytes]]
         at = sizes.at + size
     if at != len(payload):
         raise InvalidPatch("damaged chunk: bytes behind its planes; get the patch anew")
-
-
-# What a plane can be, by the byte that says so.
-CODINGS = {
-    ord(coding.value): coding
-    for coding in (
-        Coding.COPY,
-        Coding.RESIDUAL,
-        Coding.SPARSE,
-        Coding.VALUE,
-        Coding.COMPRESSED,
-        Coding.RAW,
-    )
-}
 
 
 def _decoded_plane(

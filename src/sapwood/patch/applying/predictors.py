@@ -41,11 +41,11 @@ class Predictor:
     """Predicts one segment; may be used by several threads at once.
 
     Attributes:
-        dtype: of the segment.
-        places: base and byte offset of what is read.
-        blend: how that is put together, or None.
-        conversion: how what is read becomes the segment's type, or None. With neither, what
-            is read is the prediction itself.
+        dtype: type of the segment's elements.
+        places: number of the base and first byte there, of each part that is read.
+        blend: how the parts are put together, or None.
+        conversion: how the only part becomes the segment's type, or None. With neither, the
+            part is the prediction itself; with no part there is none.
     """
 
     dtype: DType
@@ -65,10 +65,11 @@ class Predictor:
         """The prediction of as many bytes as `out` has.
 
         Args:
-            stretches: of `read`.
-            begin: of the stretch in the segment, bytes.
-            out: memory for what is computed; may be that of a stretch.
-            edges: likewise, a byte for each element, for a blend's.
+            stretches: the stretches of the bases, from `read`.
+            begin: first byte of the stretch in the segment.
+            out: the caller's memory for what is computed; may be that of a stretch.
+            edges: the caller's memory for a blend's edges, a byte an element; None where nobody
+                asks for them.
 
         Returns:
             A stretch as it was given, `out`, or None where nothing predicts the segment.
@@ -84,7 +85,7 @@ class Predictor:
     def sample(
         self, bases: Sequence[Content], ranges: Sequence[tuple[int, int]]
     ) -> tuple[Bytes | None, Bytes | None]:
-        """The predictions of several ranges of bytes, put together, and a blend's edges.
+        """The prediction of several ranges of bytes, put together, and the edges of a blend.
 
         A single range of a base is not copied.
         """
@@ -114,13 +115,13 @@ def predictor_of(
     """The predictor that an entry of the index describes.
 
     Args:
-        dtype: of the segment.
-        prediction: its entry.
+        dtype: type of the segment's elements.
+        prediction: the entry; None where nothing predicts the segment.
         factors: the payload of the factors; empty where there are none.
-        bases: of which the factors of an adapter are read; none need be there else.
+        bases: the bases, which only an adapter's factors are read from.
 
     Raises:
-        InvalidPatch: that payload is damaged.
+        InvalidPatch: the payload of the factors is damaged.
     """
     match prediction:
         case None:
@@ -185,6 +186,5 @@ def unpacked_factors(entry: FactorsEntry, payload: Bytes) -> Factors:
 def segment_predictor(segment: Segment, body: Content, bases: Sequence[Content]) -> Predictor:
     """The predictor of a segment of an opened patch; of a tensor, bases are not asked for."""
     begin = segment.body_offset
-    return predictor_of(
-        segment.dtype, segment.prediction, body[begin : begin + segment.factors_size], bases
-    )
+    factors = body[begin : begin + segment.factors_size]
+    return predictor_of(segment.dtype, segment.prediction, factors, bases)

@@ -30,7 +30,7 @@ def prefix_span(payload: Bytes, base_size: int) -> tuple[int, int]:
 
 
 def _parsed_prefix(payload: Bytes, base_size: int) -> tuple[tuple[int, int], int]:
-    """As `prefix_span`, and where the frame begins in the payload."""
+    """What `prefix_span` gives, and where the frame begins in the payload."""
     front = Varints(payload)
     begin, size = front.next(), front.next()
     if not LEAST_PREFIX <= size <= MOST_PREFIX or begin > base_size - size:

@@ -30,20 +30,27 @@ def decoding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, pay
     """Bytes that decoding a chunk takes beside its target, its payload and its base.
 
     Args:
-        front: of the patch.
-        segment: of the chunk.
-        chunk: which.
-        size: of the chunk's target, bytes.
-        payload: of the chunk, of which the first bytes are read.
+        front: front of the patch.
+        segment: the segment that the chunk is a part of.
+        chunk: its entry in the index.
+        size: bytes of the chunk's target.
+        payload: payload of the chunk, of which the first bytes are read.
     """
-    taken = _coding_memory(front, segment, chunk, size, payload)
+    try:
+        taken = _coding_memory(front, segment, chunk, size, payload)
+    except InvalidPatch:
+        taken = 0
     if segment.prediction is None or chunk.coding not in PREDICTED:
         return taken
     return max(taken, segment.prediction.memory)  # taken before the payload is unpacked
 
 
 def _coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payload: Bytes) -> int:
-    """What of `decoding_memory` the payload takes."""
+    """The part of `decoding_memory` that the payload takes.
+
+    Raises:
+        InvalidPatch: the payload contradicts itself.
+    """
     match chunk.coding:
         case Coding.COPY | Coding.RAW:
             return 0
@@ -54,65 +61,56 @@ def _coding_memory(front: Front, segment: Segment, chunk: Chunk, size: int, payl
         case Coding.PREFIXED:
             return _prefixed_memory(payload, size)
         case Coding.BLOCKS:
-            return 0 if segment.blocks is None else _blocks_memory(front, segment, size, payload)
+            return _blocks_memory(front, segment, size, payload)
         case Coding.VALUE | Coding.RESIDUAL | Coding.SPARSE:
             elements = size // segment.dtype.size
             return _element_memory(front, chunk.coding, elements, segment.row_length, payload)
 
 
 def _frame_memory(frame: Bytes, size: int) -> int:
-    """For a frame of zstd of that content."""
+    """Memory for a frame of zstd, of `size` bytes of content."""
     return window_of(frame[:LONGEST_HEAD].data, size) + DECODER
 
 
 def _splice_memory(payload: Bytes, size: int) -> int:
-    """For the content of a splice, and the frame that it is in."""
+    """Memory for the content of a splice, and the frame that it is in."""
     varints = Varints(payload[:LONGEST_HEAD])
-    try:
-        content = min(varints.next(), 4 * size + 16)
-    except InvalidPatch:
-        return 0
+    content = min(varints.next(), 4 * size + 16)
     return content + _frame_memory(payload[varints.at :], content)
 
 
 def _prefixed_memory(payload: Bytes, size: int) -> int:
-    """For a prefix, and the frame that goes on from it."""
+    """Memory for a prefix, and the frame that goes on from it."""
     varints = Varints(payload[:LONGEST_HEAD])
-    try:
-        varints.next()
-        prefix = min(varints.next(), MOST_PREFIX)
-    except InvalidPatch:
-        return 0
+    varints.next()
+    prefix = min(varints.next(), MOST_PREFIX)
     return prefix + _frame_memory(payload[varints.at :], size)
 
 
 def _blocks_memory(front: Front, segment: Segment, size: int, payload: Bytes) -> int:
-    """For planes: those of the base and of the target, what predicts one, and its own decoding."""
+    """Memory for the planes of base and target, for what predicts one, and for its decoding."""
     kind = segment.blocks
     if kind is None:
         return 0
     blocks = size // kind.nbytes
     most = 0
-    try:
-        parts = plane_payloads(payload, len(kind.fields))
-        for field, (coding, part) in zip(kind.fields, parts, strict=False):
-            elements = blocks * field.count
-            row = max(1, plane_row(kind, field, segment.row_length))
-            taken = 0
-            if coding is Coding.COMPRESSED:
-                taken = _frame_memory(part, blocks * field.nbytes)
-            elif coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
-                taken = _element_memory(front, coding, elements, row, part)
-            most = max(most, taken + blocks * field.nbytes)  # with its prediction
-    except InvalidPatch:
-        return 0
+    parts = plane_payloads(payload, len(kind.fields))
+    for field, (coding, part) in zip(kind.fields, parts, strict=False):
+        elements = blocks * field.count
+        row = max(1, plane_row(kind, field, segment.row_length))
+        taken = 0
+        if coding is Coding.COMPRESSED:
+            taken = _frame_memory(part, blocks * field.nbytes)
+        elif coding in {Coding.RESIDUAL, Coding.SPARSE, Coding.VALUE}:
+            taken = _element_memory(front, coding, elements, row, part)
+        most = max(most, taken + blocks * field.nbytes)  # with its prediction
     return 2 * blocks * kind.plane_bytes + most + REQUANTISING
 
 
 def _element_memory(
     front: Front, coding: Coding, elements: int, row_length: int, payload: Bytes
 ) -> int:
-    """For a coding of elements: its streams, levels, tables, edges and changes."""
+    """Memory for a coding of elements: its streams, levels, tables, edges and changes."""
     if len(payload) == 0:
         return 0
     flags = int(payload[0])
@@ -129,7 +127,7 @@ def _element_memory(
 
 
 def _changes(front: Front, payload: Bytes) -> int:
-    """The changes that a sparse payload says that it has; 0 for one that contradicts itself."""
+    """How many changes a sparse payload claims; 0 for one that contradicts itself."""
     varints = Varints(payload, 1 if payload[0] & 3 == 0 else 3)
     try:
         if payload[0] & INLINE:
@@ -163,7 +161,7 @@ class Largest:
     factors: int = 0
 
     def among(self, segment: Segment, target: int, scratch: int) -> Largest:
-        """With another chunk."""
+        """The most with another chunk, of `target` bytes and `scratch` beside them."""
         factors = 0 if segment.prediction is None else 4 * segment.prediction.factor_numbers
         return Largest(
             max(self.target, target), max(self.scratch, scratch), max(self.factors, factors)

@@ -33,9 +33,9 @@ def splice_copies(payload: Bytes, base_size: int, size: int) -> Iterator[Copy]:
     """What a chunk copies, without reading it; target offsets are in the chunk.
 
     Args:
-        payload: of the chunk.
-        base_size: of what the copies refer to, bytes.
-        size: of the chunk, bytes.
+        payload: payload of the chunk.
+        base_size: bytes of the base that the copies refer to.
+        size: bytes of the chunk.
 
     Raises:
         InvalidPatch: the payload is damaged or hostile.
@@ -49,17 +49,10 @@ def splice_copies(payload: Bytes, base_size: int, size: int) -> Iterator[Copy]:
 
 
 def _operations(payload: Bytes, base_size: int, size: int) -> Iterator[tuple[Bytes, int, int]]:
-    """What makes a chunk: new bytes, and then how many to copy from where in the base.
+    """New bytes, then the base's first byte and how many to copy: what makes a chunk.
 
-    One at a time: there may be too many to keep. The last copies nothing.
-
-    Args:
-        payload: of the chunk.
-        base_size: of what the copies refer to, bytes.
-        size: of the chunk, bytes.
-
-    Raises:
-        InvalidPatch: the payload is damaged or hostile.
+    One at a time: there may be too many to keep. The last copies nothing. Arguments and errors
+    as `splice_copies`.
     """
     front = Varints(payload)
     content_size = front.next()
@@ -105,7 +98,7 @@ class Varints:
         self.at = at
 
     def skip(self, count: int) -> None:
-        """Passes over so many numbers, which `next` alone would check.
+        """Passes over `count` numbers, unchecked but for their ends.
 
         Raises:
             InvalidPatch: there are fewer.

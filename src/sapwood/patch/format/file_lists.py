@@ -21,11 +21,11 @@ def parse_files(fields: Fields, size: int) -> tuple[FileEntry, ...] | None:
     """The field `files` of a base or target, or None where there is none.
 
     Args:
-        fields: of the base or target.
-        size: that the files must have together, bytes.
+        fields: the fields of the base or target.
+        size: bytes that the files must have together.
 
     Raises:
-        InvalidPatch: they are not a folder's files in their one order.
+        InvalidPatch: they are not the files of a folder in their one order.
     """
     if "files" not in fields:
         return None

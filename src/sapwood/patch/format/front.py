@@ -27,17 +27,13 @@ MAGIC = b"\x89TTP\r\n\x1a\n"
 MAJOR = 1
 BYTE_ORDER = 0xFEFF
 PREAMBLE = struct.Struct("<8sHHIIIIIQ32s32s")
-DIGEST = 32  # bytes, of files and of the front
+DIGEST = 32  # bytes of the digest of a file, or of the front
 CHUNK_DIGEST = 16  # bytes; a chunk's is a prefix of its BLAKE3
-MOST_ELEMENTS = 1 << 30  # in a chunk
-MOST_DIMENSIONS = 64  # of a tensor
+MOST_ELEMENTS = 1 << 30  # elements of a chunk
+MOST_DIMENSIONS = 64  # dimensions of a tensor
 MOST_BASES = 64
-PREDICTED = frozenset(
-    {Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS}
-)  # these read predictions
-
-FLOATS = frozenset(d for d in DType if d.family == "float")
-
+PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS})
+"""The codings that read predictions."""
 
 CODING_WORDS = {
     Coding.COPY: "copied",
@@ -58,11 +54,12 @@ class FileDigest:
     """A base or target, named by its content.
 
     Attributes:
-        size: bytes.
-        blake3: 32 bytes.
-        sha256: 32 bytes; None in patches of a tensor, which no other tool names.
-        name: of a base among several, to ask for it by; None of others.
-        files: of a folder, whose bytes are theirs in this order; None of a file.
+        size: bytes of the file, or of the files of a folder together.
+        blake3: BLAKE3 of those bytes, 32 bytes.
+        sha256: SHA-256 of those bytes, 32 bytes; None in patches of a tensor, which no other
+            tool names.
+        name: name by which a base among several is asked for; None for others.
+        files: files of a folder, whose bytes these are in this order; None for a file.
     """
 
     size: int
@@ -92,8 +89,8 @@ class Chunk:
     """A part of a segment that is decoded alone.
 
     Attributes:
-        coding: of the payload.
-        size: of the payload, bytes.
+        coding: coding of the payload.
+        size: bytes of the payload.
         digest: the first 16 bytes of the BLAKE3 of the chunk's target bytes.
     """
 
@@ -107,17 +104,17 @@ class Segment:
     """A run of target bytes that are elements of one type.
 
     Attributes:
-        name: of the tensor; empty for bytes that belong to none.
-        dtype: of the elements.
-        shape: of the tensor; one dimension where there is no name.
+        name: name of the tensor; empty for bytes that belong to none.
+        dtype: type of the elements.
+        shape: shape of the tensor; one dimension where there is no name.
         prediction: what residuals are taken against, or None.
         row_length: elements a row.
         chunk_elements: elements of each chunk but the last.
-        chunks: in order.
-        target_offset: where the segment lies in the target, bytes.
-        body_offset: where its payloads begin in the body, bytes: that of the factors, if
-            there are any, then those of the chunks.
-        blocks: what its bytes are blocks of, for the coding BLOCKS; None where it is not used.
+        chunks: chunks in order.
+        target_offset: first byte of the segment in the target.
+        body_offset: first byte of its payloads in the body: that of the factors, if there are
+            any, then those of the chunks.
+        blocks: type of its blocks, for the coding BLOCKS; None where that is not used.
     """
 
     name: str
@@ -143,7 +140,7 @@ class Segment:
 
     @property
     def factors_size(self) -> int:
-        """Bytes of the payload before those of the chunks."""
+        """Bytes of the factors, which stand before the payloads of the chunks."""
         return 0 if self.prediction is None else self.prediction.payload_size
 
     def places(self) -> list[Place]:
@@ -179,10 +176,7 @@ class Segment:
 
     @property
     def bits_per_weight(self) -> float | None:
-        """Bits of payload for each element, or weight in a block; None where there are none.
-
-        Of bytes likewise.
-        """
+        """Bits of payload for each element, or weight of a block; None for bytes or nothing."""
         if self.dtype is DType.BYTES or self.elements == 0:
             return None
         weights = self.elements
@@ -217,18 +211,20 @@ class Header:
     """What can be known of a patch without its index.
 
     Attributes:
-        kind: "tensor"; "model" of files; "folder" where a base or the target is one.
+        kind: "tensor"; "model" for files; "folder" where a base or the target is one.
         algorithm: "delta".
-        bases: what it applies to.
-        target: what it makes.
-        base_format, target_format: of a model, such as "safetensors"; "tensor" of tensors.
-        dtype, shape: of a tensor patch; None and () of a model patch.
-        byte_order: of the target's elements as the creator had them; payloads are
+        bases: the bases that the patch applies to.
+        target: the target that it makes.
+        base_format: format of the first base, such as "safetensors"; "tensor" for a tensor.
+        target_format: format of the target, likewise.
+        dtype: element type of a tensor; None in a patch of a model.
+        shape: shape of a tensor; () in a patch of a model.
+        byte_order: byte order of the target's elements as the creator had them; payloads are
             little-endian always.
-        counts: tensors by what became of them.
-        writer: name and version of the program that made it.
+        counts: how many tensors there are, by what became of them.
+        writer: name and version of the program that made the patch.
         created_at: Unix time in seconds, or None.
-        metadata: the user's, as JSON values.
+        metadata: what the user put there, as JSON values.
     """
 
     kind: str
@@ -251,10 +247,13 @@ class Front:
     """Everything of a patch but its payloads.
 
     Attributes:
-        header, segments, tables: parsed; tables as serialised sets.
+        header: the header, parsed.
+        segments: the entries of the index, in order.
+        tables: the serialised sets of tables, by number.
         size: bytes of the front; the body begins there.
-        body_size, body_digest: of the payloads together.
-        digest: the BLAKE3 that names the patch.
+        body_size: bytes of the payloads together.
+        body_digest: BLAKE3 of the payloads together, 32 bytes.
+        digest: BLAKE3 of the front, 32 bytes, which names the patch.
     """
 
     header: Header
@@ -272,14 +271,24 @@ class Front:
 
     @property
     def tensor(self) -> TensorSpec:
-        """Element type and shape of what a patch of a tensor takes and makes; of no other patch."""
+        """Element type and shape of base and target, in a patch of a tensor alone."""
         (segment,) = self.segments
         return TensorSpec(segment.dtype, segment.shape)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Preamble:
-    """The fixed fields at the start of a patch."""
+    """The fixed fields at the start of a patch.
+
+    Attributes:
+        header: bytes of the header.
+        index: bytes of the index as it stands in the file.
+        index_unpacked: bytes of the index, decompressed.
+        tables: bytes of all sets of tables.
+        body: bytes of the payloads together.
+        body_digest: BLAKE3 of the payloads together, 32 bytes.
+        digest: BLAKE3 of the front, 32 bytes.
+    """
 
     header: int
     index: int
@@ -296,7 +305,12 @@ class Preamble:
 
 
 def front_digest(front: bytes) -> bytes:
-    """The digest that the preamble ends with: of the front without that digest."""
+    """The digest that the preamble ends with: of the front without that digest, 32 bytes."""
     hasher = blake3(front[: PREAMBLE.size - DIGEST])
     hasher.update(front[PREAMBLE.size :])
     return hasher.digest()
+
+
+def with_digest(front: bytes) -> bytes:
+    """A front with its digest in the place of whatever stands there."""
+    return front[: PREAMBLE.size - DIGEST] + front_digest(front) + front[PREAMBLE.size :]

@@ -23,7 +23,6 @@ from sapwood.patch.format.front import (
     BYTE_ORDER,
     CHUNK_DIGEST,
     DIGEST,
-    FLOATS,
     MAGIC,
     MAJOR,
     MOST_BASES,
@@ -57,12 +56,12 @@ def parse_preamble(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Preamble:
 
     Args:
         data: at least `PREAMBLE.size` bytes, or all that there are.
-        limits: what the front may take.
+        limits: how much memory the front may take.
 
     Raises:
-        TruncatedPatch: fewer bytes.
-        InvalidPatch: no patch.
-        UnsupportedPatch: of a later version.
+        TruncatedPatch: there are fewer bytes.
+        InvalidPatch: they are not the beginning of a patch.
+        UnsupportedPatch: the patch is of a later version.
         LimitExceeded: the front is larger than allowed.
     """
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
@@ -121,10 +120,11 @@ def checked_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> Che
     Args:
         data: the patch or its front, borrowed. The front is copied, so that nobody can change it
             between two looks.
-        limits: what the front may take.
+        limits: how much memory the front may take.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged, cut off, of
+            a later version, or larger than allowed.
     """
     preamble = parse_preamble(bytes(data[: PREAMBLE.size]), limits)
     front = bytes(data[: preamble.front_size])
@@ -143,12 +143,12 @@ def parse_front(data: Content | bytes, limits: Limits = DEFAULT_LIMITS) -> Front
     """Reads and checks everything before the body.
 
     Args:
-        data: the front, whole; what follows it is not looked at.
-        limits: what it may take.
+        data: the whole front; what follows it is not looked at.
+        limits: how much memory it may take.
 
     Raises:
-        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: and nothing else,
-            whatever the bytes.
+        InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: it is damaged, cut off, of
+            a later version, or larger than allowed; nothing else is raised, whatever the bytes.
     """
     return parse_rest(checked_front(data, limits), limits)
 
@@ -158,7 +158,7 @@ def parse_rest(front: CheckedFront, limits: Limits = DEFAULT_LIMITS) -> Front:
 
     Args:
         front: the front as far as it is parsed.
-        limits: what it may take.
+        limits: how much memory it may take.
 
     Raises:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: as `parse_front`.
@@ -188,7 +188,7 @@ def fields_of(value: object, where: str) -> Fields:
 
 
 def _check_weight(data: bytes, what: str, limits: Limits) -> None:
-    """That JSON text does not take more memory than allowed once it is parsed."""
+    """Refuses JSON text that takes more memory than allowed once it is parsed."""
     if canonical_json.weight(data) > limits.front:
         raise LimitExceeded(
             f"the patch's {what} takes about {canonical_json.weight(data)} bytes parsed, "
@@ -237,7 +237,7 @@ def parse_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
 
 
 def _parse_digest(fields: Fields, folders: bool) -> FileDigest:
-    """A `bases` or `target` entry of the header; in a patch of folders it may be one."""
+    """An entry of `bases`, or `target`, in the header; a folder in a patch of `folders` alone."""
     sha256 = fields.optional_text("sha256")
     size = fields.size("size")
     return FileDigest(
@@ -260,7 +260,7 @@ def _parse_shape(fields: Fields) -> tuple[int, ...]:
 
 
 def _check_tensor(header: Header, segments: Sequence[Segment]) -> None:
-    """That header and index of a patch of a tensor tell the same: one segment, all of it."""
+    """Checks that the index of a patch of a tensor has one segment, and what the header says."""
     if len(segments) != 1:
         raise InvalidPatch(f"index: expected one segment of a tensor, found {len(segments)}")
     (segment,) = segments
@@ -278,7 +278,7 @@ def _check_tensor(header: Header, segments: Sequence[Segment]) -> None:
 
 
 def _parse_table_sets(data: bytes, offset: int, limits: Limits) -> tuple[bytes, ...]:
-    """The serialised sets: each behind its length, a u32."""
+    """The serialised sets of tables, each of which stands behind its length, a u32."""
     allowed = limits.front if limits.tables is None else limits.tables
     sets: list[bytes] = []
     at = 0
@@ -377,7 +377,7 @@ def _parse_segment(fields: Fields, limits: Limits) -> Segment:
 
 
 def _parse_coding(letter: str, fields: Fields) -> Coding:
-    """The coding of that letter, in the segment of these fields."""
+    """The coding of a letter; `fields` are those of the segment, for errors."""
     try:
         return Coding(letter)
     except ValueError as e:
@@ -385,7 +385,7 @@ def _parse_coding(letter: str, fields: Fields) -> Coding:
 
 
 def _check_chunks(segment: Segment, fields: Fields) -> None:
-    """That each coding is one that its segment can have, with a payload of a possible size."""
+    """Checks that the segment can have each coding, with a payload of that size."""
     for chunk, begin, end in segment.spans():
         length = end - begin
         match chunk.coding:
@@ -396,7 +396,7 @@ def _check_chunks(segment: Segment, fields: Fields) -> None:
             case Coding.RESIDUAL | Coding.SPARSE:
                 fits = segment.prediction is not None and chunk.size < length
             case Coding.VALUE:
-                fits = segment.dtype in FLOATS and chunk.size < length
+                fits = segment.dtype.family == "float" and chunk.size < length
             case Coding.BLOCKS:
                 fits = segment.blocks is not None and chunk.size < length
             case Coding.SPLICE | Coding.COMPRESSED | Coding.PREFIXED:

@@ -16,10 +16,14 @@ def parse_blocks(
     """What a segment is blocks of, or None.
 
     Args:
-        fields: of the segment.
-        dtype: of its elements, which are single bytes.
-        lengths: of it all, of its rows and of its chunks, elements: each of whole blocks.
-        limits: the planes of a chunk are larger than the chunk.
+        fields: the fields of the segment.
+        dtype: type of its elements, which has to be U8.
+        lengths: elements of the segment, of a row and of a chunk, which have to be whole blocks.
+        limits: how much memory a chunk may take; its planes take more than its blocks.
+
+    Raises:
+        InvalidPatch, UnsupportedPatch, LimitExceeded: it is damaged, of a later version
+            or takes too much.
     """
     name = fields.optional_text("blocks")
     if name is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import struct
 
@@ -34,25 +33,16 @@ from sapwood.prediction.requantising import QUANTISERS
 from sapwood.tensors import DType
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """A part of a base: `length` bytes at `offset`."""
-
-    base: int
-    offset: int
-    length: int
-
-
 def parse_prediction(
     fields: Fields, dtype: DType, elements: int, limits: Limits
 ) -> Prediction | None:
     """The prediction of a segment.
 
     Args:
-        fields: of the segment.
-        dtype: of its elements.
-        elements: of the segment.
-        limits: what factors may take.
+        fields: the fields of the segment.
+        dtype: type of its elements.
+        elements: how many it has.
+        limits: how much memory factors may take.
 
     Raises:
         InvalidPatch, UnsupportedPatch, LimitExceeded: it is damaged, of a later version
@@ -80,33 +70,37 @@ def parse_prediction(
 
 def _parse_cast(fields: Fields, dtype: DType) -> CastEntry:
     """A base's elements of another type, rounded to `dtype`."""
-    source = parse_dtype(fields.text("from"))
-    if not {dtype, source} <= CASTED or dtype is source:
+    given = parse_dtype(fields.text("from"))
+    if not {dtype, given} <= CASTED or dtype is given:
         raise InvalidPatch(
-            f"{fields.where}: a cast from {source.label} to {dtype.label}; expected two of "
+            f"{fields.where}: a cast from {given.label} to {dtype.label}; expected two of "
             + ", ".join(sorted(one.label for one in CASTED))
         )
-    return CastEntry(fields.size("base"), fields.size("offset"), source)
+    return CastEntry(fields.size("base"), fields.size("offset"), given)
 
 
 def _parse_quantise(fields: Fields, dtype: DType, elements: int) -> QuantiseEntry:
     """A base's elements, quantised to blocks that are `elements` of `dtype`."""
-    source = parse_dtype(fields.text("from"))
+    given = parse_dtype(fields.text("from"))
     block = fields.text("type")
     if block not in QUANTISERS:
         raise UnsupportedPatch(f"{fields.where}.type: unknown {block!r}; update sapwood")
     size = QUANTISERS[block].nbytes
-    if dtype is not DType.U8 or source not in QUANTISED or elements % size:
+    if dtype is not DType.U8 or given not in QUANTISED or elements % size:
         raise InvalidPatch(
-            f"{fields.where}: {source.label} quantised to {elements} elements of {dtype.label}; "
+            f"{fields.where}: {given.label} quantised to {elements} elements of {dtype.label}; "
             f"expected u8, whole blocks of {size}, from "
             + ", ".join(sorted(one.label for one in QUANTISED))
         )
-    return QuantiseEntry(fields.size("base"), fields.size("offset"), source, block)
+    return QuantiseEntry(fields.size("base"), fields.size("offset"), given, block)
 
 
 def parse_dtype(label: str) -> DType:
-    """The element type of that name."""
+    """The element type of a name.
+
+    Raises:
+        UnsupportedPatch: no element type has it.
+    """
     try:
         return DType.named(label)
     except KeyError as e:
@@ -146,7 +140,7 @@ def _parse_term(fields: Fields, dtype: DType) -> Term:
 
 
 def _parse_coefficient(fields: Fields) -> float:
-    """A finite number."""
+    """The finite number in the field `coefficient`."""
     coefficient: float
     (coefficient,) = struct.unpack(">d", fields.hex("coefficient", 8))
     if not math.isfinite(coefficient):
@@ -168,7 +162,7 @@ def _fits_working_type(coefficient: float, dtype: DType) -> bool:
 
 
 def _parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntry:
-    """The shape, scale and size of the factors of a tensor with so many elements."""
+    """The shape, scale and size of the factors of a tensor of `elements`."""
     fields.only({"matrices", "rows", "columns", "rank", "scale", "shifts", "row", "size"})
     factors = FactorsEntry(
         matrices=fields.size("matrices"),
@@ -197,7 +191,7 @@ def _parse_factors(fields: Fields, elements: int, limits: Limits) -> FactorsEntr
 def _check_sides(
     where: str, matrices: int, factors: FactorsEntry | GivenFactors, elements: int
 ) -> None:
-    """That matrices make up a tensor of so many elements, and the rank is one of theirs."""
+    """Checks that matrices make up a tensor of `elements`, and can have the rank."""
     if elements == 0 or matrices * factors.rows * factors.columns != elements:
         raise InvalidPatch(
             f"{where}: {matrices} matrices of {factors.rows} x {factors.columns} for a "
@@ -210,7 +204,7 @@ def _check_sides(
 
 
 def _check_memory(where: str, factors: FactorsEntry | GivenFactors, limits: Limits) -> None:
-    """That factors do not take more memory than allowed."""
+    """Refuses factors that take more memory than allowed."""
     if 4 * factors.numbers > limits.factors:
         raise LimitExceeded(
             f"{where}: factors of {4 * factors.numbers} bytes, {limits.factors} are allowed; "
@@ -219,7 +213,7 @@ def _check_memory(where: str, factors: FactorsEntry | GivenFactors, limits: Limi
 
 
 def _parse_given(fields: Fields, elements: int, limits: Limits) -> GivenFactors:
-    """The matrices of an adapter that update a tensor with so many elements."""
+    """The matrices of an adapter that update a tensor of `elements`."""
     fields.only({"left", "right", "layout", "rows", "columns", "rank", "coefficient"})
     layout = fields.text("layout")
     if layout not in {"plain", "transposed"}:
@@ -241,7 +235,7 @@ def _parse_given(fields: Fields, elements: int, limits: Limits) -> GivenFactors:
 def _parse_matrix(fields: Fields) -> Matrix:
     """Where a matrix of an adapter lies."""
     fields.only({"base", "offset", "from"})
-    source = parse_dtype(fields.text("from"))
-    if source not in BLENDED:
-        raise InvalidPatch(f"{fields.where}: an adapter of {source.label}, which are not blended")
-    return Matrix(fields.size("base"), fields.size("offset"), source)
+    dtype = parse_dtype(fields.text("from"))
+    if dtype not in BLENDED:
+        raise InvalidPatch(f"{fields.where}: an adapter of {dtype.label}, which are not blended")
+    return Matrix(fields.size("base"), fields.size("offset"), dtype)

@@ -25,7 +25,7 @@ CONVERTING = 5 << 19  # bytes of numbers that elements of another type are round
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """A part of a base: `length` bytes at `offset`."""
+    """A part of a base: its number, from 0, and `length` bytes from the byte `offset` on."""
 
     base: int
     offset: int
@@ -34,7 +34,12 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BaseRange:
-    """The prediction of a segment: as many bytes of a base, from `offset`."""
+    """The prediction of a segment: as many bytes of a base.
+
+    Attributes:
+        base: number of the base, from 0.
+        offset: first byte there.
+    """
 
     base: int
     offset: int
@@ -89,7 +94,7 @@ class FactorsEntry:
     Attributes:
         matrices, rows, columns: shape of the tensor's elements, in C order.
         rank: rank of each matrix.
-        exponent: the products are times 2**exponent.
+        exponent: power of two that the products are multiplied with.
         shifts: shifts of the columns of the left factors, then of the rows of the right ones;
             `matrices * rank` each.
         row: numbers a row, as the payload's contexts see them.
@@ -123,7 +128,13 @@ class FactorsEntry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix of an adapter, in C order: which base it is in, where, and its element type."""
+    """A matrix of an adapter, in C order.
+
+    Attributes:
+        base: number of the base that it is in, from 0.
+        offset: its first byte there.
+        dtype: type of its elements.
+    """
 
     base: int
     offset: int
@@ -234,13 +245,13 @@ class BlendEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CastEntry:
-    """The prediction of a segment: as many elements of a base, rounded to its type.
+class _Converted:
+    """Elements of a base of one type, which predict a segment of another.
 
     Attributes:
         base: number of the base, from 0.
-        offset: where its elements begin, bytes.
-        dtype: their type, another than the segment's.
+        offset: first byte of the elements there.
+        dtype: type of the elements, another than the segment's.
     """
 
     base: int
@@ -251,6 +262,11 @@ class CastEntry:
     memory: ClassVar[int] = CONVERTING
     payload_size: ClassVar[int] = 0
     factor_numbers: ClassVar[int] = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CastEntry(_Converted):
+    """The prediction of a segment: as many elements of a base, rounded to its type."""
 
     def places(self, nbytes: int, size: int) -> list[Place]:
         """As `BaseRange.places`: as many elements, in their own size."""
@@ -267,25 +283,10 @@ class CastEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class QuantiseEntry:
-    """The prediction of a segment of blocks: elements of a base, quantised.
+class QuantiseEntry(_Converted):
+    """The prediction of a segment of blocks: elements of a base, quantised to blocks of a type."""
 
-    Attributes:
-        base: number of the base, from 0.
-        offset: where its elements begin, bytes.
-        dtype: their type.
-        block: name of the type of the blocks.
-    """
-
-    base: int
-    offset: int
-    dtype: DType
     block: str
-
-    converts: ClassVar[bool] = True
-    memory: ClassVar[int] = CONVERTING
-    payload_size: ClassVar[int] = 0
-    factor_numbers: ClassVar[int] = 0
 
     def places(self, nbytes: int, _size: int) -> list[Place]:
         """As `BaseRange.places`: the elements of whole blocks."""

@@ -19,7 +19,7 @@ from sapwood.patch.format.front import (
     FileDigest,
     Header,
     Segment,
-    front_digest,
+    with_digest,
 )
 from sapwood.patch.format.predictions import (
     BaseRange,
@@ -41,7 +41,15 @@ def serialise_front(
     body_size: int,
     body_digest: bytes,
 ) -> bytes:
-    """The front of a patch; parsing it gives the same parts back."""
+    """The front of a patch.
+
+    Args:
+        header: the header, with its counts.
+        segments: the entries of the index, in order.
+        tables: the serialised sets of tables, by number.
+        body_size: bytes of the payloads together.
+        body_digest: BLAKE3 of the payloads together, 32 bytes.
+    """
     header_bytes = canonical_json.serialise(_header_fields(header))
     index = canonical_json.serialise({"segments": [_segment_fields(s) for s in segments]})
     packed = compress(index, 19 if len(index) < (1 << 20) else 9)
@@ -59,9 +67,7 @@ def serialise_front(
         body_digest,
         bytes(DIGEST),
     )
-    front = preamble + header_bytes + packed + sets
-    digest = front_digest(front)
-    return front[: PREAMBLE.size - DIGEST] + digest + front[PREAMBLE.size :]
+    return with_digest(preamble + header_bytes + packed + sets)
 
 
 def _header_fields(header: Header) -> dict[str, Any]:
@@ -157,24 +163,21 @@ def _matrix_fields(matrix: Matrix) -> dict[str, Any]:
 
 
 def factors_fields(factors: FactorsEntry | GivenFactors | None) -> dict[str, Any] | None:
-    """The factors' entry as JSON values."""
+    """The entry of factors as JSON values."""
     if factors is None:
         return None
+    sides = {"rows": factors.rows, "columns": factors.columns, "rank": factors.rank}
     if isinstance(factors, GivenFactors):
         return {
+            **sides,
             "left": _matrix_fields(factors.left),
             "right": _matrix_fields(factors.right),
             "layout": "transposed" if factors.transposed else "plain",
-            "rows": factors.rows,
-            "columns": factors.columns,
-            "rank": factors.rank,
             "coefficient": _double_hex(factors.coefficient),
         }
     return {
+        **sides,
         "matrices": factors.matrices,
-        "rows": factors.rows,
-        "columns": factors.columns,
-        "rank": factors.rank,
         "scale": factors.exponent - LEAST_EXPONENT,
         "shifts": list(factors.shifts),
         "row": factors.row,

@@ -10,31 +10,33 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
-import numpy as np
-from blake3 import blake3
-
-from sapwood.codec import CodingPlan, Survey, TensorCoding, plan_tensors, survey_tensor
-from sapwood.codec.chunk import Coding
+from sapwood.codec import (
+    Coding,
+    CodingPlan,
+    Survey,
+    TensorCoding,
+    empty_tables,
+    plan_tensors,
+    survey_tensor,
+)
 from sapwood.codec.estimate import estimated_bits
 from sapwood.codec.survey import (
     MOST_LOOKED_THROUGH,
     SPECIAL_SIZE,
     Heavy,
     heavy_residuals,
-    sample_ranges,
     special_values,
 )
-from sapwood.content.content import Content
+from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
-from sapwood.files.writing import write_all
 from sapwood.limits import check_range
 from sapwood.patch.applying.pipeline import ordered
-from sapwood.patch.applying.predictors import Predictor, predictor_of
+from sapwood.patch.applying.predictors import Predictor
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.format.front import MOST_ELEMENTS, PREDICTED, Header, Segment
+from sapwood.patch.format.front import MOST_ELEMENTS, PREDICTED, Segment
 from sapwood.patch.format.predictions import BLENDED
 from sapwood.patch.making.choosing import (
     WORTH,
@@ -44,9 +46,9 @@ from sapwood.patch.making.choosing import (
     with_factors,
 )
 from sapwood.patch.making.chunks import ChunkSource, Encoded, encode
-from sapwood.patch.making.coded import CodedSegments, Written, needed_tables
+from sapwood.patch.making.coded import Body, CodedSegments
 from sapwood.patch.making.planes import plane_pairs
-from sapwood.patch.making.segments import CopyCursor, SegmentSource, chunk_elements
+from sapwood.patch.making.segments import CopyCursor, SegmentSource, chunk_grid
 from sapwood.prediction.blas import one_thread
 from sapwood.progress import Progress, silent
 from sapwood.tensors import DType
@@ -59,11 +61,11 @@ class Options:
     """How to make a patch.
 
     Attributes:
-        chunk_size: bytes of target a chunk, at least 1024; of blocks, those of their planes.
-        level: of zstd, 1 to 19.
-        compressing: False keeps changed chunks as they are.
-        low_rank: look for low-rank updates.
-        threads: at once.
+        chunk_size: bytes of target a chunk, at least 1024; of blocks, bytes of their planes.
+        level: level of zstd, 1 to 19.
+        compressing: whether changed chunks are coded, or kept as they are.
+        low_rank: whether to look for low-rank updates.
+        threads: how many threads work at once.
     """
 
     chunk_size: int = DEFAULT_CHUNK
@@ -104,12 +106,21 @@ class Passes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """A chunk to be made: of which segment, and its begin and end there in bytes."""
+    """A chunk to be made.
+
+    Attributes:
+        number: place of its segment among all, from 0.
+        begin: first byte of the chunk in the segment.
+        end: first byte after it there.
+        offset: first byte of the chunk in the whole target.
+        copies: copies that were found for the chunk; offsets in the whole files.
+        predictor: predictor of the segment.
+    """
 
     number: int
     begin: int
     end: int
-    offset: int  # in the whole target
+    offset: int
     copies: tuple[Copy, ...]
     predictor: Predictor
 
@@ -119,9 +130,9 @@ class Builder:
     """Everything that making a patch needs.
 
     Attributes:
-        bases: whole, borrowed; at least one.
-        segments: that cover the target, in order.
-        options: how.
+        bases: the whole bases, borrowed; at least one.
+        segments: the segments that cover the target, in order.
+        options: how to make it.
         progress: who listens.
     """
 
@@ -130,64 +141,33 @@ class Builder:
     options: Options
     progress: Progress = silent
 
-    def write(
-        self,
-        header: Callable[[], Header],
-        spool: IO[bytes],
-        out: IO[bytes],
-        seal: Callable[[bytes], bytes] = bytes,
-    ) -> Written:
-        """Writes the whole patch file.
-
-        Args:
-            header: asked for when the chunks are done, since digests may take as long;
-                counts that it does not have become what was found.
-            spool: an empty temporary file that can be read back; the caller closes it.
-            out: positioned where the patch is to begin.
-            seal: what the front becomes before it is written: signed, say.
-
-        Returns:
-            What was written to `out`.
-
-        Raises:
-            OSError: from `spool` or `out`, which hold unfinished bytes then.
-        """
-        return self.code(spool).write(header, spool, out, seal)
-
     def code(self, spool: IO[bytes]) -> CodedSegments:
         """Plans, codes and checks all chunks.
 
         Args:
-            spool: as for `write`; gets the payloads.
+            spool: an empty temporary file that can be read back, for the payloads; stays the
+                caller's.
 
         Raises:
             OSError: from `spool`.
         """
         passes = Passes(sum(len(s.target) for s in self.segments), self.progress)
         choices, plan = self.plan(passes)
-        hasher = blake3()
+        body = Body(spool)
         chunks: list[list[Encoded]] = [[] for _ in self.segments]
-
-        def keep(payload: bytes) -> None:
-            hasher.update(payload)
-            write_all(spool, memoryview(payload))
-
         for job, encoded in ordered(
             lambda job: (job, self.encoded(job, plan)), self.jobs(choices), self.options.threads
         ):
             if job.begin == 0:
-                keep(choices[job.number].factors)
+                body.keep(choices[job.number].factors)
             chunks[job.number].append(dataclasses.replace(encoded, payload=b""))
-            keep(encoded.payload)
+            body.keep(encoded.payload)
             passes.add(job.end - job.begin)
         segments = [
             self.finished(source, choice, own)
             for source, choice, own in zip(self.segments, choices, chunks, strict=True)
         ]
-        tables = needed_tables(plan, chunks)
-        return CodedSegments(
-            segments, tables, spool.tell(), hasher.digest(), self.options.chunk_size
-        )
+        return body.coded(segments, _needed_tables(plan, chunks), self.options.chunk_size)
 
     def plan(self, passes: Passes) -> tuple[list[PredictionChoice], CodingPlan]:
         """What each segment is predicted from, and its coding; one of each, in order."""
@@ -228,24 +208,24 @@ class Builder:
 
     def chosen(self, source: SegmentSource) -> PredictionChoice:
         """The base, sum of bases or recipe that predicts a segment."""
-        choice = choose_bases(
-            source.dtype, source.target, source.row_length, self.bases, source.places
-        )
-        return choose_recipe(
-            choice, source.dtype, source.target, source.row_length, self.bases, source.recipes
-        )
+        return choose_recipe(choose_bases(source, self.bases), source, self.bases)
 
     def heavy(self, number: int, choice: PredictionChoice) -> Heavy:
         """Residuals of a tensor that come again and again."""
         source = self.segments[number]
         if source.dtype.size != SPECIAL_SIZE or choice.entry is None:
             return {}
-        ranges = sample_ranges(
-            len(source.target), source.dtype.size, source.row_length, MOST_LOOKED_THROUGH
-        )
-        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
-        elements = len(source.target) // source.dtype.size
-        return heavy_residuals(source.dtype, prediction, joined(source.target, ranges), elements)
+        ranges = source.sample_ranges(MOST_LOOKED_THROUGH)
+        prediction, _, target = self.sampled(source, choice, ranges)
+        assert prediction is not None
+        return heavy_residuals(source.dtype, prediction, target, source.elements)
+
+    def sampled(
+        self, source: SegmentSource, choice: PredictionChoice, ranges: Sequence[tuple[int, int]]
+    ) -> tuple[Bytes | None, Bytes | None, Bytes]:
+        """The prediction, its edges and the target, of ranges of bytes put together."""
+        prediction, edges = choice.predictor(source.dtype, self.bases).sample(self.bases, ranges)
+        return prediction, edges, joined(source.target, ranges)
 
     def surveyed(
         self, source: SegmentSource, choice: PredictionChoice, specials: tuple[int, ...]
@@ -255,7 +235,7 @@ class Builder:
         if not self.options.low_rank or not survey.changed or source.dtype not in BLENDED:
             return choice, survey
         before = estimated_bits(survey, len(specials))
-        better = with_factors(choice, source.dtype, source.shape, source.target, self.bases, before)
+        better = with_factors(choice, source, self.bases, before)
         if better is None:
             return choice, survey
         resurveyed = self.survey(source, better, specials)
@@ -268,26 +248,22 @@ class Builder:
         self, source: SegmentSource, choice: PredictionChoice, specials: tuple[int, ...]
     ) -> Survey:
         """Measurements of a tensor against its prediction."""
-        ranges = sample_ranges(len(source.target), source.dtype.size, source.row_length)
-        prediction, edges = self.predictor(source, choice).sample(self.bases, ranges)
+        prediction, edges, target = self.sampled(source, choice, source.sample_ranges())
         return survey_tensor(
             source.dtype,
             prediction,
-            joined(source.target, ranges),
+            target,
             source.row_length,
             specials,
-            elements=len(source.target) // source.dtype.size,
+            elements=source.elements,
             edges=edges,
         )
 
     def survey_blocks(self, source: SegmentSource, choice: PredictionChoice) -> list[Survey]:
         """Measurements of each plane of a tensor of blocks against its prediction."""
         assert source.blocks is not None
-        ranges = _whole_blocks(
-            sample_ranges(len(source.target), 1, source.row_length), source.blocks.nbytes
-        )
-        prediction, _ = self.predictor(source, choice).sample(self.bases, ranges)
-        target = joined(source.target, ranges)
+        ranges = _whole_blocks(source.sample_ranges(), source.blocks.nbytes)
+        prediction, _, target = self.sampled(source, choice, ranges)
         blocks = len(source.target) // source.blocks.nbytes
         return [
             survey_tensor(
@@ -301,17 +277,13 @@ class Builder:
             for plane in plane_pairs(source.blocks, prediction, target, source.row_length)
         ]
 
-    def predictor(self, source: SegmentSource, choice: PredictionChoice) -> Predictor:
-        """What turns a choice into bytes."""
-        factors = np.frombuffer(choice.factors, np.uint8)
-        return predictor_of(source.dtype, choice.entry, factors, self.bases)
-
     def jobs(self, choices: Sequence[PredictionChoice]) -> Iterator[Job]:
         """The chunks in order."""
         offset = 0
         for i, (source, choice) in enumerate(zip(self.segments, choices, strict=True)):
-            _, step = self.grid(source)
-            predictor = self.predictor(source, choice)
+            _, elements = self.grid(source)
+            step = elements * source.dtype.size
+            predictor = choice.predictor(source.dtype, self.bases)
             copies = CopyCursor(source.copies)
             for begin in range(0, len(source.target), step):
                 end = min(begin + step, len(source.target))
@@ -343,20 +315,14 @@ class Builder:
         )
 
     def grid(self, source: SegmentSource) -> tuple[int, int]:
-        """Elements a row and bytes a chunk."""
-        row = source.row_length
-        size, unit = self.options.chunk_size, 1
-        if source.blocks is not None:  # taken apart they take more memory
-            unit = source.blocks.nbytes
-            size = size * unit // source.blocks.plane_bytes
-        elements = chunk_elements(source.dtype, row, size, unit)
-        return min(row, elements), elements * source.dtype.size
+        """Elements a row and elements a chunk."""
+        return chunk_grid(source.dtype, source.row_length, self.options.chunk_size, source.blocks)
 
     def finished(
         self, source: SegmentSource, choice: PredictionChoice, encoded: Sequence[Encoded]
     ) -> Segment:
         """A segment's entry in the index."""
-        row, step = self.grid(source)
+        row, elements = self.grid(source)
         direct = choice.entry is not None and not choice.entry.converts
         of_use = direct or any(one.chunk.coding in PREDICTED for one in encoded)
         in_planes = any(one.chunk.coding is Coding.BLOCKS for one in encoded)
@@ -366,10 +332,19 @@ class Builder:
             shape=source.shape,
             prediction=choice.entry if of_use else None,
             row_length=row,
-            chunk_elements=step // source.dtype.size,
+            chunk_elements=elements,
             chunks=tuple(one.chunk for one in encoded),
             blocks=source.blocks if in_planes else None,
         )
+
+
+def _needed_tables(plan: CodingPlan, encoded: Sequence[Sequence[Encoded]]) -> list[bytes]:
+    """The serialised sets of a plan; next to nothing where no chunk came to use one."""
+    used = {table for own in encoded for one in own for table in one.tables}
+    return [
+        tables.serialised() if i in used else empty_tables()
+        for i, tables in enumerate(plan.tables[: max(used, default=-1) + 1])
+    ]
 
 
 def _whole_blocks(ranges: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:

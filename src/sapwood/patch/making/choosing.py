@@ -7,15 +7,15 @@ the search for a low-rank update reads more of a tensor once it has found a sign
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from sapwood.codec.survey import sample_ranges
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import joined
-from sapwood.patch.applying.predictors import predictor_of
+from sapwood.patch.applying.predictors import Predictor, predictor_of
 from sapwood.patch.format.predictions import (
     BLENDED,
     BaseRange,
@@ -24,6 +24,7 @@ from sapwood.patch.format.predictions import (
     Prediction,
     Term,
 )
+from sapwood.patch.making.segments import SegmentSource
 from sapwood.prediction.blend import Values, values
 from sapwood.prediction.coefficients import BaseSum, fit_coefficients, residual_bits
 from sapwood.prediction.factors import Factors
@@ -33,12 +34,11 @@ from sapwood.prediction.payload_coding import encode_factors
 from sapwood.tensors import DType
 
 FITTED = 1 << 20  # bytes of all bases of a tensor that coefficients are fitted to
-LEAST_FITTED = 1 << 16  # bytes of each
+LEAST_FITTED = 1 << 16  # bytes of each base that they are fitted to, at least
 COMPARED = 1 << 20  # bytes that are compared at a time
 TRIED = 1 << 18  # bytes of a tensor that recipes are tried on
 PRICE = 1000  # bits that the entry of a recipe takes in the index, about
-NOTHING = np.empty(0, np.uint8)
-WORTH = 1.02  # a low-rank update must be expected to save so much
+WORTH = 1.02  # how many times its bits a tensor must take without a low-rank update
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -46,35 +46,24 @@ class PredictionChoice:
     """What a segment is predicted from.
 
     Attributes:
-        entry: of the index.
+        entry: the entry of the index.
         factors: the payload of the factors; empty where there are none.
     """
 
     entry: Prediction | None
     factors: bytes = b""
 
+    def predictor(self, dtype: DType, bases: Sequence[Content]) -> Predictor:
+        """What turns the choice into bytes of a segment; `bases` are whole."""
+        return predictor_of(dtype, self.entry, np.frombuffer(self.factors, np.uint8), bases)
 
-def choose_bases(
-    dtype: DType,
-    target: Content,
-    row_length: int,
-    bases: Sequence[Content],
-    places: Sequence[BaseRange],
-) -> PredictionChoice:
-    """The base, or the sum of bases, that predicts a segment best.
 
-    Args:
-        dtype: of the segment.
-        target: its bytes.
-        row_length: elements a row.
-        bases: whole.
-        places: parts of bases that may predict it, the likeliest first.
-    """
+def choose_bases(source: SegmentSource, bases: Sequence[Content]) -> PredictionChoice:
+    """The base, or the sum of bases, that predicts a segment best; `bases` are whole."""
+    dtype, target, places = source.dtype, source.target, source.places
     if len(places) < 2:
         return PredictionChoice(places[0] if places else None)
-    ranges = sample_ranges(
-        len(target), dtype.size, row_length, max(LEAST_FITTED, FITTED // len(places))
-    )
+    ranges = source.sample_ranges(max(LEAST_FITTED, FITTED // len(places)))
     wanted = joined(target, ranges)
     different: dict[BaseRange, tuple[Bytes, Bytes]] = {}  # whole, and the sample
     for place in places:
@@ -87,48 +76,41 @@ def choose_bases(
             for whole, other in different.values()
         ):
             different[place] = data, sample
-    places = list(different)
+    left = list(different)
     samples = [sample for _, sample in different.values()]
     if dtype in BLENDED:
-        return _choice_of(fit_coefficients(dtype, samples, wanted), places)
+        return _choice_of(fit_coefficients(dtype, samples, wanted), left)
     if dtype is DType.BYTES:
-        return PredictionChoice(places[0])
+        return PredictionChoice(left[0])
     sizes = [residual_bits(dtype, one, wanted) for one in samples]
-    return PredictionChoice(places[int(np.argmin(sizes))])
+    return PredictionChoice(left[int(np.argmin(sizes))])
 
 
 def choose_recipe(
-    choice: PredictionChoice,
-    dtype: DType,
-    target: Content,
-    row_length: int,
-    bases: Sequence[Content],
-    recipes: Sequence[Prediction],
+    choice: PredictionChoice, source: SegmentSource, bases: Sequence[Content]
 ) -> PredictionChoice:
     """The choice, or the recipe whose prediction is nearer to the target, by samples.
 
     Args:
         choice: a base, a sum of bases or nothing.
-        dtype: of the segment.
-        target: its bytes.
-        row_length: elements a row.
-        bases: whole.
-        recipes: predictions that are computed.
+        source: the segment, with its recipes.
+        bases: the whole bases.
     """
-    if not recipes:
+    if not source.recipes:
         return choice
-    ranges = sample_ranges(len(target), dtype.size, row_length, TRIED)
-    wanted = joined(target, ranges)
+    ranges = source.sample_ranges(TRIED)
+    wanted = joined(source.target, ranges)
 
     def bits(entry: Prediction) -> float:
-        prediction, _ = predictor_of(dtype, entry, NOTHING, bases).sample(bases, ranges)
+        predictor = PredictionChoice(entry).predictor(source.dtype, bases)
+        prediction, _ = predictor.sample(bases, ranges)
         if prediction is None:
             return math.inf
-        price = 0.0 if entry == choice.entry else PRICE / max(1, len(target) // dtype.size)
-        return residual_bits(dtype, prediction, wanted) + price
+        price = 0.0 if entry == choice.entry else PRICE / max(1, source.elements)
+        return residual_bits(source.dtype, prediction, wanted) + price
 
     given = () if choice.entry is None else (choice.entry,)
-    return PredictionChoice(min((*given, *recipes), key=bits))  # the first of the best
+    return PredictionChoice(min((*given, *source.recipes), key=bits))  # the first of the best
 
 
 def _same(data: Content, other: Content) -> bool:
@@ -151,53 +133,44 @@ def _choice_of(fit: BaseSum, places: Sequence[BaseRange]) -> PredictionChoice:
     return PredictionChoice(BlendEntry(terms, fit.each, None))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Sum:
-    """The unrounded sum of the bases of a segment, and its target, to find factors in.
+def _unrounded(
+    dtype: DType, terms: Sequence[tuple[float, Bytes]], target: Content, first: int, last: int
+) -> tuple[Values, Bytes]:
+    """The unrounded sum of bases and the target's bytes, to find factors in.
 
-    Attributes:
-        dtype: of the segment.
-        terms: coefficients, and the bases' bytes.
-        target: its bytes.
+    Args:
+        dtype: type of the elements.
+        terms: coefficients, each with the bytes that a base has of the segment.
+        target: bytes of the segment.
+        first: first element of those wanted.
+        last: first element after them.
     """
-
-    dtype: DType
-    terms: Sequence[tuple[float, Bytes]]
-    target: Content
-
-    def read(self, first: int, last: int) -> tuple[Values, Bytes]:
-        """The sum and the target's bytes of the elements [first, last)."""
-        begin, end = first * self.dtype.size, last * self.dtype.size
-        (coefficient, data), *more = self.terms
-        total = values(self.dtype, data[begin:end])
-        with np.errstate(over="ignore", invalid="ignore"):
-            if coefficient != 1:
-                total *= total.dtype.type(coefficient)
-            for coefficient, data in more:
-                total += values(self.dtype, data[begin:end]) * total.dtype.type(coefficient)
-        return total, self.target[begin:end]
+    begin, end = first * dtype.size, last * dtype.size
+    (coefficient, data), *more = terms
+    total = values(dtype, data[begin:end])
+    with np.errstate(over="ignore", invalid="ignore"):
+        if coefficient != 1:
+            total *= total.dtype.type(coefficient)
+        for coefficient, data in more:
+            total += values(dtype, data[begin:end]) * total.dtype.type(coefficient)
+    return total, target[begin:end]
 
 
 def with_factors(
-    choice: PredictionChoice,
-    dtype: DType,
-    shape: tuple[int, ...],
-    target: Content,
-    bases: Sequence[Content],
-    bits: float,
+    choice: PredictionChoice, source: SegmentSource, bases: Sequence[Content], bits: float
 ) -> PredictionChoice | None:
     """The choice with the low-rank update that the target holds beyond it.
 
     Args:
         choice: the base, or sum of bases.
-        dtype, shape: of the tensor.
-        target: its bytes.
-        bases: whole.
-        bits: that the choice takes, estimated, of the whole tensor.
+        source: the tensor.
+        bases: the whole bases.
+        bits: estimated bits that the whole tensor takes with the choice as it is.
 
     Returns:
         None where there is no such update, or it is not worth its factors.
     """
+    dtype, target = source.dtype, source.target
     entry = choice.entry
     if isinstance(entry, BaseRange):
         entry = BlendEntry((Term(entry.base, entry.offset, 1.0),), False, None)
@@ -207,12 +180,12 @@ def with_factors(
         (term.coefficient, bases[term.base][term.offset : term.offset + len(target)])
         for term in entry.terms
     ]
-    elements = len(target) // dtype.size
-    found = find_factors(dtype, shape, Sum(dtype, parts, target).read, bits / max(1, elements))
+    read = functools.partial(_unrounded, dtype, parts, target)
+    found = find_factors(dtype, source.shape, read, bits / max(1, source.elements))
     if found is None or (len(parts) > 1 and found.each != entry.each):
         return None
     payload = encode_factors(found.factors)
-    if WORTH * (found.bits * elements + 8 * len(payload)) > bits:
+    if WORTH * (found.bits * source.elements + 8 * len(payload)) > bits:
         return None
     return PredictionChoice(
         BlendEntry(entry.terms, found.each, factors_entry(found.factors, payload)), payload
@@ -220,7 +193,7 @@ def with_factors(
 
 
 def factors_entry(factors: Factors, payload: bytes) -> FactorsEntry:
-    """What the index says of factors."""
+    """The index entry of factors; `payload` is theirs."""
     return FactorsEntry(
         matrices=factors.matrices,
         rows=factors.rows,

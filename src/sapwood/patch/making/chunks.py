@@ -1,7 +1,6 @@
-"""A chunk of a patch in both directions, whatever its coding.
+"""Encodes a chunk: tries what can pay, and keeps the smallest.
 
-Encoding tries what can pay, decodes the smallest again and compares it with the
-target before it is kept. Decoding dispatches on the coding and knows no policy.
+That is decoded again and compared with the target before it is kept.
 """
 
 from __future__ import annotations
@@ -36,15 +35,16 @@ class ChunkSource:
     """What a chunk is made from.
 
     Attributes:
-        dtype, row_length: of its segment.
-        target: its bytes.
-        prediction: of as many bytes, or None.
-        edges: of a prediction that is a blend; None of others.
-        tensor_coding: of its tensor.
-        offset: in the whole target.
-        whole_base: what copies refer to.
-        copies: found in the base for this chunk, offsets in the whole target.
-        blocks: what the bytes are blocks of, or None.
+        dtype: type of the elements.
+        row_length: elements a row.
+        target: bytes of the chunk.
+        prediction: as many bytes as in `target`, or None.
+        tensor_coding: how the chunks of its tensor are to be coded.
+        offset: first byte of the chunk in the whole target.
+        whole_base: the first base, which copies refer to.
+        copies: copies that were found for this chunk; offsets in the whole files.
+        edges: edges of the prediction, a byte an element, where it is a blend; None for others.
+        blocks: type of the blocks that the bytes are, or None.
     """
 
     dtype: DType
@@ -82,14 +82,17 @@ def encode(source: ChunkSource, plan: CodingPlan, level: int, compressing: bool)
 
     Args:
         source: the chunk.
-        plan: of the patch, for its tables.
-        level: of zstd.
-        compressing: False allows COPY and RAW only.
+        plan: plan of the patch, for its tables.
+        level: level of zstd, 1 to 19.
+        compressing: whether codings but COPY and RAW are allowed.
+
+    Raises:
+        SapwoodError: what was coded did not come back; there is a fault in a coding.
     """
     digest = chunk_digest(source.target)
     best = _smallest(source, plan, level, compressing)
     if best.coding is not Coding.COPY:
-        _check_roundtrip(source, best.coding, best.payload, plan.tables)
+        _check_roundtrip(source, best, plan.tables)
     return Encoded(Chunk(best.coding, len(best.payload), digest), best.payload, best.tables)
 
 
@@ -167,7 +170,7 @@ def _blocks_candidate(
 
 
 def _coded(source: ChunkSource, tensor_coding: TensorCoding, tables: Tables) -> bytes:
-    """The payload by a tensor coding."""
+    """The payload of a chunk by a tensor coding."""
     return encode_chunk(
         tensor_coding,
         source.dtype,
@@ -203,15 +206,13 @@ def _worth_compressing(target: Bytes, smallest: int) -> bool:
     return len(sample) / SAMPLE < LUCK * smallest / len(target)
 
 
-def _check_roundtrip(
-    source: ChunkSource, coding: Coding, payload: bytes, tables: Sequence[Tables]
-) -> None:
+def _check_roundtrip(source: ChunkSource, best: Candidate, tables: Sequence[Tables]) -> None:
     """Decodes what was encoded and compares: a patch that was made is a patch that works."""
     out = np.empty_like(source.target)
     decode(
-        coding,
+        best.coding,
         source.dtype,
-        np.frombuffer(payload, np.uint8),
+        np.frombuffer(best.payload, np.uint8),
         source.prediction,
         out,
         source.row_length,
@@ -222,6 +223,6 @@ def _check_roundtrip(
     )
     if not np.array_equal(out, source.target):
         raise SapwoodError(
-            f"the {coding.name} coding did not reproduce its chunk at byte {source.offset}; "
+            f"the {best.coding.name} coding did not reproduce its chunk at byte {source.offset}; "
             "no patch was written; please report this"
         )

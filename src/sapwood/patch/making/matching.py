@@ -15,8 +15,8 @@ from sapwood.patch.format.copies import Copy
 
 INDEX_MEMORY = 64 << 20  # bytes
 SMALLEST_BLOCK = 32
-MOST_COPIES = 1 << 18  # held at once, about 100 bytes each
-FEWEST = 1 << 12  # that a stripe may have, however many stripes there are
+MOST_COPIES = 1 << 18  # copies held at once, about 100 bytes each
+FEWEST = 1 << 12  # copies that a stripe may have, however many stripes there are
 STRIPE = 64 << 20  # bytes of the target looked at in one call
 
 
@@ -38,9 +38,9 @@ class CopyFinder:
         """Copies that make up target[begin:end], as far as there are any.
 
         Args:
-            target: of which the range is looked at.
-            begin: of the range, bytes.
-            end: of the range, bytes.
+            target: the bytes, of which a range is looked at.
+            begin: first byte of the range.
+            end: first byte after it.
 
         Returns:
             Copies in ascending order, without overlap, inside the range; where there are

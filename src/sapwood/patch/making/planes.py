@@ -15,11 +15,8 @@ import numpy as np
 from sapwood.codec import Coding
 from sapwood.codec.requantising import predicted_plane
 from sapwood.content.content import Bytes
-from sapwood.patch.applying.planes import (
-    base_planes,
-    plane_row,
-)
-from sapwood.patch.making.splice import put_varint
+from sapwood.patch.applying.planes import base_planes, plane_row
+from sapwood.patch.making.splice import varint
 from sapwood.tensors.blocks import BlockField, BlockType
 
 
@@ -28,10 +25,11 @@ class PlanePair:
     """A plane of a target, and what predicts it.
 
     Attributes:
-        field: what it holds.
+        field: the field of the blocks that it holds.
         row_length: elements a row.
-        prediction, target: its bytes.
-        edges: of a field on a grid, a byte for each element; None of others.
+        prediction: as many bytes as in `target`.
+        target: bytes of the plane.
+        edges: edges of the prediction, a byte an element, for a field on a grid; None for others.
     """
 
     field: BlockField
@@ -47,9 +45,9 @@ def plane_pairs(
     """The planes of whole blocks, in order.
 
     Args:
-        kind: of the blocks.
-        prediction: as many blocks, or None.
-        target: blocks.
+        kind: type of the blocks.
+        prediction: as many blocks as in `target`, or None.
+        target: whole blocks.
         row_length: bytes of blocks a row.
     """
     base = base_planes(kind, prediction, len(target))
@@ -64,10 +62,5 @@ def plane_pairs(
 
 
 def encode_planes(planes: Sequence[tuple[Coding, bytes]]) -> bytes:
-    """The payload of a chunk, from those of its planes."""
-    payload = bytearray()
-    for coding, own in planes:
-        payload += coding.value.encode()
-        put_varint(payload, len(own))
-        payload += own
-    return bytes(payload)
+    """The payload of a chunk, from the codings and payloads of its planes."""
+    return b"".join(coding.encode() + varint(len(own)) + own for coding, own in planes)

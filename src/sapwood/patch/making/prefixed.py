@@ -12,7 +12,7 @@ from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import LEAST_PREFIX, compress_after
 from sapwood.patch.applying.prefixed import MOST_PREFIX
 from sapwood.patch.format.copies import Copy
-from sapwood.patch.making.splice import BEST_LEVEL, put_varint
+from sapwood.patch.making.splice import BEST_LEVEL, varint
 
 SMALL = 1 << 19  # bytes of prefix and chunk that the best level takes no noticeable time for
 
@@ -24,21 +24,18 @@ def encode_prefixed(
 
     Args:
         target: bytes of the chunk.
-        offset: of the chunk in the whole target.
-        base: whole.
-        copies: that were found for the chunk; they tell which part of the base it is like.
-        level: of zstd, 1 to 19.
+        offset: first byte of the chunk in the whole target.
+        base: the whole base.
+        copies: copies that were found for the chunk; they tell which part of the base it is like.
+        level: level of zstd, 1 to 19.
     """
     begin, size = _prefix_of(len(target), offset, len(base), copies)
     if size < LEAST_PREFIX:
         return None
-    payload = bytearray()
-    put_varint(payload, begin)
-    put_varint(payload, size)
     best = BEST_LEVEL if size + len(target) <= SMALL else level
-    return bytes(payload) + compress_after(
-        base[begin : begin + size].tobytes(), target.data, max(level, best)
-    )
+    prefix = base[begin : begin + size].tobytes()
+    frame = compress_after(prefix, target.data, max(level, best))
+    return varint(begin) + varint(size) + frame
 
 
 def _prefix_of(length: int, offset: int, base_size: int, copies: Sequence[Copy]) -> tuple[int, int]:

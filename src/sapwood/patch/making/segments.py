@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from sapwood.codec.survey import MOST_SAMPLED, sample_ranges
 from sapwood.content.content import Content
 from sapwood.patch.format.copies import Copy
 from sapwood.patch.format.predictions import BaseRange, Prediction
@@ -20,13 +21,15 @@ class SegmentSource:
     """A segment to be made.
 
     Attributes:
-        name, dtype, shape: of the tensor; no name and DType.BYTES for other bytes.
-        target: its bytes, borrowed; lies at its place in the whole target.
-        places: parts of the bases that may predict it, the likeliest first.
-        copies: of bytes, found in the first base; offsets in the whole files.
+        name: name of the tensor; empty for bytes that are no tensor's.
+        dtype: type of the elements; DType.BYTES where there is no name.
+        shape: shape of the tensor, or the number of bytes.
+        target: bytes of the segment, borrowed.
+        places: parts of the bases that may predict the segment, the likeliest first.
+        copies: copies of bytes from the first base, ascending; offsets in the whole files.
         row: elements a row, where the shape does not tell.
-        blocks: what the bytes are whole blocks of, each row of them; None of others.
-        recipes: predictions that are computed, any of which may do better.
+        blocks: type of the blocks, of U8 elements in rows of whole blocks; None for others.
+        recipes: predictions that are computed, any of which may do better than the places.
     """
 
     name: str
@@ -44,6 +47,15 @@ class SegmentSource:
         """Elements of the rows that share a level."""
         return self.row or row_length(self.shape)
 
+    @property
+    def elements(self) -> int:
+        """How many elements the segment has."""
+        return len(self.target) // self.dtype.size
+
+    def sample_ranges(self, most: int = MOST_SAMPLED) -> list[tuple[int, int]]:
+        """The ranges of bytes that tell what the segment is like: `most` bytes, about."""
+        return sample_ranges(len(self.target), self.dtype.size, self.row_length, most)
+
 
 def row_length(shape: tuple[int, ...]) -> int:
     """Elements of the rows that share a level: trailing dimensions, joined until long enough.
@@ -58,10 +70,23 @@ def row_length(shape: tuple[int, ...]) -> int:
     return max(1, math.prod(shape) if len(shape) < 2 else length)
 
 
-def chunk_elements(dtype: DType, row: int, chunk_size: int, unit: int = 1) -> int:
-    """Elements a chunk: whole rows where they fit, and whole units of elements."""
+def chunk_grid(
+    dtype: DType, row: int, chunk_size: int, blocks: BlockType | None = None
+) -> tuple[int, int]:
+    """Elements a row and elements a chunk: whole rows where they fit, and whole blocks.
+
+    Args:
+        dtype: type of the elements.
+        row: elements a row; rows longer than a chunk are cut to its length.
+        chunk_size: bytes of target a chunk, at most; of blocks, bytes of their planes.
+        blocks: type of the blocks, of U8 elements; None for others.
+    """
+    unit = 1
+    if blocks is not None:  # taken apart they take more memory
+        unit = blocks.nbytes
+        chunk_size = chunk_size * unit // blocks.plane_bytes
     elements = max(1, chunk_size // dtype.size // unit) * unit
-    return elements // row * row if row <= elements else elements
+    return (row, elements // row * row) if row <= elements else (elements, elements)
 
 
 class CopyCursor:

@@ -19,13 +19,15 @@ LONG = 64
 
 
 def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int) -> bytes:
-    """The payload of a chunk. Where that takes no noticeable time, without short copies if smaller.
+    """The payload of a chunk.
+
+    Where that takes no noticeable time, it has no short copies if it is smaller without them.
 
     Args:
         target: bytes of the chunk.
-        offset: of the chunk in the whole target, which the copies refer to.
-        copies: ascending, inside the chunk.
-        level: of zstd, 1 to 19.
+        offset: first byte of the chunk in the whole target, which the copies refer to.
+        copies: ascending copies inside the chunk.
+        level: level of zstd, 1 to 19.
     """
     contents = [splice_content(target, offset, copies)]
     if len(contents[0]) <= SMALL:
@@ -36,37 +38,32 @@ def encode_splice(target: Bytes, offset: int, copies: Sequence[Copy], level: int
 
 
 def packed(content: bytes, level: int) -> bytes:
-    """A frame behind the size of its content."""
-    payload = bytearray()
-    put_varint(payload, len(content))
-    return bytes(payload) + compress(content, level if len(content) > SMALL else BEST_LEVEL)
+    """The content as a zstd frame, behind the size of the content."""
+    frame = compress(content, level if len(content) > SMALL else BEST_LEVEL)
+    return varint(len(content)) + frame
 
 
 def splice_content(target: Bytes, offset: int, copies: Sequence[Copy]) -> bytes:
-    """Operations and new bytes.
-
-    Takes what `encode_splice` does.
-    """
+    """The operations and then the new bytes of a chunk; arguments as `encode_splice`."""
     operations = bytearray()
     literals = []
     at = offset
     expected = 0  # where the base would go on
     for copy in copies:
         literals.append(target[at - offset : copy.target - offset])
-        put_varint(operations, copy.target - at)
-        put_varint(operations, copy.length)
         step = copy.base - expected
-        put_varint(operations, 2 * step if step >= 0 else -2 * step - 1)
+        zigzag = 2 * step if step >= 0 else -2 * step - 1
+        operations += varint(copy.target - at) + varint(copy.length) + varint(zigzag)
         at, expected = copy.target_end, copy.base_end
     literals.append(target[at - offset :])
-    head = bytearray()
-    put_varint(head, len(copies))
-    return bytes(head + operations) + b"".join(part.tobytes() for part in literals)
+    return varint(len(copies)) + operations + b"".join(part.tobytes() for part in literals)
 
 
-def put_varint(out: bytearray, value: int) -> None:
-    """LEB128, the shortest form."""
+def varint(value: int) -> bytes:
+    """A number that is not negative as LEB128, in the shortest form."""
+    out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
+    return bytes(out)

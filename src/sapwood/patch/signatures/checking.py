@@ -20,7 +20,7 @@ def check_patch(front: CheckedFront, trust: Trust, detached: Iterable[bytes] = (
         detached: the contents of files of signatures.
 
     Raises:
-        SignatureError: it is not signed as demanded, or a file of signatures is none, or of
+        SignatureError: it is not signed as demanded, or a file of signatures is damaged or of
             another patch.
         InvalidPatch: the list of signatures in the header is damaged.
     """

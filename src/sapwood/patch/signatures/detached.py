@@ -31,7 +31,7 @@ def parse_detached(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
     """The digest of the patch and the signatures in a file of signatures.
 
     Raises:
-        SignatureError: it is none, or damaged.
+        SignatureError: it is no file of signatures, or damaged.
     """
     if len(data) > LARGEST_FILE:
         raise SignatureError(

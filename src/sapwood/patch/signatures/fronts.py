@@ -21,7 +21,7 @@ from sapwood.patch.format.front import (
     VERSION,
     FileDigest,
     Header,
-    front_digest,
+    with_digest,
 )
 from sapwood.patch.format.parsing import HEADER, REMEDY, CheckedFront, fields_of
 from sapwood.trust import Signature, Statement
@@ -80,7 +80,7 @@ def parse_list(data: bytes) -> tuple[Signature, ...]:
     """The signatures of the canonical JSON list in a header.
 
     Raises:
-        InvalidPatch: it is none.
+        InvalidPatch: it is damaged.
     """
     where = f"{HEADER}.signatures"
     listed = canonical_json.parse_exact(data, where, InvalidPatch, remedy=REMEDY)
@@ -95,18 +95,16 @@ def with_header(front: bytes, length: int, header: bytes) -> bytes:
         length: bytes of the header that it has.
         header: the header that takes its place.
     """
-    begin = PREAMBLE.size
-    preamble = bytearray(front[:begin])
+    preamble = bytearray(front[: PREAMBLE.size])
     preamble[HEADER_LENGTH] = len(header).to_bytes(4, "little")
-    changed = bytes(preamble) + header + front[begin + length :]
-    return changed[: begin - DIGEST] + front_digest(changed) + changed[begin:]
+    return with_digest(bytes(preamble) + header + front[PREAMBLE.size + length :])
 
 
 def with_signatures(front: SignedFront, signatures: Sequence[Signature]) -> bytes:
     """The front with these signatures in the place of those that it had.
 
     Raises:
-        InputError: its header does not begin as those that can be signed inside.
+        InputError: its header does not begin as a header must to take signatures.
     """
     length = int.from_bytes(front.bare[HEADER_LENGTH], "little")
     header = front.bare[PREAMBLE.size : PREAMBLE.size + length]

@@ -13,7 +13,7 @@ from sapwood.trust import Signature, Trust
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSignature:
     """A signature and what is known of it.
 
     Attributes:
@@ -56,7 +56,7 @@ def signatures_of(front: CheckedFront) -> tuple[Signature, ...]:
 
 def list_signatures(
     front: CheckedFront, trust: Trust | None = None, detached: Iterable[bytes] = ()
-) -> list[Listed]:
+) -> list[ListedSignature]:
     """Every signature of a patch, those inside first. To decide about a patch use `check_patch`.
 
     Args:
@@ -66,7 +66,7 @@ def list_signatures(
         detached: the contents of files of signatures.
 
     Raises:
-        SignatureError: a file of signatures is none.
+        SignatureError: a file of signatures is damaged.
         InvalidPatch: the list of signatures in the header is damaged.
     """
     parts = take_apart(front)
@@ -77,17 +77,17 @@ def list_signatures(
             found += [_listed(parts, one, trust, detached=True) for one in signatures]
         else:
             reason = f"is of the patch {patch.hex()}, not of this one, {parts.patch.hex()}"
-            found += [Listed(one, True, None, False, reason) for one in signatures]
+            found += [ListedSignature(one, True, None, False, reason) for one in signatures]
     return found
 
 
 def _listed(
     front: SignedFront, signature: Signature, trust: Trust | None, *, detached: bool = False
-) -> Listed:
+) -> ListedSignature:
     """A signature over this patch, checked where there are keys."""
     if trust is None:
-        return Listed(signature, detached, None, None, None)
+        return ListedSignature(signature, detached, None, None, None)
     reason = trust.objection(front.statement, signature)
     key = trust.key_of(signature)
     public_key = None if key is None else key.data
-    return Listed(signature, detached, public_key, reason is None, reason)
+    return ListedSignature(signature, detached, public_key, reason is None, reason)

@@ -91,10 +91,10 @@ def action_for(
     """What is done about a file.
 
     Args:
-        rule: its policy.
-        state: of it.
+        rule: the file's policy.
+        state: state of the file.
         replace: whether files in conflict are to be backed up and replaced.
-        retired: whether the template says that it is to leave.
+        retired: whether the template says that the file is to leave.
         asked: what the user asks for of this file. Only a reset is for files that are
             installed `once`.
     """

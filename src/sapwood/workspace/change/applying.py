@@ -23,7 +23,6 @@ from sapwood.files.refusals import refusal
 from sapwood.files.syncing import sync
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, read_record
@@ -32,9 +31,11 @@ from sapwood.workspace.record.record import Record, read_record
 def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tuple[str, ...]:
     """Makes a change that was staged. From here on a kill is repaired by the next change.
 
+    Where there is nothing to do, what was staged is cleared away.
+
     Args:
-        places: of the workspace, whose lock is held.
-        journal: of the change.
+        places: places of the workspace, whose lock is held.
+        journal: journal of the change.
         before: the record as it is, None where it is not at hand.
 
     Returns:
@@ -44,6 +45,9 @@ def commit(places: Places, journal: ChangeJournal, before: Record | None) -> tup
         OSError: the system refused the journal; nothing was changed.
         IoError: it refused later; the next change finishes this one.
     """
+    if not journal.steps and journal.record is before:
+        tidy(places, None)
+        return ()
     try:
         write_whole(places.journal, journal.to_bytes())
     except OSError:
@@ -66,8 +70,8 @@ def _carry_out(places: Places, journal: ChangeJournal) -> tuple[str, ...]:
     template's goes beside it, and the record keeps saying of it what it said.
 
     Args:
-        places: of the workspace, whose lock is held.
-        journal: of the change, durable.
+        places: places of the workspace, whose lock is held.
+        journal: journal of the change, durable.
 
     Returns:
         The paths that somebody else has written to meanwhile.
@@ -153,7 +157,7 @@ def _written(places: Places, staged: Path, step: ChangeStep, found: str | Blocke
 
 
 def _hash_at(path: Path) -> str:
-    """The hash of a file of ours."""
+    """'sha256:…' of the bytes of a file of ours."""
     return raw_hash(read_stripes(path))
 
 
@@ -180,37 +184,38 @@ def tidy(places: Places, record: Record | None) -> None:
     What cannot be removed stays until the next time.
 
     Args:
-        places: of the workspace, whose lock is held.
-        record: of it, None where it is not at hand; then the blobs stay.
+        places: places of the workspace, whose lock is held.
+        record: record of the workspace, None where it is not at hand; then the blobs stay.
     """
     with contextlib.suppress(OSError):
         for path in list(places.own.iterdir()):
             if path.name.startswith(f"{places.stamps.name}."):  # of a look that was killed
                 path.unlink()
         if record is not None:
-            Blobs(places.blobs).prune(record.blobs())
+            places.blobs.prune(record.blobs())
         # Last: as long as it is there, the next change tidies again.
         remove_tree(places.staging)
 
 
-def _recover(places: Places) -> tuple[str, ...] | None:
+def _recover(places: Places) -> bool:
     """Finishes a change that was interrupted, or clears away what it had prepared.
 
     Args:
-        places: of the workspace, whose lock is held.
+        places: places of the workspace, whose lock is held.
 
     Returns:
-        What `_carry_out` returns; None if there was nothing to finish.
+        Whether there was one to finish.
 
     Raises:
-        InvalidWorkspace, OSError: as `read_journal` and `_carry_out`.
+        InvalidWorkspace, UnsupportedWorkspace: the journal or the record is damaged, or too new.
+        OSError: the system refused; the next change finishes what was interrupted.
     """
     journal = read_journal(places)
     if journal is not None:
-        return _carry_out(places, journal)
-    if is_there(places.staging):
+        _carry_out(places, journal)
+    elif is_there(places.staging):
         tidy(places, read_record(places))
-    return None
+    return journal is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ class Begun:
     """A workspace that is being changed.
 
     Attributes:
-        record: of it, None if it is only being made.
+        record: record of the workspace, None if it is only being made.
         recovered: whether a change that was interrupted was finished first.
         is_new: whether there was no record before that.
     """
@@ -233,7 +238,7 @@ def changing(places: Places) -> Iterator[Begun]:
     """Holds the lock of a workspace while the block runs, with nothing left to recover.
 
     Args:
-        places: of the workspace, whose own folder is there.
+        places: places of the workspace, whose own folder is there.
 
     Raises:
         InvalidWorkspace, UnsupportedWorkspace: the record or the journal is damaged, or too new.
@@ -244,6 +249,6 @@ def changing(places: Places) -> Iterator[Begun]:
     with exclusive(places.lock, places.busy):
         # Before anything is written: a record that is too new is not ours to change.
         record = read_record(places)
-        recovered = _recover(places) is not None
+        recovered = _recover(places)
         after = read_record(places) if recovered else record
         yield Begun(after, recovered, is_new=record is None)

@@ -27,10 +27,10 @@ def differences_in(
     """How the files of a plan differ from the template's.
 
     Args:
-        plan: a reset, of which all that it would change counts; or an update.
-        root: of the workspace.
-        template: that it is from.
-        paths: that are asked for, from the root or from the current folder; None for all.
+        plan: plan of a reset, of which all that it would change counts; or of an update.
+        root: folder of the workspace.
+        template: template that the plan is from.
+        paths: paths that are asked for, from the root or from the current folder; None for all.
 
     Raises:
         InputError: the template has no file of such a path.
@@ -51,9 +51,9 @@ def _difference_of(change: Change, root: Path, template: Template) -> Difference
     """How a file on disk differs from the template's.
 
     Args:
-        change: that a reset would make.
-        root: of the workspace.
-        template: that it is from.
+        change: change that the plan has for the file.
+        root: folder of the workspace.
+        template: template that the plan is from.
 
     Raises:
         InvalidPackage, OSError: something cannot be read.

@@ -11,7 +11,7 @@ from sapwood.package import Package
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.opening import check_whole
 from sapwood.workspace.change.results import Outcome
-from sapwood.workspace.change.updating import Request, make_update
+from sapwood.workspace.change.updating import UpdateRequest, make_update
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.sources import OpenCourse
 from sapwood.workspace.record.journal import read_journal
@@ -25,9 +25,9 @@ def make_workspace(
     """Makes a workspace, or finishes one that was not made to the end.
 
     Args:
-        places: of the workspace; its folder need not be there.
-        package: to make it from, as its author made it.
-        course: that configures it, None for none.
+        places: places of the workspace; its folder need not be there.
+        package: package to make it from, as its author made it.
+        course: course that configures it, None for none.
         now: the time.
 
     Raises:
@@ -48,6 +48,6 @@ def make_workspace(
         if begun.record is not None:
             chosen = for_workspace(package, begun.record, course, places)
         # What was begun with a later version may be finished with this one.
-        request = Request(allow_downgrade=True)
+        request = UpdateRequest(allow_downgrade=True)
         outcome = make_update(places, begun.record, chosen, "init", now, request)
     return dataclasses.replace(outcome, recovered=begun.recovered)

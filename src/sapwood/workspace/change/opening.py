@@ -38,6 +38,11 @@ def with_note(change: Change, template: Template, files: Mapping[str, RecordedFi
 def check_source(record: Record, template: Template, *, allow_downgrade: bool) -> None:
     """Sees to it that a workspace may be updated to a template.
 
+    Args:
+        record: record of the workspace.
+        template: template that it is updated to.
+        allow_downgrade: whether the version may be one before that of the workspace.
+
     Raises:
         InputError: it is another template, or an earlier version.
     """
@@ -45,11 +50,7 @@ def check_source(record: Record, template: Template, *, allow_downgrade: bool) -
     if name != record.template:
         raise InputError(f"expected the template {record.template}, found {name}")
     if template.manifest.version < Version(record.template_version) and not allow_downgrade:
-        raise InputError(
-            f"expected version {record.template_version} of {name} or later, found "
-            f"{template.version}; allow the downgrade if you mean it "
-            "(--allow-downgrade)"
-        )
+        raise _downgrade(f"expected version {record.template_version} of {name} or later", template)
 
 
 def check_versions(
@@ -60,8 +61,8 @@ def check_versions(
     A module that was updated alone is of a later version than the workspace.
 
     Args:
-        changes: that write to files of the user's.
-        template: that they come from.
+        changes: changes that write to files of the user's.
+        template: template that they come from.
         files: what was installed, by path.
 
     Raises:
@@ -70,19 +71,24 @@ def check_versions(
     for change in changes:
         entry = files.get(change.moved_from or change.path)
         if entry is not None and Version(entry.version) > template.manifest.version:
-            raise InputError(
-                f"{change.path}: expected version {entry.version} or later, which it has, found "
-                f"{template.version}; allow the downgrade if you mean it "
-                "(--allow-downgrade)"
-            )
+            expected = f"expected version {entry.version} or later, which it has"
+            raise _downgrade(f"{change.path}: {expected}", template)
+
+
+def _downgrade(expected: str, template: Template) -> InputError:
+    """The error for a template of an earlier version than expected."""
+    return InputError(
+        f"{expected}, found {template.version}; allow the downgrade if you mean it "
+        "(--allow-downgrade)"
+    )
 
 
 def check_whole(template: Template, root: Path) -> None:
     """Sees to it that a workspace can be made: a patch starts from what is not there yet.
 
     Args:
-        template: to make it from.
-        root: of the workspace, which need not be there.
+        template: template to make it from.
+        root: folder of the workspace, which need not be there.
 
     Raises:
         InputError: the template has a file only as patches, and it is not there already.
@@ -97,8 +103,12 @@ def check_whole(template: Template, root: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(template: TemplateSource) -> Iterator[Package]:
-    """The package of a template, closed at the end if it was opened here."""
+def opened_package(template: TemplateSource) -> Iterator[Package]:
+    """The package of a template, closed at the end if it was opened here.
+
+    Raises:
+        InputError, InvalidPackage, IoError: it cannot be opened.
+    """
     if isinstance(template, Package):
         yield template
         return
@@ -109,15 +119,19 @@ def opened(template: TemplateSource) -> Iterator[Package]:
 
 
 @contextlib.contextmanager
-def sources(
+def opening(
     template: TemplateSource, config: CourseSource | None, what: object
 ) -> Iterator[tuple[Package, OpenCourse | None]]:
     """The package of a template, and a course: closed at the end if they were opened here.
 
     Args:
-        template: as of `opened`.
-        config: of the course, None for none.
-        what: is worked on, for what the system refuses.
+        template: package that the template is, open, or where it lies.
+        config: course, open, or where it lies; None for none.
+        what: name of what the block works on, told where the system refuses.
+
+    Raises:
+        InputError, InvalidPackage: one of the two cannot be opened.
+        IoError: the system refused, here or in the block.
     """
-    with opened(template) as package, open_course(config) as course, os_errors(what):
+    with opened_package(template) as package, open_course(config) as course, os_errors(what):
         yield package, course

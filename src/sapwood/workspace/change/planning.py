@@ -35,16 +35,16 @@ class Scope:
     """The one module that a change is for.
 
     Attributes:
-        module: whose files are planned, and no others.
-        asked: what the user asks for of them, protected ones included.
+        module: module whose files are planned, and no others.
+        asked: what the user asks for of these files, protected ones included.
     """
 
     module: Module
     asked: ModuleRequest
 
-    def holds(self, path: str, source: str | None) -> bool:
+    def holds(self, path: str, old: str | None) -> bool:
         """Whether a file is the module's, under the name it has or under the one it had."""
-        return self.module.holds(path) or (source is not None and self.module.holds(source))
+        return self.module.holds(path) or (old is not None and self.module.holds(old))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,19 +52,19 @@ class Change:
     """What is to be done about one path.
 
     Attributes:
-        path: in the new version.
-        state: of the file.
-        action: for it.
-        policy: that decided.
-        recorded: what was installed.
-        found: what is on disk; where `moved_from` is given, under that name.
-        new: what the template holds.
-        moved_from: the name that it has on disk and in the record, if the template
-            renamed it.
+        path: path of the file in the new version.
+        state: state of the file.
+        action: what is done about it.
+        policy: policy that decided.
+        recorded: what was installed, None for nothing.
+        found: what is on disk; where `moved_from` is given, under that path.
+        new: what the template holds, None for nothing.
+        moved_from: path that the file has on disk and in the record, if the template renamed
+            it.
         note: why the template changed it, as 'bug fix'.
-        otherwise: of a merge, what is done where it turns out to be impossible.
+        otherwise: what is done where a merge turns out to be impossible.
         unmerged: why a notebook is not merged although that was asked for.
-        unmade: of a file that is unreachable, why, and what to do.
+        unmade: why an unreachable file cannot be made, and what to do.
     """
 
     path: str
@@ -121,14 +121,14 @@ def plan_changes(
 
     Args:
         recorded: what was installed, by path.
-        found: what is on disk. A path that is missing is one where nothing is.
-        new: what the template holds.
-        rules: what it says of its files.
+        found: what is on disk, by path; where a path is missing nothing is.
+        new: what the template holds, by path.
+        rules: what the template says of its files.
         replace: whether files in conflict are backed up and replaced, rather than kept
             with the template's beside them. Protected files are never replaced.
         merge: whether notebooks in conflict are merged by cell, protected ones too.
-        scope: the module that is asked for; by default all files, as their policies say.
-        reach: what the template has only as patches.
+        scope: module that is asked for; by default all files, as their policies say.
+        reach: files that the template has only as patches.
 
     Returns:
         A change for each path that is recorded or in the template, and in the scope: in
@@ -137,13 +137,12 @@ def plan_changes(
     """
     moves = _renamed(recorded, found, new, rules.renames)
     again = _respelled(recorded, found, new)
-    sources = {*moves.values(), *again.values()}
     placed = []
-    for path in sorted((recorded.keys() | new.keys()) - sources):
-        source = moves.get(path)
-        if scope is not None and not scope.holds(path, source):
+    for path in sorted((recorded.keys() | new.keys()) - {*moves.values(), *again.values()}):
+        moved_from = moves.get(path)
+        if scope is not None and not scope.holds(path, moved_from):
             continue
-        known = path if source is None else source
+        known = path if moved_from is None else moved_from
         b, c, n = recorded.get(again.get(path, known)), found.get(known), new.get(path)
         only = reach.files.get(path)
         if only is not None:
@@ -156,7 +155,7 @@ def plan_changes(
         touched = rule.policy is not Policy.PROTECT or asked is not None
         if action is Action.ADOPT and touched and _mode_changed(b, c, n):
             action = Action.SET_MODE
-        change = Change(path, state, action, rule.policy, b, c, n, source)
+        change = Change(path, state, action, rule.policy, b, c, n, moved_from)
         if merge and asked is not ModuleRequest.RESET:
             change = _merging(change)
         if only is not None:
@@ -181,9 +180,9 @@ def _reaching(change: Change, only: PatchOnly, version: str | None) -> Change:
     """The change of a file that the template has only as patches.
 
     Args:
-        change: of it, as if the template held the file.
-        only: what the template has.
-        version: that the installed file comes from, None where none is.
+        change: the file's change, as if the template held the file.
+        only: what the template has of it.
+        version: version that the installed file comes from, None where none is.
     """
     if change.action not in BRINGING:
         return change
@@ -244,7 +243,7 @@ def recorded_after(change: Change, old: Entry | None, new: Entry | None) -> Entr
     """What the record says of a path after its change.
 
     Args:
-        change: that was made.
+        change: the change that was made.
         old: what the record said of the file, under its old name if it was renamed.
         new: what it says of a file of the template.
 

@@ -26,8 +26,8 @@ class Reach:
     """What can be made of files that a template has only as patches.
 
     Attributes:
-        files: those, by path.
-        versions: that installed files come from, by their paths.
+        files: what the template has of these files, by path.
+        versions: versions that installed files come from, by their paths.
     """
 
     files: Mapping[str, PatchOnly] = dataclasses.field(default_factory=dict)
@@ -42,8 +42,8 @@ def fault_of_reach(only: PatchOnly, state: State, version: str | None) -> str | 
 
     Args:
         only: what the template has of the file.
-        state: of the file.
-        version: that the installed one comes from, None where none is.
+        state: state of the file.
+        version: version that the installed one comes from, None where none is.
     """
     if state is not State.OUTDATED or version is None:
         return f"{only}, and {IN_THE_WAY.get(state, 'yours is another file')}: {REMEDY}"

@@ -18,14 +18,14 @@ class UpdatePlan:
     """What an update would do.
 
     Attributes:
-        template: name of it.
-        from_version: that the workspace has; None while it is being made.
-        to_version: of the template.
-        changes: one a path, in the order of the template's policies, then by path.
+        template: name of the template.
+        from_version: version that the workspace has; None while it is being made.
+        to_version: version of the template.
+        changes: one change a path, in the order of the template's policies, then by path.
         user: what the template calls owners of a workspace.
-        modules: of the template.
-        module: the one that the change is for; None where it is for all files.
-        course: that configures the workspace then; None for none.
+        modules: modules of the template.
+        module: module that the change is for; None where it is for all files.
+        course: course that configures the workspace then; None for none.
     """
 
     template: str
@@ -39,12 +39,12 @@ class UpdatePlan:
 
     @property
     def updates(self) -> tuple[Change, ...]:
-        """Those that write, move or remove files of the user's."""
+        """Changes that write, move or remove files of the user's."""
         return tuple(one for one in self.changes if one.is_update)
 
     @property
     def conflicts(self) -> tuple[Change, ...]:
-        """Those that the user has to look at."""
+        """Changes that the user has to look at."""
         return tuple(one for one in self.changes if one.is_conflict)
 
 
@@ -53,7 +53,7 @@ class Outcome:
     """What an update did.
 
     Attributes:
-        plan: that was carried out.
+        plan: plan that was carried out.
         backup: name of the backup of what was replaced and removed, None if nothing was.
         incoming: path of the template's file for each file in conflict, by its path.
         missed: paths that somebody else wrote to meanwhile; they were left alone.
@@ -80,10 +80,10 @@ class Difference:
     """How a file of the user's differs from the template's.
 
     Attributes:
-        path: of it.
-        state: of it.
-        lines: a unified diff that leads from the user's to the template's; None if one of
-            them is no text, or too long to compare.
+        path: the file's path in the template.
+        state: state of the file.
+        lines: lines of a unified diff from the user's to the template's, without their ends;
+            None if one of them is no text, or too long to compare.
     """
 
     path: str
@@ -96,10 +96,10 @@ class FileStatus:
     """A file that was installed.
 
     Attributes:
-        path: of it.
+        path: the file's path.
         state: IDENTICAL, MODIFIED, DELETED or BLOCKED.
-        version: of the template's that it comes from.
-        reason: what is in the way, of a file that is blocked.
+        version: version of the template that the file comes from.
+        reason: what is in the way of a file that is blocked, None for others.
     """
 
     path: str
@@ -114,7 +114,7 @@ class Status:
 
     Attributes:
         record: what was installed.
-        files: one for each file in the record, by path.
+        files: status of each file in the record, by path.
         unfinished: whether a change was interrupted; the next one finishes it.
     """
 
@@ -128,7 +128,7 @@ class Restored:
     """What was restored.
 
     Attributes:
-        paths: that were written.
+        paths: paths that were written, those that were missed among them.
         unchanged: paths that were as in the backup.
         backup: name of the backup of what was replaced, None if nothing was.
         missed: paths that somebody else wrote to meanwhile.

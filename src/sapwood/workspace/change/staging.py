@@ -6,6 +6,8 @@ the workspace as it was.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import secrets
@@ -15,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sapwood.content.digests import raw_hash
-from sapwood.errors import InvalidPackage, InvalidWorkspace, IoError
+from sapwood.errors import Changed, InvalidPackage, InvalidWorkspace, IoError
 from sapwood.files.folders import make_folder
 from sapwood.files.paths import is_folder, is_there
 from sapwood.files.reading import read_stripes, read_whole
@@ -23,17 +25,18 @@ from sapwood.files.syncing import sync
 from sapwood.files.writing import write_new
 from sapwood.package import FileIdentity
 from sapwood.package.canonical import LARGEST, content_hash
-from sapwood.workspace.change.applying import mode_with
+from sapwood.workspace.change.applying import mode_with, tidy
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
-from sapwood.workspace.record.blobs import Blobs
-from sapwood.workspace.record.journal import ChangeStep, StepKind
+from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind
 from sapwood.workspace.record.places import Places
+from sapwood.workspace.record.record import Record, own_bytes
 
 PLAIN, EXECUTABLE = 0o666, 0o777  # permissions before the umask has its say
 
 
-class ChangedMeanwhile(Exception):
-    """A file is not what it was when the change was planned: plan again."""
+def changed_meanwhile(path: str | Path) -> Changed:
+    """The error for a file that is not what it was when the change was planned."""
+    return Changed(f"{path}: is being written to; try again when it is not")
 
 
 class Taken:
@@ -49,38 +52,56 @@ class Taken:
         """Reads it.
 
         Args:
-            file: on disk.
-            path: of it in the workspace.
+            file: the file's place on disk.
+            path: its path in the workspace, whose ending tells notebooks.
             expected: what it was when the change was planned.
 
         Raises:
-            ChangedMeanwhile: it is something else.
+            Changed: it is something else.
             OSError: it cannot be read.
         """
+        self._file = file
         try:
             self.mode = stat.S_IMODE(file.lstat().st_mode) & 0o777
             self.data = read_whole(file, LARGEST)
-            self.raw = raw_hash(read_stripes(file) if self.data is None else [self.data])
+            self.raw = raw_hash(self.stripes())
         except FileNotFoundError as e:
-            raise ChangedMeanwhile(path) from e
+            raise changed_meanwhile(path) from e
         found = self.raw if self.data is None else content_hash(self.data, path)
         if found != expected.hash:
-            raise ChangedMeanwhile(path)
+            raise changed_meanwhile(path)
+
+    def stripes(self) -> Iterable[bytes]:
+        """Its bytes; of a large file those that it has now."""
+        return read_stripes(self._file) if self.data is None else [self.data]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file in the folder of a change, before it takes its name.
+
+    Attributes:
+        path: the file's place on disk.
+        hash: 'sha256:…' of its bytes.
+    """
+
+    path: Path
+    hash: str
 
 
 class Stage:
     """The folder of one change.
 
     Attributes:
-        steps: of the journal, in order.
-        folder: its name, below `Places.staging`.
+        steps: steps of the change's journal, in order.
+        folder: the folder's name, below `Places.staging`.
     """
 
     def __init__(self, places: Places) -> None:
         """Makes an empty folder.
 
         Args:
-            places: of the workspace, whose lock is held.
+            places: places of the workspace, whose lock is held.
 
         Raises:
             InvalidWorkspace, OSError: it cannot be made.
@@ -104,8 +125,7 @@ class Stage:
         """Reads a file of the user's, and copies it into the backup.
 
         Raises:
-            ChangedMeanwhile: it is not what it was when the change was planned.
-            IoError: it could not be replaced, since its folder may not be written to.
+            Changed: it is not what it was when the change was planned.
             OSError: the system refused.
         """
         taken = Taken(self._places.root / path, path, expected)
@@ -117,77 +137,74 @@ class Stage:
         """Copies a file of the user's into the backup.
 
         Args:
-            path: of it.
-            taken: as it was read.
+            path: the file's path in the workspace.
+            taken: the file as it was read.
 
         Raises:
-            ChangedMeanwhile: it is something else now.
+            Changed: it is something else now.
             OSError: the system refused.
         """
-        file = self._places.root / path
         copy = self._path / "backup" / FILES / path
         make_folder(copy.parent, InvalidWorkspace)
-        self._write(copy, read_stripes(file) if taken.data is None else [taken.data], taken.raw)
+        if self._write(copy, taken.stripes()) != taken.raw:
+            raise changed_meanwhile(copy)
         copy.chmod(taken.mode)
         self._backed_up[path] = taken.raw
+
+    def write(self, stripes: Iterable[bytes], *, executable: bool = False) -> StagedFile:
+        """Writes a file into the folder.
+
+        Args:
+            stripes: the file's bytes.
+            executable: whether it may be run.
+
+        Raises:
+            IoError: what was written is not what is read.
+            OSError: the system refused.
+        """
+        path = self.new_file()
+        return StagedFile(path, self._write(path, stripes, EXECUTABLE if executable else PLAIN))
 
     def put(
         self,
         path: str,
-        stripes: Iterable[bytes],
+        staged: StagedFile,
         *,
         old: str | None,
-        mode: int | None,
-        executable: bool = False,
+        mode: int | None = None,
         beside: str | None = None,
-    ) -> str:
-        """Stages the bytes that a file gets.
+    ) -> None:
+        """Gives a file the bytes of a staged one.
 
         Args:
-            path: of the file.
-            stripes: its bytes.
-            old: hash of the bytes that it has, None where nothing is.
-            mode: its permissions; None for those that new files get.
-            executable: of a new file, whether it may be run.
+            path: the file's path in the workspace.
+            staged: the staged file.
+            old: hash of the bytes that the file has, None where nothing is.
+            mode: permissions that the file gets; None for those of the staged one.
             beside: where the bytes go if somebody else writes to `path` meanwhile.
-
-        Returns:
-            Hash of the bytes.
 
         Raises:
             InvalidWorkspace: something is in the way of the folder that they go to.
             IoError: the folder may not be written to.
             OSError: the system refused.
         """
-        staged = self.new_file()
-        new = self._write(staged, stripes, None, EXECUTABLE if executable else PLAIN)
-        self.put_staged(path, staged, new, old=old, mode=mode, beside=beside)
-        return new
-
-    def put_staged(
-        self,
-        path: str,
-        staged: Path,
-        new: str,
-        *,
-        old: str | None,
-        mode: int | None,
-        beside: str | None = None,
-    ) -> None:
-        """Stages a file that lies in the folder already; arguments as of `put`."""
         self._check_writable(path)
         if mode is not None:
-            staged.chmod(mode)
-        step = ChangeStep(StepKind.WRITE, path, old=old, new=new, staged=staged.name, beside=beside)
+            staged.path.chmod(mode)
+        name, new = staged.path.name, staged.hash
+        step = ChangeStep(StepKind.WRITE, path, old=old, new=new, staged=name, beside=beside)
         self.steps.append(step)
 
     def remove(self, path: str, old: str, *, after: str | None = None) -> None:
         """Removes a file, which was taken with a backup.
 
         Args:
-            path: of it.
+            path: the file's path in the workspace.
             old: hash of its bytes.
             after: path of a step without which it stays.
+
+        Raises:
+            InvalidWorkspace, IoError, OSError: as `put`.
         """
         self._check_writable(path)
         self.steps.append(ChangeStep(StepKind.REMOVE, path, old=old, after=after))
@@ -197,17 +214,16 @@ class Stage:
         self.steps.append(ChangeStep(StepKind.MODE, path, executable=executable))
 
     def keep_blob(self, digest: str, data: bytes) -> None:
-        """Keeps what is installed, to show differences to."""
-        blobs = Blobs(self._places.blobs)
-        self._unsynced.append(blobs.put(digest, data, self.new_file()))
+        """Keeps what is installed, by its SHA-256 in hexadecimal, to show differences to."""
+        self._unsynced.append(self._places.blobs.put(digest, data, self.new_file()))
 
     def finish(self, label: str, created: datetime, version: str | None) -> str | None:
         """Makes all that was staged durable, and gives the backup its name.
 
         Args:
             label: what the backup is made before.
-            created: in UTC.
-            version: of the template, as it was before.
+            created: the time, in UTC.
+            version: the template's version before the change, None if there was none.
 
         Returns:
             The backup's name, None if nothing was backed up.
@@ -215,19 +231,19 @@ class Stage:
         staged = self._path / "backup"
         if self._backed_up:
             backup = Backup("", label, created, version, self._backed_up)
-            self._write(staged / ABOUT, [backup.to_bytes()], None)
-            folders = [Path(top) for top, _, _ in os.walk(staged)]
-        else:
-            folders = []
+            self._write(staged / ABOUT, [own_bytes(backup.to_json())])
+        folders = [Path(top) for top, _, _ in os.walk(staged)]
         if self._unsynced:
             sync([*self._unsynced, *folders, self._path])
         if not self._backed_up:
             return None
         return place_backup(staged, self._places.backups, label, created)
 
-    def _write(
-        self, path: Path, stripes: Iterable[bytes], expected: str | None, mode: int = PLAIN
-    ) -> str:
+    def journal(self, record: Record | None = None) -> ChangeJournal:
+        """The journal of the change, with the record that it ends with; None where that stays."""
+        return ChangeJournal(self.folder, tuple(self.steps), record)
+
+    def _write(self, path: Path, stripes: Iterable[bytes], mode: int = PLAIN) -> str:
         """Writes a file, reads it again, and returns its hash."""
         hasher = hashlib.sha256()
 
@@ -240,8 +256,6 @@ class Stage:
         digest = f"sha256:{hasher.hexdigest()}"
         if raw_hash(read_stripes(path)) != digest:
             raise IoError(f"{path}: what was written is not what is read; check the disk")
-        if expected is not None and digest != expected:
-            raise ChangedMeanwhile(str(path))
         self._unsynced.append(path)
         return digest
 
@@ -261,6 +275,26 @@ class Stage:
             )
 
 
+@contextlib.contextmanager
+def staging(places: Places, record: Record | None = None) -> Iterator[Stage]:
+    """An empty stage; if the block fails, what it has staged is cleared away.
+
+    Args:
+        places: places of the workspace, whose lock is held.
+        record: record of the workspace, None where it is not at hand; then blobs that were
+            kept stay until a later change.
+
+    Raises:
+        InvalidWorkspace, OSError: the stage cannot be made.
+    """
+    stage = Stage(places)
+    try:
+        yield stage
+    except BaseException:
+        tidy(places, record)
+        raise
+
+
 def checked_data(data: bytes, path: str, expected: FileIdentity) -> bytes:
     """Bytes of a template that are what was planned with.
 
@@ -276,7 +310,7 @@ def permissions(current: int, recorded: FileIdentity | None, new: FileIdentity) 
     """Permissions of a file that is replaced: its own, and what the template changed of them.
 
     Args:
-        current: of the file.
+        current: the file's permissions.
         recorded: what was installed, None for nothing.
         new: what the template holds.
     """

@@ -13,7 +13,6 @@ from sapwood.workspace.change.results import FileStatus, Status
 from sapwood.workspace.change.texts import LineChanges, count_changes, shown_text
 from sapwood.workspace.disk.scanning import Disk, scan
 from sapwood.workspace.disk.states import Blocked, state_of
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.journal import read_journal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
@@ -21,6 +20,10 @@ from sapwood.workspace.record.record import Record
 
 def status_of(places: Places, record: Record) -> Status:
     """How a workspace is.
+
+    Args:
+        places: places of the workspace.
+        record: record of the workspace.
 
     Raises:
         InvalidWorkspace, UnsupportedWorkspace: the journal is damaged, or too new.
@@ -36,8 +39,8 @@ def file_statuses(places: Places, record: Record, stamps: Stamps) -> Iterator[Fi
     """How each installed file is, in the record's order.
 
     Args:
-        places: of the workspace.
-        record: of it.
+        places: places of the workspace.
+        record: record of the workspace.
         stamps: hashes of files that were looked at before.
 
     Raises:
@@ -55,9 +58,9 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
     """How many lines of an installed file the user has added and removed.
 
     Args:
-        places: of the workspace.
-        record: of it.
-        path: of the file.
+        places: places of the workspace.
+        record: record of the workspace.
+        path: path of the file.
 
     Returns:
         The numbers; None of files that are no text, and of those whose installed bytes are
@@ -73,7 +76,7 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
         raise InputError(f"{path!r:.200}: expected a file that was installed")
     if entry.blob is None:
         return None
-    base = Blobs(places.blobs).get(entry.blob, entry.size)
+    base = places.blobs.get(entry.blob, entry.size)
     there = isinstance(Disk(places.root).status(path), os.stat_result)
     data = read_whole(places.root / path, LARGEST) if there else b""
     if data is None:

@@ -15,12 +15,13 @@ from sapwood.files.paths import is_there
 from sapwood.files.reading import read_stripes
 from sapwood.package import FileIdentity, PackageFile, Policy
 from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
-from sapwood.workspace.change.planning import Change, recorded_after
+from sapwood.workspace.change.planning import WRITING, Change, recorded_after
 from sapwood.workspace.change.reach import mismatch
 from sapwood.workspace.change.staging import (
-    ChangedMeanwhile,
     Stage,
+    StagedFile,
     Taken,
+    changed_meanwhile,
     checked_data,
     permissions,
 )
@@ -30,7 +31,6 @@ from sapwood.workspace.disk.scanning import Disk, file_hash
 from sapwood.workspace.disk.states import Action, Blocked, State
 from sapwood.workspace.notebooks.merging import merge_notebook
 from sapwood.workspace.notebooks.reports import MergedNotebook
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record, RecordedFile
 
@@ -40,10 +40,10 @@ class Transaction:
     """What the steps of an update are made from.
 
     Attributes:
-        places: of the workspace.
-        template: that it is updated to.
-        record: of the workspace, None if it is only being made.
-        stage: that the steps go to.
+        places: places of the workspace.
+        template: template that it is updated to.
+        record: record of the workspace, None if it is only being made.
+        stage: stage that the steps go to.
         merges: what became of each notebook that was merged, by its path.
     """
 
@@ -61,8 +61,8 @@ class Transaction:
             instead.
 
         Raises:
-            ChangedMeanwhile: the file is not what it was when the change was planned.
-            InvalidPackage: the template is not, or it is damaged.
+            Changed: the file is not what it was when the change was planned.
+            InvalidPackage: the template is not what it was then, or it is damaged.
             IoError, OSError: the system refused.
         """
         match change.action:
@@ -104,32 +104,35 @@ class Transaction:
         """Writes the template's file where nothing is."""
         new, file = _wanted(change), self._new(change)
         beside = self._beside(change.path) if path == change.path else None
-        stripes: Iterable[bytes] = new_stripes(file, new)
-        self.stage.put(path, stripes, old=None, mode=None, executable=new.executable, beside=beside)
+        staged = self.stage.write(new_stripes(file, new), executable=new.executable)
+        self.stage.put(path, staged, old=None, beside=beside)
 
     def _replace(self, change: Change) -> Change:
         """Backs the user's file up and writes the template's, with the line ends it had."""
         taken = self._take(change)
-        if self._patch(change, taken):
-            return change
-        new, file = _wanted(change), self._new(change)
-        if file.only is not None:
-            return self.add(change.not_made(mismatch(file.only)))
-        if taken.data is not None and file.size <= LARGEST:
-            data = checked_data(file.read(), change.path, new)
-            stripes: Iterable[bytes] = [with_ends_of(data, taken.data)]
-        else:
-            stripes = new_stripes(file, new)
-        self.stage.put(
-            change.path,
-            stripes,
-            old=taken.raw if change.moved_from is None else None,
-            mode=permissions(taken.mode, change.recorded, new),
-            beside=self._beside(change.path),
-        )
-        if change.moved_from is not None:
-            self.stage.remove(change.moved_from, taken.raw, after=change.path)
+        staged = self._patched(change, taken)
+        if staged is None:
+            new, file = _wanted(change), self._new(change)
+            if file.only is not None:
+                return self.add(change.not_made(mismatch(file.only)))
+            stripes: Iterable[bytes] = new_stripes(file, new)
+            if taken.data is not None and file.size <= LARGEST:
+                stripes = (with_ends_of(one, taken.data) for one in stripes)
+            staged = self.stage.write(stripes)
+        self._put(change, taken, staged, beside=self._beside(change.path))
         return change
+
+    def _put(
+        self, change: Change, taken: Taken, staged: StagedFile, *, beside: str | None = None
+    ) -> None:
+        """Gives the user's file the bytes of a staged one, under the name that it has now."""
+        mode, moved = taken.mode, change.moved_from
+        if change.action in WRITING:
+            mode = permissions(mode, change.recorded, _wanted(change))
+        old = taken.raw if moved is None else None
+        self.stage.put(change.path, staged, old=old, mode=mode, beside=beside)
+        if moved is not None:
+            self.stage.remove(moved, taken.raw, after=change.path)
 
     def _merge(self, change: Change) -> Change:
         """Backs the user's notebook up and writes one made of it and the template's."""
@@ -143,14 +146,7 @@ class Transaction:
             return self.add(change.not_merged(str(e)))
         self.stage.back_up(known, taken)
         # Nothing is laid beside if somebody else is faster: the next merge is of what they wrote.
-        self.stage.put(
-            change.path,
-            [merged.data],
-            old=taken.raw if change.moved_from is None else None,
-            mode=permissions(taken.mode, change.recorded, new),
-        )
-        if change.moved_from is not None:
-            self.stage.remove(known, taken.raw, after=change.path)
+        self._put(change, taken, self.stage.write([merged.data]))
         if merged.conflicts:
             self._lay_beside(change)
         self.merges[change.path] = merged
@@ -167,7 +163,7 @@ class Transaction:
         entry = None if self.record is None else self.record.files.get(path)
         if entry is None or entry.blob is None:
             raise Unreadable("what was installed is not kept")
-        return Blobs(self.places.blobs).get(entry.blob, entry.size)
+        return self.places.blobs.get(entry.blob, entry.size)
 
     def _lay_beside(self, change: Change) -> None:
         """Lays the template's file beside; one that was laid there before makes room if it differs.
@@ -183,38 +179,27 @@ class Transaction:
         elif there != raw_hash(new_stripes(file, new)):
             expected = FileIdentity(file_hash(str(self.places.root), beside))
             taken = self.stage.take(beside, expected, back_up=True)
-            self.stage.put(beside, new_stripes(file, new), old=taken.raw, mode=taken.mode)
+            staged = self.stage.write(new_stripes(file, new))
+            self.stage.put(beside, staged, old=taken.raw, mode=taken.mode)
 
-    def _patch(self, change: Change, taken: Taken) -> bool:
-        """Updates weights by a patch, if the template carries one from what is installed."""
+    def _patched(self, change: Change, taken: Taken) -> StagedFile | None:
+        """Weights made by a patch; None unless the template has one from what is installed."""
         known = change.old_path
         entry = None if self.record is None else self.record.files.get(known)
         file, new = self._new(change), _wanted(change)
         weights = change.policy is Policy.WEIGHTS or file.only is not None
         if not weights or change.state is not State.OUTDATED or entry is None:
-            return False
+            return None
         name = self.template.manifest.patch_for(change.path, entry.version)
         if name is None:
-            return False
+            return None
         patch = self.template.patches[name]
         goal = Goal(change.path, new.hash, file.size)
         current, staged = self.places.root / known, self.stage.new_file()
         made = patched_weights(current, patch, goal, self.stage.new_file(), staged)
-        if made is None:
-            if raw_hash(read_stripes(current)) != taken.raw:
-                raise ChangedMeanwhile(known)
-            return False
-        self.stage.put_staged(
-            change.path,
-            staged,
-            made,
-            old=taken.raw if change.moved_from is None else None,
-            mode=permissions(taken.mode, change.recorded, new),
-            beside=self._beside(change.path),
-        )
-        if change.moved_from is not None:
-            self.stage.remove(change.moved_from, taken.raw, after=change.path)
-        return True
+        if made is None and raw_hash(read_stripes(current)) != taken.raw:
+            raise changed_meanwhile(known)
+        return None if made is None else StagedFile(staged, made)
 
     def _remove(self, change: Change) -> None:
         taken = self._take(change)
@@ -225,13 +210,7 @@ class Transaction:
         if change.moved_from is None or not isinstance(change.found, FileIdentity):
             return
         taken = self._take(change)
-        mode = taken.mode
-        if change.action is Action.SET_MODE:
-            mode = permissions(taken.mode, change.recorded, _wanted(change))
-        source = self.places.root / change.moved_from
-        stripes = read_stripes(source) if taken.data is None else [taken.data]
-        self.stage.put(change.path, stripes, old=None, mode=mode)
-        self.stage.remove(change.moved_from, taken.raw, after=change.path)
+        self._put(change, taken, self.stage.write(taken.stripes()))
 
     def _take(self, change: Change, *, back_up: bool = True) -> Taken:
         """Reads the user's file, and backs it up, but for weights that nobody has edited."""
@@ -250,7 +229,7 @@ class Transaction:
         """What the record says once the changes are made; keeps the blobs it needs.
 
         Args:
-            changes: that are made. What it says of other files stays.
+            changes: changes that are made. What the record says of other files stays.
             now: the time.
             whole: whether these are all changes that lead to the template's version: of a
                 part the workspace keeps the version that it has.
@@ -276,7 +255,7 @@ class Transaction:
 
     def _kept_blobs(self) -> set[str]:
         """The blobs that need not be kept anew: nobody has deleted them, or nothing has them."""
-        blobs = Blobs(self.places.blobs)
+        blobs = self.places.blobs
         files = {} if self.record is None else self.record.files
         named = {one.blob: path for path, one in files.items() if one.blob is not None}
         known = self.template.known
@@ -320,7 +299,11 @@ class Transaction:
 
 
 def _wanted(change: Change) -> FileIdentity:
-    """What the template holds, for a change that needs it."""
+    """What the template holds, for a change that needs it.
+
+    Raises:
+        InvalidPackage: it holds nothing.
+    """
     if change.new is None:
         raise InvalidPackage(f"{change.path}: expected it in the template, found nothing")
     return change.new

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from datetime import datetime
 
-from sapwood.errors import Changed, InputError
+from sapwood.errors import Changed
 from sapwood.files.stamps import Stamps
 from sapwood.package import find_module
 from sapwood.workspace.change.actions import ModuleRequest
-from sapwood.workspace.change.applying import commit, tidy
+from sapwood.workspace.change.applying import commit
 from sapwood.workspace.change.opening import check_source, check_versions, with_note
 from sapwood.workspace.change.planning import Scope, plan_changes
 from sapwood.workspace.change.reach import Reach
 from sapwood.workspace.change.results import Outcome, UpdatePlan
-from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.change.staging import staging
 from sapwood.workspace.change.transaction import Transaction
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.disk.states import Action
-from sapwood.workspace.notebooks.reports import MergedNotebook
-from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 from sapwood.workspace.record.record import Record
 
@@ -29,13 +26,19 @@ ATTEMPTS = 3  # times that an update is planned anew because somebody is writing
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class UpdateRequest:
     """What is asked of an update.
 
     Attributes:
-        module: a word for the one module that it is for; None for all files.
-        replace: whether files in conflict are backed up and replaced.
-        merge: whether notebooks in conflict are merged by cell.
+        module: number or name of the one module whose files are updated, protected ones too;
+            None for all files. Those in conflict are backed up and replaced, those that were
+            deleted come back; what only the user changed stays. All other files, and the
+            version of the workspace, stay as they are.
+        replace: whether files in conflict are backed up and replaced, rather than kept with
+            the template's laid beside; protected files are kept in any case.
+        merge: whether notebooks in conflict, protected ones too, are backed up and merged by
+            cell: exercises keep what the user wrote, locked cells are the template's. Where a
+            cell is in conflict the template's notebook is laid beside.
         allow_downgrade: whether the version may be one before that of the workspace.
         reset: whether the module's files become the template's, whatever the user did.
     """
@@ -46,38 +49,28 @@ class Request:
     allow_downgrade: bool = False
     reset: bool = False
 
-    def check_course(self, config: object) -> None:
-        """Sees to it that no course comes with a change of one module.
 
-        Raises:
-            InputError: one does.
-        """
-        if config is not None and self.module is not None:
-            raise InputError(
-                "a course is for all modules: update with --config first, and then --module alone"
-            )
+def _scope(request: UpdateRequest, template: Template) -> Scope | None:
+    """The module that is asked for, None for all files.
 
-    def scope_in(self, template: Template) -> Scope | None:
-        """The module that is asked for.
-
-        Raises:
-            InputError: the template has none of that name.
-        """
-        if self.module is None:
-            return None
-        module = find_module(template.manifest.modules, self.module)
-        return Scope(module, ModuleRequest.RESET if self.reset else ModuleRequest.UPDATE)
+    Raises:
+        InputError: the template has no such module.
+    """
+    if request.module is None:
+        return None
+    module = find_module(template.manifest.modules, request.module)
+    return Scope(module, ModuleRequest.RESET if request.reset else ModuleRequest.UPDATE)
 
 
 def plan_request(
-    places: Places, record: Record | None, template: Template, request: Request
+    places: Places, record: Record | None, template: Template, request: UpdateRequest
 ) -> UpdatePlan:
     """Plans what is asked for.
 
     Args:
-        places: of the workspace.
-        record: of it, None if it is only being made.
-        template: that it is updated to.
+        places: places of the workspace.
+        record: record of the workspace, None if it is only being made.
+        template: template that it is updated to.
         request: what is asked for.
 
     Raises:
@@ -86,7 +79,7 @@ def plan_request(
     """
     if record is not None:
         check_source(record, template, allow_downgrade=request.allow_downgrade)
-    scope = request.scope_in(template)
+    scope = _scope(request, template)
     stamps = Stamps(places.stamps)
     try:
         new = template.identities(stamps)
@@ -127,82 +120,40 @@ def make_update(
     template: Template,
     label: str,
     now: datetime,
-    request: Request,
+    request: UpdateRequest,
 ) -> Outcome:
     """Plans, stages and applies, with the lock held and nothing left to recover.
 
     Args:
-        places: of the workspace.
-        record: of it, None if it is only being made.
-        template: that it is updated to.
-        label: of the backup, where the update is for no single module.
+        places: places of the workspace.
+        record: record of the workspace, None if it is only being made.
+        template: template that it is updated to.
+        label: label of the backup, where the update is for no single module.
         now: the time.
         request: what is asked for.
 
     Raises:
         InputError, InvalidPackage: as `plan_request`.
+        Changed: somebody writes to one of the files again and again.
         IoError, OSError: the system refused.
     """
-    for attempt in range(ATTEMPTS):
+    for attempts in range(ATTEMPTS, 0, -1):
         plan = plan_request(places, record, template, request)
-        update = Transaction(places, template, record, Stage(places))
         try:
-            ready = staged(plan, update, label, now)
+            with staging(places, record) as stage:
+                update = Transaction(places, template, record, stage)
+                made = tuple(update.add(one) for one in plan.changes)
+                after = update.record_after(made, now, whole=plan.module is None)
+                named = label if plan.module is None else plan.module.name
+                backup = stage.finish(named, now, plan.from_version)
             break
-        except ChangedMeanwhile as e:
-            if attempt + 1 == ATTEMPTS:
-                tidy(places, record)
-                raise Changed(f"{e}: is being written to; try again when it is not") from e
-        except BaseException:
-            tidy(places, record)
-            raise
-    missed: tuple[str, ...] = ()
-    if ready.journal.steps or ready.journal.record is not record:
-        missed = commit(places, ready.journal, record)
-    else:
-        tidy(places, None)
-    merges = {path: one for path, one in ready.merges.items() if path not in missed}
-    conflicts = [one.path for one in ready.plan.changes if one.action is Action.LAY_BESIDE]
+        except Changed:
+            if attempts == 1:
+                raise
+    missed = commit(places, stage.journal(after), record)
+    merges = {path: one for path, one in update.merges.items() if path not in missed}
+    conflicts = [one.path for one in made if one.action is Action.LAY_BESIDE]
     conflicts += [path for path, one in merges.items() if one.conflicts]
     laid = {path: places.incoming(template.version, path) for path in conflicts}
-    return Outcome(ready.plan, ready.backup, laid, missed, recovered=False, merges=merges)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Staged:
-    """A plan that is ready to be made.
-
-    Attributes:
-        plan: as it is made, without merges that turned out to be impossible.
-        backup: its name, None if nothing is backed up.
-        journal: of the change.
-        merges: what becomes of each notebook that is merged, by its path.
-    """
-
-    plan: UpdatePlan
-    backup: str | None
-    journal: ChangeJournal
-    merges: Mapping[str, MergedNotebook]
-
-
-def staged(plan: UpdatePlan, update: Transaction, label: str, now: datetime) -> Staged:
-    """Stages a plan.
-
-    Args:
-        plan: of the update.
-        update: that nothing was staged of yet.
-        label: of the backup, where the update is for no single module.
-        now: the time.
-
-    Raises:
-        ChangedMeanwhile: a file is not what it was when the update was planned.
-        InvalidPackage: the template is not, or it is damaged.
-        IoError, OSError: the system refused.
-    """
-    stage = update.stage
-    made = dataclasses.replace(plan, changes=tuple(update.add(one) for one in plan.changes))
-    after = update.record_after(made.changes, now, whole=plan.module is None)
-    named = label if plan.module is None else plan.module.name
-    backup = stage.finish(named, now, plan.from_version)
-    journal = ChangeJournal(stage.folder, tuple(stage.steps), after)
-    return Staged(made, backup, journal, update.merges)
+    plan = dataclasses.replace(plan, changes=made)
+    return Outcome(plan, backup, laid, missed, recovered=False, merges=merges)

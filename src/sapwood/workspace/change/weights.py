@@ -20,9 +20,9 @@ class Goal:
     """The version of a file that a patch has to lead to.
 
     Attributes:
-        path: of the file in the workspace.
-        hash: canonical, of its content.
-        size: of it, bytes; no more are written.
+        path: path of the file in the workspace.
+        hash: canonical hash of the version.
+        size: bytes of the version; no more are written.
     """
 
     path: str
@@ -36,8 +36,8 @@ def patched_weights(
     """Makes the new version of a file of weights.
 
     Args:
-        current: the version that is installed.
-        patch: in the template.
+        current: file of the version that is installed.
+        patch: patch in the template.
         goal: the new version.
         spool: free name for a copy of the patch.
         output: free name for the new version, which is durable then.
@@ -47,7 +47,8 @@ def patched_weights(
 
     Raises:
         InvalidPackage: the patch leads to another version than the template says.
-        InputError, InvalidPatch, LimitExceeded, IoError: as `models.apply_patch`.
+        InputError, InvalidPatch, LimitExceeded, IoError: the patch is damaged, asks for too
+            much, or cannot be applied.
         OSError: the system refused.
     """
     from sapwood import models

@@ -38,15 +38,15 @@ def configured(
     """A template as a course has it.
 
     Args:
-        package: that it is made of, as its author made it.
-        course: made for this version of it.
+        package: package that it is made of, as its author made it.
+        course: course that was made for this version of the package.
         extras: files of the extra assignments, by path in the workspace.
-        record: of the workspace that is updated: its files move to where the course has
+        record: record of the workspace that is updated: its files move to where the course has
             them now. None while it is being made.
-        known: contents of extras that need not be read for it.
+        known: identities of extras that need not be computed, by path in the workspace.
 
     Raises:
-        InputError: two files would have one name.
+        InputError: two files would have one name, or one that no workspace can hold.
     """
     manifest = package.manifest
     names = course.names()
@@ -108,9 +108,9 @@ def _check_paths(
     """Sees to it that the files of a course can be installed anywhere.
 
     Args:
-        files: of the template, by path in the workspace.
-        extras: those of the extra assignments.
-        name: of the template.
+        files: the template's files, by path in the workspace.
+        extras: files of the extra assignments, likewise.
+        name: name of the template.
 
     Raises:
         InputError: they cannot.
@@ -139,27 +139,25 @@ def for_workspace(
     """The template that a package is for a workspace: as its course has it, if it has one.
 
     Args:
-        package: as its author made it.
-        record: of the workspace; None while it is being made.
-        course: that it gets; None for the one that it has, if it has one.
-        places: of the workspace.
+        package: package, as its author made it.
+        record: record of the workspace; None while it is being made.
+        course: course that it gets; None for the one that it has, if it has one.
+        places: places of the workspace.
 
     Raises:
         InputError: the course is not for this template, or breaks its rules.
     """
-    before = None if record is None else record.course
     if record is not None and record.template != package.manifest.name:
         return Template.of(package)  # who compares the names says what is wrong
     if course is not None:
         new = course.config.course_for(package.manifest)
         return configured(package, new, course.files, record=record)
-    if before is None or record is None:
+    if record is None or record.course is None:
         return Template.of(package)
-    extras = dict(_kept_extras(record, before, Blobs(places.blobs)))
+    extras = dict(_kept_extras(record, record.course, places.blobs))
     known = {path: record.files[path].identity for path in extras}
-    return configured(
-        package, carried(before, package.manifest), extras, record=record, known=known
-    )
+    new = carried(record.course, package.manifest)
+    return configured(package, new, extras, record=record, known=known)
 
 
 def _kept_extras(record: Record, course: Course, blobs: Blobs) -> Iterator[tuple[str, PackageFile]]:

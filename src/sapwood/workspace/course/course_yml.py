@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable
 from sapwood.errors import InputError
-from sapwood.package import MOST_MODULES, Manifest, Module, Policy
+from sapwood.package import MOST_MODULES, Manifest, Module
 from sapwood.workspace.course.plain_yaml import parse_yaml
 from sapwood.workspace.course.successors import module_named
 from sapwood.workspace.record.course import (
@@ -17,6 +17,7 @@ from sapwood.workspace.record.course import (
     Course,
     Extra,
     numbered,
+    policy_in,
     short_name,
 )
 
@@ -30,13 +31,14 @@ class CourseConfig:
     """A course as its instructor wrote it.
 
     Attributes:
-        where: it lies, for errors.
-        template: name of the one that it is for; None for whichever it is used with.
-        title: for people.
+        where: name of its file, for errors.
+        template: name of the template that it is for; None for whichever it is used with.
+        title: title for people, None without one.
         first: number of the first module.
-        modules: chosen, in order, each by its number, its name, or the name without number.
-        provided: modules that others need and that are left out on purpose.
-        extras: to install beside.
+        modules: chosen modules, in order, each by its number, its name, or the name without
+            number.
+        provided: modules that others need and that are left out on purpose, named likewise.
+        extras: files and folders to install beside the template's.
     """
 
     where: str
@@ -48,7 +50,10 @@ class CourseConfig:
     extras: tuple[Extra, ...]
 
     def course_for(self, manifest: Manifest) -> Course:
-        """What it makes of a version of a template.
+        """The course that it makes of a version of a template.
+
+        Args:
+            manifest: manifest of that version.
 
         Raises:
             InputError: it is for another template; a module is unknown, named twice, or
@@ -61,12 +66,10 @@ class CourseConfig:
                 f"found {self.template!r:.80}"
             )
         names: list[str | None] = []
-        taken: set[str | None] = set()  # an extra cannot have two places
         for number, word in enumerate(self.modules, self.first):
             name = self._name(word, number, manifest)
-            if name is not None and name in taken:
+            if name is not None and name in names:
                 raise self._fail(f"{word!r:.80} is there twice; keep one of the two")
-            taken.add(name)
             names.append(name)
         course = Course(self.title, tuple(names), self.first, self.extras)
         self._check_needs(course, manifest)
@@ -94,7 +97,7 @@ class CourseConfig:
         return next((one for one in modules if word in {one.name, one.short_name}), None)
 
     def _provided(self, manifest: Manifest) -> set[str]:
-        """The modules that students have from elsewhere."""
+        """Names of the modules that students have from elsewhere."""
         try:
             return {module_named(manifest, one) for one in self.provided}
         except InputError as e:
@@ -137,10 +140,11 @@ def parse_course(data: bytes, where: str = FILE_NAME) -> CourseConfig:
 
     Args:
         data: the file's bytes.
-        where: it lies, for errors.
+        where: name of the file, for errors.
 
     Raises:
-        InputError: and nothing else, whatever the bytes. Also if PyYAML is not installed.
+        InputError: they are no course, or PyYAML is not installed. Nothing else is raised,
+            whatever the bytes.
     """
     table = Fields(parse_yaml(data, where), where, InputError)
     table.only(FIELDS)
@@ -186,8 +190,8 @@ def _extras_of(listed: Sequence[Fields]) -> tuple[Extra, ...]:
             raise one.fail(
                 "to", f"{extra.to!r:.80}: {inside[0].to!r:.80} goes there too; choose another"
             )
-        if extra.source in {it.source for it in extras}:
-            raise one.fail("from", f"{extra.source!r:.80} is installed already; name it once")
+        if extra.origin in {it.origin for it in extras}:
+            raise one.fail("from", f"{extra.origin!r:.80} is installed already; name it once")
         extras.append(extra)
     return tuple(extras)
 
@@ -204,10 +208,7 @@ def _extra_of(table: Fields) -> Extra:
                 field, f"{path!r:.80}: {fault}; expected a path such as {EXAMPLES[field]}"
             )
         paths.append(path)
-    policy = table.optional_text("policy", null=True)
-    if policy is not None and policy not in set(Policy):
-        raise table.fail("policy", f"expected one of {', '.join(Policy)}; found {policy!r:.40}")
-    return Extra(paths[0], paths[1], None if policy is None else Policy(policy))
+    return Extra(paths[0], paths[1], policy_in(table, null=True))
 
 
 EXAMPLES = {"from": "assignments/project", "to": "modules/90_project"}

@@ -40,8 +40,8 @@ def parse_yaml(data: bytes, where: str) -> Value:
     """The one document of a file.
 
     Args:
-        data: of the file, in UTF-8.
-        where: it lies, for errors.
+        data: the file's bytes, in UTF-8.
+        where: name of the file, for errors.
 
     Raises:
         InputError: it is no YAML, too large or too deep, has an anchor, an alias, a tag, a key
@@ -76,9 +76,9 @@ class Reader:
         """Reads nothing yet.
 
         Args:
-            where: the file lies, for errors.
+            where: name of the file, for errors.
             yaml: PyYAML.
-            events: of the file.
+            events: events of the file.
         """
         self._where = where
         self._yaml = yaml
@@ -90,7 +90,8 @@ class Reader:
         """The value of the only document; None where there is none.
 
         Raises:
-            InputError: as `parse_yaml`.
+            InputError: there is a second document, or more than the limits allow, or anything but
+            mappings, lists and text.
         """
         value: Value = None
         documents = 0

@@ -20,9 +20,10 @@ class CourseRules(Rules):
 
     Attributes:
         origins: paths in the package by paths in the workspace, where they differ.
-        extras: those of the course, and after them those that it had before.
+        extras: extras of the course, and after them those that it had before.
         extra_files: paths of the files that they have or had.
-        dropped: files of modules and extras that the course had before, and retired ones.
+        dropped: paths of files of modules and extras that the course had before, and of
+            retired ones.
     """
 
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -55,9 +56,9 @@ class Passage:
         """Takes nothing but what is given.
 
         Args:
-            package: as its author made it.
-            before: the course that the workspace has.
-            after: the one that it gets.
+            package: package, as its author made it.
+            before: course that the workspace has.
+            after: course that it gets.
             extras: paths of the files of extras that it has.
         """
         self._package = package
@@ -73,15 +74,15 @@ class Passage:
         """Where a file of the workspace came from, and where it goes.
 
         Args:
-            path: of the file in the record.
+            path: path of the file in the record.
 
         Returns:
-            Its path in the package that it was installed from, and the one in the workspace
-            that it gets; None if the course has it no longer.
+            The path in the package that it was installed from, and the one in the workspace
+            that it gets; None for that if the course has it no longer.
         """
         extra = self._before.extra_of(path) if path in self._extras else None
         if extra is not None:
-            same = (one.to for one in self._after.extras if one.source == extra.source)
+            same = (one.to for one in self._after.extras if one.origin == extra.origin)
             folder = next(same, None)
             return path, None if folder is None else folder + path.removeprefix(extra.to)
         old = self._origin(path)
@@ -91,12 +92,15 @@ class Passage:
         gone = not stems_of(now).isdisjoint(self._left_out)
         return old, None if gone else renamed_path(now, self._names)
 
-    def is_retired(self, source: str) -> bool:
+    def is_retired(self, origin: str) -> bool:
         """Whether a file is to leave, by the names that modules have in this version.
 
         Those that it was installed under may be of another: a later one, after a downgrade.
+
+        Args:
+            origin: path in the package that the file was installed from.
         """
-        now = renamed_path(source, self._now_called(source))
+        now = renamed_path(origin, self._now_called(origin))
         return self._package.manifest.rules.is_retired(now)
 
     def _origin(self, path: str) -> str:
@@ -129,9 +133,9 @@ def course_rules(
     """The rules of an update, by paths of the workspace.
 
     Args:
-        package: as its author made it.
-        before: the course that the workspace has.
-        after: the one that it gets.
+        package: package, as its author made it.
+        before: course that the workspace has.
+        after: course that it gets.
         recorded: installed files, by path.
         origins: paths in the package of the files that it gets, by path in the workspace.
         extras: paths of the extra assignments' files that it gets.
@@ -139,22 +143,22 @@ def course_rules(
     had = frozenset(path for path, entry in recorded.items() if entry.extra)
     passage = Passage(package, before, after, had)
     moves: dict[str, str] = {}
-    sources = dict(origins)
+    came_from = dict(origins)
     dropped: set[str] = set()
     for path in recorded:
-        source, target = passage.way_of(path)
+        origin, target = passage.way_of(path)
         if target is not None and target != path and (target in origins or target in extras):
             moves[path] = target
         elif path not in origins and path not in extras:
-            sources[path] = source
-            if target is None or passage.is_retired(source):
+            came_from[path] = origin
+            if target is None or passage.is_retired(origin):
                 dropped.add(path)
     rules = package.manifest.rules
     return CourseRules(
         rules.policies,
         moves,
         rules.retired,
-        {new: old for new, old in sources.items() if new != old},
+        {new: old for new, old in came_from.items() if new != old},
         (*after.extras, *before.extras),
         had | frozenset(extras),
         frozenset(dropped),

@@ -28,7 +28,7 @@ class OpenCourse:
 
     Attributes:
         config: what the instructor wrote.
-        files: of the extra assignments, by path in the workspace.
+        files: files of the extra assignments, by path in the workspace.
     """
 
     config: CourseConfig
@@ -44,8 +44,9 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
     """Opens a course, and closes it at the end.
 
     Args:
-        source: the path of a course.yml (of any name that ends in .yml or .yaml), of a folder
-            with a course.yml, or of an archive (zip, tar, tar.gz) with one; None for none.
+        source: path of a course.yml (of any name that ends in .yml or .yaml), of a folder with
+            a course.yml, or of an archive (zip, tar, tar.gz) with one; or a course that is open,
+            which stays so. None for none.
 
     Raises:
         InputError: it breaks the rules, or PyYAML is not installed.
@@ -78,24 +79,30 @@ def _course_in_folder(path: Path) -> OpenCourse:
     if data is None:
         raise InputError(f"{path}: expected at most {LARGEST} bytes, found more")
     config = parse_course(data, str(path))
-    files: dict[str, PackageFile] = {}
-    for extra in config.extras:
-        for rest, status in _files_beside(path.parent, extra, config.where):
-            source = extra.source + rest
-            files[extra.to + rest] = file_in_folder(path.parent, source, status)
+    files = {
+        extra.to + rest: file_in_folder(path.parent, extra.origin + rest, status)
+        for extra in config.extras
+        for rest, status in _files_beside(path.parent, extra, config.where)
+    }
     return OpenCourse(config, files)
 
 
 def _files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The files of an extra assignment: what their paths have behind its own, and their status."""
+    """The files of an extra assignment: what their paths have behind its own, and their status.
+
+    Raises:
+        InputError: something is missing or too much, or is neither a file nor a folder.
+        InvalidPackage: there is a link in a folder of it.
+        OSError: something cannot be read.
+    """
     place = folder
-    for part in extra.source.split("/"):
+    for part in extra.origin.split("/"):
         place /= part
         try:
             status = place.lstat()
         except (FileNotFoundError, NotADirectoryError) as e:
             raise InputError(
-                f"{where}.extra: expected {extra.source!r:.120} beside it, found nothing"
+                f"{where}.extra: expected {extra.origin!r:.120} beside it, found nothing"
             ) from e
         if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
             raise InputError(
@@ -107,7 +114,7 @@ def _files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str,
         return
     for count, one in enumerate(regular_files(place)):
         if count == MOST_FILES:
-            raise InputError(f"{where}.extra: {extra.source!r:.120}: more than {MOST_FILES} files")
+            raise InputError(f"{where}.extra: {extra.origin!r:.120}: more than {MOST_FILES} files")
         yield f"/{one.path}", one.status
 
 
@@ -115,8 +122,8 @@ def _course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     """The course in an archive.
 
     Args:
-        path: of it.
-        closing: closes it.
+        path: path of the archive.
+        closing: stack that closes it.
 
     Raises:
         InputError, InvalidPackage, OSError: as `open_course`.
@@ -127,12 +134,12 @@ def _course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     closing.callback(close)
     by_path = {one.path: one for one in members}
     config = parse_course(by_path[FILE_NAME].read(), f"{path}: {FILE_NAME}")
-    files: dict[str, PackageFile] = {}
-    for extra in config.extras:
-        beside = Extra("", extra.source)
-        for source, member in by_path.items():
-            if beside.holds(source):
-                files[extra.to + source.removeprefix(extra.source)] = member
+    files = {
+        extra.to + name.removeprefix(extra.origin): member
+        for extra in config.extras
+        for name, member in by_path.items()
+        if name == extra.origin or name.startswith(f"{extra.origin}/")
+    }
     return OpenCourse(config, files)
 
 
@@ -146,7 +153,7 @@ def _check_amount(course: OpenCourse) -> None:
     for extra in course.config.extras:
         if not any(extra.holds(path) for path in course.files):
             raise InputError(
-                f"{where}: expected files in {extra.source!r:.120} beside it, found none"
+                f"{where}: expected files in {extra.origin!r:.120} beside it, found none"
             )
     total = sum(one.size for one in course.files.values())
     if len(course.files) > MOST_FILES or total > MOST_BYTES:

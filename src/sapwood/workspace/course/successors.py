@@ -11,6 +11,10 @@ from sapwood.workspace.record.course import Course, short_name, stems_of
 def module_named(manifest: Manifest, word: str) -> str:
     """The name of a module of the template, which may have been renamed since.
 
+    Args:
+        manifest: the template's manifest.
+        word: number or name of the module, now or in an earlier version.
+
     Raises:
         InputError: there is none.
     """
@@ -23,6 +27,10 @@ def successor(name: str, manifest: Manifest) -> str | None:
 
     It is the module of that name; else the one that its files were renamed into; else the one
     of that name with another number.
+
+    Args:
+        name: the module's name in the earlier version.
+        manifest: the template's manifest in this one.
 
     Returns:
         The name, or None if the template has dropped the module.

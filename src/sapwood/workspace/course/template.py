@@ -19,13 +19,13 @@ class Template:
     """What a workspace gets. It reads from its package, which has to be open as long.
 
     Attributes:
-        manifest: the package's, with paths of the workspace.
-        files: of the package and of the course, by path in the workspace.
+        manifest: the package's manifest, with paths of the workspace.
+        files: files of the package and of the course, by path in the workspace.
         patches: the package's patches for files of weights, by path in the package.
-        course: that it is configured by; None as its author made it.
+        course: course that it is configured by; None where it is as its author made it.
         extras: paths of the files that are the course's.
-        known: what files hold that need not be read for it, by path: those of the course's
-            that only the workspace itself has.
+        known: identities of files that need not be read for them, by path: of those of the
+            course's that only the workspace itself has.
     """
 
     manifest: Manifest
@@ -67,7 +67,7 @@ class Template:
 
 
 def _identity_of(file: PackageFile, stamps: Stamps) -> FileIdentity:
-    """What a file of a package holds, or patches lead to; errors as of `Template.identities`."""
+    """What a file of a package holds, or patches lead to; raises what `identities` does."""
     if file.only is not None:
         return file.only.identity(None)
     # Not a path of a workspace: those begin with no slash.

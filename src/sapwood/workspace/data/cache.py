@@ -18,7 +18,7 @@ from sapwood.files.locks import exclusive_in_turn
 from sapwood.files.refusals import os_errors
 from sapwood.package import Dataset, read_manifest
 from sapwood.progress import Notes, Progress, Stages, silent, unheard
-from sapwood.workspace.data.files import is_right, part_of, size_of
+from sapwood.workspace.data.downloading import is_right, part_of, size_of
 from sapwood.workspace.data.mirrors import FileFetch
 
 VARIABLE = "SAPWOOD_DATA"  # the environment's name for the cache's folder
@@ -31,8 +31,8 @@ class Fetched:
     """Data that is there.
 
     Attributes:
-        path: the file, or of data of several files the folder that holds them.
-        downloaded: the files that were not there before, by name, with the URL of each.
+        path: path of the file, or of the folder that holds several.
+        downloaded: URLs of the files that were not there before, by name.
     """
 
     path: Path
@@ -44,8 +44,8 @@ class DataStatus:
     """How much of some data is there, by sizes; its hashes are not compared.
 
     Attributes:
-        path: where it is, or is going to be.
-        size: bytes in all.
+        path: path that it has, or is going to have.
+        size: bytes of all files.
         have: bytes that are there, those of downloads that were cut short among them.
         whole: whether all files are there.
     """
@@ -74,12 +74,12 @@ def fetch_data(
     compared each time.
 
     Args:
-        template: as of `open_package`; only its manifest is read.
-        name: of the data.
+        template: template, as `open_package` takes it; only its manifest is read.
+        name: name of the data.
         cache: folder to keep it in; by default `$SAPWOOD_DATA`, else `sapwood/data` in the
             user's cache folder.
-        progress: is told how many bytes of a download are done.
-        notes: is told in words what a user may want to know, as that a server failed.
+        progress: hears how many bytes of the data are there.
+        notes: hears in words what a user may want to know, as that a server failed.
 
     Returns:
         The path of the file, or of data of several files that of the folder with them.
@@ -97,7 +97,11 @@ def fetch_data(
 
 
 def find_dataset(datasets: Sequence[Dataset], name: str) -> Dataset:
-    """The data of that name.
+    """The data of a name.
+
+    Args:
+        datasets: all data that a template names.
+        name: name of the one.
 
     Raises:
         InputError: there is none.
@@ -131,7 +135,7 @@ class DataCache:
     """A folder of downloaded data, for all templates.
 
     Attributes:
-        folder: absolute.
+        folder: absolute path of the folder.
     """
 
     def __init__(
@@ -142,8 +146,8 @@ class DataCache:
         """Makes nothing yet.
 
         Args:
-            folder: of the cache; by default as of `fetch_data`.
-            fetching: how data is brought.
+            folder: path of the folder; by default that of `fetch_data`.
+            fetching: openers by scheme, and how patient they are.
 
         Raises:
             InputError: an extra is not installed.
@@ -157,8 +161,8 @@ class DataCache:
         """The folder of some data.
 
         Args:
-            template: name of it.
-            dataset: of the template.
+            template: name of the template.
+            dataset: data that it names.
         """
         return self.folder / template / dataset.name / dataset.key
 
@@ -166,7 +170,8 @@ class DataCache:
         """Says how much of some data is there.
 
         Args:
-            template, dataset: as of `place`.
+            template: name of the template.
+            dataset: data that it names.
 
         Raises:
             IoError: the cache cannot be read.
@@ -193,11 +198,15 @@ class DataCache:
         One process at a time downloads some data, others wait for it.
 
         Args:
-            template, dataset: as of `place`.
-            progress, notes: as of `fetch_data`.
+            template: name of the template.
+            dataset: data that it names.
+            progress: hears how many bytes of the data are there.
+            notes: hears in words what a user may want to know, as that a server failed.
 
         Raises:
-            InputError, IoError: as `fetch_data`.
+            InputError: a URL cannot be opened, or the environment has settings of proxies or
+                certificates that are of no use.
+            IoError: it cannot be downloaded or written.
         """
         folder = self.place(template, dataset)
         done = Fetched(_path_in(folder, dataset), {})

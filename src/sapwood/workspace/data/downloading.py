@@ -1,4 +1,4 @@
-"""Downloads one file from one URL into the place where it grows, and hands it over to pooch.
+"""Downloads one file from one URL to the place where it grows, and hands it over to pooch.
 
 What is kept of a cut download is not tied to a server: whether it was the right beginning is
 told by the hash of the whole, which the manifest has.
@@ -7,7 +7,9 @@ told by the hash of the whole, which the manifest has.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import stat
 from pathlib import Path
 
 from sapwood.fetching.download import KnownSize, download
@@ -15,7 +17,28 @@ from sapwood.fetching.openers import Fetching
 from sapwood.files.reading import NOT_FOLLOWED
 from sapwood.package import DataFile
 from sapwood.progress import Progress
-from sapwood.workspace.data.files import size_of
+
+
+def part_of(folder: Path, file: DataFile) -> Path:
+    """Where a file grows, in the folder that it goes to."""
+    return folder / f".{file.name}.part"
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a regular file; 0 where there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def is_right(path: Path, file: DataFile) -> bool:
+    """Whether a file is there, with the right content."""
+    if size_of(path) != file.size:
+        return False
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
 
 
 class Resuming:
@@ -29,10 +52,10 @@ class Resuming:
         """Does nothing yet.
 
         Args:
-            file: that is wanted.
-            part: where it grows; stays after a failure, an interrupt or a kill.
-            fetching: how it is brought.
-            progress: is told how many bytes of the file are there.
+            file: the file that is wanted.
+            part: place where it grows, which stays after a failure, an interrupt or a kill.
+            fetching: openers by scheme, and how patient they are.
+            progress: hears how many bytes of the file are there.
         """
         self._file = file
         self._part = part
@@ -44,8 +67,9 @@ class Resuming:
         """Downloads.
 
         Args:
-            url: of a scheme that can be opened.
-            output_file: gets the bytes, of the right number and not checked further.
+            url: URL of a scheme that can be opened.
+            output_file: path of a file that is there and gets the bytes, of the right number
+                and not checked further.
 
         Raises:
             InputError, IoError: the server cannot be reached, or has no such file.

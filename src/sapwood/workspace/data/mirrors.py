@@ -14,8 +14,7 @@ from sapwood.fetching.openers import Fetching
 from sapwood.fetching.urls import shown
 from sapwood.package import DataFile
 from sapwood.progress import Notes, Progress
-from sapwood.workspace.data.downloading import Resuming
-from sapwood.workspace.data.files import part_of
+from sapwood.workspace.data.downloading import Resuming, part_of
 
 ONE_OF_SEVERAL = 1  # failures of connections in a row that are borne where there are mirrors
 
@@ -30,9 +29,10 @@ class FileFetch:
 
         Args:
             pooch: the library.
-            folder: that the file goes to; locked by the caller.
-            file: that is wanted.
-            fetching: how it is brought; where there are several URLs, less patiently.
+            folder: folder that the file goes to, locked by the caller.
+            file: the file that is wanted.
+            fetching: openers by scheme, and how patient they are; where there are several URLs
+                they are made less so.
             notes: hears of URLs that fail.
         """
         self._pooch = pooch
@@ -48,7 +48,7 @@ class FileFetch:
         """Downloads it.
 
         Args:
-            progress: is told how many bytes of the file are there.
+            progress: hears how many bytes of the file are there.
 
         Returns:
             The URL that it came from.
@@ -56,7 +56,7 @@ class FileFetch:
         Raises:
             InputError: nothing can be fetched with the settings of the environment, or from
                 such a URL.
-            IoError: none of them has it.
+            IoError: none of the URLs has it.
             OSError: it cannot be written.
         """
         failures: list[str] = []
@@ -71,7 +71,7 @@ class FileFetch:
         raise IoError(f"{self._file.name}: could not be downloaded: {'; '.join(failures)}")
 
     def _from(self, url: str, progress: Progress) -> str | None:
-        """Downloads it from one URL; returns why that failed, or None.
+        """Downloads it from one URL, and tells why that failed, or None.
 
         Where a beginning that was there may be at fault, it is dropped, and all is downloaded.
         """
@@ -88,26 +88,20 @@ class FileFetch:
                 with _quiet(self._pooch.get_logger()):
                     keeper.fetch(self._file.name, downloader=downloader)
             except Changed as e:
-                _drop(part)
+                part.unlink(missing_ok=True)
                 failure, again = str(e), True
             except IoError as e:
                 failure, again = str(e), False
             except ValueError:  # pooch's word for another hash
-                _drop(part)
+                part.unlink(missing_ok=True)
                 failure = f"{shown(url)}: expected another SHA-256; it is another file"
                 again = downloader.continued
             else:
-                _drop(part)
+                part.unlink(missing_ok=True)
                 return None
             if is_last or not again:
                 break
         return failure
-
-
-def _drop(part: Path) -> None:
-    """Removes what grew, if it is there."""
-    with contextlib.suppress(FileNotFoundError):
-        part.unlink()
 
 
 @contextlib.contextmanager

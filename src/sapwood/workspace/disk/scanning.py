@@ -30,7 +30,7 @@ class Disk:
         """Looks at nothing yet.
 
         Args:
-            root: of the workspace, with links resolved.
+            root: folder of the workspace, with links resolved.
 
         Raises:
             OSError: it cannot be looked at.
@@ -50,36 +50,36 @@ class Disk:
         return known
 
     def _look_at_folder(self, folder: str) -> Blocked | bool:
-        try:
-            status = os.lstat(f"{self._root}/{folder}")
-        except FileNotFoundError:
-            return False
-        except PermissionError:
-            return UNREADABLE
+        status = self._look_at(folder)
+        if not isinstance(status, os.stat_result):
+            return status or False
         if not stat.S_ISDIR(status.st_mode):
             return Blocked(f"{kind_of(status.st_mode)} in place of the folder {folder}")
         # What is staged could not be moved there in one step.
         return True if status.st_dev == self._device else ELSEWHERE
+
+    def _look_at(self, path: str) -> os.stat_result | Blocked | None:
+        try:
+            return os.lstat(f"{self._root}/{path}")
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            return UNREADABLE
 
     def status(self, path: str) -> os.stat_result | Blocked | None:
         """The status of a regular file, or what is in its place."""
         folder = self._folder(path.rpartition("/")[0])
         if folder is not True:
             return folder or None
-        try:
-            status = os.lstat(f"{self._root}/{path}")
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            return UNREADABLE
-        if not stat.S_ISREG(status.st_mode):
+        status = self._look_at(path)
+        if isinstance(status, os.stat_result) and not stat.S_ISREG(status.st_mode):
             return Blocked(kind_of(status.st_mode))
         return status
 
     def found(self, path: str, stamps: Stamps) -> OnDisk:
-        """What is under a name."""
+        """What is under a name, with the hashes that are known of files looked at before."""
         status = self.status(path)
-        if status is None or isinstance(status, Blocked):
+        if not isinstance(status, os.stat_result):
             return status
         compute = partial(file_hash, self._root, path)
         try:
@@ -91,9 +91,9 @@ class Disk:
         return FileIdentity(found, executable=bool(status.st_mode & stat.S_IXUSR))
 
     def raw(self, path: str) -> str | Blocked | None:
-        """The hash of the bytes under a name, however many."""
+        """'sha256:…' of the bytes under a name, however many; or what is in their place."""
         status = self.status(path)
-        if status is None or isinstance(status, Blocked):
+        if not isinstance(status, os.stat_result):
             return status
         try:
             return raw_hash(read_stripes(Path(self._root, path)))
@@ -107,8 +107,8 @@ def file_hash(root: str, path: str) -> str:
     """The canonical hash of a file on disk.
 
     Args:
-        root: of the workspace.
-        path: of the file in it.
+        root: folder that holds the file.
+        path: the file's path from there, whose ending tells notebooks.
 
     Raises:
         OSError: it cannot be read.

@@ -49,7 +49,7 @@ class Blocked:
     """Why a file cannot be touched.
 
     Attributes:
-        reason: as 'a link'.
+        reason: what is in its place, as 'a link'.
     """
 
     reason: str
@@ -63,9 +63,9 @@ def state_of(recorded: FileIdentity | None, found: OnDisk, new: FileIdentity | N
     """The state of a file.
 
     Args:
-        recorded: what was installed, or None.
+        recorded: what was installed, None for nothing.
         found: what is on disk.
-        new: what the template holds, or None.
+        new: what the template holds, None for nothing.
     """
     if isinstance(found, Blocked):
         return State.BLOCKED

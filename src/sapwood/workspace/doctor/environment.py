@@ -18,7 +18,7 @@ from sapwood.workspace.doctor.look import Look
 
 
 def environment_findings(look: Look) -> Iterator[Finding]:
-    """All of these checks."""
+    """What there is to say of Python, and of each package that the template needs."""
     if look.template is None:
         return
     environment = look.template.manifest.environment

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sapwood.errors import IoError, SapwoodError, UnsupportedWorkspace
 from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import Stamps
-from sapwood.workspace.change.opening import TemplateSource, opened
+from sapwood.workspace.change.opening import TemplateSource, opened_package
 from sapwood.workspace.course.configured import for_workspace
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.doctor.environment import environment_findings
@@ -44,8 +44,8 @@ def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, .
     """Looks at everything.
 
     Args:
-        places: of the workspace, which may be damaged.
-        template: that it was made from; None to go without what only the template can tell.
+        places: places of the workspace, which may be damaged.
+        template: template that it was made from; None to go without what only that can tell.
 
     Returns:
         What was found, what is in order among it.
@@ -53,8 +53,8 @@ def examine(places: Places, template: TemplateSource | None) -> tuple[Finding, .
     findings: list[Finding] = []
     with contextlib.ExitStack() as stack:
         record = _examined_record(places, findings)
-        source = _examined_template(template, places, record, stack, findings)
-        look = Look(places, record, source, Stamps(places.stamps, learns=False))
+        chosen = _examined_template(template, places, record, stack, findings)
+        look = Look(places, record, chosen, Stamps(places.stamps, learns=False))
         for kind, check in CHECKS:
             findings += _surviving(kind, places, check(look))
     return tuple(findings)
@@ -111,17 +111,17 @@ def _examined_template(
     if template is None:
         return None
     try:
-        package = stack.enter_context(opened(template))
+        package = stack.enter_context(opened_package(template))
         with os_errors(places.root):
-            source = for_workspace(package, record, None, places)
+            chosen = for_workspace(package, record, None, places)
     except SapwoodError as e:
         remedy = Remedy("check where the template lies, or install it again")
         findings.append(problem("template", places.name, str(e), remedy))
         return None
-    if source.manifest.name != places.name:
-        message = f"expected the template {places.name}, found {source.manifest.name}"
+    if chosen.manifest.name != places.name:
+        message = f"expected the template {places.name}, found {chosen.manifest.name}"
         remedy = Remedy(f"name the template {places.name}")
         findings.append(problem("template", places.name, message, remedy))
         return None
-    findings.append(ok("template", places.name, f"version {source.version} is installed"))
-    return source
+    findings.append(ok("template", places.name, f"version {chosen.version} is installed"))
+    return chosen

@@ -1,4 +1,4 @@
-"""Whether the modules that were exported are what their notebooks hold, fixes among it."""
+"""Whether the modules that were exported are what their notebooks hold, fixes among that."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from sapwood.files.reading import read_whole
 from sapwood.package import FileIdentity, PackageFile
 from sapwood.package.canonical import LARGEST
 from sapwood.workspace.course.template import Template
-from sapwood.workspace.disk.scanning import scan
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
 from sapwood.workspace.exporting.code import export_cells, without_directive
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_export
-from sapwood.workspace.record.blobs import Blobs
 from sapwood.workspace.record.record import RecordedFile
 
 WORDS = {
@@ -27,7 +25,7 @@ WORDS = {
 
 
 def export_findings(look: Look) -> Iterator[Finding]:
-    """All of these checks."""
+    """What there is to say of each export."""
     if look.template is None:
         return
     for export in look.template.manifest.exports:
@@ -52,9 +50,8 @@ def _of_export(look: Look, status: ExportStatus) -> Finding:
         return _never(look, status)
     if state is ExportState.GONE:
         word = look.module_word(notebook)
-        known = look.record is not None and notebook in look.record.files
         remedy = UPDATE  # which installs what is new
-        if known and word is not None:
+        if look.entry(notebook) is not None and word is not None:
             remedy = Remedy(command=("module", "reset", TEMPLATE, word))
         return noted("export", path, f"{notebook} is not there", remedy)
     if state is ExportState.BROKEN:
@@ -71,8 +68,7 @@ def _of_export(look: Look, status: ExportStatus) -> Finding:
 def _never(look: Look, status: ExportStatus) -> Finding:
     """A module that was not exported yet, which is as it should be until it is worked on."""
     path, notebook = status.export.to, status.export.notebook
-    entry = None if look.record is None else look.record.files.get(notebook)
-    there = scan(look.places.root, [notebook], look.stamps)[notebook]
+    entry, there = look.entry(notebook), look.found(notebook)
     if entry is not None and isinstance(there, FileIdentity) and there.hash == entry.identity.hash:
         return ok("export", path, f"never exported; {notebook} is as it was installed")
     return noted("export", path, f"never exported from {notebook}", _exporting(look, status))
@@ -81,11 +77,11 @@ def _never(look: Look, status: ExportStatus) -> Finding:
 def _missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterator[Finding]:
     """Whether a later version of the template changes code that was exported."""
     notebook = status.export.notebook
-    entry = None if look.record is None else look.record.files.get(notebook)
+    entry = look.entry(notebook)
     file = template.files.get(notebook)
     if entry is None or file is None or template.manifest.version <= Version(entry.version):
         return
-    there = scan(look.places.root, [notebook], look.stamps)[notebook]
+    there = look.found(notebook)
     new = file.canonical_hash()
     if not isinstance(there, FileIdentity) or new in {there.hash, entry.identity.hash}:
         return
@@ -94,7 +90,7 @@ def _missing_fix(look: Look, template: Template, status: ExportStatus) -> Iterat
     note = template.manifest.note_for(notebook, entry.version)
     message = (
         f"exported code comes from version {entry.version} of the module; {template.version} "
-        f"{'changes' if note is None else 'fixes'} it{'' if note is None else f' ({note})'}"
+        f"{'changes it' if note is None else f'fixes it ({note})'}"
     )
     command: tuple[str, ...] = ("update", TEMPLATE, "--merge")
     word = look.module_word(notebook)
@@ -109,15 +105,15 @@ def _lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageF
     A user who took them over by hand has them, whatever the rest of the notebook is.
 
     Args:
-        look: at the workspace.
-        notebook: path of it there.
+        look: the workspace.
+        notebook: path of the notebook there.
         entry: what the record says of it.
         file: the notebook in the template.
     """
     if entry.blob is None or file.size > LARGEST:
         return True
     try:
-        old = _codes(Blobs(look.places.blobs).get(entry.blob, entry.size), notebook)
+        old = _codes(look.places.blobs.get(entry.blob, entry.size), notebook)
         new = _codes(file.read(), notebook)
         mine = _codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
     except (InputError, InvalidWorkspace):

@@ -11,7 +11,7 @@ from sapwood.files.walking import passed_over, walk
 from sapwood.package import FileIdentity, Policy
 from sapwood.workspace.change.results import FileStatus
 from sapwood.workspace.change.status import file_statuses
-from sapwood.workspace.disk.scanning import UNREADABLE, file_hash, scan
+from sapwood.workspace.disk.scanning import UNREADABLE, file_hash
 from sapwood.workspace.disk.states import State
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
@@ -31,8 +31,9 @@ def file_findings(look: Look) -> Iterator[Finding]:
     )
     yield ok("files", "installed files", message)
     yield from _shortened([_blocked(one) for one in statuses if one.state is State.BLOCKED])
+    known = None if look.template is None else look.template.files
     missing = [one.path for one in statuses if one.state is State.DELETED]
-    yield from _shortened([_deleted(look, path) for path in missing if not _gone(look, path)])
+    yield from _shortened([_deleted(look, one) for one in missing if known is None or one in known])
     yield from _left_over(look, [one.path for one in statuses if one.state is not State.DELETED])
 
 
@@ -51,11 +52,6 @@ def _blocked(status: FileStatus) -> Finding:
     if status.reason == UNREADABLE.reason:
         remedy = Remedy("give yourself the right to read it")
     return problem("blocked", status.path, f"{status.reason} is in its place", remedy)
-
-
-def _gone(look: Look, path: str) -> bool:
-    """Whether a file is no longer in the template either."""
-    return look.template is not None and path not in look.template.files
 
 
 def _deleted(look: Look, path: str) -> Finding:
@@ -94,7 +90,7 @@ def laid_beside(look: Look) -> Iterator[Finding]:
 
 
 def _incoming(look: Look) -> Iterator[Finding]:
-    """All of them."""
+    """The same, however many."""
     root, top = look.places.root, look.places.own / "incoming"
     if not is_folder(top):
         return
@@ -102,8 +98,7 @@ def _incoming(look: Look) -> Iterator[Finding]:
         found = walk(version, following=False, refused=passed_over)
         for laid in sorted(version / one.path for one in found if one.is_file):
             path = laid.relative_to(version).as_posix()
-            safe = portable(path) is None
-            there = scan(root, [path], look.stamps)[path] if safe else None
+            there = look.found(path) if portable(path) is None else None
             if isinstance(there, FileIdentity) and there.hash == file_hash(str(version), path):
                 continue
             beside = laid.relative_to(root).as_posix()

@@ -43,7 +43,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        kind: of it, a word for programs, as 'export'.
+        kind: word for programs, as 'export'.
         severity: how bad it is.
         subject: what was looked at: a path in the workspace, a package, ...
         message: what was found, for people.

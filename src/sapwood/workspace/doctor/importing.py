@@ -38,7 +38,7 @@ def find_first(name: str, path: Iterable[str]) -> Path | None:
     """Where a package would come from.
 
     Args:
-        name: of it, without dots.
+        name: name of the package, without dots.
         path: folders and archives, in the order in which they are searched.
 
     Returns:
@@ -69,8 +69,8 @@ def path_elsewhere(root: Path, path: Sequence[str]) -> list[str]:
     """This program's path without what is there for the folder that it was started in.
 
     Args:
-        root: of the workspace, with links resolved; it is left out.
-        path: as `sys.path`.
+        root: folder of the workspace, with links resolved; it is left out.
+        path: folders and archives, as in `sys.path`.
     """
     here = os.path.realpath(".")
     left = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -134,6 +134,4 @@ def _is_reached(root: Path, folder: str) -> bool:
 
 def _names_in(folder: Path) -> set[str]:
     """Names that something in a folder could be imported by."""
-    entries: Iterable[os.DirEntry[str]]
-    with os.scandir(folder) as entries:
-        return {entry.name.partition(".")[0] for entry in entries}
+    return {one.name.partition(".")[0] for one in folder.iterdir()}

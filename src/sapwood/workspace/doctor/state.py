@@ -77,7 +77,7 @@ def space(free: int) -> Finding:
     """Whether so much room is enough.
 
     Args:
-        free: bytes on the workspace's file system.
+        free: bytes that are free on the workspace's file system.
     """
     message = f"{free / 1e9:.1f} GB free"
     if free >= LOW:

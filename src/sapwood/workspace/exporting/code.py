@@ -28,7 +28,7 @@ def exported_module(data: bytes, notebook: str) -> bytes:
 
     Args:
         data: the notebook's bytes.
-        notebook: its path in the workspace, for the head of the module and for errors.
+        notebook: the notebook's path in the workspace, for the head of the module and for errors.
 
     Returns:
         UTF-8 text with LF.
@@ -59,6 +59,10 @@ def exported_module(data: bytes, notebook: str) -> bytes:
 def export_cells(data: bytes, notebook: str) -> list[tuple[int, str]]:
     """The marked cells of a notebook: number, from 1 on among all cells, and source.
 
+    Args:
+        data: the notebook's bytes.
+        notebook: the notebook's path in the workspace, for errors.
+
     Raises:
         InputError: the notebook cannot be read, or a directive asks for more than we do.
     """
@@ -88,7 +92,7 @@ def without_directive(source: str) -> str:
 
 
 def _fault_of_code(source: str) -> tuple[int, str] | None:
-    """Line, from 1 on, and message of what is no Python; None if all is."""
+    """Line, from 1 on, and message where code is no Python; None where it is."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the user's code

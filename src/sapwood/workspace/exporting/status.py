@@ -36,11 +36,11 @@ class ExportStatus:
     """What became of one export.
 
     Attributes:
-        export: which one.
-        state: of the module.
+        export: export that is looked at.
+        state: state of the module.
         reason: why it is BLOCKED or BROKEN, else None.
-        new: the bytes that the module would get, None if there are none.
-        there: the bytes that it has, None if there are none.
+        new: bytes that the module would get, None if there are none.
+        there: bytes that it has, None if there are none.
         packages: paths of `__init__.py` that are missing beside it.
     """
 
@@ -61,8 +61,8 @@ def _chosen_exports(manifest: Manifest, modules: Sequence[str] | None) -> list[E
     """The exports that a user asks for, in the template's order.
 
     Args:
-        manifest: of the template.
-        modules: numbers or names; None for all exports.
+        manifest: manifest of the template.
+        modules: numbers or names of modules; None for all exports.
 
     Raises:
         InputError: there is no such module, or it exports nothing.
@@ -84,7 +84,14 @@ def look_at_exports(
 ) -> tuple[ExportStatus, ...]:
     """How the exports are that a user asks for.
 
-    Args, Raises: as of `_chosen_exports`; another template is an InputError too.
+    Args:
+        places: places of the workspace.
+        template: template whose manifest names the exports.
+        modules: numbers or names of modules; None for all exports.
+
+    Raises:
+        InputError: another template, there is no such module, or it exports nothing.
+        OSError: something cannot be read.
     """
     if template.manifest.name != places.name:
         raise InputError(f"expected the template {places.name}, found {template.manifest.name}")
@@ -99,11 +106,11 @@ def look_at_export(places: Places, export: Export) -> ExportStatus:
         OSError: something cannot be read.
     """
     disk = Disk(places.root)
-    source = disk.status(export.notebook)
-    if source is None:
+    notebook = disk.status(export.notebook)
+    if notebook is None:
         return ExportStatus(export, ExportState.GONE, there=_bytes_of(places, disk, export.to))
-    if isinstance(source, Blocked):
-        return ExportStatus(export, ExportState.BROKEN, f"{export.notebook}: {source.reason}")
+    if isinstance(notebook, Blocked):
+        return ExportStatus(export, ExportState.BROKEN, f"{export.notebook}: {notebook.reason}")
     data = read_whole(places.root / export.notebook, LARGEST)
     found = disk.status(export.to)
     if isinstance(found, Blocked):
@@ -132,8 +139,8 @@ def _state_between(there: bytes | None, new: bytes) -> ExportState:
     """The state of a module.
 
     Args:
-        there: its bytes, None where there is none.
-        new: those that it would get.
+        there: bytes of the module, None where there is none.
+        new: bytes that it would get.
     """
     if there is None:
         return ExportState.NEVER

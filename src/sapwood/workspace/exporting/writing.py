@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sapwood.errors import Changed, InputError
+from sapwood.errors import InputError
 from sapwood.files.paths import is_folder
 from sapwood.package import FileIdentity
 from sapwood.package.canonical import content_hash
-from sapwood.workspace.change.applying import commit, tidy
-from sapwood.workspace.change.staging import ChangedMeanwhile, Stage
+from sapwood.workspace.change.applying import commit
+from sapwood.workspace.change.staging import Stage, staging
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.exporting.status import ExportState, ExportStatus, look_at_exports
-from sapwood.workspace.record.journal import ChangeJournal
 from sapwood.workspace.record.places import Places
 
 OWN_WORK = frozenset({ExportState.EDITED, ExportState.FOREIGN})
@@ -25,7 +24,7 @@ class Exported:
     """What an export did.
 
     Attributes:
-        exports: how each was before, in the template's order.
+        exports: state of each export before, in the template's order.
         written: paths of modules, and of `__init__.py` beside them.
         kept: paths of modules that stay because they are the user's own work.
         backup: name of the backup of what was replaced, None if nothing was.
@@ -50,35 +49,25 @@ def export_modules(
     """Exports notebooks, all or none, with nothing left to recover.
 
     Args:
-        places: of the workspace, whose lock is held.
-        template: whose manifest names the exports.
-        modules: as of `chosen_exports`.
+        places: places of the workspace, whose lock is held.
+        template: template whose manifest names the exports.
+        modules: numbers or names of the template's modules; None for all exports.
         now: the time.
-        replace: back up and replace modules that are the user's own work.
+        replace: whether modules that are the user's own work are backed up and replaced.
 
     Raises:
-        InputError: as `look_at_exports` and `_check_exports`.
+        InputError: another template, there is no such module, a notebook cannot be exported or
+            is not there, or something is in the way.
+        Changed: somebody is writing to one of the modules.
         IoError, OSError: the system refused.
     """
     looks = look_at_exports(places, template, modules)
     _check_exports(places, looks, all_of_them=modules is None)
-    stage = Stage(places)
-    try:
+    with staging(places) as stage:
         kept = _stage_exports(looks, template.files.keys(), stage, replace=replace)
         backup = stage.finish("export", now, None)
-    except ChangedMeanwhile as e:
-        tidy(places, None)
-        raise Changed(f"{e}: is being written to; try again when it is not") from e
-    except BaseException:
-        tidy(places, None)
-        raise
-    paths = tuple(step.path for step in stage.steps)
-    missed: tuple[str, ...] = ()
-    if stage.steps:
-        missed = commit(places, ChangeJournal(stage.folder, tuple(stage.steps), None), None)
-    else:
-        tidy(places, None)
-    written = tuple(one for one in paths if one not in missed)
+    missed = commit(places, stage.journal(), None)
+    written = tuple(step.path for step in stage.steps if step.path not in missed)
     return Exported(looks, written, kept, backup, missed)
 
 
@@ -86,9 +75,9 @@ def _check_exports(places: Places, looks: Sequence[ExportStatus], *, all_of_them
     """Sees to it that exports can be written, before one is.
 
     Args:
-        places: of the workspace.
-        looks: at those that are asked for.
-        all_of_them: whether that is every export; then one whose notebook is gone is passed.
+        places: places of the workspace.
+        looks: states of the exports that are asked for.
+        all_of_them: whether those are all; then one whose notebook is gone is passed over.
 
     Raises:
         InputError: a notebook cannot be exported, is not there, or something is in the way.
@@ -117,16 +106,17 @@ def _stage_exports(
     """Stages what exports change.
 
     Args:
-        looks: at those that are asked for, checked.
-        template: paths of its files: a missing `__init__.py` among them is for an update.
-        stage: that the steps go to.
-        replace: back up and replace modules that are the user's own work.
+        looks: states of the exports that are asked for, checked.
+        template: paths of the template's files: an update brings a missing `__init__.py` of
+            those.
+        stage: stage that the steps go to.
+        replace: whether modules that are the user's own work are backed up and replaced.
 
     Returns:
-        Paths of the modules that stay because they are.
+        Paths of the modules that stay because they are the user's own work.
 
     Raises:
-        ChangedMeanwhile: somebody is writing to one of the files.
+        Changed: somebody is writing to one of the files.
         IoError, OSError: the system refused.
     """
     kept: list[str] = []
@@ -146,8 +136,8 @@ def _stage_exports(
             there = FileIdentity(content_hash(look.there, path))
             taken = stage.take(path, there, back_up=look.state in OWN_WORK)
             old, mode = taken.raw, taken.mode
-        stage.put(path, [look.new], old=old, mode=mode)
+        stage.put(path, stage.write([look.new]), old=old, mode=mode)
     # A package whose own module is an export has that one.
     for path in sorted(packages - {one.export.to for one in looks}):
-        stage.put(path, [b""], old=None, mode=None)
+        stage.put(path, stage.write([b""]), old=None)
     return tuple(kept)

@@ -39,14 +39,14 @@ class Cell:
     """A cell of one notebook.
 
     Attributes:
-        number: its place, from 0.
-        raw: its JSON object; not to be changed.
-        text: source, byte for byte as the file has it.
-        body: what somebody edits of it.
-        metadata: of it.
-        grade_id: nbgrader's name of it, None without.
-        id: of it, None without.
-        role: whose it is.
+        number: place among the notebook's cells, from 0 on.
+        raw: JSON object of the cell; not to be changed.
+        text: source, character for character as the file has it.
+        body: what somebody edits of the cell.
+        metadata: the cell's metadata.
+        grade_id: nbgrader's name of the cell, None without one.
+        id: id of the cell, None without one.
+        role: whose the cell is.
     """
 
     number: int
@@ -77,7 +77,7 @@ class Cell:
         return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
     def is_as(self, other: Cell) -> bool:
-        """Whether it is not edited: the same body and tags."""
+        """Whether the cell was not edited since it was another: the same body and tags."""
         return self.body == other.body and self.metadata.get("tags") == other.metadata.get("tags")
 
 
@@ -86,10 +86,10 @@ class Book:
     """A notebook.
 
     Attributes:
-        raw: its JSON object; not to be changed.
-        cells: of it, in order.
-        minor: version of the format after 4.
-        metadata: of the notebook.
+        raw: JSON object of the notebook; not to be changed.
+        cells: cells, in order.
+        minor: minor version of the format, which is 4.
+        metadata: the notebook's metadata.
     """
 
     raw: dict[str, Any]
@@ -100,6 +100,9 @@ class Book:
 
 def read_book(data: bytes) -> Book:
     """Reads a notebook.
+
+    Args:
+        data: the file's bytes.
 
     Raises:
         Unreadable: it is none of format 4, has a key twice, or is too large to be merged.
@@ -135,7 +138,7 @@ def _check_depth(value: Any, levels: int) -> None:
 
 
 def _read_cell(raw: Any, number: int) -> Cell:
-    """A cell.
+    """The cell of a place, counted from 0.
 
     Raises:
         Unreadable: it is none.
@@ -162,7 +165,7 @@ def _role_of(marks: Any) -> Role:
     """Whose a cell is, by nbgrader's own rules (`is_locked` and `is_solution` of its utils).
 
     Args:
-        marks: what is under 'nbgrader' in the cell's metadata.
+        marks: value of 'nbgrader' in the cell's metadata.
     """
     if not isinstance(marks, dict):
         return Role.FREE

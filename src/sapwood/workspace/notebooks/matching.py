@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import operator
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeAlias
 
 from sapwood.workspace.notebooks.cells import Body, Cell
 
@@ -20,15 +22,20 @@ MOST_PAIRS = 10_000  # that are compared by likeness
 MOST_WORDS = 1_000  # of a cell that are looked at
 WORD = re.compile(r"\w+|[^\w\s]")
 
+Key: TypeAlias = Callable[[Cell], Hashable]
+GRADE_ID: Key = operator.attrgetter("grade_id")
+CELL_ID: Key = operator.attrgetter("id")
+BODY: Key = operator.attrgetter("body")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Triple:
     """One cell as three notebooks have it, None in those that lack it.
 
     Attributes:
-        base: as it was installed.
-        ours: as the user has it.
-        theirs: as the template has it.
+        base: the cell as it was installed.
+        ours: the cell as the user has it.
+        theirs: the cell as the template has it.
     """
 
     base: Cell | None
@@ -67,7 +74,7 @@ def _match(
     """Pairs the cells of two notebooks.
 
     Args:
-        left, right: cells, in order.
+        left, right: cells of each, in order.
         certain: whether only names of nbgrader and equal contents count: two who add a cell
             each may come to one id.
 
@@ -88,14 +95,14 @@ class Pairs:
     """Pairs of cells of two notebooks, found step by step.
 
     Attributes:
-        found: the cell on the right for each on the left.
+        found: the cell on the right for each on the left that has one.
     """
 
     def __init__(self, left: Sequence[Cell], right: Sequence[Cell]) -> None:
         """Starts without any.
 
         Args:
-            left, right: cells, in order.
+            left, right: cells of each, in order.
         """
         self.found: dict[Cell, Cell] = {}
         self._left, self._right = left, right
@@ -103,16 +110,16 @@ class Pairs:
 
     def by_grade_id(self) -> None:
         """Pairs by nbgrader's names; of copies those with one id, then those that are equal."""
-        there = _grouped(self._right, lambda one: one.grade_id)
-        for name, cells in _grouped(self._left, lambda one: one.grade_id).items():
+        there = _grouped(self._right, GRADE_ID)
+        for name, cells in _grouped(self._left, GRADE_ID).items():
             others = there.get(name, [])
-            for key in (_cell_id, _cell_body, _nothing):
+            for key in (CELL_ID, BODY, GRADE_ID):
                 self._pair_in_order(cells, others, key)
 
     def by_id(self) -> None:
         """Pairs by ids that occur once, unless the same text under another id says otherwise."""
-        there = _grouped(self._rest(self._right), _cell_id)
-        here = _grouped(self._rest(self._left), _cell_id)
+        there = _grouped(self._rest(self._right), CELL_ID)
+        here = _grouped(self._rest(self._left), CELL_ID)
         mine, new = self._single_texts(self._left), self._single_texts(self._right)
         for name, cells in here.items():
             others = there.get(name, [])
@@ -161,15 +168,11 @@ class Pairs:
                 continue
             cell, beyond = self._left[place + step], at[other] + step
             if 0 <= beyond < len(self._right) and cell not in self.found:
-                self._pair_equal(cell, self._right[beyond])
+                other = self._right[beyond]
+                if other not in self._taken and _marked_body(cell) == _marked_body(other):
+                    self._pair(cell, other)
 
-    def _pair_equal(self, cell: Cell, other: Cell) -> None:
-        if other not in self._taken and _marked_body(cell) == _marked_body(other):
-            self._pair(cell, other)
-
-    def _pair_single(
-        self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
-    ) -> None:
+    def _pair_single(self, cells: Sequence[Cell], others: Sequence[Cell], key: Key) -> None:
         """Pairs cells by what occurs once on both sides."""
         there = _grouped(others, key)
         for name, group in _grouped(cells, key).items():
@@ -177,9 +180,7 @@ class Pairs:
             if len(group) == len(found) == 1 and _agree(group[0], found[0]):
                 self._pair(group[0], found[0])
 
-    def _pair_in_order(
-        self, cells: Sequence[Cell], others: Sequence[Cell], key: Callable[[Cell], Hashable]
-    ) -> None:
+    def _pair_in_order(self, cells: Sequence[Cell], others: Sequence[Cell], key: Key) -> None:
         """Pairs the cells of each key, the first with the first."""
         there = _grouped((one for one in others if one not in self._taken), key)
         for name, group in _grouped((one for one in cells if one not in self.found), key).items():
@@ -199,23 +200,13 @@ class Pairs:
         return {body for body, count in counts.items() if count == 1}
 
 
-def _grouped(cells: Iterable[Cell], key: Callable[[Cell], Hashable]) -> dict[Hashable, list[Cell]]:
+def _grouped(cells: Iterable[Cell], key: Key) -> dict[Hashable, list[Cell]]:
     """Cells by a key, in order; without those that have none."""
     groups: dict[Hashable, list[Cell]] = {}
     for cell in cells:
         if (name := key(cell)) is not None:
             groups.setdefault(name, []).append(cell)
     return groups
-
-
-def _cell_id(cell: Cell) -> str | None:
-    """The id of a cell."""
-    return cell.id
-
-
-def _cell_body(cell: Cell) -> Body:
-    """What somebody edits of a cell."""
-    return cell.body
 
 
 def _marked_body(cell: Cell) -> tuple[Body, str | None]:
@@ -226,11 +217,6 @@ def _marked_body(cell: Cell) -> tuple[Body, str | None]:
 def _written_body(cell: Cell) -> Body | None:
     """What somebody edits of a cell, None where that is nothing."""
     return cell.body if cell.source.strip() else None
-
-
-def _nothing(_: Cell) -> bool:
-    """The same for all cells."""
-    return True
 
 
 def _agree(cell: Cell, other: Cell) -> bool:

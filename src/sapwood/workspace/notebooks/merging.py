@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sapwood.workspace.notebooks.cells import Book, Cell, Role, read_book
+from sapwood.workspace.notebooks.cells import Cell, Role, read_book
 from sapwood.workspace.notebooks.matching import Triple, align
 from sapwood.workspace.notebooks.ordering import OURS, THEIRS, both_moved, in_order
 from sapwood.workspace.notebooks.reports import CellReport, MergedNotebook, Reason
@@ -30,9 +30,9 @@ def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> MergedNotebook:
     """Merges by cell what a template and a user made of one notebook.
 
     Args:
-        base: as it was installed.
-        ours: as the user has it.
-        theirs: as the template has it now.
+        base: bytes of the notebook as it was installed.
+        ours: bytes of the notebook as the user has it.
+        theirs: bytes of the notebook as the template has it now.
 
     Returns:
         The notebook, written as the user's file is, and what gave way.
@@ -40,7 +40,27 @@ def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> MergedNotebook:
     Raises:
         Unreadable: one of them is no notebook, or too large to be merged.
     """
-    return _merged(read_book(base), read_book(ours), read_book(theirs), ours)
+    books = read_book(base), read_book(ours), read_book(theirs)
+    before, mine, new = books
+    triples = align(*(one.cells for one in books))
+    marked = {one.grade_id for one in new.cells if one.grade_id is not None}
+    lines = any(isinstance(one.raw["source"], list) for one in mine.cells)
+    results = {id(one): _result_of(one, marked, lines=lines) for one in triples}
+    kept = [one for one in triples if results[id(one)].raw is not None]
+    row = [results[id(one)] for one in in_order(triples, kept)]
+    left = [one for one in results.values() if one.raw is None]
+    minor = max(mine.minor, new.minor)
+    raw = {
+        **mine.raw,
+        "cells": _with_ids(row, left, minor),
+        "metadata": _three_way(before.metadata, mine.metadata, new.metadata, ours_only=EDITORS),
+        "nbformat_minor": minor,
+    }
+    reports = [report for one in (*row, *left) for report in one.report]
+    if both_moved(triples):
+        reports.append(CellReport("the notebook", Reason.ORDER))
+    written = style_of(ours, mine.raw).written(raw)
+    return MergedNotebook(written, sum(one.taken for one in results.values()), tuple(reports))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,10 +68,10 @@ class Result:
     """What becomes of a cell.
 
     Attributes:
-        triple: as the three have it.
-        raw: its JSON object; None where it leaves.
+        triple: the cell as the three have it.
+        raw: JSON object of the cell; None where it leaves.
         taken: whether the template changed it for the user.
-        report: what gave way.
+        report: reports of what gave way.
     """
 
     triple: Triple
@@ -60,39 +80,11 @@ class Result:
     report: tuple[CellReport, ...] = ()
 
 
-def _merged(base: Book, ours: Book, theirs: Book, data: bytes) -> MergedNotebook:
-    """The merge of three notebooks.
-
-    Args:
-        base, ours, theirs: the notebooks.
-        data: bytes of `ours`.
-    """
-    triples = align(base.cells, ours.cells, theirs.cells)
-    marked = {one.grade_id for one in theirs.cells if one.grade_id is not None}
-    lines = any(isinstance(one.raw["source"], list) for one in ours.cells)
-    results = {id(one): _result_of(one, marked, lines=lines) for one in triples}
-    kept = [one for one in triples if results[id(one)].raw is not None]
-    row = [results[id(one)] for one in in_order(triples, kept)]
-    minor = max(ours.minor, theirs.minor)
-    raw = {
-        **ours.raw,
-        "cells": _with_ids(row, minor),
-        "metadata": _three_way(base.metadata, ours.metadata, theirs.metadata, ours_only=EDITORS),
-        "nbformat_minor": minor,
-    }
-    left = [one for one in results.values() if one.raw is None]
-    reports = [report for one in (*row, *left) for report in one.report]
-    if both_moved(triples):
-        reports.append(CellReport("the notebook", Reason.ORDER))
-    written = style_of(data, ours.raw).written(raw)
-    return MergedNotebook(written, sum(one.taken for one in results.values()), tuple(reports))
-
-
 def _result_of(triple: Triple, marked: Collection[str], *, lines: bool) -> Result:
     """What becomes of a cell.
 
     Args:
-        triple: as the three have it.
+        triple: the cell as the three have it.
         marked: nbgrader's names of the template's cells.
         lines: whether the user's file has sources as lists of lines.
     """
@@ -206,8 +198,8 @@ def _three_way(
 
     Args:
         base, ours, theirs: the object as the three have it.
-        prefer_theirs: who has their way where both changed a field.
-        ours_only: fields that are the user's in any case.
+        prefer_theirs: whether the template has its way where both changed a field.
+        ours_only: names of fields that are the user's in any case.
     """
     own = set(ours_only)
     out = dict(ours)
@@ -264,16 +256,22 @@ def _as_written(text: str, *, lines: bool) -> str | list[str]:
     return [one for one in re.split(r"(?<=\n)", text) if one]
 
 
-def _with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
+def _with_ids(row: Sequence[Result], left: Iterable[Result], minor: int) -> list[dict[str, Any]]:
     """The cells of a notebook with ids that differ; without any before nbformat 4.5.
 
-    The template's ids come first: they are what its next version is matched by.
+    The template's ids come first: they are what its next version is matched by. So no cell of
+    the user's keeps the id of one of the template's that the user deleted.
+
+    Args:
+        row: results of the notebook's cells, in order.
+        left: results of the cells that are not in it.
+        minor: minor version of the notebook's format.
     """
     cells = [one.raw for one in row if one.raw is not None]
     if minor < WITH_IDS:
         return [{name: one for name, one in cell.items() if name != "id"} for cell in cells]
     ids: dict[int, str] = {}
-    used: set[str] = set()
+    used = {theirs.id for one in left if (theirs := one.triple.theirs) is not None}
     for side in (THEIRS, OURS):
         for place, one in enumerate(row):
             cell = side(one.triple)
@@ -288,7 +286,7 @@ def _with_ids(row: Sequence[Result], minor: int) -> list[dict[str, Any]]:
     return [{**cell, "id": ids[place]} for place, cell in enumerate(cells)]
 
 
-def _new_id(cell: Mapping[str, Any], used: set[str]) -> str:
+def _new_id(cell: Mapping[str, Any], used: Collection[str | None]) -> str:
     """An id that no cell has yet; the same merge gives the same."""
     text = json.dumps(cell["source"]).encode()
     count = 0

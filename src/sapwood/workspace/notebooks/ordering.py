@@ -25,8 +25,8 @@ def in_order(triples: Sequence[Triple], kept: Sequence[Triple]) -> list[Triple]:
     """The cells of a merge, in order.
 
     Args:
-        triples: all cells.
-        kept: those that are in the result.
+        triples: all cells, in any order.
+        kept: cells that are in the result.
 
     Returns:
         `kept`, each once.
@@ -74,7 +74,7 @@ class CellRow:
         """Starts with some.
 
         Args:
-            row: of cells.
+            row: cells, in order.
         """
         self._next: dict[int, Triple | None] = {}  # by identity; 0 stands for the start
         before = 0
@@ -87,8 +87,8 @@ class CellRow:
         """Puts a cell behind another.
 
         Args:
-            cell: to put in.
-            after: that it follows, None for the start.
+            cell: the cell to put in.
+            after: the cell that it follows, None for the start.
             skip: whether it comes behind what the user alone has there.
         """
         place = 0 if after is None else id(after)

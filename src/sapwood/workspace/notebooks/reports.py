@@ -28,9 +28,9 @@ class CellReport:
     """A cell of which one side is not in the result as that side has it.
 
     Attributes:
-        cell: nbgrader's name of it, or the first words in it.
-        reason: why.
-        text: the source that is not in the result, with LF; empty where it is.
+        cell: nbgrader's name of the cell, or the first words in it.
+        reason: why it is reported.
+        text: source that is not in the result, with LF; empty where it is.
     """
 
     cell: str
@@ -48,9 +48,9 @@ class MergedNotebook:
     """A notebook made of two.
 
     Attributes:
-        data: the file's bytes.
-        taken: how many cells the template changed, added or removed in it.
-        reports: cells of which one side gave way.
+        data: bytes of the file.
+        taken: number of cells that the template changed, added or removed in it.
+        reports: reports of cells of which one side gave way.
     """
 
     data: bytes

@@ -20,11 +20,11 @@ class Style:
     """A way of writing JSON.
 
     Attributes:
-        indent: of one level, None for everything on one line.
+        indent: white space of one level, None for everything on one line.
         spaced: whether a space follows colons, and commas on one line.
-        ascii_only: whether other characters are escaped.
+        ascii_only: whether characters that are none of ASCII are escaped.
         sort_keys: whether the fields of objects are in order, as nbformat writes them.
-        ending: the file's last characters.
+        ending: last characters of the file.
         windows: whether lines end in CRLF.
         mark: whether the file begins with a byte order mark.
     """
@@ -39,26 +39,20 @@ class Style:
 
     def written(self, value: Any) -> bytes:
         """A value as a file."""
-        separators = ("," if self.indent is not None or not self.spaced else ", ", self.colon)
-        text = self._text(value, separators, ascii_only=self.ascii_only)
         try:
-            data = text.encode()
+            data = self._text(value, ascii_only=self.ascii_only).encode()
         except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can hold
-            data = self._text(value, separators, ascii_only=True).encode()
+            data = self._text(value, ascii_only=True).encode()
         if self.windows:
             data = data.replace(b"\n", b"\r\n")
         return codecs.BOM_UTF8 + data if self.mark else data
 
-    @property
-    def colon(self) -> str:
-        """Between a field and its value."""
-        return ": " if self.spaced else ":"
-
-    def _text(self, value: Any, separators: tuple[str, str], *, ascii_only: bool) -> str:
+    def _text(self, value: Any, *, ascii_only: bool) -> str:
+        comma = ", " if self.spaced and self.indent is None else ","
         text = json.dumps(
             value,
             indent=self.indent,
-            separators=separators,
+            separators=(comma, ": " if self.spaced else ":"),
             ensure_ascii=ascii_only,
             sort_keys=self.sort_keys,
         )
@@ -69,8 +63,8 @@ def style_of(data: bytes, value: Any) -> Style:
     """The way in which a file was written.
 
     Args:
-        data: of the file.
-        value: the JSON values that it holds.
+        data: the file's bytes.
+        value: JSON values that it holds.
     """
     found = INDENT.search(data[:1024])
     ends = len(data) - len(data.rstrip(b"\r\n"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,12 +35,12 @@ class Backup:
     """One backup.
 
     Attributes:
-        name: of its folder.
-        label: what it was made before: 'init', 'update', 'restore', or the name of the module
-            that was updated or reset.
-        created: in UTC.
-        version: of the template, as it was before; None before there was one.
-        files: path to 'sha256:…' of the bytes that were there.
+        name: name of the backup's folder.
+        label: change that it was made before: 'init', 'update', 'restore', 'export', or the name
+            of the module that was updated or reset.
+        created: the time, in UTC.
+        version: the template's version before the change; None where the change tells none.
+        files: 'sha256:…' of the bytes that were there, by path.
     """
 
     name: str
@@ -61,10 +60,6 @@ class Backup:
             "files": dict(sorted(self.files.items())),
         }
 
-    def to_bytes(self) -> bytes:
-        """`backup.json` as a file."""
-        return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
-
 
 def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> str:
     """Gives a backup that was staged and synced its name.
@@ -73,13 +68,17 @@ def place_backup(staged: Path, backups: Path, label: str, created: datetime) -> 
     is ever written into another one.
 
     Args:
-        staged: the folder.
-        backups: that it goes to.
-        label: of it.
-        created: in UTC.
+        staged: folder of the backup.
+        backups: folder that it goes to.
+        label: beginning of its name.
+        created: the time, in UTC.
 
     Returns:
         The name.
+
+    Raises:
+        InvalidWorkspace: something is in the way of the folder of backups.
+        OSError: the system refused.
     """
     make_folder(backups, InvalidWorkspace)
     base = f"{label}_{created:%Y%m%d_%H%M%S}"
@@ -96,12 +95,12 @@ def read_backup(backups: Path, name: str) -> Backup:
     """One backup.
 
     Args:
-        backups: the folder of all.
-        name: of it.
+        backups: folder of all backups.
+        name: name of the backup.
 
     Raises:
         InputError: there is none of that name.
-        InvalidWorkspace: it is damaged.
+        InvalidWorkspace, UnsupportedWorkspace: it is damaged, or too new.
         OSError: it cannot be read.
     """
     folder = backups / name
@@ -127,7 +126,7 @@ def read_backup(backups: Path, name: str) -> Backup:
 
 
 def _digests(fields: Fields) -> dict[str, str]:
-    """Digests of the files of a backup, by path."""
+    """'sha256:…' of the bytes of a backup's files, by path."""
     files = fields.object("files").every_text()
     for path, digest in files.items():
         if portable(path) is not None or not HASH.fullmatch(digest):
@@ -136,7 +135,12 @@ def _digests(fields: Fields) -> dict[str, str]:
 
 
 def list_backups(backups: Path) -> list[Backup]:
-    """All backups that are whole, the oldest first."""
+    """All backups, the oldest first.
+
+    Raises:
+        InvalidWorkspace, UnsupportedWorkspace: one is damaged, or too new.
+        OSError: one cannot be read.
+    """
     if not is_folder(backups):
         return []
     names = [one.name for one in backups.iterdir() if is_folder(one) and NAME.fullmatch(one.name)]

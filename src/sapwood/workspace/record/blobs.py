@@ -24,12 +24,12 @@ class Blobs:
         """Looks at nothing yet.
 
         Args:
-            folder: that need not be there.
+            folder: folder of the blobs, which need not be there.
         """
         self._folder = folder
 
     def path(self, digest: str) -> Path:
-        """Where a blob lies, or would."""
+        """Where a blob lies, or would, by its SHA-256 in hexadecimal."""
         return self._folder / digest[:2] / f"{digest}{SUFFIX}"
 
     def put(self, digest: str, data: bytes, staged: Path) -> Path:
@@ -37,11 +37,15 @@ class Blobs:
 
         Args:
             digest: SHA-256 of `data` in hexadecimal.
-            data: to keep.
-            staged: a free name on the same file system.
+            data: bytes of the blob.
+            staged: free name on the same file system.
 
         Returns:
-            What is to be synced.
+            The file that is to be synced.
+
+        Raises:
+            InvalidWorkspace: something is in the way of the blob's folder.
+            OSError: the system refused.
         """
         from sapwood.content.zstd import compress
 
@@ -55,8 +59,8 @@ class Blobs:
         """A blob.
 
         Args:
-            digest: of it.
-            size: of its data, bytes.
+            digest: SHA-256 of the blob's bytes in hexadecimal.
+            size: number of these bytes.
 
         Raises:
             InvalidWorkspace: it is not there, or damaged.
@@ -75,7 +79,10 @@ class Blobs:
         return data
 
     def prune(self, needed: Collection[str]) -> None:
-        """Removes all other blobs.
+        """Removes all blobs but some.
+
+        Args:
+            needed: digests of the blobs that stay.
 
         Raises:
             OSError: one cannot be removed; others may be left then too.

@@ -26,23 +26,28 @@ class Extra:
     """A file or folder of the instructor's that is installed into the workspace.
 
     Attributes:
-        source: where it lies beside course.yml.
-        to: where in the workspace.
-        policy: of its files; None where the template's policies say it.
+        origin: path that it has beside course.yml.
+        to: path that it gets in the workspace.
+        policy: policy of its files; None where the template's policies say it.
     """
 
-    source: str
+    origin: str
     to: str
     policy: Policy | None = None
 
     def holds(self, path: str) -> bool:
-        """Whether a file of the workspace is one of it."""
+        """Whether a file of the workspace, given by its path, is part of it."""
         return path == self.to or path.startswith(f"{self.to}/")
 
     def module(self) -> Module | None:
-        """The module that it is, if its name has that form."""
+        """The module that it is; None where its name is none of a module."""
         name = _stem_of(self.to.rpartition("/")[2])
         return Module(name, name.partition("_")[2]) if MODULE_NAME.fullmatch(name) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The extra as JSON values."""
+        policy = {} if self.policy is None else {"policy": self.policy.value}
+        return {"from": self.origin, "to": self.to, **policy}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,11 +55,12 @@ class Course:
     """What a course makes of a template.
 
     Attributes:
-        title: for people, None without one.
-        modules: names in the template, in the order in which they are taught; None for a place
-            that an extra has. Those that the template has dropped since keep their places.
-        first: number of the first.
-        extras: in the workspace beside the template's files.
+        title: title for people, None without one.
+        modules: names of modules in the template, in the order in which they are taught; None
+            for a place that an extra has. Those that the template has dropped since keep their
+            places.
+        first: number of the first module.
+        extras: files and folders in the workspace beside the template's.
     """
 
     title: str | None
@@ -83,15 +89,11 @@ class Course:
 
     def to_json(self) -> dict[str, Any]:
         """The course as JSON values."""
-        extras = []
-        for one in self.extras:
-            policy = {} if one.policy is None else {"policy": one.policy.value}
-            extras.append({"from": one.source, "to": one.to, **policy})
         return {
             "title": self.title,
             "first": self.first,
             "modules": list(self.modules),
-            "extra": extras,
+            "extra": [one.to_json() for one in self.extras],
         }
 
 
@@ -115,9 +117,9 @@ def renamed_path(path: str, names: Mapping[str, str]) -> str:
     """A path with other names of modules.
 
     Args:
-        path: in the template or in the workspace.
-        names: new ones by old ones. They are replaced where `Module.holds` sees them: before
-            the first dot of a folder's or file's name. All others stay.
+        path: path of a file in the template or in the workspace.
+        names: new names of modules by old ones. They are replaced where `Module.holds` sees
+            them: before the first dot of a folder's or file's name. All others stay.
     """
     if names.keys().isdisjoint(stems_of(path)):
         return path
@@ -132,7 +134,7 @@ def course_in_record(fields: Fields) -> Course:
     """The course that a record keeps.
 
     Args:
-        fields: of the course in the record.
+        fields: fields of the course in the record.
 
     Raises:
         UnsupportedWorkspace: it has a field that only a newer program knows: to write the record
@@ -160,14 +162,28 @@ def _modules_in_record(fields: Fields) -> tuple[str | None, ...]:
 def _extra_in_record(fields: Fields) -> Extra:
     """An extra that a record keeps."""
     fields.only(EXTRA_FIELDS)
-    source, to, policy = fields.text("from"), fields.text("to"), fields.optional_text("policy")
-    for name, path in (("from", source), ("to", to)):
+    origin, to = fields.text("from"), fields.text("to")
+    for name, path in (("from", origin), ("to", to)):
         fault = portable(path)
         if fault is not None:
             raise fields.fail(name, f"{path!r:.80}: {fault}")
-    if policy is not None and policy not in set(Policy):
-        raise fields.fail("policy", f"expected one of {', '.join(Policy)}; found {policy!r:.40}")
-    return Extra(source, to, None if policy is None else Policy(policy))
+    return Extra(origin, to, policy_in(fields))
+
+
+def policy_in(fields: Fields, *, null: bool = False) -> Policy | None:
+    """The policy that the fields of an extra name, None where they name none.
+
+    Args:
+        fields: fields of the extra.
+        null: whether null stands for an absent field.
+
+    Raises:
+        SapwoodError: the error of the fields: there is no such policy.
+    """
+    name = fields.optional_text("policy", null=null)
+    if name is not None and name not in set(Policy):
+        raise fields.fail("policy", f"expected one of {', '.join(Policy)}; found {name!r:.40}")
+    return None if name is None else Policy(name)
 
 
 def short_name(name: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import re
 from typing import Any
 
@@ -22,6 +21,7 @@ from sapwood.workspace.record.record import (
     HASH,
     LARGEST,
     Record,
+    own_bytes,
     own_fields,
     record_from_fields,
 )
@@ -46,14 +46,14 @@ class ChangeStep:
     """What happens to one file.
 
     Attributes:
-        kind: of the step.
-        path: of the file, from the workspace's root.
+        kind: what is done.
+        path: path of the file, from the workspace's root.
         old: 'sha256:…' of its bytes as they were, None where nothing was.
-        new: of those that it gets; None if it is removed.
-        staged: name of the staged file.
-        beside: where the staged file goes if somebody else has written to `path` since.
+        new: 'sha256:…' of the bytes that it gets; None if it gets none.
+        staged: name of the staged file; None but of a step of kind WRITE.
+        beside: path that the staged file gets if somebody else has written to `path` since.
         after: path of a step that must not have missed, or this one is not done either.
-        executable: what a step of kind MODE makes the file.
+        executable: whether the file may be run after a step of kind MODE.
     """
 
     kind: StepKind
@@ -80,8 +80,8 @@ class ChangeJournal:
 
     Attributes:
         folder: name of the folder of its staged files.
-        steps: in order.
-        record: to write at the end; None if it stays.
+        steps: steps, in the order in which they are made.
+        record: record that is written at the end; None if it stays.
     """
 
     folder: str
@@ -97,7 +97,7 @@ class ChangeJournal:
             "steps": [one.to_json() for one in self.steps],
             "record": None if self.record is None else self.record.to_json(),
         }
-        return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+        return own_bytes(value)
 
 
 def read_journal(places: Places) -> ChangeJournal | None:
@@ -116,6 +116,10 @@ def read_journal(places: Places) -> ChangeJournal | None:
 
 def parse_journal(data: bytes, where: str) -> ChangeJournal:
     """Reads a journal.
+
+    Args:
+        data: the file's bytes.
+        where: path of the file, for errors.
 
     Raises:
         UnsupportedWorkspace: a newer program wrote it.
@@ -144,13 +148,13 @@ def _step_from(fields: Fields) -> ChangeStep:
     kind = fields.text("kind")
     if kind not in set(StepKind):
         raise fields.fail("kind", f"expected one of {', '.join(StepKind)}")
-    for name in ("path", "beside", "after"):
-        path = fields.optional_text(name)
+    paths = {name: fields.optional_text(name) for name in ("path", "beside", "after")}
+    for name, path in paths.items():
         fault = None if path is None else portable(path)
         if fault is not None:
             raise fields.fail(name, fault)
-    for name in ("old", "new"):
-        digest = fields.optional_text(name)
+    digests = {name: fields.optional_text(name) for name in ("old", "new")}
+    for name, digest in digests.items():
         if digest is not None and not HASH.fullmatch(digest):
             raise fields.fail(name, "expected a SHA-256")
     staged = fields.optional_text("staged")
@@ -159,10 +163,9 @@ def _step_from(fields: Fields) -> ChangeStep:
     return ChangeStep(
         kind=StepKind(kind),
         path=fields.text("path"),
-        old=fields.optional_text("old"),
-        new=fields.optional_text("new"),
         staged=staged,
-        beside=fields.optional_text("beside"),
-        after=fields.optional_text("after"),
+        beside=paths["beside"],
+        after=paths["after"],
         executable=fields.flag("executable"),
+        **digests,
     )

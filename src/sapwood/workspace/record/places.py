@@ -10,6 +10,7 @@ from pathlib import Path
 from sapwood.errors import InputError, InvalidWorkspace, WorkspaceBusy
 from sapwood.files.paths import is_folder, is_there, resolved
 from sapwood.package import PACKAGE_NAME
+from sapwood.workspace.record.blobs import Blobs
 
 RECORD = "version.json"
 JOURNAL = "journal.json"
@@ -20,8 +21,8 @@ class Places:
     """The paths of a workspace's own files.
 
     Attributes:
-        root: the workspace, with links resolved.
-        name: of its template.
+        root: folder of the workspace, with links resolved.
+        name: name of its template.
     """
 
     root: Path
@@ -29,7 +30,7 @@ class Places:
 
     @property
     def own(self) -> Path:
-        """The folder of everything below."""
+        """The folder that holds all the others."""
         return self.root / f".{self.name}"
 
     @property
@@ -65,9 +66,9 @@ class Places:
         return self.own / "staging"
 
     @property
-    def blobs(self) -> Path:
+    def blobs(self) -> Blobs:
         """What was installed, compressed, to show differences to."""
-        return self.own / "base"
+        return Blobs(self.own / "base")
 
     @property
     def backups(self) -> Path:
@@ -105,12 +106,13 @@ def find_places(folder: str | os.PathLike[str], name: str | None) -> Places:
     """The places of the workspace that a folder is.
 
     Args:
-        folder: the workspace.
-        name: of its template; needed where a folder is several workspaces.
+        folder: folder of the workspace.
+        name: name of its template; needed where a folder is several workspaces.
 
     Raises:
         InvalidWorkspace: it is none.
-        InputError: it is several, and no name is given.
+        InputError: it is several and no name is given, or the name is none of a template.
+        OSError: it cannot be looked at.
     """
     root = resolved(folder)
     if name is not None and not PACKAGE_NAME.fullmatch(name):
@@ -129,8 +131,8 @@ def find_above(start: str | os.PathLike[str], name: str | None) -> Places:
     """The places of the workspace that a folder is in: of the nearest one, upwards.
 
     Args:
-        start: the folder.
-        name: of the template; by default any.
+        start: folder that the search begins with.
+        name: name of the template; by default any.
 
     Raises:
         InvalidWorkspace, InputError: as `find_places`.

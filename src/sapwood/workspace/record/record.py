@@ -41,12 +41,12 @@ class RecordedFile:
     """What was installed under one path.
 
     Attributes:
-        version: the latest of the template's that is the same.
-        identity: what it is, by canonical hash and mode.
-        size: of the template's file, bytes.
-        blob: SHA-256 of the template's file, under which its bytes are kept; None where
-            they are not kept: weights, and files too large to show differences of.
-        extra: whether it is of an extra assignment, and none of the template's.
+        version: latest version of the template whose file is the same.
+        identity: canonical hash and mode of the template's file.
+        size: bytes of the template's file.
+        blob: SHA-256 of the template's file in hexadecimal, under which its bytes are kept; None
+            where they are not kept: weights, and files too large to show differences of.
+        extra: whether the file is of an extra assignment, and none of the template's.
     """
 
     version: str
@@ -62,12 +62,13 @@ class Record:
 
     Attributes:
         template: name of the template.
-        workspace_version: the template's version that the workspace was made from.
-        template_version: the one that it was last updated to, as a whole: files of single
+        workspace_version: version of the template that the workspace was made from.
+        template_version: version that it was last updated to, as a whole: files of single
             modules may be of later ones.
-        created, last_updated: in UTC.
+        created: the time when it was made, in UTC.
+        last_updated: the time of the last change of the record, in UTC.
         files: what was installed, by path.
-        course: that configures it; None where the template is used as it is.
+        course: course that configures it; None where the template is used as it is.
     """
 
     template: str
@@ -83,7 +84,7 @@ class Record:
         return {path: entry.identity for path, entry in self.files.items()}
 
     def blobs(self) -> frozenset[str]:
-        """The blobs that the record needs."""
+        """Digests of the blobs that the record needs."""
         return frozenset(one.blob for one in self.files.values() if one.blob is not None)
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +103,12 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """The record as a file; the same record gives the same bytes."""
-        return (json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
+        return own_bytes(self.to_json())
+
+
+def own_bytes(value: dict[str, Any]) -> bytes:
+    """A JSON file that a workspace keeps of itself."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _entry_to_json(entry: RecordedFile) -> dict[str, Any]:
@@ -230,9 +236,8 @@ def _entry_from_fields(path: str, fields: Fields) -> RecordedFile:
     blob = fields.optional_text("blob", null=True)
     if not HASH.fullmatch(canonical) or (blob is not None and not DIGEST.fullmatch(blob)):
         raise fields.fail("hash", "expected 64 hexadecimal digits")
-    version = _checked_version(fields, "version")
     return RecordedFile(
-        version=version,
+        version=_checked_version(fields, "version"),
         identity=FileIdentity(canonical, fields.flag("executable")),
         size=fields.size("size"),
         blob=blob,
@@ -256,7 +261,7 @@ def _normalised(version: str) -> str:
 
 
 def read_time(fields: Fields, field: str) -> datetime:
-    """A time with its offset."""
+    """The time in a field, which has an offset, in UTC."""
     text = fields.text(field)
     try:
         return datetime.fromisoformat(text).astimezone(UTC)

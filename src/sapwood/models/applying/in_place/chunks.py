@@ -13,6 +13,7 @@ from sapwood.codec import Coding
 from sapwood.content.content import Bytes, Content
 from sapwood.errors import TargetHashMismatch
 from sapwood.files.sources import EMPTY
+from sapwood.models.applying.in_place.planning import Rewrite
 from sapwood.models.applying.in_place.spans import Span, joined_spans
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, decode_job
@@ -36,9 +37,9 @@ class Move:
     """Bytes of the base that predict bytes of the target, and the other way round.
 
     Attributes:
-        base, target: where they begin in both.
-        length: bytes.
-        dtype, row_length: of their elements.
+        base, target: where they begin in both, bytes.
+        length: how many there are, bytes.
+        dtype, row_length: the type of their elements, and how many elements a row has.
     """
 
     base: int
@@ -49,22 +50,17 @@ class Move:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Rewritten:
+class Rewritten(Rewrite):
     """A chunk that changes the file.
 
     Attributes:
-        begin, end: its range of the target.
-        reads: ranges of the file as it was.
-        moves: what of the file its bytes were predicted from.
-        number: of its segment in the patch.
-        segment, chunk: which.
-        offset: in the segment, bytes.
-        payload_at: in the body of the patch.
+        moves: ranges of the file that its bytes were predicted from.
+        number: the number of its segment in the patch, from 0.
+        segment, chunk: its segment, and what the front says of the chunk.
+        offset: where it begins in the segment, bytes.
+        payload_at: where its payload begins in the body of the patch, bytes.
     """
 
-    begin: int
-    end: int
-    reads: tuple[Span, ...]
     moves: tuple[Move, ...]
     number: int
     segment: Segment
@@ -79,8 +75,8 @@ def rewritten_chunks(patch: OpenPatch, in_file: frozenset[int]) -> list[Rewritte
     Chunks that copy what is there already are left out.
 
     Args:
-        patch: opened.
-        in_file: which of its bases are the file.
+        patch: the patch, opened.
+        in_file: the numbers of its bases that are the file.
 
     Raises:
         InvalidPatch: a payload is damaged or hostile.
@@ -213,9 +209,9 @@ class Decoder:
         """Borrows what it reads from.
 
         Args:
-            patch: opened.
-            bases: in the patch's order; None for the file.
-            read: of the file.
+            patch: the patch, opened.
+            bases: the contents of its bases, in its order; None for the file.
+            read: gives a copy of a range of the file as it was.
         """
         self._patch = patch
         sizes = [base.size for base in patch.front.header.bases]

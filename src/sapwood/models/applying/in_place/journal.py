@@ -50,9 +50,9 @@ class InPlaceJournal:
     """An open journal.
 
     Attributes:
-        path: of it.
-        head: what it is of.
-        saved: in the order of the records.
+        path: the path of the journal.
+        head: what the journal is of.
+        saved: saved bytes of the base, in the order of the records.
         done: how many of the noted steps the file has.
     """
 
@@ -165,7 +165,7 @@ class InPlaceJournal:
         Args:
             step: the next one.
             data: what it fills its ranges with, in their order.
-            payloads: of its pieces.
+            payloads: the payloads of its pieces, in their order.
 
         Raises:
             IoError: there is no room; the step must not be done.
@@ -194,7 +194,7 @@ class InPlaceJournal:
 
         Args:
             step: the last one that is done.
-            data: of its pieces, in their order.
+            data: what its pieces bring back, in their order.
 
         Returns:
             What is to be done now.

@@ -46,10 +46,10 @@ class JournalHead:
         patch: the digest that names the patch, 32 bytes.
         base: BLAKE3 of the file before, 32 bytes.
         target: SHA-256 of the file after, 32 bytes.
-        base_size, target_size: bytes.
-        changed: bytes that all steps write, and cut off.
-        slot_size: of these a step has at most.
-        inode: of the file.
+        base_size, target_size: bytes of the file before and after.
+        changed: bytes that all steps together write or cut off.
+        slot_size: bytes that one step writes or cuts off, at most.
+        inode: the inode of the file.
         undo: whether the base can be brought back.
     """
 
@@ -118,11 +118,12 @@ class UndoPiece:
     """Bytes of the base that a step overwrote, coded against what is in the file after it.
 
     Attributes:
-        begin, end: where they were.
-        prediction: where the bytes that predict them begin, or None.
-        coding, dtype, row_length: as of a chunk of a patch; its tables are in the payload.
-        size: of the payload, bytes.
-        digest: of the bytes, as of a chunk.
+        begin, end: where they were in the base, bytes.
+        prediction: where the bytes that predict them begin in the file, or None.
+        coding, dtype, row_length: how they are coded, as a chunk of a patch; the tables are in
+            the payload.
+        size: bytes of the payload.
+        digest: the digest of the bytes that come back, as that of a chunk, 16 bytes.
     """
 
     begin: int
@@ -155,11 +156,11 @@ class JournalStep:
     """A part of an update: what it writes, and how to bring back what was there.
 
     Attributes:
-        number: from 1 on.
+        number: its number, from 1 on.
         writes: ranges of the target that it fills, in order; those beyond the target's end it
             cuts off.
         digest: BLAKE3 of what it fills them with, 32 bytes.
-        pieces: of the base, all that it overwrites or cuts off; empty without undo.
+        pieces: all that it overwrites or cuts off of the base; empty without undo.
     """
 
     number: int
@@ -180,8 +181,8 @@ class Saved:
     """Bytes of the base that were saved before anything was overwritten.
 
     Attributes:
-        begin, end: where they were in the base.
-        at: where they are in the journal.
+        begin, end: where they were in the base, bytes.
+        at: where they are in the journal, bytes.
     """
 
     begin: int
@@ -194,9 +195,9 @@ class Noted:
     """A step's record.
 
     Attributes:
-        number: of the step.
-        sequence: of the slot that was written with it.
-        at, end: of its body in the journal.
+        number: the number of the step.
+        sequence: the sequence number of the slot that was written with it.
+        at, end: where its body begins and ends in the journal, bytes.
     """
 
     number: int
@@ -210,11 +211,11 @@ class JournalSlot:
     """A step that was written down, forth or back.
 
     Attributes:
-        sequence: each slot that is written has the next number.
-        number: of the step.
+        sequence: its sequence number; each slot that is written has the next one.
+        number: the number of the step.
         back: whether it brings the base back.
-        size: bytes.
-        at: where they are in the journal.
+        size: how many bytes it holds.
+        at: where they begin in the journal, bytes.
     """
 
     sequence: int
@@ -242,8 +243,8 @@ def parsed_step(data: bytes, head: JournalHead) -> JournalStep:
     """A step from its body, up to the payloads.
 
     Args:
-        data: as long as `counted_step` says.
-        head: of the journal.
+        data: the body, as long as `counted_step` says.
+        head: the head of the journal.
 
     Raises:
         InvalidJournal: it writes or restores what it cannot.

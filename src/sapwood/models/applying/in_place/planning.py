@@ -39,7 +39,7 @@ class StepPlan:
     """How to go about it.
 
     Attributes:
-        order: of the rewrites, by their numbers.
+        order: the numbers of the rewrites, from 0, as they are done.
         saves: ranges to be saved before the first rewrite.
     """
 

@@ -22,7 +22,7 @@ from sapwood.models.applying.in_place.journal_format import (
     Saved,
     UndoPiece,
 )
-from sapwood.models.applying.in_place.planning import Rewrite, StepPlan, batches
+from sapwood.models.applying.in_place.planning import StepPlan, batches
 from sapwood.models.applying.in_place.spans import Span, Spans
 from sapwood.models.applying.in_place.undoing import Lost, Moves, cut_to, kept_piece, restored
 from sapwood.patch.applying.pipeline import ordered
@@ -202,18 +202,16 @@ class StepRunner:
         self,
         chunks: Sequence[Rewritten],
         plan: StepPlan,
-        rewrites: Sequence[Rewrite],
         decoder: Decoder,
         progress: Progress,
     ) -> None:
         """Does the steps that are left.
 
         Args:
-            chunks: that are left.
-            plan: of them.
-            rewrites: as which they were planned.
-            decoder: of the patch, over `read_base`.
-            progress: who listens.
+            chunks: the chunks that are left.
+            plan: the order in which they are written.
+            decoder: the decoder of the patch, over `read_base`.
+            progress: is told how many bytes of the target are done.
 
         Raises:
             InvalidPatch, TargetHashMismatch: a chunk is damaged; the steps before it are done.
@@ -223,7 +221,7 @@ class StepRunner:
         moves = Moves((i, move) for i, one in enumerate(chunks) for move in one.moves)
         there = [False] * len(chunks)
         done = head.target_size - sum(one.end - one.begin for one in chunks)
-        for batch in batches(plan, rewrites, head.slot_size):
+        for batch in batches(plan, chunks, head.slot_size):
             ones = [chunks[i] for i in batch]
             news = list(ordered(decoder.decode, ones, self._threads))
             for i in batch:

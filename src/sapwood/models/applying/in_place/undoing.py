@@ -37,8 +37,8 @@ class Lost:
     """Bytes of the base to be kept, and what they are coded against.
 
     Attributes:
-        begin, end: of the base.
-        move: of which a part predicts them, or None.
+        begin, end: offsets in the base.
+        move: the move of which a part predicts them, or None.
     """
 
     begin: int
@@ -66,7 +66,7 @@ class Moves:
         """Cuts bytes that get lost by what predicts them.
 
         Args:
-            begin, end: of the base.
+            begin, end: offsets in the base.
             is_there: whether a chunk's bytes will be in the file when these come back.
         """
         at = begin
@@ -95,9 +95,9 @@ def kept_piece(lost: Lost, old: Bytes, prediction: Bytes | None) -> tuple[UndoPi
     """A piece of a step and its payload; it was decoded again and compared.
 
     Args:
-        lost: which bytes.
-        old: they themselves.
-        prediction: as many bytes, where there is a move.
+        lost: where the bytes were, and their move.
+        old: the bytes themselves.
+        prediction: as many bytes that predict them; None without a move.
     """
     dtype = DType.BYTES if lost.move is None else lost.move.dtype
     row = 1 if lost.move is None else min(lost.move.row_length, len(old) // dtype.size)
@@ -137,9 +137,9 @@ def restored(piece: UndoPiece, payload: Bytes, read: Read) -> Bytes:
     """The bytes of the base that a piece keeps.
 
     Args:
-        piece: of a step.
-        payload: of it.
-        read: of the file as it is after the step.
+        piece: a piece of a step.
+        payload: its payload.
+        read: gives a copy of a range of the file as it is after the step.
 
     Raises:
         InvalidJournal: they do not come back.

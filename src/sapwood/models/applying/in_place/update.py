@@ -7,12 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from sapwood.content.content import Content
-from sapwood.errors import (
-    InvalidPatch,
-    LimitExceeded,
-    SourceHashMismatch,
-    TargetHashMismatch,
-)
+from sapwood.errors import InvalidPatch, LimitExceeded, SourceHashMismatch, TargetHashMismatch
 from sapwood.files.locked_file import LockedFile
 from sapwood.files.sources import Source
 from sapwood.limits import Limits
@@ -21,7 +16,7 @@ from sapwood.models.applying.in_place.chunks import Decoder, FileWindow, Rewritt
 from sapwood.models.applying.in_place.journal import InPlaceJournal
 from sapwood.models.applying.in_place.journal_format import JournalHead
 from sapwood.models.applying.in_place.journal_place import journal_path
-from sapwood.models.applying.in_place.planning import Rewrite, StepPlan, plan_rewrites
+from sapwood.models.applying.in_place.planning import StepPlan, plan_rewrites
 from sapwood.models.applying.in_place.spans import Spans
 from sapwood.models.applying.in_place.steps import StepRunner, saves
 from sapwood.models.applying.whole import write_target
@@ -60,9 +55,9 @@ class InPlaceUpdate:
     """An update of a file by a patch.
 
     Attributes:
-        file: locked.
-        patch: opened and checked.
-        sources: where the other bases are to be found.
+        file: the file, locked.
+        patch: the patch, opened and checked.
+        sources: files and folders among which the other bases are.
         undo: whether to keep what brings the base back.
         step: bytes that are written between two waits for the disk.
         receiving: threads, memory that patch and journal may ask for, and who listens.
@@ -148,7 +143,7 @@ class InPlaceUpdate:
         """
         if not self.undo:
             self._try_first()
-        chunks, _, plan = self._left(Spans(), Spans())
+        chunks, plan = self._left(Spans(), Spans())
         header = self.patch.front.header
         base_size = self.file.size
         changed = sum(one.end - one.begin for one in chunks)
@@ -177,15 +172,14 @@ class InPlaceUpdate:
         bases = [own if base is None else base for base in self._bases()]
         write_target(self.patch, bases, self.receiving.most_threads, None, self.receiving.progress)
 
-    def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], list[Rewrite], StepPlan]:
+    def _left(self, done: Spans, saved: Spans) -> tuple[list[Rewritten], StepPlan]:
         """The chunks that are left to be written, and how."""
         chunks = [
             one
             for one in rewritten_chunks(self.patch, self._in_file())
             if not done.covers(one.begin, one.end)
         ]
-        rewrites = [Rewrite(one.begin, one.end, one.reads) for one in chunks]
-        return chunks, rewrites, plan_rewrites(rewrites, saved)
+        return chunks, plan_rewrites(chunks, saved)
 
     def finish(self, journal: InPlaceJournal) -> bytes:
         """Goes on to the end from wherever the update is, and returns the target's SHA-256.
@@ -214,10 +208,10 @@ class InPlaceUpdate:
         journal.drop_undone()
         self.file.reserve(journal.head.target_size)
         saved = Spans((one.begin, one.end) for one in journal.saved)
-        chunks, rewrites, plan = self._left(Spans(steps.written()), saved)
+        chunks, plan = self._left(Spans(steps.written()), saved)
         steps.save(plan.saves)
         decoder = Decoder(self.patch, bases, steps.read_base)
-        steps.forth(chunks, plan, rewrites, decoder, self.receiving.progress)
+        steps.forth(chunks, plan, decoder, self.receiving.progress)
 
     def _checked(self, head: JournalHead) -> bytes:
         """The SHA-256 of the whole file, which is that of the target.

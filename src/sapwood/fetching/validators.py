@@ -1,4 +1,4 @@
-"""Which version of a file a server has, as the headers of its answers tell it."""
+"""What tells one version of a file on an HTTP server from another: the headers of answers."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Version:
-    """What a server says of which version of a file it has.
+class Validator:
+    """What an answer says of which version of the file it is of (RFC 9110, 8.8).
 
     Attributes:
         etag, modified: the headers ETag and Last-Modified as they came, or None.
-        validator: what If-Range may carry, or None: a strong ETag, or a date that is
-            older than the answer.
+        strong: what If-Range may carry, or None: a strong ETag, or a date that is older than the
+            answer.
     """
 
-    etag: str | None
-    modified: str | None
-    validator: str | None
+    etag: str | None = None
+    modified: str | None = None
+    strong: str | None = None
 
     @classmethod
-    def of(cls, response: httpx2.Response) -> Version:
+    def of(cls, response: httpx2.Response) -> Validator:
         """From the headers of an answer."""
         headers = response.headers
         etag, modified = headers.get("etag"), headers.get("last-modified")
-        validator = None
+        strong = None
         if etag is not None and etag.startswith('"'):
-            validator = etag
+            strong = etag
         elif etag is None and modified is not None and _older(modified, headers.get("date")):
-            validator = modified
-        return cls(etag, modified, validator)
+            strong = modified
+        return cls(etag, modified, strong)
 
-    def same(self, other: Version) -> bool:
+    def same(self, other: Validator) -> bool:
         """Whether another answer may be of the same version."""
         if self.etag is not None:
             return self.etag == other.etag
@@ -48,9 +48,8 @@ def _older(modified: str, date: str | None) -> bool:
 
     One of the same second may stand for two versions.
     """
-    if date is None:
-        return False
     try:
-        return (parsedate_to_datetime(date) - parsedate_to_datetime(modified)).total_seconds() >= 1
+        after = parsedate_to_datetime(date or "") - parsedate_to_datetime(modified)
     except (TypeError, ValueError, OverflowError):
         return False
+    return after.total_seconds() >= 1
