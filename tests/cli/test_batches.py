@@ -146,6 +146,9 @@ def test_what_is_no_folder_is_refused(session: Session) -> None:
     )
     session.succeed(f"{CREATE} --quiet")
     assert "is of one patch" in session.fail(f"{VERIFY} --signature a.bin", 2)
+    in_place = "apply --patch patches --in-place a.bin --keep-going"
+    assert "--in-place is of one file" in session.fail(in_place, 2)
+    assert "one folder" in session.fail("apply --patch patches --out o --keep-going", 2)
 
 
 def test_patches_are_signed_and_checked(session: Session) -> None:

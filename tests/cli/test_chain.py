@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from sapwood import models
-from sapwood.cli import main
-from sapwood.cli.chain import SUBCOMMANDS
 from support.chain_files import spans, versions
 from support.cli_session import Session
 
@@ -180,15 +178,6 @@ def test_signed_links(session: Session) -> None:
     session.fail(f"{trusted} --base v1 --to 0", 8)  # the reverse is not signed
     session.succeed("chain extract --chain c.ttc --link 1 --out p --quiet")
     session.succeed("verify --base v1 --patch p --public-key release.pub --quiet")
-
-
-@pytest.mark.parametrize("command", SUBCOMMANDS, ids=lambda command: str(command.__name__))
-def test_the_help_of_each_has_examples(command: object, capsys: pytest.CaptureFixture[str]) -> None:
-    name = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
-    with pytest.raises(SystemExit):
-        main(["chain", name, "--help"])
-    printed = capsys.readouterr().out
-    assert f"sapwood chain {name} " in printed.partition("\nexamples:\n")[2]
 
 
 def test_a_command_below_is_needed(session: Session) -> None:

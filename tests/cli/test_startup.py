@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +13,7 @@ import sapwood
 from sapwood import errors
 from sapwood.cli import main
 from sapwood.cli.failures import code_owners
-from sapwood.cli.program import COMMANDS
+from sapwood.cli.program import parser
 
 # `benchmarks/run.py` measures how long help takes; this is what would make it long.
 HEAVY = {
@@ -50,17 +52,21 @@ def test_the_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> N
     assert codes == [0, *owned, 20, 21, 22, 130]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.__name__))
-def test_the_help_of_each_command_has_examples(
-    command: object, capsys: pytest.CaptureFixture[str]
-) -> None:
-    module = command.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
-    name = module.replace("_", "-")
-    with pytest.raises(SystemExit):
-        main([name, "--help"])
-    printed = capsys.readouterr().out
-    assert "\nexamples:\n" in printed
-    assert f"sapwood {name} " in printed.partition("\nexamples:\n")[2]
+def every_command(above: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of all commands, and of the groups that they are in."""
+    for action in above._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield command
+                yield from every_command(command)
+
+
+@pytest.mark.parametrize("command", list(every_command(parser())), ids=lambda command: command.prog)
+def test_each_command_has_examples_and_json(command: argparse.ArgumentParser) -> None:
+    _, _, examples = command.format_help().partition("\nexamples:\n")
+    assert f"{command.prog} " in examples
+    is_group = any(every_command(command))
+    assert ("--json" in command._option_string_actions) is not is_group
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

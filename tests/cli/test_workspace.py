@@ -191,7 +191,6 @@ def words_below(above: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.
 
 COMMANDS = dict(words_below(parser()))
 WORKSPACE = sorted(words for words in COMMANDS if words.startswith("workspace "))
-GROUPS = {"workspace module", "workspace data", "workspace backups"}
 
 
 def test_the_commands_are_those_of_the_design() -> None:
@@ -199,17 +198,6 @@ def test_the_commands_are_those_of_the_design() -> None:
         *("init", "update", "module reset", "status", "doctor"),
         *("data download", "backups list", "backups restore"),
     }
-
-
-@pytest.mark.parametrize("words", WORKSPACE)
-def test_the_help_of_each_command_has_examples(words: str) -> None:
-    _, _, examples = COMMANDS[words].format_help().partition("\nexamples:\n")
-    assert f"sapwood {words}" in examples
-
-
-@pytest.mark.parametrize("words", sorted({*WORKSPACE} - GROUPS))
-def test_each_command_has_json(words: str) -> None:
-    assert "--json" in COMMANDS[words]._option_string_actions
 
 
 def test_the_exit_codes_are_in_the_help() -> None:

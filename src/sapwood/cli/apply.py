@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sapwood.cli import in_place
-from sapwood.cli.arguments import STDIO, add_bases, add_command, add_memory, add_threads
-from sapwood.cli.batch_options import add_batch
-from sapwood.cli.reports import human_size, tell
+from sapwood.cli.arguments import STDIO, add_bases, add_batch, add_command, add_memory, add_threads
+from sapwood.cli.reports import count, human_size, signed, tell
 from sapwood.cli.trusting import add_trust, receiving
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.files import Source
+    from sapwood.models import PatchApplication, Receiving
 
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
@@ -108,13 +108,30 @@ def add_to(commands: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from sapwood.cli.streams import named_inputs, shown_name
+
     started = time.monotonic()
     _check_options(arguments)
     if arguments.in_place is not None:
-        return in_place.run(arguments, started)
-    if arguments.tensor:
-        return _run_on_tensors(arguments, started)
-    return _run_on_files(arguments, started)
+        arguments.out = arguments.in_place
+        arguments.base = [arguments.in_place, *(arguments.base or [])]  # which errors name
+        work = _update_in_place
+    else:
+        work = _write_tensors if arguments.tensor else _write_target
+    patch, *bases = named_inputs(arguments.patch, *arguments.base)
+    with receiving(arguments, "applying") as how:
+        found, what = work(arguments, patch, bases, how)
+    facts = {
+        "command": "apply",
+        "base": arguments.base[0],
+        "bases": arguments.base,
+        "patch": shown_name(arguments.patch),
+        "out": arguments.out,
+        **found,
+        "seconds": time.monotonic() - started,
+    }
+    tell(arguments, facts, f"{arguments.out}: {what}")
+    return 0
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -123,7 +140,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: some do.
     """
-    if arguments.in_place is None:
+    in_place = arguments.in_place is not None
+    if not in_place:
         if arguments.base is None:
             raise InputError("--base is missing; see 'sapwood apply --help'")
         if arguments.no_undo or arguments.keep_undo:
@@ -139,93 +157,66 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise InputError("--tensor goes with neither --force nor --resume; leave it out")
     if arguments.resume and arguments.out == STDIO:
         raise InputError("--resume goes on with a file; name one with --out")
+    if arguments.in_place == STDIO:
+        raise InputError("--in-place -: expected the name of a file")
+    if in_place and arguments.force:
+        raise InputError("--force takes any base, and --in-place cannot; leave one of them out")
 
 
-def _run_on_tensors(arguments: argparse.Namespace, started: float) -> int:
-    """Writes some tensors alone."""
+def _write_tensors(
+    arguments: argparse.Namespace, patch: Source, bases: Sequence[Source], how: Receiving
+) -> tuple[dict[str, Any], str]:
+    """Writes some tensors alone; returns what was written, as JSON values and in words."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, output, shown_name, stdin_or
+    from sapwood.cli.streams import output
 
     out = output(arguments.out, arguments.patch, *arguments.base, *arguments.signature)
-    check_stdin(arguments.patch, *arguments.base)
-    with receiving(arguments, "applying") as how:
-        names = models.extract_tensors(
-            named_inputs(*arguments.base),
-            stdin_or(arguments.patch),
-            out,
-            arguments.tensor,
-            signature=arguments.signature or None,
-            receiving=how,
-        )
-    facts = {
-        "command": "apply",
-        "kind": "model",
-        "base": arguments.base[0],
-        "bases": arguments.base,
-        "patch": shown_name(arguments.patch),
-        "out": arguments.out,
-        "tensors": names,
-        "checked": True,
-        "seconds": time.monotonic() - started,
-    }
-    plural = "tensor" if len(names) == 1 else "tensors"
-    tell(arguments, facts, f"{arguments.out}: {len(names)} {plural}, checked")
-    return 0
+    signature = arguments.signature or None
+    names = models.extract_tensors(
+        bases, patch, out, arguments.tensor, signature=signature, receiving=how
+    )
+    found = {"kind": "model", "tensors": names, "checked": True}
+    return found, f"{count(len(names), 'tensor')}, checked"
 
 
-def _run_on_files(arguments: argparse.Namespace, started: float) -> int:
-    """Writes the whole target."""
+def _write_target(
+    arguments: argparse.Namespace, patch: Source, bases: Sequence[Source], how: Receiving
+) -> tuple[dict[str, Any], str]:
+    """Writes the whole target; returns the same as `_write_tensors`."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
+    from sapwood.cli.streams import output
 
-    out = output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature)
-    check_stdin(arguments.patch, *arguments.base)
-    with (
-        receiving(arguments, "applying") as how,
-        models.receive(
-            stdin_or(arguments.patch),
-            how,
-            signature=arguments.signature or None,
-            resumed=out if arguments.resume else None,
-            tensors=True,
-        ) as patch,
-    ):
-        found = models.apply_patch(
-            named_inputs(*arguments.base),
-            patch,
-            out,
-            resume=arguments.resume,
-            force=arguments.force,
-            receiving=how,
-        )
-    _tell_applied(arguments, found.to_json(), time.monotonic() - started)
-    return 0
+    found = models.apply_patch(
+        bases,
+        patch,
+        output(arguments.out, arguments.patch, *arguments.public_key, *arguments.signature),
+        signature=arguments.signature or None,
+        resume=arguments.resume,
+        force=arguments.force,
+        receiving=how,
+    )
+    return found.to_json(), _summary(found)
 
 
-def _tell_applied(arguments: argparse.Namespace, found: Mapping[str, Any], seconds: float) -> None:
-    """Tells what was written.
+def _update_in_place(
+    arguments: argparse.Namespace, patch: Source, bases: Sequence[Source], how: Receiving
+) -> tuple[dict[str, Any], str]:
+    """Makes the first base the target; returns the same as `_write_tensors`."""
+    from sapwood import models
 
-    Args:
-        arguments: of the command.
-        found: what applying came to, as JSON values.
-        seconds: that it took.
-    """
-    from sapwood.cli.streams import shown_name
-
-    facts = {
-        "command": "apply",
-        "base": arguments.base[0],
-        "bases": arguments.base,
-        "patch": shown_name(arguments.patch),
-        "out": arguments.out,
-        **found,
-        "seconds": seconds,
-    }
-    tell(arguments, facts, f"{arguments.out}: {human_size(found['target_size'])}, {_state(found)}")
+    found = models.in_place.apply(
+        arguments.in_place,
+        patch,
+        sources=bases[1:],
+        signature=arguments.signature or None,
+        undo=not arguments.no_undo,
+        keep_undo=arguments.keep_undo,
+        receiving=how,
+    )
+    return {"in_place": True, **found.to_json()}, _summary(found)
 
 
-def _state(found: Mapping[str, Any]) -> str:
-    """What was checked, in words."""
-    words = "checked" if found["checked"] else "not checked"
-    counter = found["counter"]
-    return words if counter is None else f"{words}, signed with counter {counter}"
+def _summary(found: PatchApplication) -> str:
+    """What was made and what was checked, in words."""
+    checked = "checked" if found.checked else "not checked"
+    return f"{human_size(found.target_size)}, {checked}{signed(found.counter)}"

@@ -46,6 +46,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(left)}")
         return known, left
 
+    def commands(self) -> Commands:
+        """What the commands below this one are added to."""
+        return self.add_subparsers(metavar="COMMAND", required=True, title="commands")
+
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the arguments.
 
@@ -56,17 +60,18 @@ class Parser(argparse.ArgumentParser):
 
 
 class PrintVersion(argparse.Action):
-    """Prints the version, which is not imported before it is asked for."""
+    """Prints the version, which nothing is imported or read for before it is asked for."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
-        """Takes no value."""
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, reader: Callable[[], str], **options: Any
+    ) -> None:
+        """Takes no value, and calls `reader` for what is printed behind the program's name."""
         super().__init__(option_strings, dest, nargs=0, **options)
+        self._reader = reader
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Prints it and exits."""
-        from sapwood import __version__
-
-        print(f"{parser.prog} {__version__}")
+        print(f"{parser.prog} {self._reader()}")
         parser.exit()
 
 
@@ -83,13 +88,8 @@ def add_command(
         name,
         help=summary,
         description=description,
-        epilog="\n".join(
-            [
-                "examples:",
-                *(f"  {example}" for example in examples),
-                f"\n'{_commands_of(commands)} --help' lists the exit codes.",
-            ]
-        ),
+        epilog=f"{examples_text(examples)}\n\n"
+        f"'{_commands_of(commands)} --help' lists the exit codes.",
     )
     parser.set_defaults(run=run)
     parser.add_argument(
@@ -97,6 +97,11 @@ def add_command(
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
+
+
+def examples_text(examples: Sequence[str]) -> str:
+    """Examples at the end of a command's help, each a line."""
+    return "\n".join(["examples:", *(f"  {example}" for example in examples)])
 
 
 def _commands_of(commands: Commands) -> str:
@@ -138,6 +143,28 @@ def add_level(parser: Parser | Group) -> None:
         default=3,
         metavar="N",
         help="zstd's level, 1 to 19, for what is no tensor (default: 3)",
+    )
+
+
+def add_batch(parser: Parser, command: str) -> None:
+    """The options that take folders for files: of create, apply or verify."""
+    parser.set_defaults(batch=command)
+    batch = parser.add_argument_group(
+        "many files",
+        "With --keep-going the command takes folders, and does for each file in them what it does\n"
+        "for one. Files belong together by their paths; the patch of PATH is PATH.ttp.",
+    )
+    batch.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="work on folders; go on after a file that fails, and end with a summary and "
+        "the exit code 9",
+    )
+    batch.add_argument(
+        "--jobs",
+        type=whole_number(1, 1 << 16),
+        metavar="N",
+        help="files at once, which share the threads (default: as many as threads)",
     )
 
 

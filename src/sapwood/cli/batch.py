@@ -34,10 +34,10 @@ class Folders:
     """The folders of a batch.
 
     Attributes:
-        base: of the files of the receiver.
-        other: of the targets, or of the patches.
-        out: where the results go, or None.
-        command: that is run for each file.
+        base: folder of the files of the receiver.
+        other: folder of the targets, or of the patches.
+        out: folder for the results, or None.
+        command: name of the command that is run for each file.
     """
 
     base: Path
@@ -55,7 +55,9 @@ class Folders:
         command = arguments.batch
         other = arguments.target if command == "create" else arguments.patch
         out = getattr(arguments, "out", None)
-        if len(arguments.base) != 1:
+        if getattr(arguments, "in_place", None) is not None:
+            raise InputError("--in-place is of one file; with --keep-going use --out")
+        if len(arguments.base or ()) != 1:
             raise InputError("--keep-going takes one folder as --base; name one")
         if STDIO in (arguments.base[0], other, out):
             raise InputError("--keep-going takes folders, and no pipes; name folders")

@@ -25,15 +25,15 @@ def show(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     """Prints the table and the sum, and then each failure as its command would.
 
     Args:
-        arguments: of the command. With --quiet only failures are printed.
-        facts: of the batch.
+        arguments: options of the command. With --quiet only failures are printed.
+        facts: what the batch tells with --json.
     """
     files: Sequence[Mapping[str, Any]] = facts["files"]
     command = facts["command"]
     if not arguments.quiet:
         rows = [_row_of(command, one) for one in files]
         rows += [_skipped_row(command, one) for one in facts["skipped"]]
-        show_rows(COLUMNS[command], ON_THE_RIGHT, rows, terminal=sys.stdout.isatty())
+        show_rows(COLUMNS[command], ON_THE_RIGHT, rows)
         print(_total(facts))
         sys.stdout.flush()
     for one in files:

@@ -42,15 +42,13 @@ def _run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: shtab is not installed.
     """
-    from sapwood.cli.program import parser
-
     try:
         import shtab
     except ImportError as e:
         raise InputError(
             "completion needs shtab, which is not installed; pip install 'sapwood[completion]'"
         ) from e
-    program = parser()
+    program: argparse.ArgumentParser = arguments.parser
     for action in every_action(program):
         if action.metavar in FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]

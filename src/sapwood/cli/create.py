@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sapwood.cli.arguments import (
     add_bases,
+    add_batch,
     add_command,
     add_level,
     add_threads,
     chunk_size,
     key_and_value,
 )
-from sapwood.cli.batch_options import add_batch
 from sapwood.cli.reports import count, human_size, note, percentage, tell
 from sapwood.cli.signing_options import add_signing, exposed, key_facts, signing_key
 from sapwood.errors import InputError
@@ -144,11 +144,11 @@ def _tell_created(
     """Tells what was made.
 
     Args:
-        arguments: of the command.
-        stats: of the patch.
-        key: that it was signed with, or None.
+        arguments: options of the command.
+        stats: sizes and counts of the patch.
+        key: private key that the patch was signed with, or None.
         notes: what the user should know of the files.
-        seconds: that it took.
+        seconds: time that it took.
     """
     for one in notes:
         note(arguments, one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import STDIO, add_command
@@ -12,7 +11,7 @@ from sapwood.errors import InputError
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
-    from sapwood.models import ModelDiff, Source
+    from sapwood.models import ModelDiff
 
 DIFFERENT = 1  # the exit code that --exit-code asks for
 
@@ -67,9 +66,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from sapwood import models
     from sapwood.cli import diff_listing
     from sapwood.cli.progress import progress_bar
-    from sapwood.cli.streams import check_stdin, same_file
+    from sapwood.cli.streams import named_inputs, same_file
 
-    check_stdin(arguments.base, arguments.target)
+    base, target = named_inputs(arguments.base, arguments.target)
     picture: str | None = arguments.picture
     if picture == STDIO:
         raise InputError("--picture -: the table goes to stdout; name a file")
@@ -77,22 +76,15 @@ def _run(arguments: argparse.Namespace) -> int:
         if picture is not None and same_file(picture, name):
             raise InputError(f"--picture {picture}: would replace {name}; name another file")
     with progress_bar(arguments, "comparing") as progress:
-        found = models.diff(_named(arguments.base), _named(arguments.target), progress=progress)
+        found = models.diff(base, target, progress=progress)
     if picture is not None:
         _write_picture(found, picture)
     if arguments.json:
         names = {"base": arguments.base, "target": arguments.target}
         tell_json(arguments, {"command": "diff", **names, **found.to_json()})
     elif not arguments.quiet:
-        diff_listing.show(found, everything=arguments.all, terminal=sys.stdout.isatty())
+        diff_listing.show(found, everything=arguments.all)
     return DIFFERENT if arguments.exit_code and not found.equal else 0
-
-
-def _named(name: str) -> Source:
-    """A file by its name, or the content of stdin."""
-    from sapwood.cli.streams import read_inputs
-
-    return read_inputs(name)[0].data if name == STDIO else name
 
 
 def _write_picture(found: ModelDiff, name: str) -> None:

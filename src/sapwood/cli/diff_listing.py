@@ -24,17 +24,16 @@ def ordered(found: ModelDiff) -> list[TensorDiff]:
     )
 
 
-def show(found: ModelDiff, *, everything: bool, terminal: bool) -> None:
+def show(found: ModelDiff, *, everything: bool) -> None:
     """Prints facts and rows.
 
     Args:
         found: the difference.
         everything: whether to show all tensors, or those that changed most.
-        terminal: whether to draw a table, or to align plain text.
     """
     for name, value in _headline(found):
         print(f"{name + ':':<10} {value}")
-    file_listing.show(found.files, None, everything=everything, terminal=terminal)
+    file_listing.show(found.files, None, everything=everything)
     tensors = ordered(found)
     left = len(tensors) - MOST_ROWS
     if everything:
@@ -43,7 +42,7 @@ def show(found: ModelDiff, *, everything: bool, terminal: bool) -> None:
         tensors = tensors[:MOST_ROWS]
     if tensors:
         print()
-        show_rows(COLUMNS, ON_THE_RIGHT, [_row_of(tensor) for tensor in tensors], terminal=terminal)
+        show_rows(COLUMNS, ON_THE_RIGHT, [_row_of(tensor) for tensor in tensors])
     if left > 0 and not everything:
         print(f"and {left} more that changed less; --all shows them")
 

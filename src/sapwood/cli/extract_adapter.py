@@ -64,25 +64,25 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, stdin_or
+    from sapwood.cli.streams import named_inputs
 
     started = time.monotonic()
     if arguments.out == STDIO:
         raise InputError("--out -: an adapter is a folder; name one")
-    bases = arguments.base or []
-    check_stdin(arguments.patch, *bases)
+    names = arguments.base or []
+    patch, *bases = named_inputs(arguments.patch, *names)
     with receiving(arguments, "comparing") as how:
         found = models.extract_adapter(
-            stdin_or(arguments.patch),
+            patch,
             arguments.out,
-            base=named_inputs(*bases) or None,
+            base=bases or None,
             dtype=arguments.dtype,
             receiving=how,
         )
     facts = {
         "command": "extract-adapter",
         "patch": arguments.patch,
-        "bases": bases,
+        "bases": names,
         "out": arguments.out,
         "dtype": arguments.dtype,
         **found.to_json(),

@@ -65,8 +65,8 @@ def report(
 
     Args:
         error: what went wrong.
-        arguments: of the command.
-        facts: to print beside it with --json.
+        arguments: options of the command.
+        facts: JSON values to print beside the error with --json.
 
     Returns:
         The exit code.

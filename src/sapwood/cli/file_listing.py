@@ -20,16 +20,13 @@ def counted(files: Sequence[FileDiff]) -> str:
     return ", ".join(kinds) or "none"
 
 
-def show(
-    files: Sequence[FileDiff], payloads: Sequence[int] | None, *, everything: bool, terminal: bool
-) -> None:
+def show(files: Sequence[FileDiff], payloads: Sequence[int] | None, *, everything: bool) -> None:
     """Prints a row for each file that is not the same.
 
     Args:
-        files: all.
-        payloads: of each, bytes; None where there are none to show.
+        files: all files of the folder, changed or not.
+        payloads: bytes that the patch has of each file; None where there are none to show.
         everything: whether to show all files, or 20 that are not the same.
-        terminal: whether to draw a table, or to align plain text.
     """
     columns = ("file", "status", "size", "was", *(("payload",) if payloads is not None else ()))
     sizes = payloads or [0] * len(files)
@@ -52,6 +49,6 @@ def show(
     ]
     if rows:
         print()
-        show_rows(columns, ON_THE_RIGHT, rows, terminal=terminal)
+        show_rows(columns, ON_THE_RIGHT, rows)
     if len(chosen) > most:
         print(f"and {len(chosen) - most} more files; --all shows them")

@@ -41,15 +41,10 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import read_inputs
+    from sapwood.cli.streams import named_inputs
 
     names: list[str] = arguments.files
-    # A file is not opened here but by its name: no more of it is read than needed.
-    stdin = read_inputs(*(name for name in names if name == STDIO))
-    found = [
-        models.fingerprint(stdin[0].data if name == STDIO else name, full=arguments.full)
-        for name in names
-    ]
+    found = [models.fingerprint(one, full=arguments.full) for one in named_inputs(*names)]
     facts = {
         "command": "fingerprint",
         "files": [{"file": name, **one.to_json()} for name, one in zip(names, found, strict=True)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
@@ -64,13 +63,14 @@ def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
     from sapwood.cli import patch_listing
-    from sapwood.cli.streams import stdin_or
+    from sapwood.cli.streams import named_inputs
     from sapwood.cli.trusting import read_public_keys
     from sapwood.trust import Trust
 
     keys = read_public_keys(arguments.public_key)
+    (patch,) = named_inputs(arguments.patch)
     found = models.inspect_patch(
-        stdin_or(arguments.patch),
+        patch,
         signature=arguments.signature or None,
         receiving=models.Receiving(Trust(keys) if keys else None),
     )
@@ -78,5 +78,5 @@ def _run(arguments: argparse.Namespace) -> int:
         tell_json(arguments, {"command": "inspect", **found.to_json()})
     elif not arguments.quiet:
         most = None if arguments.all else patch_listing.MOST_ROWS
-        patch_listing.show(found, most, terminal=sys.stdout.isatty())
+        patch_listing.show(found, most)
     return 0

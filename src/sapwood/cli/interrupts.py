@@ -17,7 +17,7 @@ class Interrupted(BaseException):
     """A signal came. No error: nothing but `main` catches it.
 
     Attributes:
-        number: of the signal.
+        number: number of the signal.
     """
 
     def __init__(self, number: int) -> None:

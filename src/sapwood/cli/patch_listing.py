@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sapwood.cli import file_listing
-from sapwood.cli.prediction_words import findings
 from sapwood.cli.reports import count, human_size, percentage, printable
-from sapwood.cli.signature_words import signature_words
 from sapwood.cli.tables import shortened, show_rows
-from sapwood.models import Inspection
-from sapwood.patch import CODING_WORDS, VERSION, FileDigest, Front, Segment
+from sapwood.models import Inspection, ListedSignature
+from sapwood.patch import (
+    CODING_WORDS,
+    VERSION,
+    BlendEntry,
+    CastEntry,
+    FactorsEntry,
+    FileDigest,
+    Front,
+    GivenFactors,
+    QuantiseEntry,
+    Segment,
+)
 
 MOST_ROWS = 20
 COLUMNS = ("tensor", "dtype", "shape", "coding", "payload", "bits/weight")
 ON_THE_RIGHT = frozenset({"payload", "bits/weight"})
 
 
-def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
+def show(found: Inspection, most: int | None) -> None:
     """Prints facts and rows.
 
     Args:
         found: what the patch says of itself.
         most: rows to show, or None for all.
-        terminal: whether to draw a table, or to align plain text.
     """
     front, files = found.front, found.files
-    signed = [("signature", signature_words(one)) for one in found.signatures]
+    signed = [("signature", _signature_words(one)) for one in found.signatures]
     for name, value in [*_headline(found), *(signed or [("signature", "none")])]:
         print(f"{name + ':':<10} {printable(value)}")
     if files is not None:
@@ -36,12 +44,11 @@ def show(found: Inspection, most: int | None, *, terminal: bool) -> None:
             files,
             [one.payload_size for one in files],
             everything=most is None,
-            terminal=terminal,
         )
     ordered = sorted(front.segments, key=lambda segment: -segment.payload_size)
     rows = [_row_of(front, segment) for segment in ordered[:most]]
     print()
-    show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
+    show_rows(COLUMNS, ON_THE_RIGHT, rows)
     if len(ordered) > len(rows):
         print(f"and {len(ordered) - len(rows)} more, with smaller payloads; --all shows them")
 
@@ -63,13 +70,49 @@ def _headline(found: Inspection) -> Iterator[tuple[str, str]]:
     if tensors:
         unchanged = header.counts.get("tensors_unchanged", 0)
         yield "tensors", f"{tensors}, {unchanged} of them unchanged"
-    predicted = "; ".join(findings(found.front.segments))
+    predicted = "; ".join(_findings(found.front.segments))
     if predicted:
         yield "found", predicted
     if header.created_at is not None:
         yield "created", _time_text(header.created_at)
     if header.metadata:
         yield "metadata", json.dumps(dict(header.metadata), ensure_ascii=False)
+
+
+def _findings(segments: Sequence[Segment]) -> Iterator[str]:
+    """What was found in all tensors together, beyond bases as they are."""
+    blends = [s.prediction for s in segments if isinstance(s.prediction, BlendEntry)]
+    updates = [blend.factors for blend in blends if isinstance(blend.factors, FactorsEntry)]
+    if updates:
+        ranks = sorted({one.rank for one in updates})
+        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
+        size = human_size(sum(one.size for one in updates))
+        yield f"low-rank updates in {count(len(updates), 'tensor')}, {rank}, {size}"
+    merged = sum(1 for blend in blends if isinstance(blend.factors, GivenFactors))
+    if merged:
+        yield f"an adapter merged into {count(merged, 'tensor')}"
+    sums = sum(1 for blend in blends if not blend.is_plain)
+    if sums:
+        yield f"sums of bases in {count(sums, 'tensor')}"
+    casts = sum(1 for s in segments if isinstance(s.prediction, CastEntry))
+    if casts:
+        yield f"casts of {count(casts, 'tensor')}"
+    blocks = sum(1 for s in segments if isinstance(s.prediction, QuantiseEntry))
+    if blocks:
+        yield f"{count(blocks, 'tensor')} requantised"
+
+
+def _signature_words(listed: ListedSignature) -> str:
+    """A signature in a line."""
+    one = listed.signature
+    if listed.valid is None:
+        verdict = "not checked, for want of --public-key"
+    elif listed.valid:
+        verdict = f"valid, by the public key {(listed.public_key or b'').hex()}"
+    else:
+        verdict = f"not valid: {listed.objection}"
+    where = ", beside the patch" if listed.detached else ""
+    return f"{one.algorithm}, key {one.key.hex()}, counter {one.counter}{where}; {verdict}"
 
 
 def _digest_text(digest: FileDigest, file_format: str) -> str:

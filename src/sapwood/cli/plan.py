@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
         asked = {"want": want.hex(), "have": [one.hex() for one in have]}
         tell_json(arguments, {"command": "plan", **asked, **plan.to_json()})
     elif not arguments.quiet:
-        show_plan(plan, terminal=sys.stdout.isatty())
+        show_plan(plan)
     return 0
 
 

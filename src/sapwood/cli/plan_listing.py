@@ -13,12 +13,11 @@ MOST_ROWS = 20
 MOST_NAMED = 4  # offers of a route in a row
 
 
-def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
+def show_plan(plan: RoutePlan) -> None:
     """Prints a plan.
 
     Args:
         plan: with a route.
-        terminal: whether to draw a table, or to align plain text.
     """
     routes = [(plan.route, "")] if plan.route is not None and plan.route.offers else []
     routes += [(one.route, one.reason) for one in plan.alternatives if one.route is not None]
@@ -32,7 +31,7 @@ def show_plan(plan: RoutePlan, *, terminal: bool) -> None:
         for one in useless[: MOST_ROWS - len(rows)]
     ]
     if rows:
-        show_rows(COLUMNS, ON_THE_RIGHT, rows, terminal=terminal)
+        show_rows(COLUMNS, ON_THE_RIGHT, rows)
         hidden = len(routes) + len(useless) - len(rows)
         if hidden:
             print(f"and {hidden} more; --json has them all")

@@ -20,10 +20,9 @@ from sapwood.cli import (
     verify,
     workspace,
 )
-from sapwood.cli.arguments import Parser, PrintVersion
-from sapwood.cli.failures import INTERRUPTED, exit_codes
+from sapwood.cli.arguments import Parser
 from sapwood.cli.running import run_command
-from sapwood.cli.workspace.author import FOUND
+from sapwood.cli.workspace.program import new_parser
 
 COMMANDS = (
     *(create, apply, roll_back, inspect, verify, diff, extract_adapter),
@@ -48,16 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The whole command line."""
-    program = Parser(
-        prog="sapwood",
-        description="Patches from one version of a tensor or model to the next, bit for bit.",
-        epilog=f"exit codes:\n{exit_codes()}\n{FOUND}\n  {INTERRUPTED:<5}interrupted (^C)\n\n"
-        "'sapwood COMMAND --help' shows the options of a command, and examples.",
-    )
-    program.add_argument("--version", action=PrintVersion, help="print the version and exit")
-    commands = program.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
+    about = "Patches from one version of a tensor or model to the next, bit for bit."
+    program = new_parser("sapwood", about, _version)
+    program.set_defaults(parser=program)  # which `completion` goes through
+    commands = program.commands()
     for command in COMMANDS:
         command.add_to(commands)
     return program
+
+
+def _version() -> str:
+    """The version of the package, which is not imported before it is asked for."""
+    from sapwood import __version__
+
+    return __version__

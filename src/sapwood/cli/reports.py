@@ -87,6 +87,11 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def signed(counter: int | None, before: str = ", ") -> str:
+    """Words for the counter of accepted signatures, `before` in front; none without a counter."""
+    return "" if counter is None else f"{before}signed with counter {counter}"
+
+
 def printable(text: str) -> str:
     """Text on one line, with what would steer a terminal made visible."""
     return "".join(

@@ -43,13 +43,13 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import output, read_inputs
+    from sapwood.cli.streams import named_inputs, output
 
     kept = [arguments.private_key, *([arguments.patch] if arguments.detached else [])]
     out = output(arguments.out, *kept)
     key = read_private_key(arguments.private_key)
-    (patch,) = read_inputs(arguments.patch)
-    models.sign_patch(patch.data, key, out, counter=arguments.counter, detached=arguments.detached)
+    (patch,) = named_inputs(arguments.patch)
+    models.sign_patch(patch, key, out, counter=arguments.counter, detached=arguments.detached)
     warning = exposed(arguments.private_key)
     if warning:
         note(arguments, warning)

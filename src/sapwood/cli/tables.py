@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 
 LONGEST_NAME = 60  # letters
@@ -26,18 +27,15 @@ def show_rows(
     columns: Sequence[str],
     on_the_right: Collection[str],
     rows: Sequence[Sequence[str]],
-    *,
-    terminal: bool,
 ) -> None:
     """Prints rows below the names of their columns.
 
     Args:
-        columns: their names.
+        columns: names of the columns.
         on_the_right: the columns whose cells end at one line, as numbers do.
-        rows: of printable cells, one for each column.
-        terminal: whether to draw a table that fits it, or to align plain text.
+        rows: printable cells, one for each column.
     """
-    if terminal:
+    if sys.stdout.isatty():
         _show_table(columns, on_the_right, rows)
         return
     table = [columns, *rows]

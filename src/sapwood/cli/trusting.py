@@ -22,7 +22,7 @@ def add_trust(parser: Parser, *, detached: bool = True) -> None:
     """The options that say which signatures a patch must have.
 
     Args:
-        parser: of the command.
+        parser: the command's parser.
         detached: whether there may be files of signatures beside the patch.
     """
     trust = parser.add_argument_group(
@@ -66,8 +66,8 @@ def receiving(arguments: argparse.Namespace, what: str) -> Iterator[Receiving]:
     """How the options say that patches are received, with a bar while the block lasts.
 
     Args:
-        arguments: of the command.
-        what: the work, for the bar: "applying".
+        arguments: options of the command.
+        what: name of the work, for the bar: "applying".
 
     Raises:
         InputError: options without a key, or a file that is none.

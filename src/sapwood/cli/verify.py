@@ -6,10 +6,9 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import add_bases, add_command, add_memory, add_threads
-from sapwood.cli.batch_options import add_batch
+from sapwood.cli.arguments import add_bases, add_batch, add_command, add_memory, add_threads
 from sapwood.cli.failures import report
-from sapwood.cli.reports import tell
+from sapwood.cli.reports import signed, tell
 from sapwood.cli.trusting import add_trust, receiving
 from sapwood.errors import InvalidPatch, SapwoodError, SignatureError, SourceHashMismatch
 
@@ -54,17 +53,14 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, shown_name, stdin_or
+    from sapwood.cli.streams import named_inputs, shown_name
 
     started = time.monotonic()
-    check_stdin(arguments.patch, *arguments.base)
-    with (
-        receiving(arguments, "verifying") as how,
-        models.delivery(
-            stdin_or(arguments.patch), how, signature=arguments.signature or None
-        ) as patch,
-    ):
-        found = models.verify_patch(named_inputs(*arguments.base), patch, receiving=how)
+    patch, *bases = named_inputs(arguments.patch, *arguments.base)
+    with receiving(arguments, "verifying") as how:
+        found = models.verify_patch(
+            bases, patch, signature=arguments.signature or None, receiving=how
+        )
     facts = {
         "command": "verify",
         "base": arguments.base[0],
@@ -75,9 +71,8 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     if not found.is_valid():
         return report(_failure(found), arguments, facts)
-    names = ", ".join(arguments.base)
-    signed = "" if found.counter is None else f"; signed with counter {found.counter}"
-    tell(arguments, facts, f"{shown_name(arguments.patch)}: intact, and made for {names}{signed}")
+    names, counter = ", ".join(arguments.base), signed(found.counter, "; ")
+    tell(arguments, facts, f"{shown_name(arguments.patch)}: intact, and made for {names}{counter}")
     return 0
 
 

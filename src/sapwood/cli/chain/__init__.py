@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import Parser
 from sapwood.cli.chain import append, apply, create, extract, info, squash
 
 if TYPE_CHECKING:
@@ -27,14 +26,11 @@ examples:
 
 def add_to(commands: Commands) -> None:
     """Adds the command and those below it."""
-    parser = commands.add_parser(
+    below = commands.add_parser(
         "chain",
         help="many patches in one file: make any version from any other",
         description=DESCRIPTION,
         epilog=EXAMPLES,
-    )
-    below = parser.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
+    ).commands()
     for command in SUBCOMMANDS:
         command.add_to(below)

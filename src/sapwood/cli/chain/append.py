@@ -37,13 +37,12 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, read_inputs
+    from sapwood.cli.streams import named_inputs
 
     if arguments.chain == STDIO:
         raise InputError("--chain -: only a file can be appended to; name one")
     names = [one for one in (arguments.addition, arguments.reverse) if one is not None]
-    check_stdin(*names)
-    patch, *back = (read_inputs(name)[0].data if name == STDIO else name for name in names)
+    patch, *back = named_inputs(*names)
     unfinished = models.chain_info(arguments.chain).unfinished
     chain = models.append_to_chain(arguments.chain, patch, reverse=back[0] if back else None)
     notes = [f"{unfinished} bytes of an unfinished link were replaced"] if unfinished else []

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_threads
-from sapwood.cli.chain.naming import version_name
-from sapwood.cli.reports import count, human_size, note, tell
+from sapwood.cli.chain.options import add_chain, version_name
+from sapwood.cli.reports import count, human_size, note, signed, tell
 from sapwood.cli.trusting import add_trust, receiving
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_to(commands: Commands) -> None:
         "a version of the chain, or a folder to look for one in; - for stdin. Of several the "
         "nearest is taken",
     )
-    parser.add_argument("--chain", required=True, metavar="FILE", help="the chain; - for stdin")
+    add_chain(parser)
     parser.add_argument(
         "--to",
         type=version_name,
@@ -54,19 +54,13 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
+    from sapwood.cli.streams import named_inputs, output
 
     started = time.monotonic()
     out = output(arguments.out, arguments.chain, *arguments.public_key)
-    check_stdin(arguments.chain, *arguments.base)
+    chain, *bases = named_inputs(arguments.chain, *arguments.base)
     with receiving(arguments, "applying") as how:
-        found = models.apply_chain(
-            named_inputs(*arguments.base),
-            stdin_or(arguments.chain),
-            out,
-            to=arguments.to,
-            receiving=how,
-        )
+        found = models.apply_chain(bases, chain, out, to=arguments.to, receiving=how)
     left = found.unfinished
     notes = [f"it ends in {left} bytes of a link that is not whole"] if left else []
     for one in notes:
@@ -87,6 +81,5 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _summary(name: str, found: ChainApplication) -> str:
     """The result in a line."""
-    signed = "" if found.counter is None else f", signed with counter {found.counter}"
     way = count(len(found.links), "link")
-    return f"{name}: {human_size(found.target.size)}, over {way}, checked{signed}"
+    return f"{name}: {human_size(found.target.size)}, over {way}, checked{signed(found.counter)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import STDIO, add_command
+from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, human_size, tell
 
 if TYPE_CHECKING:
@@ -51,14 +51,12 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, output, read_inputs
+    from sapwood.cli.streams import named_inputs, output
 
     names = [*arguments.patches, *arguments.reverse]
     out = output(arguments.out, *names)
-    check_stdin(*names)
-    given = [read_inputs(name)[0].data if name == STDIO else name for name in names]
-    patches, backs = given[: len(arguments.patches)], given[len(arguments.patches) :]
-    chain = models.create_chain(patches, out, reverse=backs)
+    given, number = named_inputs(*names), len(arguments.patches)
+    chain = models.create_chain(given[:number], out, reverse=given[number:])
     facts = {
         "command": "chain create",
         "patches": arguments.patches,

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
-from sapwood.cli.chain.naming import link_number
+from sapwood.cli.chain.options import add_chain, link_number
 from sapwood.cli.reports import human_size, tell
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands, "extract", _run, "take a patch out of a chain", DESCRIPTION, EXAMPLES
     )
-    parser.add_argument("--chain", required=True, metavar="FILE", help="the chain; - for stdin")
+    add_chain(parser)
     parser.add_argument(
         "--link",
         required=True,
@@ -46,11 +46,11 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import output, read_inputs
+    from sapwood.cli.streams import named_inputs, output
 
     out = output(arguments.out, arguments.chain)
-    (data,) = read_inputs(arguments.chain)
-    link = models.extract_patch(data.data, arguments.link, out, reverse=arguments.back)
+    (chain,) = named_inputs(arguments.chain)
+    link = models.extract_patch(chain, arguments.link, out, reverse=arguments.back)
     facts = {
         "command": "chain extract",
         "chain": arguments.chain,

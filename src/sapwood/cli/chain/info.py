@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
-from sapwood.cli.reports import tell_json
+from sapwood.cli.reports import count, human_size, percentage, printable, tell_json
+from sapwood.cli.tables import show_rows
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
+    from sapwood.models import Chain
 
 DESCRIPTION = """\
 Shows the versions that a chain leads through, and how large the patches are. The patches' bodies
@@ -20,6 +21,8 @@ EXAMPLES = (
     "sapwood chain info model.ttc",
     "sapwood chain info model.ttc --json | jq -r '.versions[-1].sha256'",
 )
+COLUMNS = ("version", "size", "SHA-256", "patch to it", "patch back")
+ON_THE_RIGHT = frozenset({"version", "size", "patch to it", "patch back"})
 
 
 def add_to(commands: Commands) -> None:
@@ -31,13 +34,37 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.chain.listing import show_chain
-    from sapwood.cli.streams import read_inputs
+    from sapwood.cli.streams import named_inputs
 
-    (data,) = read_inputs(arguments.chain)
-    chain = models.chain_info(data.data)
+    (source,) = named_inputs(arguments.chain)
+    chain = models.chain_info(source)
     if arguments.json:
         tell_json(arguments, {"command": "chain info", **chain.to_json()})
     elif not arguments.quiet:
-        show_chain(arguments.chain, chain, terminal=sys.stdout.isatty())
+        _show(arguments.chain, chain)
     return 0
+
+
+def _show(name: str, chain: Chain) -> None:
+    """Prints a chain, a row for each version.
+
+    Args:
+        name: name of the file, as the user gave it.
+        chain: the chain.
+    """
+    newest = chain.versions[-1].size
+    print(
+        f"{printable(name)}: {human_size(chain.size)}, {count(len(chain.forward), 'link')}; "
+        f"{percentage(chain.size, newest)} of the newest version"
+    )
+    print()
+    forward = chain.forward
+    back = {one.number: one for one in chain.links if one.reverse}
+    rows = []
+    for i, version in enumerate(chain.versions):
+        to = human_size(forward[i - 1].size) if i else ""
+        fro = human_size(back[i].size) if i in back else ""
+        rows.append((str(i), human_size(version.size), version.sha256.hex(), to, fro))
+    show_rows(COLUMNS, ON_THE_RIGHT, rows)
+    if chain.unfinished:
+        print(f"and {human_size(chain.unfinished)} of a link that was not written to its end")

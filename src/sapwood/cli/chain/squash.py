@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_bases, add_command, add_level, add_threads
-from sapwood.cli.chain.naming import version_name
+from sapwood.cli.chain.options import add_chain, version_name
 from sapwood.cli.reports import human_size, percentage, tell
 from sapwood.cli.trusting import receiving
 
@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "squash", _run, "make one patch of many", DESCRIPTION, EXAMPLES)
     add_bases(parser, "a version from which the first can be made, or a folder to look for it in")
-    parser.add_argument("--chain", required=True, metavar="FILE", help="the chain; - for stdin")
+    add_chain(parser)
     for name, default, what in (("--first", 0, "from"), ("--last", -1, "to")):
         parser.add_argument(
             name,
@@ -51,17 +51,17 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import check_stdin, named_inputs, output, stdin_or
+    from sapwood.cli.streams import named_inputs, output
 
     started = time.monotonic()
     kept = [arguments.chain, *arguments.base]
     out = output(arguments.out, *kept)
     back = None if arguments.reverse is None else output(arguments.reverse, *kept)
-    check_stdin(arguments.chain, *arguments.base)
+    chain, *bases = named_inputs(arguments.chain, *arguments.base)
     with receiving(arguments, "squashing") as how:
         stats = models.squash_chain(
-            named_inputs(*arguments.base),
-            stdin_or(arguments.chain),
+            bases,
+            chain,
             out,
             first=arguments.first,
             last=arguments.last,

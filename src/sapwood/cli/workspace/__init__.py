@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import Parser
-from sapwood.cli.workspace.author import workspace_cli
-from sapwood.cli.workspace.commands import add_commands
-from sapwood.cli.workspace.program import Program, commands_text
+from sapwood.cli.arguments import examples_text
+from sapwood.cli.workspace import backups, data, diff, doctor, init, module, status, update
+from sapwood.cli.workspace.program import Program
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
 
-__all__ = ["add_to", "workspace_cli"]
+COMMANDS = (init, update, diff, module, status, doctor, data, backups)
 
 DESCRIPTION = """\
 Makes a workspace from a template, and brings it to later versions without touching what its
@@ -28,16 +27,19 @@ EXAMPLES = (
 
 
 def add_to(commands: Commands) -> None:
-    """Adds the commands."""
+    """Adds the command and those below it."""
     program = Program()
     parser = commands.add_parser(
         "workspace",
         help="make and update folders that their users own",
         description=DESCRIPTION,
-        epilog=commands_text(EXAMPLES),
+        epilog=examples_text(EXAMPLES),
     )
     parser.set_defaults(program=program)
-    below = parser.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
-    add_commands(below, program)
+    add_commands(parser.commands(), program)
+
+
+def add_commands(commands: Commands, program: Program) -> None:
+    """Adds the commands of a program: of `sapwood`, or of an author's own."""
+    for command in COMMANDS:
+        command.add_to(commands, program)

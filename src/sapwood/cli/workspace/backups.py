@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import Parser, add_command
+from sapwood.cli.arguments import add_command, examples_text
 from sapwood.cli.reports import printable, tell, tell_json
 from sapwood.cli.tables import show_rows
 from sapwood.cli.workspace.options import CONFLICTS, add_folder, opened, sign
 from sapwood.cli.workspace.plans import backed_up, missed_line
-from sapwood.cli.workspace.program import commands_text
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -33,15 +31,12 @@ RESTORE_EXAMPLES = (
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
     shown, put_back = (program.examples(*one) for one in (LIST_EXAMPLES, RESTORE_EXAMPLES))
-    parser = commands.add_parser(
+    below = commands.add_parser(
         "backups",
         help="list backups, and put files back",
         description="What updates replaced or removed.",
-        epilog=commands_text([shown[0], put_back[0]]),
-    )
-    below = parser.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
+        epilog=examples_text([shown[0], put_back[0]]),
+    ).commands()
     listing = add_command(below, "list", _run_list, "list backups", LIST, shown)
     add_folder(listing, program)
     restoring = add_command(below, "restore", _run_restore, "put files back", RESTORE, put_back)
@@ -66,7 +61,7 @@ def _run_list(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet and backups:
         rows = [[one.name, one.version or "", str(len(one.files))] for one in backups]
         columns = ("backup", "of version", "files")
-        show_rows(columns, {"files"}, rows, terminal=sys.stdout.isatty())
+        show_rows(columns, {"files"}, rows)
     elif not arguments.quiet:
         print("no backups")
     return 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import Parser, add_command
+from sapwood.cli.arguments import Parser, add_command, examples_text
 from sapwood.cli.reports import human_size, note, note_line, printable, tell, tell_json
 from sapwood.cli.tables import show_rows
 from sapwood.cli.workspace.options import add_template
-from sapwood.cli.workspace.program import commands_text
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -38,15 +36,12 @@ def add_to(commands: Commands, program: Program) -> None:
         program.examples(*one, template="course-1.0.0.zip")
         for one in (DOWNLOAD_EXAMPLES, LIST_EXAMPLES)
     )
-    parser = commands.add_parser(
+    below = commands.add_parser(
         "data",
         help="download data, and list it",
         description="Data that the template names and does not hold.",
-        epilog=commands_text([brought[0], shown[0]]),
-    )
-    below = parser.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
+        epilog=examples_text([brought[0], shown[0]]),
+    ).commands()
     downloading = add_command(below, "download", _run_download, "download data", DOWNLOAD, brought)
     add_template(downloading, program)
     downloading.add_argument("data", metavar="NAME", help="of the data, as 'list' shows it")
@@ -120,7 +115,7 @@ def _run_list(arguments: argparse.Namespace) -> int:
             [name, human_size(status.size), _here(status), printable(str(status.path))]
             for name, status in statuses.items()
         ]
-        show_rows(("data", "size", "here", "where"), {"size"}, rows, terminal=sys.stdout.isatty())
+        show_rows(("data", "size", "here", "where"), {"size"}, rows)
     elif not arguments.quiet:
         print("the template names no data")
     return 0

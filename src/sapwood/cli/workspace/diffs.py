@@ -23,10 +23,10 @@ def tell_differences(
     """Prints the result of a command that compares.
 
     Args:
-        arguments: of it.
-        command: its name, for programs.
+        arguments: options of the command.
+        command: name of the command, for programs.
         found: the differences.
-        what: was compared, for people.
+        what: name of what was compared, for people.
     """
     if arguments.json:
         listed = [

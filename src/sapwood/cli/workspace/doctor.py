@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
 from sapwood.cli.tables import show_rows
-from sapwood.cli.workspace.options import TEMPLATE as TEMPLATE_HELP, add_folder, opened
+from sapwood.cli.workspace.options import (
+    PROBLEMS,
+    TEMPLATE as TEMPLATE_HELP,
+    add_folder,
+    opened,
+    sign,
+)
 from sapwood.errors import SapwoodError
 
 if TYPE_CHECKING:
@@ -19,7 +24,6 @@ if TYPE_CHECKING:
     from sapwood.cli.workspace.program import Program
     from sapwood.workspace import Finding, Remedy, Workspace
 
-PROBLEMS = 22  # exit code: something is wrong
 SIGNS = {"ok": "✅", "note": "💡", "problem": "❌"}
 
 DESCRIPTION = f"""\
@@ -108,12 +112,11 @@ def _typed(arguments: argparse.Namespace, remedy: Remedy) -> str:
 
 def _show(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
     """Prints findings for people, and below each what to do about it."""
-    terminal = sys.stdout.isatty()
     rows = []
     for one in findings:
         word = one.severity.value
-        shown = f"{SIGNS[word]} {word}" if terminal else word
+        shown = f"{sign(SIGNS[word])}{word}"
         rows.append([shown, printable(one.subject), printable(one.message)])
         if one.remedy is not None:
             rows.append(["", "", f"-> {printable(_typed(arguments, one.remedy))}"])
-    show_rows(("", "what", "found"), set(), rows, terminal=terminal)
+    show_rows(("", "what", "found"), set(), rows)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import Parser
+from sapwood.cli.arguments import examples_text
 from sapwood.cli.workspace import module_diff, module_export, module_reset
-from sapwood.cli.workspace.program import commands_text
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -18,14 +17,11 @@ EXAMPLES = ("module reset TEMPLATE 05", "module diff TEMPLATE 05", "module expor
 
 def add_to(commands: Commands, program: Program) -> None:
     """Adds the commands."""
-    parser = commands.add_parser(
+    below = commands.add_parser(
         "module",
         help="reset a module, show what you changed in it, export its code",
         description="Commands for one module.",
-        epilog=commands_text(program.examples(*EXAMPLES, template="course-1.1.0.zip")),
-    )
-    below = parser.add_subparsers(
-        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
-    )
+        epilog=examples_text(program.examples(*EXAMPLES, template="course-1.1.0.zip")),
+    ).commands()
     for command in COMMANDS:
         command.add_to(below, program)

@@ -121,8 +121,8 @@ def _done_lines(done: Exported, name: str) -> list[str]:
     """What was done, for people.
 
     Args:
-        done: it.
-        name: of the workspace's template.
+        done: what was exported, and what was not.
+        name: name of the workspace's template.
     """
     sources = {one.export.to: one.export.notebook for one in done.exports}
     lines = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UPDATES = 20  # exit code: there are updates, and nothing is in conflict
 CONFLICTS = 21  # exit code: the user has to look at something
+PROBLEMS = 22  # exit code: something is wrong
 
 TEMPLATE = (
     "folder or archive (zip, tar, tar.gz, tar.zst) with a sapwood-template.toml, dist:NAME, or "
@@ -64,10 +65,10 @@ def repeated(
     """A command for the same template and workspace, as the user can type it.
 
     Args:
-        arguments: of the command that was typed.
-        command: its words, as 'update'.
-        options: that come last.
-        module: of a command that is for one.
+        arguments: options of the command that was typed.
+        command: words of the command to type, as 'update'.
+        options: options that come last.
+        module: number or name of the module, of a command that is for one.
     """
     program: Program = arguments.program
     words = command.split()

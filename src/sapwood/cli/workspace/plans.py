@@ -220,9 +220,9 @@ def outcome_lines(outcome: Outcome, name: str, arguments: argparse.Namespace) ->
     """What an update did, for people.
 
     Args:
-        outcome: of it.
-        name: of the workspace's template.
-        arguments: of the command, for those that it advises.
+        outcome: what the update came to.
+        name: name of the workspace's template.
+        arguments: options of the command, which those that it advises repeat.
     """
     plan = outcome.plan
     lines = done_lines(outcome, name)

@@ -1,20 +1,31 @@
-"""The program that the commands of workspaces belong to: `sapwood`, or an author's own."""
+"""The programs that commands of workspaces belong to: `sapwood`, and those of authors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
+
+from sapwood.cli.arguments import Parser, PrintVersion
+from sapwood.cli.failures import INTERRUPTED, exit_codes
+from sapwood.cli.workspace.options import CONFLICTS, PROBLEMS, UPDATES
 
 if TYPE_CHECKING:
     import os
+
+    from sapwood.errors import SapwoodError
+
+FOUND = f"""\
+  {UPDATES}   of a workspace: there are updates, differences, or modules to export
+  {CONFLICTS}   of a workspace: there are conflicts, or something is in the way
+  {PROBLEMS}   of a workspace: doctor found problems"""
 
 
 class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
     """What the commands of workspaces are bound to.
 
     Attributes:
-        words: as they are typed before the name of a command.
-        template: where the one template is that the program is for; None for a program
+        words: words that are typed before the name of a command.
+        template: place of the one template that the program is for; None for a program
             whose users name a template.
     """
 
@@ -56,6 +67,28 @@ class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
         return [f"{self.words} {line.replace(' TEMPLATE', shown)}" for line in lines]
 
 
-def commands_text(examples: Sequence[str]) -> str:
-    """The end of the help of a command that has commands below it."""
-    return "\n".join(["examples:", *(f"  {example}" for example in examples)])
+def new_parser(
+    prog: str,
+    description: str,
+    version: Callable[[], str],
+    without: Collection[type[SapwoodError]] = (),
+) -> Parser:
+    """The parser of a program, to which no command was added yet.
+
+    Args:
+        prog: name of the program, as users type it.
+        description: the text above the commands in `--help`.
+        version: gives what `--version` prints behind the name.
+        without: errors that the program cannot meet.
+    """
+    parser = Parser(
+        prog=prog,
+        description=description,
+        epilog=f"exit codes:\n{exit_codes(without)}\n{FOUND}\n"
+        f"  {INTERRUPTED:<5}interrupted (^C)\n\n"
+        f"'{prog} COMMAND --help' shows the options of a command, and examples.",
+    )
+    parser.add_argument(
+        "--version", action=PrintVersion, reader=version, help="print the version and exit"
+    )
+    return parser

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sapwood.cli.arguments import add_command
@@ -96,4 +95,4 @@ def _show(workspace: Workspace, status: Status, changed: Changed) -> None:
             word = one.state.value if one.reason is None else one.reason
             rows.append([shortened(printable(one.path)), word, one.version, shown])
         columns = ("file", "state", "from", "lines")
-        show_rows(columns, {"lines"}, rows, terminal=sys.stdout.isatty())
+        show_rows(columns, {"lines"}, rows)

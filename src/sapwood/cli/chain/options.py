@@ -1,9 +1,18 @@
-"""How options name links and versions of a chain."""
+"""What the commands of chains have in common: options, and how they name links and versions."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sapwood.cli.arguments import Parser
+
+
+def add_chain(parser: Parser, what: str = "the chain; - for stdin") -> None:
+    """The option `--chain`."""
+    parser.add_argument("--chain", required=True, metavar="FILE", help=what)
 
 
 def link_number(text: str) -> int:
@@ -14,7 +23,7 @@ def link_number(text: str) -> int:
 
 
 def version_name(text: str) -> int | str:
-    """A number as of `link_number`, or a SHA-256."""
+    """A number, or a negative one that counts from the end, or a SHA-256."""
     if re.fullmatch(r"[0-9a-fA-F]{64}", text):
         return text
     if re.fullmatch(r"-?[0-9]{1,9}", text):
