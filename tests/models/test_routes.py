@@ -260,10 +260,15 @@ def test_what_is_held_is_looked_for_in_folders(tmp_path: Path) -> None:
     assert list(held_versions([files[1]], ())) == [file_sha256_of(files[1])]
 
 
-def test_patches_that_are_none_of_files_or_are_damaged_are_refused() -> None:
+def test_patches_that_are_none_of_files_or_are_damaged_are_refused(tmp_path: Path) -> None:
     tensor = create_patch(np.zeros(9), np.ones(9)).to_bytes()
     with pytest.raises(InputError, match="p: a patch of a tensor"):
         patch_offer(tensor, "p")
+    (tmp_path / "model").write_bytes(b"weights")
+    folders = io.BytesIO()
+    models.create_patch(tmp_path, tmp_path, folders)
+    with pytest.raises(InputError, match="p: a patch of a folder"):
+        patch_offer(folders.getvalue(), "p")
     whole_patch = patch_between(*versions(2))
     for damaged in (whole_patch[:-1], whole_patch + b"x", whole_patch[:50], b""):
         with pytest.raises(InvalidPatch):
