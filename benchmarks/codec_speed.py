@@ -25,8 +25,7 @@ import numpy as np
 import sapwood
 from safetensors_layout import tensor_places
 from sapwood.content.content import Bytes
-from sapwood.patch.applying.chunks import decode
-from sapwood.patch.applying.decoding import chunk_jobs
+from sapwood.patch.applying.decoding import chunk_jobs, decode_job
 
 
 def weights(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:
@@ -45,17 +44,9 @@ def weights(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:
 def decode_all(patch: sapwood.Patch, base: Bytes, out: Bytes) -> None:
     """Decodes every chunk, one after the other, without comparing digests."""
     opened = patch.opened
-    for segment, chunk, begin, end, payload_at in chunk_jobs(opened.front.segments):
-        decode(
-            chunk.coding,
-            segment.dtype,
-            opened.payload(segment, payload_at, chunk),
-            base[begin:end],
-            out[begin:end],
-            segment.row_length,
-            base,
-            opened.tables,
-        )
+    for job in chunk_jobs(opened, opened.front.segments, [base]):
+        stretches = job.predictor.read([base], job.begin, job.end)
+        decode_job(job, opened, stretches, base, out[job.begin : job.end])
 
 
 def main() -> None:

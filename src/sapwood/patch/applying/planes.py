@@ -21,12 +21,12 @@ CODINGS = {ord(one): one for one in Coding if one not in ELSEWHERE | {Coding.BLO
 
 
 def plane_row(kind: BlockType, field: BlockField, row_length: int) -> int:
-    """Elements of a field in a row of so many bytes of whole blocks."""
+    """Elements of a field in a row of `row_length` bytes, which are whole blocks."""
     return row_length // kind.nbytes * field.count
 
 
 def base_planes(kind: BlockType, prediction: Bytes | None, size: int) -> list[Bytes]:
-    """The planes of a prediction of so many bytes; where there is none, all stands for 0."""
+    """The planes of a prediction of `size` bytes; where there is none, all stands for 0."""
     return kind.zeros(size // kind.nbytes) if prediction is None else kind.unpack(prediction)
 
 
@@ -65,7 +65,7 @@ def decode_planes(
 
 
 def plane_payloads(payload: Bytes, count: int) -> Iterator[tuple[Coding, Bytes]]:
-    """The codings and payloads of so many planes, which are all that there is.
+    """The codings and payloads of `count` planes, which are all that there is.
 
     Raises:
         InvalidPatch: they are cut off, something follows, or a plane has a coding that none can

@@ -78,7 +78,7 @@ class Term:
 
     Attributes:
         base: number of the base, from 0.
-        offset: where its elements begin, bytes.
+        offset: first byte of its elements there.
         coefficient: finite; a binary32 number where the elements have 16 bits.
     """
 

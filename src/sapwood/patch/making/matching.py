@@ -57,7 +57,7 @@ class CopyFinder:
 
 
 def _longest(copies: npt.NDArray[np.uint64], most: int) -> npt.NDArray[np.uint64]:
-    """The longest so many rows (target, base, length), in their order."""
+    """The longest `most` rows (target, base, length) of copies, in their order."""
     if len(copies) <= most:
         return copies
     kept = np.argpartition(copies[:, 2], len(copies) - most)[-most:]
