@@ -11,6 +11,7 @@ import dataclasses
 import errno
 import gzip
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -40,9 +41,7 @@ DAMAGE = (
     gzip.BadGzipFile,
     EOFError,
     IndexError,  # what tarfile makes of a sparse file's map that is cut off
-    NotImplementedError,  # a compression that is not built in
-    RuntimeError,  # encrypted
-    UnicodeError,
+    RuntimeError,  # encrypted, or (NotImplementedError) a compression that is not built in
     ValueError,
 )
 
@@ -57,7 +56,7 @@ def archive_package(path: Path) -> Package:
         path: path of a zip, a tar, a tar.gz or a tar.zst.
 
     Raises:
-        InvalidPackage: it is damaged, hostile or no such archive.
+        InvalidPackage: the archive is damaged, hostile, or none of these.
         OSError: it cannot be read.
     """
     files, close = archive_files(path, MANIFEST_FILE)
@@ -73,7 +72,7 @@ def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[]
         name: name of that file; the one that is nearest to the top counts.
 
     Returns:
-        The files, with their paths from there, and what closes the archive.
+        The files, with their paths from where that one lies, and what closes the archive.
 
     Raises:
         InvalidPackage: the archive is damaged, hostile, or none of these.
@@ -94,21 +93,21 @@ def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[]
 
 
 @contextlib.contextmanager
-def archive_errors(source: object) -> Iterator[None]:
-    """Turns what is wrong with an archive into our error, with its name."""
+def archive_errors(name: object) -> Iterator[None]:
+    """Turns what is wrong with an archive into our error, with the archive's name."""
     try:
         yield
     except DAMAGE as e:
         raise InvalidPackage(
-            f"{source}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
+            f"{name}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
         ) from e
     except OSError as e:
         if e.errno != errno.EINVAL:
             raise
         # A directory of a zip that leads to before its beginning.
-        raise InvalidPackage(f"{source}: no intact zip; get it anew") from e
+        raise InvalidPackage(f"{name}: no intact zip; get it anew") from e
     except InvalidPackage as e:
-        raise e.behind(str(source)) from e
+        raise e.behind(str(name)) from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def unpacked(file: IO[bytes]) -> IO[bytes]:
     """What a tar is read from: gzip and zstd are told by their first bytes.
 
     Args:
-        file: at its beginning.
+        file: an archive that is open at its beginning.
     """
     magic = file.read(len(ZSTD))
     file.seek(0)
@@ -209,7 +208,7 @@ class _Headers:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """The next bytes.
+        """The next `size` bytes, or fewer at the end.
 
         Raises:
             InvalidPackage: they are too far behind the last content.
@@ -224,12 +223,12 @@ class _Headers:
 def tar_members(
     stream: IO[bytes], spool: IO[bytes], stamp: Stamp, already: int = 0
 ) -> list[Member]:
-    """The entries of a tar, their content copied.
+    """The entries of a tar, their bytes copied.
 
     Args:
         stream: the tar, unpacked, at its beginning.
-        spool: a temporary file that takes the content, at its end.
-        stamp: changes when the archive does.
+        spool: a temporary file that takes the bytes of files, at its end.
+        stamp: numbers that change when the archive does.
         already: number of entries of other archives of the same package.
 
     Raises:
@@ -250,8 +249,8 @@ def tar_members(
             if info.isdir():
                 continue
             begin = spool.tell()
-            if info.isreg():
-                _copy_member(archive, info, spool)
+            if info.isreg() and (content := archive.extractfile(info)):
+                shutil.copyfileobj(content, spool, STRIPE)
             member = PackageFile(
                 path=info.name,
                 size=spool.tell() - begin,
@@ -282,13 +281,6 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
     archive.members.clear()  # type: ignore[attr-defined]
 
 
-def _copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
-    """Copies the content of a member of a tar, which is a file."""
-    content = archive.extractfile(info)
-    while content is not None and (stripe := content.read(STRIPE)):
-        spool.write(stripe)
-
-
 def _spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
     """Reads a part of the temporary file."""
 
@@ -306,7 +298,11 @@ def _spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripe
 
 
 def check_count(count: int) -> None:
-    """Sees to it that an archive has no more entries than a package may have files."""
+    """Sees to it that an archive has no more entries than a package may have files.
+
+    Raises:
+        InvalidPackage: it has more.
+    """
     if count > MOST_FILES:
         raise InvalidPackage(f"expected at most {MOST_FILES} files, found more")
 

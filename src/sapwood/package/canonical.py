@@ -21,7 +21,6 @@ from sapwood.content.digests import raw_hash
 
 AS_NOTEBOOK = "notebook:"  # begins the hash of what counts by its cells
 LARGEST = 16 << 20  # bytes of a file that is looked into
-STRIPE = 1 << 20  # bytes hashed at once
 NOTEBOOK = ".ipynb"
 MOST_VALUES = 1_000_000  # commas and brackets of a notebook, a bound on what parsing takes
 CELLS = frozenset({"code", "markdown", "raw"})
@@ -34,7 +33,7 @@ class FileIdentity:
     """What makes two versions of a file the same or not.
 
     Attributes:
-        hash: canonical, as `content_hash` gives it.
+        hash: the file's canonical hash, as `content_hash` gives it.
         executable: whether its owner may run it.
     """
 
@@ -43,18 +42,18 @@ class FileIdentity:
 
 
 class Unreadable(ValueError):
-    """A notebook that is none, or that no bounded memory could hold."""
+    """What should be a notebook is none, or more than bounded memory could hold."""
 
 
 def content_hash(data: bytes, path: str) -> str:
     """The canonical hash of a file's bytes.
 
     Args:
-        data: at most LARGEST bytes; of larger files use `raw_hash`.
+        data: at most LARGEST bytes; larger files count by `raw_hash`.
         path: path of the file; its ending tells notebooks.
 
     Returns:
-        As 'sha256:…' or 'notebook:…', with 64 hexadecimal digits.
+        'sha256:' or 'notebook:' and 64 hexadecimal digits.
     """
     if path.endswith(NOTEBOOK):
         try:
@@ -116,7 +115,8 @@ def parsed_notebook(data: bytes, pairs: PairsHook | None = None) -> dict[str, An
 
     Args:
         data: the file's bytes.
-        pairs: makes an object of its fields; raises ValueError for those it refuses.
+        pairs: makes the value of an object of its fields; raises ValueError for those that it
+            refuses.
 
     Raises:
         Unreadable: it is no notebook of format 4.
@@ -133,7 +133,11 @@ def parsed_notebook(data: bytes, pairs: PairsHook | None = None) -> dict[str, An
 
 
 def reduced_cell(cell: Any) -> dict[str, Any]:
-    """What counts of a cell."""
+    """What counts of a cell.
+
+    Raises:
+        Unreadable: it is no cell of a notebook.
+    """
     kind = cell.get("cell_type") if isinstance(cell, dict) else None
     if not isinstance(kind, str) or kind not in CELLS:
         raise Unreadable("a cell of an unknown type")
@@ -156,7 +160,11 @@ def _is_blank(cell: dict[str, Any]) -> bool:
 
 
 def joined(source: Any) -> str:
-    """The source of a cell, which is a text or its lines."""
+    """The source of a cell, which is a text or its lines, as one text.
+
+    Raises:
+        Unreadable: it is neither.
+    """
     lines = [source] if isinstance(source, str) else listed(source)
     if not all(isinstance(one, str) for one in lines):
         raise Unreadable("a source that is no text")
@@ -164,7 +172,11 @@ def joined(source: Any) -> str:
 
 
 def listed(value: Any) -> list[Any]:
-    """A list."""
+    """A value that has to be a list.
+
+    Raises:
+        Unreadable: it is none.
+    """
     if not isinstance(value, list):
         raise Unreadable(f"expected a list, found {type(value).__name__}")
     return value
