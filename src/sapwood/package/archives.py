@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
@@ -136,25 +137,21 @@ def _zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
             size=info.file_size,
             executable=bool(mode & stat.S_IXUSR),
             stamp=stamp,
-            stripes=_zip_reader(archive, info),
+            stripes=partial(_zip_stripes, archive, info),
         )
         members.append(Member(file, stat.S_IFMT(mode) in {0, stat.S_IFREG}))
     return members
 
 
-def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Stripes]:
-    """Reads a member of a zip, no more than its directory says, and compares its checksum."""
-
-    def stripes() -> Stripes:
-        left = info.file_size
-        with archive_errors(Path(archive.filename or "the archive")), archive.open(info) as file:
-            while stripe := file.read(STRIPE):
-                left -= len(stripe)
-                yield stripe
-            if left != 0:
-                raise InvalidPackage(f"{info.filename!r:.120}: another size than it claims")
-
-    return stripes
+def _zip_stripes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stripes:
+    """The bytes of a member of a zip, no more than its directory says, its checksum compared."""
+    left = info.file_size
+    with archive_errors(archive.filename or "the archive"), archive.open(info) as file:
+        while stripe := file.read(STRIPE):
+            left -= len(stripe)
+            yield stripe
+        if left != 0:
+            raise InvalidPackage(f"{info.filename!r:.120}: another size than it claims")
 
 
 def unpacked(file: IO[bytes]) -> IO[bytes]:
@@ -194,7 +191,7 @@ class _Headers:
     """What a tar is read from, so that no header asks for more memory than names take.
 
     Attributes:
-        end: where the content that was read last ends, bytes from the beginning of the tar.
+        end: offset in the tar at which the content that was read last ends, in bytes.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -256,7 +253,7 @@ def tar_members(
                 size=spool.tell() - begin,
                 executable=bool(info.mode & stat.S_IXUSR),
                 stamp=stamp,
-                stripes=_spool_reader(spool, begin, spool.tell()),
+                stripes=partial(_spool_stripes, spool, begin, spool.tell()),
             )
             members.append(Member(member, info.isreg()))
     return members
@@ -267,7 +264,7 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
 
     Args:
         archive: a tar that has just read the header of a member.
-        info: that header.
+        info: the header of the member.
         spool: the file that the member's content would go to.
     """
     # What it says is stored, and what is to be written: a sparse file is mostly holes.
@@ -281,20 +278,16 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
     archive.members.clear()  # type: ignore[attr-defined]
 
 
-def _spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
-    """Reads a part of the temporary file."""
-
-    def stripes() -> Stripes:
-        at = begin
-        while at < end:
-            spool.seek(at)
-            stripe = spool.read(min(STRIPE, end - at))
-            if not stripe:
-                raise InvalidPackage("the temporary file was cut off; try again")
-            at += len(stripe)
-            yield stripe
-
-    return stripes
+def _spool_stripes(spool: IO[bytes], begin: int, end: int) -> Stripes:
+    """The bytes [begin, end) of the temporary file."""
+    at = begin
+    while at < end:
+        spool.seek(at)
+        stripe = spool.read(min(STRIPE, end - at))
+        if not stripe:
+            raise InvalidPackage("the temporary file was cut off; try again")
+        at += len(stripe)
+        yield stripe
 
 
 def check_count(count: int) -> None:
