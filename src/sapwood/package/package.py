@@ -12,7 +12,7 @@ from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidPackage, InvalidStore
 from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamp, stamp_of_name
-from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package.canonical import LARGEST_READ, content_hash
 from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest
 from sapwood.package.manifest.patches import PatchOnly, Target, patch_only
 
@@ -47,7 +47,7 @@ class PackageFile:
     only: PatchOnly | None = None
 
     def read(self) -> bytes:
-        """The bytes of the file, at most 16 MiB of them (`canonical.LARGEST`).
+        """The bytes of the file, at most 16 MiB of them (`canonical.LARGEST_READ`).
 
         Raises:
             InvalidPackage: there are more, or they are damaged.
@@ -55,12 +55,12 @@ class PackageFile:
             OSError: the file cannot be read.
         """
         parts: list[bytes] = []
-        left = LARGEST
+        left = LARGEST_READ
         with contextlib.closing(self.stripes()) as stripes:
             for stripe in stripes:
                 left -= len(stripe)
                 if left < 0:
-                    raise InvalidPackage(f"{self.path}: larger than {LARGEST} bytes")
+                    raise InvalidPackage(f"{self.path}: larger than {LARGEST_READ} bytes")
                 parts.append(stripe)
         return b"".join(parts)
 
@@ -70,7 +70,7 @@ class PackageFile:
         Raises:
             InvalidPackage, InvalidStore, OSError: as `read`.
         """
-        if self.size > LARGEST:
+        if self.size > LARGEST_READ:
             return raw_hash(self.stripes())
         return content_hash(self.read(), self.path)
 
