@@ -23,8 +23,13 @@ from pathlib import Path
 
 from sapwood.documents.paths import portable
 from sapwood.errors import InputError, InvalidPackage, InvalidStore, InvalidWorkspace
-from sapwood.package import FileIdentity, open_package, parse_manifest
-from sapwood.package.canonical import Unreadable, content_hash
+from sapwood.package import (
+    FileIdentity,
+    UnreadableNotebook,
+    content_hash,
+    open_package,
+    parse_manifest,
+)
 from sapwood.workspace import (
     Course,
     Extra,
@@ -193,14 +198,14 @@ def merge_seed() -> bytes:
 
 def read_merge(data: bytes) -> None:
     base, ours, theirs = (*data.split(b"\0", 2), b"", b"")[:3]
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableNotebook):
         done = merge_notebook(base, ours, theirs)
         book = json.loads(done.data.decode("utf-8-sig"))
         ids = [one.get("id") for one in book["cells"]]
         assert book["nbformat_minor"] < 5 or len(set(ids)) == len(ids)
         try:
             merge_notebook(theirs, done.data, theirs)
-        except Unreadable as e:
+        except UnreadableNotebook as e:
             raise AssertionError("a merge cannot be merged") from e
 
 

@@ -78,8 +78,8 @@ class InvalidPatch(SapwoodError):
     """The bytes are not a whole and intact patch.
 
     Attributes:
-        offset: where in the patch file the damage was noticed, in bytes, or
-            None where no single place can be named.
+        offset: the byte of the patch file where the damage was noticed, or None where no single
+            place can be named.
     """
 
     exit_code = 3
@@ -115,7 +115,8 @@ class InvalidModelFile(SapwoodError):
     """A model file breaks the rules of its own format.
 
     Attributes:
-        offset: where in the file, in bytes, or None.
+        offset: the byte of the file where that was noticed, or None where no single place can be
+            named.
     """
 
     exit_code = 5

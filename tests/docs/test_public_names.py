@@ -206,9 +206,11 @@ def test_packages() -> None:
     assert set(vars(package)["__all__"]) == {
         *("DataFile", "Dataset", "Environment", "Export", "FileIdentity", "Manifest", "Module"),
         *("Note", "Package", "PackageFile", "PatchOnly", "Policy", "PolicyRule", "Rules"),
-        *("FoundFile", "Target", "WeightsPatch", "canonical"),
+        *("FoundFile", "Target", "UnreadableNotebook", "WeightsPatch"),
         *("archive_files", "file_in_folder", "find_module", "open_package", "parse_manifest"),
         *("read_manifest", "regular_files"),
+        *("content_hash", "has_windows_ends", "holds_text", "parsed_notebook", "reduced_cell"),
+        *("reduced_notebook", "unix_ends", "with_ends_of", "LARGEST_READ", "NOTEBOOK"),
         *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),
         *("MOST_MODULES", "PACKAGE_NAME", "USER"),
     }

@@ -11,9 +11,9 @@ from sapwood.package.manifest.datasets import (
     LONGEST_NAME,
     MOST_DATA_FILES,
     MOST_URLS,
-    SHA256,
     fault_of_url,
 )
+from sapwood.package.manifest.values import SHA256
 from sapwood.workspace import DataFile, Dataset, parse_manifest
 from support.data_templates import CONTENT, entry
 

@@ -27,10 +27,10 @@ class Exchange:
     """A request, and what was sent for it.
 
     Attributes:
-        method, path: of the request.
-        headers: of the request, names in lower case.
-        status: of the answer.
-        sent: bytes of its body.
+        method, path: method and path of the request.
+        headers: headers of the request, their names in lower case.
+        status: status of the answer.
+        sent: bytes of the answer's body.
     """
 
     method: str

@@ -34,7 +34,7 @@ class LayoutFolder:
     """A layout that grows.
 
     Attributes:
-        path: of its folder.
+        path: path of the layout's folder.
     """
 
     def __init__(self, path: Path) -> None:

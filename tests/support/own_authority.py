@@ -39,8 +39,8 @@ def trusted_by_few(handler: Handler, folder: Path) -> Iterator[ScriptedServer]:
     """A server that answers so over TLS while the block lasts.
 
     Args:
-        handler: of requests.
-        folder: gets `key.pem` and `certificate.pem`.
+        handler: what answers requests.
+        folder: path of a folder, where `key.pem` and `certificate.pem` are put.
     """
     (folder / "key.pem").write_text(KEY)
     (folder / "certificate.pem").write_text(CERTIFICATE)

@@ -22,8 +22,8 @@ class MemoryFile:
     """A file that is in memory, as `Remote`.
 
     Attributes:
-        asked: what was asked for, in order: a part, or None for the whole.
-        closed: whether it was.
+        asked: what was asked for, in order: first byte and end of a part, or None for the whole.
+        closed: whether it was closed.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class MemoryFile:
         piece: int = 1000,
         pace: Pace = QUICK,
     ) -> None:
-        """Takes the content, and what is going to go wrong.
+        """Takes the bytes of the file, and what is going to go wrong.
 
         Args:
-            data: its content.
+            data: the bytes of the file.
             ranges: whether parts can be had.
-            sized: whether its size is known where they cannot.
-            cuts: for each request after how many bytes the connection ends, or an error that is
+            sized: whether the size is known where parts cannot be had.
+            cuts: for each request the bytes after which the connection ends, or an error that is
                 raised instead of an answer; None, and past their end, for all that was asked for.
             piece: bytes that come at once.
-            pace: how it is read.
+            pace: how patiently the file is read.
         """
         self.name = "memory:file"
         self.size = len(data) if ranges or sized else None
@@ -79,7 +79,7 @@ class MemoryFile:
         for at in range(0, len(data[:cut]), self._piece):
             yield data[:cut][at : at + self._piece]
         if cut is not None and cut < len(data):
-            raise BrokenOff("the connection ended", status=None)
+            raise BrokenOff("the connection ended")
 
 
 def fetching_from(files: Mapping[str, MemoryFile]) -> Fetching:

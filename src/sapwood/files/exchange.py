@@ -121,11 +121,11 @@ def rename_with(staged: Path, path: Path, flag: int) -> bool:
 @cache
 def system_rename() -> Callable[[bytes, bytes, int], int] | None:
     """The system's rename with flags, None where it has none."""
+    darwin = sys.platform == "darwin"
     library = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "darwin":
-        function = getattr(library, "renamex_np", None)
-        return None if function is None else lambda a, b, flag: int(function(a, b, flag))
-    function = getattr(library, "renameat2", None)
+    function = getattr(library, "renamex_np" if darwin else "renameat2", None)
     if function is None:
         return None
+    if darwin:
+        return lambda a, b, flag: int(function(a, b, flag))
     return lambda a, b, flag: int(function(AT_FDCWD, a, AT_FDCWD, b, ctypes.c_uint(flag)))

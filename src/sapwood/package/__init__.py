@@ -9,7 +9,7 @@
 
 `open_package` takes a folder, an installed distribution, an archive or an artifact in an OCI
 image layout; all give the same `Package`. A `Manifest` is data, and nothing of a package is ever
-executed. `canonical` says which changes of a file count. Workspaces are made from packages;
+executed. `content_hash` says which changes of a file count. Workspaces are made from packages;
 nothing here knows of them.
 
 Building packages is to come, and with it what they depend on, resolved and locked, and the
@@ -24,9 +24,21 @@ from sapwood import lazy
 
 if TYPE_CHECKING:
     from sapwood.files.walking import FoundFile as FoundFile
-    from sapwood.package import canonical as canonical
     from sapwood.package.archives import archive_files as archive_files
-    from sapwood.package.canonical import FileIdentity as FileIdentity
+    from sapwood.package.canonical import (
+        LARGEST_READ as LARGEST_READ,
+        NOTEBOOK as NOTEBOOK,
+        FileIdentity as FileIdentity,
+        UnreadableNotebook as UnreadableNotebook,
+        content_hash as content_hash,
+        has_windows_ends as has_windows_ends,
+        holds_text as holds_text,
+        parsed_notebook as parsed_notebook,
+        reduced_cell as reduced_cell,
+        reduced_notebook as reduced_notebook,
+        unix_ends as unix_ends,
+        with_ends_of as with_ends_of,
+    )
     from sapwood.package.manifest.datasets import DataFile as DataFile, Dataset as Dataset
     from sapwood.package.manifest.manifest import (
         MANIFEST_FILE as MANIFEST_FILE,
@@ -71,9 +83,21 @@ else:
         __name__,
         {
             "sapwood.files.walking": ["FoundFile"],
-            "sapwood.package": ["canonical"],
             "sapwood.package.archives": ["archive_files"],
-            "sapwood.package.canonical": ["FileIdentity"],
+            "sapwood.package.canonical": [
+                "LARGEST_READ",
+                "NOTEBOOK",
+                "FileIdentity",
+                "UnreadableNotebook",
+                "content_hash",
+                "has_windows_ends",
+                "holds_text",
+                "parsed_notebook",
+                "reduced_cell",
+                "reduced_notebook",
+                "unix_ends",
+                "with_ends_of",
+            ],
             "sapwood.package.manifest.datasets": ["DataFile", "Dataset"],
             "sapwood.package.manifest.manifest": [
                 "MANIFEST_FILE",

@@ -11,12 +11,14 @@ import dataclasses
 import errno
 import gzip
 import os
+import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
@@ -40,9 +42,7 @@ DAMAGE = (
     gzip.BadGzipFile,
     EOFError,
     IndexError,  # what tarfile makes of a sparse file's map that is cut off
-    NotImplementedError,  # a compression that is not built in
-    RuntimeError,  # encrypted
-    UnicodeError,
+    RuntimeError,  # encrypted, or (NotImplementedError) a compression that is not built in
     ValueError,
 )
 
@@ -57,7 +57,7 @@ def archive_package(path: Path) -> Package:
         path: path of a zip, a tar, a tar.gz or a tar.zst.
 
     Raises:
-        InvalidPackage: it is damaged, hostile or no such archive.
+        InvalidPackage: the archive is damaged, hostile, or none of these.
         OSError: it cannot be read.
     """
     files, close = archive_files(path, MANIFEST_FILE)
@@ -73,7 +73,7 @@ def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[]
         name: name of that file; the one that is nearest to the top counts.
 
     Returns:
-        The files, with their paths from there, and what closes the archive.
+        The files, with their paths from where that one lies, and what closes the archive.
 
     Raises:
         InvalidPackage: the archive is damaged, hostile, or none of these.
@@ -94,21 +94,21 @@ def archive_files(path: Path, name: str) -> tuple[list[PackageFile], Callable[[]
 
 
 @contextlib.contextmanager
-def archive_errors(source: object) -> Iterator[None]:
-    """Turns what is wrong with an archive into our error, with its name."""
+def archive_errors(name: object) -> Iterator[None]:
+    """Turns what is wrong with an archive into our error, with the archive's name."""
     try:
         yield
     except DAMAGE as e:
         raise InvalidPackage(
-            f"{source}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
+            f"{name}: no intact zip, tar, tar.gz or tar.zst: {e}; get it anew"
         ) from e
     except OSError as e:
         if e.errno != errno.EINVAL:
             raise
         # A directory of a zip that leads to before its beginning.
-        raise InvalidPackage(f"{source}: no intact zip; get it anew") from e
+        raise InvalidPackage(f"{name}: no intact zip; get it anew") from e
     except InvalidPackage as e:
-        raise e.behind(str(source)) from e
+        raise e.behind(str(name)) from e
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,32 +137,28 @@ def _zip_members(archive: zipfile.ZipFile, stamp: Stamp) -> list[Member]:
             size=info.file_size,
             executable=bool(mode & stat.S_IXUSR),
             stamp=stamp,
-            stripes=_zip_reader(archive, info),
+            stripes=partial(_zip_stripes, archive, info),
         )
         members.append(Member(file, stat.S_IFMT(mode) in {0, stat.S_IFREG}))
     return members
 
 
-def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], Stripes]:
-    """Reads a member of a zip, no more than its directory says, and compares its checksum."""
-
-    def stripes() -> Stripes:
-        left = info.file_size
-        with archive_errors(Path(archive.filename or "the archive")), archive.open(info) as file:
-            while stripe := file.read(STRIPE):
-                left -= len(stripe)
-                yield stripe
-            if left != 0:
-                raise InvalidPackage(f"{info.filename!r:.120}: another size than it claims")
-
-    return stripes
+def _zip_stripes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stripes:
+    """The bytes of a member of a zip, no more than its directory says, its checksum compared."""
+    left = info.file_size
+    with archive_errors(archive.filename or "the archive"), archive.open(info) as file:
+        while stripe := file.read(STRIPE):
+            left -= len(stripe)
+            yield stripe
+        if left != 0:
+            raise InvalidPackage(f"{info.filename!r:.120}: another size than it claims")
 
 
 def unpacked(file: IO[bytes]) -> IO[bytes]:
     """What a tar is read from: gzip and zstd are told by their first bytes.
 
     Args:
-        file: at its beginning.
+        file: an archive that is open at its beginning.
     """
     magic = file.read(len(ZSTD))
     file.seek(0)
@@ -195,7 +191,7 @@ class _Headers:
     """What a tar is read from, so that no header asks for more memory than names take.
 
     Attributes:
-        end: where the content that was read last ends, bytes from the beginning of the tar.
+        end: offset in the tar at which the content that was read last ends, in bytes.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -209,7 +205,7 @@ class _Headers:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """The next bytes.
+        """The next `size` bytes, or fewer at the end.
 
         Raises:
             InvalidPackage: they are too far behind the last content.
@@ -224,12 +220,12 @@ class _Headers:
 def tar_members(
     stream: IO[bytes], spool: IO[bytes], stamp: Stamp, already: int = 0
 ) -> list[Member]:
-    """The entries of a tar, their content copied.
+    """The entries of a tar, their bytes copied.
 
     Args:
         stream: the tar, unpacked, at its beginning.
-        spool: a temporary file that takes the content, at its end.
-        stamp: changes when the archive does.
+        spool: a temporary file that takes the bytes of files, at its end.
+        stamp: numbers that change when the archive does.
         already: number of entries of other archives of the same package.
 
     Raises:
@@ -250,14 +246,14 @@ def tar_members(
             if info.isdir():
                 continue
             begin = spool.tell()
-            if info.isreg():
-                _copy_member(archive, info, spool)
+            if info.isreg() and (content := archive.extractfile(info)):
+                shutil.copyfileobj(content, spool, STRIPE)
             member = PackageFile(
                 path=info.name,
                 size=spool.tell() - begin,
                 executable=bool(info.mode & stat.S_IXUSR),
                 stamp=stamp,
-                stripes=_spool_reader(spool, begin, spool.tell()),
+                stripes=partial(_spool_stripes, spool, begin, spool.tell()),
             )
             members.append(Member(member, info.isreg()))
     return members
@@ -268,7 +264,7 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
 
     Args:
         archive: a tar that has just read the header of a member.
-        info: that header.
+        info: the header of the member.
         spool: the file that the member's content would go to.
     """
     # What it says is stored, and what is to be written: a sparse file is mostly holes.
@@ -282,31 +278,24 @@ def _check_extent(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[byt
     archive.members.clear()  # type: ignore[attr-defined]
 
 
-def _copy_member(archive: tarfile.TarFile, info: tarfile.TarInfo, spool: IO[bytes]) -> None:
-    """Copies the content of a member of a tar, which is a file."""
-    content = archive.extractfile(info)
-    while content is not None and (stripe := content.read(STRIPE)):
-        spool.write(stripe)
-
-
-def _spool_reader(spool: IO[bytes], begin: int, end: int) -> Callable[[], Stripes]:
-    """Reads a part of the temporary file."""
-
-    def stripes() -> Stripes:
-        at = begin
-        while at < end:
-            spool.seek(at)
-            stripe = spool.read(min(STRIPE, end - at))
-            if not stripe:
-                raise InvalidPackage("the temporary file was cut off; try again")
-            at += len(stripe)
-            yield stripe
-
-    return stripes
+def _spool_stripes(spool: IO[bytes], begin: int, end: int) -> Stripes:
+    """The bytes [begin, end) of the temporary file."""
+    at = begin
+    while at < end:
+        spool.seek(at)
+        stripe = spool.read(min(STRIPE, end - at))
+        if not stripe:
+            raise InvalidPackage("the temporary file was cut off; try again")
+        at += len(stripe)
+        yield stripe
 
 
 def check_count(count: int) -> None:
-    """Sees to it that an archive has no more entries than a package may have files."""
+    """Sees to it that an archive has no more entries than a package may have files.
+
+    Raises:
+        InvalidPackage: it has more.
+    """
     if count > MOST_FILES:
         raise InvalidPackage(f"expected at most {MOST_FILES} files, found more")
 

@@ -50,10 +50,10 @@ def layout_package(text: str) -> Package:
         text: `FOLDER`, `FOLDER:TAG` or `FOLDER@sha256:…`.
 
     Raises:
-        InputError: it names no artifact, or several.
-        InvalidPackage: what its layers hold is damaged or hostile.
+        InputError: the text names no artifact, or several.
+        InvalidPackage: what the layers hold is damaged or hostile.
         InvalidStore: the layout is damaged, or a part of it is missing.
-        OSError: it cannot be read.
+        OSError: the layout cannot be read.
     """
     reference = parse_reference(text)
     with located(f"{OCI}{text}"), contextlib.ExitStack() as opened:
@@ -66,12 +66,12 @@ def layout_package(text: str) -> Package:
 
 
 def _members_of(layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes]) -> list[Member]:
-    """What all layers hold.
+    """The entries of all layers.
 
     Args:
         layout: the layout that the layers lie in.
         layers: all layers of the artifact.
-        spool: a temporary file that takes the content of tars.
+        spool: a temporary file that takes the files of tars.
     """
     total = sum(one.size for one in layers)
     if total > MOST_BYTES or len(layers) > MOST_FILES:
@@ -124,8 +124,7 @@ def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
         value = parse(layer.annotations[MODEL_METADATA].encode(), MODEL_METADATA, InvalidPackage)
         table = Fields(value, MODEL_METADATA, InvalidPackage)
         mode = table.size("mode")
-        flag = table.optional_size("typeflag")
-        kind = kind if flag is None else flag
+        kind = table.optional_size("typeflag") or kind
     file = PackageFile(
         path=path,
         size=layer.size,
@@ -139,19 +138,18 @@ def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
 def _unpacked_layer(
     layout: Layout, layer: Descriptor, spool: IO[bytes], already: int
 ) -> list[Member]:
-    """What a layer holds that is a tar.
+    """The entries of a layer that is a tar.
 
     Args:
         layout: the layout that the layer lies in.
-        layer: a tar; whether it is packed its first bytes tell.
-        spool: a temporary file that takes the content.
+        layer: the layer, whose first bytes tell whether it is packed.
+        spool: a temporary file that takes the files.
         already: number of entries of other layers.
     """
     members = []
     with layout.opened(layer) as file, archive_errors("its content"):
         for member in tar_members(unpacked(file), spool, (0, 0, 0, 0, 0), already):
-            # As `tar -C folder .` writes them.
-            path = member.file.path.removeprefix("./")
+            path = member.file.path.removeprefix("./")  # of `tar -C folder .`
             if path.rpartition("/")[2].startswith(WHITEOUT):
                 raise InvalidPackage(
                     f"{path!r:.120} removes a file of an earlier layer, as in images of "

@@ -12,7 +12,7 @@ from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidPackage, InvalidStore
 from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamp, stamp_of_name
-from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package.canonical import LARGEST_READ, content_hash
 from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest
 from sapwood.package.manifest.patches import PatchOnly, Target, patch_only
 
@@ -32,9 +32,9 @@ class PackageFile:
         path: relative path in the package.
         size: bytes of the file.
         executable: whether its owner may run it.
-        stamp: changes when the file does.
-        stripes: reads it, in parts of at most a few MiB.
-        target: what it has to be, if the manifest says that.
+        stamp: numbers that change when the file does.
+        stripes: reads the file, in parts of at most a few MiB.
+        target: what the file has to be; None where the manifest does not say that.
         only: what is known of a file that the package has only as patches; None of others.
     """
 
@@ -47,41 +47,41 @@ class PackageFile:
     only: PatchOnly | None = None
 
     def read(self) -> bytes:
-        """The whole file, which must be of at most LARGEST bytes.
+        """The bytes of the file, at most 16 MiB of them (`canonical.LARGEST_READ`).
 
         Raises:
-            InvalidPackage: it is larger than it was, or damaged.
-            InvalidStore: the store that it lies in is damaged.
-            OSError: it cannot be read.
+            InvalidPackage: there are more, or they are damaged.
+            InvalidStore: the store that the file lies in is damaged.
+            OSError: the file cannot be read.
         """
         parts: list[bytes] = []
-        left = LARGEST
+        left = LARGEST_READ
         with contextlib.closing(self.stripes()) as stripes:
             for stripe in stripes:
                 left -= len(stripe)
                 if left < 0:
-                    raise InvalidPackage(f"{self.path}: larger than {LARGEST} bytes")
+                    raise InvalidPackage(f"{self.path}: larger than {LARGEST_READ} bytes")
                 parts.append(stripe)
         return b"".join(parts)
 
     def canonical_hash(self) -> str:
-        """The hash that says whether it changed, as `canonical` has it.
+        """The hash that says whether the file changed, as `canonical.content_hash` gives it.
 
         Raises:
             InvalidPackage, InvalidStore, OSError: as `read`.
         """
-        if self.size > LARGEST:
+        if self.size > LARGEST_READ:
             return raw_hash(self.stripes())
         return content_hash(self.read(), self.path)
 
     def check_target(self, found: str) -> None:
-        """Sees to it that it is what the manifest says that patches lead to.
+        """Sees to it that the file is what the manifest says that patches lead to.
 
         Args:
             found: the file's canonical hash.
 
         Raises:
-            InvalidPackage: it is not.
+            InvalidPackage: the file is another one.
         """
         if self.target is not None and found != self.target.hash:
             raise InvalidPackage(
@@ -94,9 +94,10 @@ class Package:
     """A package, open until `close`. Also a context manager.
 
     Attributes:
-        manifest: what it says of itself.
+        manifest: what the package says of itself.
         version: the package's version, normalised.
-        files: what is installed from it, by path; of some it may hold patches alone.
+        files: the files that are installed from the package, by path; of some it may hold
+            patches alone.
         patches: the patches that it carries for files of weights, by path in the package.
     """
 
@@ -109,8 +110,8 @@ class Package:
         """Reads the manifest and checks the files.
 
         Args:
-            files: all of them, by path, the manifest among them.
-            close: called once, when the package is closed, also after an error here.
+            files: all files that it holds, by path, the manifest among them.
+            close: what is called once, when the package is closed, or after an error here.
 
         Raises:
             InvalidPackage: there is no manifest, or it or the files break its rules.
@@ -161,7 +162,7 @@ def _unheld_files(manifest: Manifest, files: Mapping[str, PackageFile]) -> dict[
 
     Args:
         manifest: what the package says of itself.
-        files: all that it holds, by path.
+        files: all files that it holds, by path.
     """
     return {
         path: PackageFile(
@@ -186,12 +187,12 @@ def _not_held(path: str, only: PatchOnly) -> Stripes:
 
 
 @contextlib.contextmanager
-def located(source: object) -> Iterator[None]:
+def located(name: object) -> Iterator[None]:
     """Puts the name of a package, or of a part of it, before what is wrong with it."""
     try:
         yield
     except (InvalidPackage, InvalidStore) as e:
-        raise e.behind(str(source)) from e
+        raise e.behind(str(name)) from e
 
 
 def is_litter(path: str) -> bool:

@@ -37,10 +37,10 @@ def open_package(source: str | os.PathLike[str]) -> Package:
             begins so is meant by a `Path`, or with `./` before it.
 
     Raises:
-        InvalidPackage: it breaks the rules.
+        InvalidPackage: the package breaks the rules.
         InvalidStore: the layout that it lies in is damaged.
         InputError: there is no such distribution or tag, or it has no package.
-        OSError: it cannot be read.
+        OSError: the package cannot be read.
     """
     folder = _folder_of(source)
     if folder is not None:
@@ -134,7 +134,7 @@ def file_in_folder(folder: Path, path: str, status: os.stat_result) -> PackageFi
     """A file below a folder as one of a package.
 
     Args:
-        folder: the package's folder.
+        folder: path of the package's folder.
         path: relative path of the file.
         status: what the system says of the file.
     """

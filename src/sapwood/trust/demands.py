@@ -20,8 +20,8 @@ class Accepted:
 
     Attributes:
         keys: ids of the trusted keys whose signatures count, 16 bytes each.
-        counter: the highest that as many keys as demanded have signed. Keep it: that of the
-            next version should be higher.
+        counter: the highest counter that as many keys as demanded have signed. Keep it: that of
+            the next version should be higher.
     """
 
     keys: tuple[bytes, ...]
@@ -55,13 +55,13 @@ class Trust:
         """Checks what it is given, so that nothing is found wrong with it later.
 
         Args:
-            keys: one or several; bare bytes are a public key of Ed25519, 32 bytes.
+            keys: one key or several; bare bytes are a public key of Ed25519, 32 bytes.
             minimum_counter: a number from 0 to 2^63 - 1.
             threshold: a number from 1 to that of the keys.
 
         Raises:
-            InputError: no key, one that is none, or numbers out of range. PyNaCl is not
-                installed, and a key is one that needs it.
+            InputError: there is no key, or something that is none; a number is out of range; or
+                a key needs PyNaCl, which is not installed.
         """
         trusted = _trusted(keys)
         if type(threshold) is not int or not 1 <= threshold <= len(trusted):
@@ -79,7 +79,7 @@ class Trust:
         Those that do not count do no harm.
 
         Raises:
-            SignatureError: too few count.
+            SignatureError: too few signatures count.
         """
         counters: dict[Key, int] = {}
         reasons: list[str] = []
@@ -140,7 +140,7 @@ def _trusted(given: bytes | Key | Iterable[bytes | Key]) -> tuple[Key, ...]:
     """The keys that a caller gave, each once, in their order.
 
     Raises:
-        InputError: none, or one that is none.
+        InputError: there is no key, or something that is none.
     """
     alone = isinstance(given, bytes | bytearray | Key)
     if not (alone or isinstance(given, Iterable)):

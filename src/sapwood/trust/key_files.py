@@ -18,15 +18,15 @@ def write_keypair(private: Path, private_key: bytes, public: Path, public_key: b
     """Writes both keys to files that must not be there yet.
 
     Args:
-        private: where the private key goes, readable by its owner alone from the moment on
-            that the file exists.
-        private_key: 64 bytes.
-        public: where the public key goes.
-        public_key: 32 bytes.
+        private: path of the private key's file, which its owner alone can read from the moment
+            on that it exists.
+        private_key: the private key, 64 bytes.
+        public: path of the public key's file.
+        public_key: the public key, 32 bytes.
 
     Raises:
         InputError: one of the files is there. A key that is lost cannot be made again.
-        IoError: the operating system refused. After either none of them was made.
+        IoError: the operating system refused. After either error neither file was made.
     """
     _write_key(private, private_key, PRIVATE_MODE)
     try:
@@ -57,12 +57,12 @@ def read_key(path: Path, size: int, what: str) -> bytes:
     """The bytes of a file of a key.
 
     Args:
-        path: of the file.
-        size: of the key, bytes.
-        what: it is, for errors.
+        path: path of the file.
+        size: bytes of the key.
+        what: the key in words, for errors.
 
     Raises:
-        InputError: it has another size.
+        InputError: the file has another size.
         IoError: it cannot be read.
     """
     with os_errors(path), path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Signatures, and the list of them that stands in JSON, whatever document that is of."""
+"""Signatures, and the list of them as it stands in JSON, whatever document that is a part of."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def parse_entries(fields: Fields) -> tuple[Signature, ...]:
     """The list `signatures` of an object.
 
     Raises:
-        The error of `fields`: they have other fields, or values that signatures do not have.
+        The error of `fields`: the list is empty or too long, or an entry is no signature.
     """
     listed = fields.objects("signatures")
     if not 1 <= len(listed) <= MOST_SIGNATURES:

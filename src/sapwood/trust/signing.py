@@ -11,10 +11,10 @@ MOST_COUNTER = 2**63 - 1  # larger numbers are none that our JSON may hold
 
 
 def check_counter(counter: int) -> int:
-    """A counter that a signature can have.
+    """A counter, once it was seen to be one that a signature can have.
 
     Raises:
-        InputError: it is none.
+        InputError: it is no whole number from 0 to 2^63 - 1.
     """
     if type(counter) is not int or not 0 <= counter <= MOST_COUNTER:
         raise InputError(f"expected a counter of 0 to 2^63 - 1, found {counter!r:.40}")
@@ -27,7 +27,7 @@ def sign(
     """A key's signature of a statement.
 
     Args:
-        statement: the statement of whatever thing.
+        statement: what is signed.
         private_key: a key that the algorithm's `check_private_key` has passed.
         counter: a number that `check_counter` has passed.
         algorithm: the algorithm that the key is of.

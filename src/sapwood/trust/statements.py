@@ -53,7 +53,7 @@ class Statement:
         Args:
             algorithm: the name of the key's algorithm.
             key: the id of the key, 16 bytes.
-            counter: a number from 0 to 2^63 - 1.
+            counter: the number of the signature, 0 to 2^63 - 1.
         """
         lines = [
             STATEMENT,

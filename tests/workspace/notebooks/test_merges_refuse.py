@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sapwood.package import canonical
-from sapwood.package.canonical import Unreadable
+from sapwood.package.canonical import UnreadableNotebook
 from sapwood.workspace.notebooks.cells import MOST_CELLS
 from sapwood.workspace.notebooks.merging import merge_notebook
 from support.notebook_cells import book, cell, written
@@ -45,7 +45,7 @@ BAD = {
     "a key twice": GOOD.replace(b'"nbformat": 4', b'"nbformat": 4, "nbformat": 4'),
     "too many cells": with_fields(cells=[{"cell_type": "raw", "source": ""}] * (MOST_CELLS + 1)),
     "too many values": b"[" * (canonical.MOST_VALUES + 1),
-    "too large": b" " * (canonical.LARGEST + 1),
+    "too large": b" " * (canonical.LARGEST_READ + 1),
     "nested too deep": GOOD.replace(
         b'"metadata": {}', b'"metadata": {"a": ' + DEEP.encode() + b"}"
     ),
@@ -57,7 +57,7 @@ BAD = {
 def test_it_is_refused_from_each_side(name: str, side: int) -> None:
     three = [GOOD, GOOD, GOOD]
     three[side] = BAD[name]
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableNotebook):
         merge_notebook(*three)
 
 

@@ -261,7 +261,7 @@ def test_files_too_large_to_look_into_are_streamed(
         *("package.canonical", "package.package", "workspace.disk.scanning"),
         *(f"workspace.change.{one}" for one in ("staging", "status", "transaction")),
     ):
-        monkeypatch.setattr(f"sapwood.{module}.LARGEST", 100)
+        monkeypatch.setattr(f"sapwood.{module}.LARGEST_READ", 100)
     first: dict[str, str | bytes] = {"tests/large": "1" * 500, "milestones/gone": "2" * 500}
     second: dict[str, str | bytes] = {"tests/large": "3" * 500, "tests/more": "4" * 500}
     old, new = (tmp_path / "old", tmp_path / "new")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import clash_among, portable_name
 from sapwood.fetching import urls as web
+from sapwood.package.manifest.values import entries_in, sha256_in
 
 MOST_DATA_FILES = 1000  # of all data of a package
 MOST_URLS = 20  # of one file
@@ -17,7 +18,6 @@ LONGEST_URL = 2000  # letters
 LARGEST = 1 << 40  # bytes of one file
 LONGEST_NAME = 200  # bytes: endings are put behind it
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Dataset:
     """Files that are downloaded together.
 
     Attributes:
-        name: by which it is asked for.
-        files: at least one.
+        name: the word that it is asked for by.
+        files: the files, at least one.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Dataset:
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits that stand for its content.
+        """Twelve hexadecimal digits that stand for the names and bytes of its files.
 
         Versions of a package, and packages of one name, whose data differs do not meet.
         """
-        content = "".join(f"{one.sha256} {one.name}\n" for one in self.files)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        lines = "".join(f"{one.sha256} {one.name}\n" for one in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
 def datasets_of(table: Fields) -> tuple[Dataset, ...]:
@@ -71,14 +71,11 @@ def datasets_of(table: Fields) -> tuple[Dataset, ...]:
         table: the manifest.
 
     Raises:
-        The table's error: a name, a hash, a size or a URL is none, or two files of one
-            name cannot lie in one folder.
+        The table's error: there are too many files; a name, a hash, a size or a URL is none; or
+            two files of one name cannot lie in one folder.
     """
-    listed = table.optional_objects("data")
-    if len(listed) > MOST_DATA_FILES:
-        raise table.fail("data", f"expected at most {MOST_DATA_FILES} entries")
     files: dict[str, list[DataFile]] = {}
-    for one in listed:
+    for one in entries_in(table, "data", MOST_DATA_FILES):
         one.only(("name", "file", "sha256", "size", "urls"))
         name = one.text("name")
         if not NAME.fullmatch(name) or portable_name(name) is not None:
@@ -97,9 +94,7 @@ def _file_of(table: Fields) -> DataFile:
     fault = _fault_of_file(name)
     if fault:
         raise table.fail("file", f"{name!r:.80}: {fault}")
-    sha256 = table.text("sha256").lower()
-    if not SHA256.fullmatch(sha256):
-        raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
+    sha256 = sha256_in(table)
     size = table.size("size")
     if not 1 <= size <= LARGEST:
         raise table.fail("size", f"expected 1 to {LARGEST} bytes, found {size}")

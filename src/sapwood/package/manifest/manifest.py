@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 
 from packaging.version import Version
 
@@ -21,12 +21,11 @@ from sapwood.package.manifest.modules import Module, modules_of
 from sapwood.package.manifest.patches import WeightsPatch, patch_only, patches_of
 from sapwood.package.manifest.policies import Rules, rules_of
 from sapwood.package.manifest.python import Environment, Export, environment_of, exports_of
-from sapwood.package.manifest.values import path_in, version_in
+from sapwood.package.manifest.values import entries_in, line_from, path_in, version_in
 
 MANIFEST_FILE = "sapwood-template.toml"
 SCHEMA = 1
 LARGEST = 1 << 20  # bytes of a manifest
-MOST_LINES = 10_000  # of any list in it
 # Of a workspace of another package, in the same folder.
 RECORD_OF_ANOTHER = re.compile(r"\.[^/]+/(?:version|journal)\.json")
 PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -44,7 +43,8 @@ class Note:
     Attributes:
         path: path of the file.
         text: the reason, as 'bug fix'.
-        version: in which it changed; None if the note holds for whoever has another.
+        version: the version in which it changed; None if the note holds whatever version the
+            user has.
     """
 
     path: str
@@ -60,11 +60,11 @@ class Manifest:
         name: the package's name. Its workspaces keep their record in a folder `.NAME`.
         version: the package's version.
         rules: policies, renames and retirements.
-        notes: why files changed.
-        patches: for files of weights.
-        user: what owners of a workspace are called, as 'student'.
+        notes: reasons why files changed.
+        patches: patches that the package carries for files of weights.
+        user: a word for the owners of a workspace, as 'student'.
         modules: parts that can be updated and reset alone, in their order.
-        data: what is downloaded on demand.
+        data: files that are downloaded on demand.
         exports: notebooks whose marked cells become Python modules of the workspace.
         environment: what has to be installed for the workspace to work.
     """
@@ -95,9 +95,8 @@ class Manifest:
 
     def patch_for(self, path: str, base: str) -> str | None:
         """The path of the patch that leads to this version of a file, or None."""
-        have = Version(base)
-        fitting = (one.patch for one in self.patches if one.path == path and one.base == have)
-        return next(fitting, None)
+        named = (path, Version(base))
+        return next((one.patch for one in self.patches if (one.path, one.base) == named), None)
 
     def not_installed(self) -> frozenset[str]:
         """Paths in the package that are no files of a workspace."""
@@ -105,10 +104,10 @@ class Manifest:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Reads a manifest.
+    """The manifest that a document is.
 
     Raises:
-        InvalidPackage: and nothing else, whatever the bytes.
+        InvalidPackage: the document is no manifest; nothing else, whatever the bytes.
     """
     value = parse_toml(data, MANIFEST_FILE, InvalidPackage, LARGEST)
     table = Fields(value, MANIFEST_FILE, InvalidPackage)
@@ -116,15 +115,12 @@ def parse_manifest(data: bytes) -> Manifest:
     if schema != SCHEMA:
         raise table.fail("schema", f"expected {SCHEMA}, found {schema}; update sapwood")
     table.only(FIELDS)
-    for list_name in ("policies", "migrations", "notes", "patches"):
-        if len(table.optional_objects(list_name)) > MOST_LINES:
-            raise table.fail(list_name, f"expected at most {MOST_LINES} entries")
     rules = rules_of(table)
     return Manifest(
         name=_name_of(table),
         version=version_in(table, "version"),
         rules=rules,
-        notes=tuple(_note_of(one) for one in table.optional_objects("notes")),
+        notes=tuple(map(_note_of, entries_in(table, "notes"))),
         patches=patches_of(table, rules),
         user=_user_of(table),
         modules=modules_of(table),
@@ -135,7 +131,7 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def _user_of(table: Fields) -> str:
-    """What owners of a workspace are called."""
+    """The word for owners of a workspace."""
     user = table.optional_text("user") or USER
     if len(user) > 40 or not user.isprintable():
         raise table.fail("user", "expected a word such as 'student'")
@@ -156,19 +152,17 @@ def _name_of(table: Fields) -> str:
 def _note_of(table: Fields) -> Note:
     """Why a file changed."""
     table.only(("path", "text", "version"))
-    text = table.text("text")
-    if len(text) > 200 or not text.isprintable():
-        raise table.fail("text", "expected at most 200 letters on one line")
+    text = line_from(table, "text", table.text("text"))
     version = version_in(table, "version") if "version" in table else None
     return Note(path_in(table, "path"), text, version)
 
 
-def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
+def check_files(manifest: Manifest, held: Collection[str]) -> None:
     """Sees to it that the files of a package can be installed anywhere, and fit its manifest.
 
     Args:
         manifest: what the package says of itself.
-        paths: paths of all its files in any order, the manifest itself among them.
+        held: paths of all files that it holds, the manifest itself among them.
 
     Raises:
         InvalidPackage: a path leads outside or cannot be written on every system, two
@@ -176,9 +170,7 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
             exported, one lies where the record does, or the manifest names a patch, a
             notebook or an old name wrongly.
     """
-    listed = list(paths)
-    held = frozenset(listed)
-    names = [*listed, *patch_only(manifest.patches, held)]
+    names = [*held, *patch_only(manifest.patches, held)]
     for path in names:
         _check_path(path, f".{manifest.name}")
     clash = clash_among([*names, *(one.to for one in manifest.exports)])
@@ -187,27 +179,35 @@ def check_files(manifest: Manifest, paths: Iterable[str]) -> None:
             f"{clash[0]!r:.120} and {clash[1]!r:.120} cannot both be files on every system; "
             "rename one in the package"
         )
-    there = set(names)
+    fault = next(_wrong_names(manifest, held, frozenset(names)), None)
+    if fault is not None:
+        raise InvalidPackage(f"{MANIFEST_FILE}: {fault}")
+
+
+def _wrong_names(
+    manifest: Manifest, held: Collection[str], there: Collection[str]
+) -> Iterator[str]:
+    """What a manifest names wrongly, in words.
+
+    Args:
+        manifest: what the package says of itself.
+        held: paths of all files that the package holds.
+        there: these, and the paths of files that it has only as patches.
+    """
     for patch in manifest.patches:
         if patch.patch not in held:
-            raise InvalidPackage(
-                f"{MANIFEST_FILE}: patches name {patch.patch!r:.120}, which is not there"
-            )
+            yield f"patches name {patch.patch!r:.120}, which is not there"
         if patch.path not in there:
-            raise InvalidPackage(
-                f"{MANIFEST_FILE}: patches name {patch.path!r:.120}, which is not there; give the "
-                "sha256 and size that they lead to, or put the file in"
+            yield (
+                f"patches name {patch.path!r:.120}, which is not there; give the sha256 and size "
+                "that they lead to, or put the file in"
             )
     for export in manifest.exports:
         if export.notebook not in held:
-            raise InvalidPackage(
-                f"{MANIFEST_FILE}: exports name {export.notebook!r:.120}, which is not there"
-            )
+            yield f"exports name {export.notebook!r:.120}, which is not there"
     for old in manifest.rules.renames:
         if old in there:
-            raise InvalidPackage(
-                f"{MANIFEST_FILE}: {old!r:.120} was renamed and is still there; drop one of the two"
-            )
+            yield f"{old!r:.120} was renamed and is still there; drop one of the two"
 
 
 def _check_path(path: str, private: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable_name
 from sapwood.errors import InputError
+from sapwood.package.manifest.values import entries_in, line_from
 
 MOST_MODULES = 1000
 MODULE_NAME = re.compile(r"([0-9]{1,4})_([A-Za-z0-9][A-Za-z0-9_-]{0,99})")
@@ -19,9 +20,9 @@ class Module:
     """One module.
 
     Attributes:
-        name: number, underscore, name, as '05_autograd'.
-        title: for people.
-        needs: names of modules that come before it.
+        name: number, underscore and name, as '05_autograd'.
+        title: the name for people.
+        needs: names of the modules that it builds on, which come before it.
     """
 
     name: str
@@ -30,12 +31,12 @@ class Module:
 
     @property
     def number(self) -> int:
-        """The number that its name begins with."""
+        """The number that the name begins with."""
         return int(self.name.partition("_")[0])
 
     @property
     def short_name(self) -> str:
-        """Its name without the number."""
+        """The name without the number."""
         return self.name.partition("_")[2]
 
     def holds(self, path: str) -> bool:
@@ -67,14 +68,11 @@ def modules_of(table: Fields) -> tuple[Module, ...]:
         table: the manifest.
 
     Raises:
-        The table's error: a module has no such name, two have one number or name, or one
-        needs what does not come before it.
+        The table's error: there are too many modules, a module has no such name, two have one
+            number or name, or one needs what does not come before it.
     """
-    listed = table.optional_objects("modules")
-    if len(listed) > MOST_MODULES:
-        raise table.fail("modules", f"expected at most {MOST_MODULES} entries")
     modules: dict[str, Module] = {}
-    for one in listed:
+    for one in entries_in(table, "modules", MOST_MODULES):
         module = _module_of(one)
         taken = {other.number for other in modules.values()}
         shorts = {other.short_name.lower() for other in modules.values()}
@@ -93,9 +91,7 @@ def _module_of(table: Fields) -> Module:
     name = table.text("name")
     if not MODULE_NAME.fullmatch(name) or portable_name(name) is not None:
         raise table.fail("name", f"expected a name such as 05_autograd, found {name!r:.80}")
-    title = table.optional_text("title") or name.partition("_")[2]
-    if len(title) > 200 or not title.isprintable():
-        raise table.fail("title", "expected at most 200 letters on one line")
+    title = line_from(table, "title", table.optional_text("title") or name.partition("_")[2])
     return Module(name, title, tuple(table.optional_texts("needs")))
 
 
@@ -108,7 +104,7 @@ def find_module(modules: Sequence[Module], word: str) -> Module:
             number.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no module of that name.
     """
     for module in modules:
         if word in {module.name, module.short_name}:

@@ -7,7 +7,6 @@ a patch starts from gets the file; for everybody else there is a full release.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection, Iterable
 
 from packaging.version import Version
@@ -16,10 +15,9 @@ from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
 from sapwood.package.canonical import NOTEBOOK, FileIdentity
 from sapwood.package.manifest.policies import Policy, Rules
-from sapwood.package.manifest.values import path_in, version_in
+from sapwood.package.manifest.values import entries_in, path_in, sha256_in, version_in
 
 LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole package
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Target:
 
     @property
     def hash(self) -> str:
-        """Its canonical hash: no text with CRLF can be updated so, nor a notebook."""
+        """The file's canonical hash: no text with CRLF can be updated so, nor a notebook."""
         return f"sha256:{self.sha256}"
 
 
@@ -75,7 +73,7 @@ class PatchOnly:
         return f"this release has it only as a patch from {bases}"
 
     def identity(self, recorded: FileIdentity | None) -> FileIdentity:
-        """What the file is; who may run it stays as it was."""
+        """What the file is once it is updated; who may run it stays as it was recorded."""
         return FileIdentity(self.target.hash, recorded is not None and recorded.executable)
 
 
@@ -84,13 +82,14 @@ def patches_of(table: Fields, rules: Rules) -> tuple[WeightsPatch, ...]:
 
     Args:
         table: the manifest.
-        rules: what it says of its files.
+        rules: what the manifest says of files.
 
     Raises:
-        InvalidPackage: a path, a version, a hash or a size is none; patches of one file do not
-            agree; or the file is a notebook or has another policy than 'weights'.
+        InvalidPackage: there are too many; a path, a version, a hash or a size is none; patches
+            of one file do not agree; or the file is a notebook or has another policy than
+            'weights'.
     """
-    patches = tuple(map(_patch_of, table.optional_objects("patches")))
+    patches = tuple(map(_patch_of, entries_in(table, "patches")))
     _check_targets(patches, rules, table.where)
     return patches
 
@@ -110,21 +109,18 @@ def _target_of(table: Fields) -> Target | None:
     """
     if "sha256" not in table and "size" not in table:
         return None
-    sha256 = table.text("sha256").lower()
-    if not SHA256.fullmatch(sha256):
-        raise table.fail("sha256", f"expected 64 hexadecimal digits, found {sha256!r:.80}")
-    size = table.size("size")
-    if size > LARGEST:
-        raise table.fail("size", f"expected at most {LARGEST} bytes, found {size}")
-    return Target(sha256, size)
+    target = Target(sha256_in(table), table.size("size"))
+    if target.size > LARGEST:
+        raise table.fail("size", f"expected at most {LARGEST} bytes, found {target.size}")
+    return target
 
 
 def _check_targets(patches: Iterable[WeightsPatch], rules: Rules, where: str) -> None:
     """Sees to it that patches of one file lead to one file, and that it may come from a patch.
 
     Args:
-        patches: all that the manifest names.
-        rules: what it says of its files.
+        patches: all patches that the manifest names.
+        rules: what the manifest says of files.
         where: the name of the manifest, for errors.
 
     Raises:
@@ -152,14 +148,11 @@ def patch_only(patches: Iterable[WeightsPatch], held: Collection[str]) -> dict[s
     """The files that a package has only as patches.
 
     Args:
-        patches: all that its manifest names.
+        patches: all patches that its manifest names.
         held: paths of all files that it holds.
     """
-    found: dict[str, PatchOnly] = {}
+    bases: dict[tuple[str, Target], list[Version]] = {}
     for patch in patches:
-        if patch.target is None or patch.path in held:
-            continue
-        before = found.get(patch.path)
-        bases = () if before is None else before.bases
-        found[patch.path] = PatchOnly(patch.target, (*bases, patch.base))
-    return found
+        if patch.target is not None and patch.path not in held:
+            bases.setdefault((patch.path, patch.target), []).append(patch.base)
+    return {path: PatchOnly(target, tuple(them)) for (path, target), them in bases.items()}

@@ -11,7 +11,7 @@ from packaging.version import Version
 from sapwood.documents.fields import Fields
 from sapwood.documents.patterns import Pattern
 from sapwood.errors import InvalidPackage
-from sapwood.package.manifest.values import path_in, pattern_in, version_in
+from sapwood.package.manifest.values import entries_in, path_in, pattern_from, version_in
 
 MOST_PATTERNS = 1000
 MOST_RENAMES = 10_000
@@ -51,10 +51,10 @@ class Rules:
     """What a package says of its files.
 
     Attributes:
-        policies: the first that matches counts; `protect` where none does.
-        renames: old path to the path that it has now, all steps taken together.
-        retired: match files that leave even where the policy would keep them, as long as the
-            user has not modified them.
+        policies: rules, of which the first that matches counts; `protect` where none does.
+        renames: the path that a file has now by each that it had, all steps taken together.
+        retired: patterns of files that leave even where the policy would keep them, as long as
+            the user has not modified them.
     """
 
     policies: tuple[PolicyRule, ...] = ()
@@ -87,14 +87,14 @@ def rules_of(table: Fields) -> Rules:
         InvalidPackage: a policy or a pattern is none, there are too many of them, or a path is
             renamed twice, or back to what it was.
     """
-    policies = tuple(_policy_of(one) for one in table.optional_objects("policies"))
+    policies = tuple(map(_policy_of, entries_in(table, "policies")))
     retired: list[Pattern] = []
     steps: list[tuple[Version, str, str]] = []
-    for migration in table.optional_objects("migrations"):
+    for migration in entries_in(table, "migrations"):
         migration.only(("version", "renames", "retired"))
         version = version_in(migration, "version")
         texts = migration.optional_texts("retired")
-        retired += (pattern_in(migration, "retired", one) for one in texts)
+        retired += (pattern_from(migration, "retired", one) for one in texts)
         for rename in migration.optional_objects("renames"):
             rename.only(("from", "to"))
             steps.append((version, path_in(rename, "from"), path_in(rename, "to")))
@@ -114,7 +114,7 @@ def _policy_of(table: Fields) -> PolicyRule:
     deleted = table.optional_text("deleted") or "keep"
     if deleted not in {"keep", "restore"}:
         raise table.fail("deleted", f"expected 'keep' or 'restore', found {deleted!r:.40}")
-    pattern = pattern_in(table, "pattern", table.text("pattern"))
+    pattern = pattern_from(table, "pattern", table.text("pattern"))
     return PolicyRule(pattern, Policy(name), restore=deleted == "restore")
 
 

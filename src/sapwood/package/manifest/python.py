@@ -13,8 +13,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sapwood.documents.fields import Fields
-from sapwood.documents.paths import folded, portable
+from sapwood.documents.paths import folded
 from sapwood.package.canonical import NOTEBOOK
+from sapwood.package.manifest.values import entries_in, path_in
 
 MOST_EXPORTS = 1000
 PYTHON = ".py"
@@ -28,7 +29,7 @@ class Export:
 
     Attributes:
         notebook: path of the notebook in the workspace.
-        to: path of the module in the workspace; the user's, never a file of the package.
+        to: path of the module in the workspace, which is the user's and no file of the package.
     """
 
     notebook: str
@@ -47,15 +48,12 @@ def exports_of(table: Fields) -> tuple[Export, ...]:
         table: the manifest.
 
     Raises:
-        The table's error: a path is none of a notebook, or none that Python imports, or a
-            notebook or a module is named twice.
+        The table's error: there are too many; a path is none of a notebook, or none that Python
+            imports; or a notebook or a module is named twice.
     """
-    listed = table.optional_objects("exports")
-    if len(listed) > MOST_EXPORTS:
-        raise table.fail("exports", f"expected at most {MOST_EXPORTS} entries")
     exports: list[Export] = []
     taken: set[str] = set()
-    for one in listed:
+    for one in entries_in(table, "exports", MOST_EXPORTS):
         one.only(("notebook", "to"))
         export = Export(_notebook_in(one), _python_in(one))
         for field, path in (("notebook", export.notebook), ("to", export.to)):
@@ -68,19 +66,15 @@ def exports_of(table: Fields) -> tuple[Export, ...]:
 
 def _notebook_in(table: Fields) -> str:
     """The path of a notebook."""
-    path = table.text("notebook")
-    fault = portable(path)
-    if fault or not path.endswith(NOTEBOOK):
-        raise table.fail("notebook", f"{path!r:.80}: {fault or f'expected a name in {NOTEBOOK}'}")
+    path = path_in(table, "notebook")
+    if not path.endswith(NOTEBOOK):
+        raise table.fail("notebook", f"{path!r:.80}: expected a name in {NOTEBOOK}")
     return path
 
 
 def _python_in(table: Fields) -> str:
     """The path of a module that Python can import from the workspace's folder."""
-    path = table.text("to")
-    fault = portable(path)
-    if fault:
-        raise table.fail("to", f"{path!r:.80}: {fault}")
+    path = path_in(table, "to")
     names = path.removesuffix(PYTHON).split("/")
     if not path.endswith(PYTHON) or not all(map(_is_importable, names)):
         raise table.fail("to", f"expected a path such as library/part.py, found {path!r:.80}")
@@ -94,7 +88,7 @@ def _is_importable(name: str) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Environment:
-    """What doctor looks at.
+    """What has to be there for a workspace to work.
 
     Attributes:
         python: versions of Python that the package works with; empty for all.

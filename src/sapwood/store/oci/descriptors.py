@@ -25,7 +25,7 @@ DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reference:
-    """What names an artifact in a layout. Without tag and digest: the only one.
+    """What names an artifact in a layout; without tag and digest, the only one in it.
 
     Attributes:
         folder: the path of the layout's folder.
@@ -46,7 +46,7 @@ class Descriptor:
         media_type: what the blob holds; empty where only its digest is known.
         digest: algorithm, colon and lower-case hex digits.
         size: bytes of the blob; negative where only its digest is known.
-        annotations: whatever was noted on it.
+        annotations: what was noted on the blob, by name.
     """
 
     media_type: str
@@ -61,7 +61,7 @@ def parse_reference(text: str) -> Reference:
     As skopeo has it, the folder ends at the first colon; a tag may hold more of them.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is none of these.
     """
     folder, at, digest = text.rpartition("@")
     if at and digest.startswith(("sha256:", "sha512:")):
@@ -83,10 +83,14 @@ def parse_reference(text: str) -> Reference:
 
 
 def check_kind(table: Fields, media_type: str) -> None:
-    """Sees to it that a document is what leads to it says that it is.
+    """Sees to it that an index or a manifest is what leads to it says that it is.
+
+    Args:
+        table: the document.
+        media_type: the type that it should be of, of an index or a manifest.
 
     Raises:
-        InvalidStore: it is not, or could be taken for either.
+        InvalidStore: it is of another type, or could be taken for either.
     """
     expected, other = ("manifests", "layers") if media_type == INDEX else ("layers", "manifests")
     if other in table:
@@ -113,7 +117,7 @@ def parse_descriptor(descriptor: Fields) -> Descriptor:
     """Parses a descriptor.
 
     Raises:
-        InvalidStore: it breaks the rules.
+        InvalidStore: a field is missing or of another type, or the digest is none.
     """
     digest = descriptor.text("digest")
     if not DIGEST.fullmatch(digest):
@@ -132,41 +136,41 @@ def parse_descriptor(descriptor: Fields) -> Descriptor:
 def choose_descriptor(
     found: Sequence[Descriptor], reference: Reference, folder: object
 ) -> Descriptor:
-    """What a reference names among those that an index lists.
+    """The descriptor that a reference names among those that an index lists.
 
     Without a tag it is the only one that has tags, for the others are signatures and the
     like, or were replaced; where none has any, the only one.
 
+    Args:
+        found: the descriptors that the index lists.
+        reference: a reference without a digest.
+        folder: the layout's folder, for errors.
+
     Raises:
-        InputError: it names none, or several.
+        InputError: the reference names no descriptor, or several.
         InvalidStore: a tag stands for several.
     """
     tagged = [one for one in found if TAG in one.annotations]
     tags = {one.annotations[TAG] for one in tagged}
-    if reference.tag is None:
-        fitting = {one.digest: one for one in tagged or found}
-        if len(fitting) != 1:
-            names = (
-                f"FOLDER:TAG, of {few_names(tags)}"
-                if tags
-                else f"FOLDER@DIGEST, of {few_names(fitting)}"
-            )
-            raise InputError(
-                f"{OCI}{folder}: expected one artifact, found {len(fitting)}; name one, "
-                f"{OCI}{names}"
-            )
-    else:
-        fitting = {one.digest: one for one in tagged if one.annotations[TAG] == reference.tag}
-        if not fitting:
-            raise InputError(
-                f"{OCI}{folder}: expected the tag {reference.tag!r:.80}, found {few_names(tags)}"
-            )
-        if len(fitting) > 1:
-            raise InvalidStore(
-                f"index.json: expected one artifact of the tag {reference.tag!r:.80}, found "
-                f"{few_names(fitting)}; name one by its digest"
-            )
-    return next(iter(fitting.values()))
+    tag = reference.tag
+    candidates = tagged or found
+    if tag is not None:
+        candidates = [one for one in tagged if one.annotations[TAG] == tag]
+    fitting = {one.digest: one for one in candidates}
+    if len(fitting) == 1:
+        return next(iter(fitting.values()))
+    if tag is None:
+        names = f":TAG, of {few_names(tags)}" if tags else f"@DIGEST, of {few_names(fitting)}"
+        raise InputError(
+            f"{OCI}{folder}: expected one artifact, found {len(fitting)}; name one, "
+            f"{OCI}FOLDER{names}"
+        )
+    if not fitting:
+        raise InputError(f"{OCI}{folder}: expected the tag {tag!r:.80}, found {few_names(tags)}")
+    raise InvalidStore(
+        f"index.json: expected one artifact of the tag {tag!r:.80}, found "
+        f"{few_names(fitting)}; name one by its digest"
+    )
 
 
 def few_names(names: Iterable[str]) -> str:

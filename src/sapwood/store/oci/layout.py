@@ -9,6 +9,7 @@ downloaded.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import stat
@@ -55,7 +56,7 @@ class Layout:
             folder: path of the layout's folder.
 
         Raises:
-            InvalidStore: it is none.
+            InvalidStore: the folder is no layout.
             OSError: it cannot be read.
         """
         self.folder = resolved(folder)
@@ -64,17 +65,15 @@ class Layout:
         if version != VERSION:
             raise header.fail("imageLayoutVersion", f"expected {VERSION}, found {version!r:.40}")
         if not is_folder(self.folder / "blobs"):
-            raise InvalidStore(
-                f"{self.folder / 'blobs'}: expected a folder, no link; copy the layout anew"
-            )
+            raise InvalidStore(f"{self.folder / 'blobs'}: expected a folder, no link; {REMEDY}")
 
     def layers(self, reference: Reference) -> list[Descriptor]:
         """The layers of an artifact, by its manifest.
 
         Raises:
             InputError: the reference does not name one artifact.
-            InvalidStore: something is damaged or missing.
-            OSError: it cannot be read.
+            InvalidStore: a part of the layout is damaged or missing.
+            OSError: a part cannot be read.
         """
         if reference.digest is None:
             index = self._document("index.json", _read_document(self.folder / "index.json"))
@@ -102,7 +101,7 @@ class Layout:
         """A manifest, or an index, that lies in a blob.
 
         Args:
-            blob: its size is negative, and its type empty, where only its digest is known.
+            blob: the descriptor of the blob, perhaps with no more than its digest.
         """
         if blob.size > MOST_JSON:
             raise InvalidStore(
@@ -111,38 +110,35 @@ class Layout:
             )
         path = self.path_of(blob)
         data = _read_document(path)
-        if not _matches(blob, data):
-            raise InvalidStore(_damage(path, blob))
-        table = self._document(blob.digest, data)
+        whole = blob if blob.size >= 0 else dataclasses.replace(blob, size=len(data))
+        table = self._document(blob.digest, b"".join(_verified(path, whole, [data])))
         check_kind(table, blob.media_type or (INDEX if "manifests" in table else MANIFEST))
         return table
 
     def _document(self, name: str, data: bytes) -> Fields:
-        """An object of JSON."""
+        """The object that a document of JSON is."""
         value = parse(data, name, InvalidStore, remedy=REMEDY, most=MOST_PARSED)
         return Fields(value, name, InvalidStore, remedy=REMEDY)
 
     def path_of(self, blob: Descriptor) -> Path:
-        """Where a blob lies.
+        """The path of a blob's file.
 
         Raises:
-            InvalidStore: it is not there, no regular file, or of another size.
+            InvalidStore: the blob is not there, no regular file, or of another size.
             OSError: it cannot be looked at.
         """
         algorithm, _, encoded = blob.digest.partition(":")
         folder = self.folder / "blobs" / algorithm
         path = folder / encoded
         if not is_folder(folder):
-            raise InvalidStore(f"{folder}: expected a folder, no link; copy the layout anew")
+            raise InvalidStore(f"{folder}: expected a folder, no link; {REMEDY}")
         size = _regular(path).st_size
         if blob.size not in {-1, size}:
-            raise InvalidStore(
-                f"{path}: expected {blob.size} bytes, found {size}; copy the layout anew"
-            )
+            raise InvalidStore(f"{path}: expected {blob.size} bytes, found {size}; {REMEDY}")
         return path
 
     def stripes(self, blob: Descriptor) -> Stripes:
-        """Reads a blob; raises at the end if it was another one.
+        """The bytes of a blob, in parts, which raise at the end if they were another one's.
 
         Raises:
             InvalidStore: the blob is not there, no regular file, of another size or another
@@ -178,14 +174,14 @@ def _regular(path: Path) -> os.stat_result:
     """What the system says of a file of a layout.
 
     Raises:
-        InvalidStore: it is not there, or no regular file.
+        InvalidStore: the file is not there, or no regular file.
         OSError: it cannot be looked at.
     """
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError) as e:
         raise InvalidStore(
-            f"{path}: expected a file of an OCI image layout, found none; copy the layout anew, "
+            f"{path}: expected a file of an OCI image layout, found none; {REMEDY}, "
             "as a whole (an archive of one has to be unpacked first)"
         ) from e
     if not stat.S_ISREG(status.st_mode):
@@ -199,7 +195,7 @@ def _read_document(path: Path) -> bytes:
     """The bytes of a file that is to hold JSON.
 
     Raises:
-        InvalidStore: it is not there, no regular file, or too large.
+        InvalidStore: the file is not there, no regular file, or too large.
         OSError: it cannot be read.
     """
     _regular(path)
@@ -210,10 +206,15 @@ def _read_document(path: Path) -> bytes:
 
 
 def _verified(path: Path, blob: Descriptor, stripes: Iterable[bytes]) -> Stripes:
-    """Passes the bytes of a blob on, never more than it may have.
+    """The bytes of a blob, passed on, never more of them than it may have.
+
+    Args:
+        path: the path of the blob's file, for errors.
+        blob: the blob's descriptor, with its size.
+        stripes: the bytes as they are read.
 
     Raises:
-        InvalidStore: at the end, if they were not those of the digest.
+        InvalidStore: at the end, if the bytes were not those of the digest.
     """
     algorithm, _, encoded = blob.digest.partition(":")
     total, left = hashlib.new(algorithm), blob.size
@@ -224,15 +225,6 @@ def _verified(path: Path, blob: Descriptor, stripes: Iterable[bytes]) -> Stripes
         total.update(stripe)
         yield stripe
     if left != 0 or total.hexdigest() != encoded:
-        raise InvalidStore(_damage(path, blob))
-
-
-def _matches(blob: Descriptor, data: bytes) -> bool:
-    """Whether bytes have the digest and, where it is known, the size of a blob."""
-    algorithm, _, encoded = blob.digest.partition(":")
-    return blob.size in {-1, len(data)} and hashlib.new(algorithm, data).hexdigest() == encoded
-
-
-def _damage(path: Path, blob: Descriptor) -> str:
-    """What is said of a blob that is another one."""
-    return f"{path}: expected the content of {blob.digest}, found another; copy the layout anew"
+        raise InvalidStore(
+            f"{path}: expected the content of {blob.digest}, found another; {REMEDY}"
+        )

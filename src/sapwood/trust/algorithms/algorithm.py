@@ -51,12 +51,12 @@ def sized(key: object, size: int, what: str) -> bytes:
     """A key as bytes of its own.
 
     Args:
-        key: bytes, or what a caller gave instead of them.
-        size: the bytes that it should have.
-        what: the key, in words.
+        key: what a caller gave for the key.
+        size: bytes that the key should have.
+        what: the key in words, for errors.
 
     Raises:
-        InputError: it is no bytes, or not so many.
+        InputError: it is not bytes, or not so many.
     """
     if not isinstance(key, bytes | bytearray | memoryview):
         raise InputError(f"expected {what} as {size} bytes, found {type(key).__name__}")

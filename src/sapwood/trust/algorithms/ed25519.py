@@ -51,11 +51,11 @@ def generate_keypair() -> tuple[bytes, bytes]:
 
 
 def check_private_key(key: bytes) -> bytes:
-    """A private key that is one.
+    """A private key as bytes of its own, once it was seen to be one.
 
     Raises:
-        InputError: it is no 64 bytes, or its second half is not the public key of the first.
-            Signing with such a key would give the seed away. PyNaCl is not installed.
+        InputError: it is not 64 bytes, or its second half is not the public key of its first
+            (signing with such a key would give the seed away); or PyNaCl is not installed.
     """
     private_key = sized(key, PRIVATE_KEY, "a private key")
     public_key, _ = library().crypto_sign_seed_keypair(private_key[:SEED])
@@ -68,10 +68,10 @@ def check_private_key(key: bytes) -> bytes:
 
 
 def check_public_key(key: bytes) -> bytes:
-    """A public key, by its length; a point that is none never verifies.
+    """A public key as bytes of its own. Only its length is looked at: a bad one never verifies.
 
     Raises:
-        InputError: it is no 32 bytes, or PyNaCl is not installed: nothing could be checked.
+        InputError: it is not 32 bytes, or PyNaCl is not installed: nothing could be checked.
     """
     public_key = sized(key, PUBLIC_KEY, "a public key")
     library()
@@ -93,7 +93,7 @@ def sign(message: bytes, private_key: bytes) -> bytes:
 
     Args:
         message: any bytes.
-        private_key: of `check_private_key`.
+        private_key: a key that `check_private_key` has passed.
     """
     return bytes(library().crypto_sign(message, private_key)[:SIGNATURE])
 

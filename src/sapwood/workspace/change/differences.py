@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
-from sapwood.package.canonical import LARGEST
+from sapwood.package import LARGEST_READ
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import Difference, UpdatePlan
 from sapwood.workspace.change.texts import shown_text, unified_lines
@@ -61,9 +61,9 @@ def _difference_of(change: Change, root: Path, template: Template) -> Difference
     known = change.old_path
     mine: bytes | None = b""
     if isinstance(Disk(root).status(known), os.stat_result):
-        mine = read_whole(root / known, LARGEST)
+        mine = read_whole(root / known, LARGEST_READ)
     file = template.files[change.path]
-    if mine is None or file.only is not None or file.size > LARGEST:
+    if mine is None or file.only is not None or file.size > LARGEST_READ:
         return Difference(change.path, change.state, None)
     names = f"{known} (yours)", f"{change.path} ({template.version})"
     old, new = shown_text(mine, known), shown_text(file.read(), change.path)

@@ -12,8 +12,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from sapwood.documents.paths import folded
-from sapwood.package import FileIdentity, Module, PatchOnly, Policy, Rules
-from sapwood.package.canonical import AS_NOTEBOOK, NOTEBOOK
+from sapwood.package import NOTEBOOK, FileIdentity, Module, PatchOnly, Policy, Rules
 from sapwood.workspace.change.actions import ModuleRequest, action_for
 from sapwood.workspace.change.reach import WHOLE, Reach, fault_of_reach
 from sapwood.workspace.disk.states import Action, Blocked, OnDisk, State, state_of
@@ -171,7 +170,7 @@ def _merging(change: Change) -> Change:
     if not notebook or change.state is not State.CONFLICT or change.policy not in MERGED:
         return change
     contents = (change.recorded, change.found, change.new)
-    if all(isinstance(one, FileIdentity) and one.hash.startswith(AS_NOTEBOOK) for one in contents):
+    if all(isinstance(one, FileIdentity) and one.by_cells for one in contents):
         return dataclasses.replace(change, action=Action.MERGE, otherwise=change.action)
     return change.not_merged(NO_NOTEBOOK)
 

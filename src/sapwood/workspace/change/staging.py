@@ -23,8 +23,7 @@ from sapwood.files.paths import is_folder, is_there
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.syncing import sync
 from sapwood.files.writing import write_new
-from sapwood.package import FileIdentity
-from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package import LARGEST_READ, FileIdentity, content_hash
 from sapwood.workspace.change.applying import mode_with, tidy
 from sapwood.workspace.record.backups import ABOUT, FILES, Backup, place_backup
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind
@@ -44,7 +43,7 @@ class Taken:
 
     Attributes:
         raw: 'sha256:…' of its bytes.
-        data: its bytes, None if they are more than LARGEST.
+        data: its bytes, None if they are more than LARGEST_READ.
         mode: its permissions.
     """
 
@@ -63,7 +62,7 @@ class Taken:
         self._file = file
         try:
             self.mode = stat.S_IMODE(file.lstat().st_mode) & 0o777
-            self.data = read_whole(file, LARGEST)
+            self.data = read_whole(file, LARGEST_READ)
             self.raw = raw_hash(self.stripes())
         except FileNotFoundError as e:
             raise changed_meanwhile(path) from e

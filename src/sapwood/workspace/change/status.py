@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
 from sapwood.files.stamps import Stamps
-from sapwood.package.canonical import LARGEST
+from sapwood.package import LARGEST_READ
 from sapwood.workspace.change.results import FileStatus, Status
 from sapwood.workspace.change.texts import LineChanges, count_changes, shown_text
 from sapwood.workspace.disk.scanning import Disk, scan
@@ -78,7 +78,7 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
         return None
     base = places.blobs.get(entry.blob, entry.size)
     there = isinstance(Disk(places.root).status(path), os.stat_result)
-    data = read_whole(places.root / path, LARGEST) if there else b""
+    data = read_whole(places.root / path, LARGEST_READ) if there else b""
     if data is None:
         return None
     return count_changes(shown_text(base, path), shown_text(data, path))

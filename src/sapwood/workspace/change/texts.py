@@ -7,7 +7,7 @@ import difflib
 import json
 from typing import Any
 
-from sapwood.package.canonical import NOTEBOOK, Unreadable, is_text, reduced_notebook, unix_ends
+from sapwood.package import NOTEBOOK, UnreadableNotebook, holds_text, reduced_notebook, unix_ends
 
 # `difflib` takes time with the square of what differs; past this only a bound is told.
 MOST_LINES = 20_000
@@ -34,7 +34,7 @@ def shown_text(data: bytes, path: str) -> bytes:
     try:
         cells = json.loads(reduced_notebook(data))
         text = "\n".join(_cell_text(one) for one in cells)
-    except (Unreadable, RecursionError):
+    except (UnreadableNotebook, RecursionError):
         return data
     return text.encode("utf-8", "backslashreplace")
 
@@ -49,7 +49,7 @@ def _cell_text(cell: dict[str, Any]) -> str:
 
 def _both_lines(old: bytes, new: bytes) -> tuple[list[str], list[str]] | None:
     """The lines of two texts, without their ends; None if one is no text, or both are too long."""
-    if not is_text(old) or not is_text(new):
+    if not holds_text(old) or not holds_text(new):
         return None
     before, after = (unix_ends(one).decode().splitlines() for one in (old, new))
     return (before, after) if len(before) + len(after) <= MOST_LINES else None

@@ -13,8 +13,14 @@ from sapwood.documents.paths import clashing
 from sapwood.errors import InvalidPackage, InvalidWorkspace
 from sapwood.files.paths import is_there
 from sapwood.files.reading import read_stripes
-from sapwood.package import FileIdentity, PackageFile, Policy
-from sapwood.package.canonical import LARGEST, Unreadable, with_ends_of
+from sapwood.package import (
+    LARGEST_READ,
+    FileIdentity,
+    PackageFile,
+    Policy,
+    UnreadableNotebook,
+    with_ends_of,
+)
 from sapwood.workspace.change.planning import WRITING, Change, recorded_after
 from sapwood.workspace.change.reach import mismatch
 from sapwood.workspace.change.staging import (
@@ -116,7 +122,7 @@ class Transaction:
             if file.only is not None:
                 return self.add(change.not_made(mismatch(file.only)))
             stripes: Iterable[bytes] = new_stripes(file, new)
-            if taken.data is not None and file.size <= LARGEST:
+            if taken.data is not None and file.size <= LARGEST_READ:
                 stripes = (with_ends_of(one, taken.data) for one in stripes)
             staged = self.stage.write(stripes)
         self._put(change, taken, staged, beside=self._beside(change.path))
@@ -142,7 +148,7 @@ class Transaction:
         theirs = checked_data(self._new(change).read(), change.path, new)
         try:
             merged = merge_notebook(self._installed(known), taken.data or b"", theirs)
-        except (InvalidWorkspace, Unreadable) as e:
+        except (InvalidWorkspace, UnreadableNotebook) as e:
             return self.add(change.not_merged(str(e)))
         self.stage.back_up(known, taken)
         # Nothing is laid beside if somebody else is faster: the next merge is of what they wrote.
@@ -157,12 +163,12 @@ class Transaction:
 
         Raises:
             InvalidWorkspace: it is missing or damaged.
-            Unreadable: it is not kept.
+            UnreadableNotebook: it is not kept.
             OSError: it cannot be read.
         """
         entry = None if self.record is None else self.record.files.get(path)
         if entry is None or entry.blob is None:
-            raise Unreadable("what was installed is not kept")
+            raise UnreadableNotebook("what was installed is not kept")
         return self.places.blobs.get(entry.blob, entry.size)
 
     def _lay_beside(self, change: Change) -> None:
@@ -274,7 +280,7 @@ class Transaction:
             and (before.blob is None or before.blob in kept)
         ):
             blob = before.blob  # the same content, as text or cells
-        elif change.policy is Policy.WEIGHTS or file.size > LARGEST or file.only is not None:
+        elif change.policy is Policy.WEIGHTS or file.size > LARGEST_READ or file.only is not None:
             blob = None
         else:
             blob = hashlib.sha256(file.read()).hexdigest()
@@ -315,7 +321,7 @@ def new_stripes(file: PackageFile, new: FileIdentity) -> Iterator[bytes]:
     Raises:
         InvalidPackage: it changed meanwhile.
     """
-    if file.size <= LARGEST:
+    if file.size <= LARGEST_READ:
         yield checked_data(file.read(), file.path, new)
         return
     hasher = hashlib.sha256()

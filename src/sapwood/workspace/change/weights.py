@@ -11,8 +11,7 @@ from sapwood.files.paths import is_folder
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.syncing import sync
 from sapwood.files.writing import write_new
-from sapwood.package import PackageFile
-from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package import LARGEST_READ, PackageFile, content_hash
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def patched_weights(
         raise InvalidPackage(
             f"{patch.path}: leads to a folder, expected a file; tell the template's author"
         )
-    data = read_whole(output, LARGEST)
+    data = read_whole(output, LARGEST_READ)
     raw = raw_hash(read_stripes(output) if data is None else [data])
     if (raw if data is None else content_hash(data, goal.path)) != goal.hash:
         # Of text with CRLF, of which only the template's own file can tell the hash, too.

@@ -12,8 +12,7 @@ from sapwood.content.digests import raw_hash
 from sapwood.files.paths import kind_of
 from sapwood.files.reading import read_stripes, read_whole
 from sapwood.files.stamps import Stamps, stamp_of
-from sapwood.package import FileIdentity
-from sapwood.package.canonical import LARGEST, content_hash
+from sapwood.package import LARGEST_READ, FileIdentity, content_hash
 from sapwood.workspace.disk.states import Blocked, OnDisk
 
 UNREADABLE = Blocked("something unreadable")
@@ -114,7 +113,7 @@ def file_hash(root: str, path: str) -> str:
         OSError: it cannot be read.
     """
     file = Path(root, path)
-    data = read_whole(file, LARGEST)
+    data = read_whole(file, LARGEST_READ)
     return raw_hash(read_stripes(file)) if data is None else content_hash(data, path)
 
 

@@ -8,8 +8,7 @@ from packaging.version import Version
 
 from sapwood.errors import InputError, InvalidWorkspace
 from sapwood.files.reading import read_whole
-from sapwood.package import FileIdentity, PackageFile
-from sapwood.package.canonical import LARGEST
+from sapwood.package import LARGEST_READ, FileIdentity, PackageFile
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.doctor.findings import TEMPLATE, UPDATE, Finding, Remedy, noted, ok, problem
 from sapwood.workspace.doctor.look import Look
@@ -110,12 +109,12 @@ def _lacks_change(look: Look, notebook: str, entry: RecordedFile, file: PackageF
         entry: what the record says of it.
         file: the notebook in the template.
     """
-    if entry.blob is None or file.size > LARGEST:
+    if entry.blob is None or file.size > LARGEST_READ:
         return True
     try:
         old = _codes(look.places.blobs.get(entry.blob, entry.size), notebook)
         new = _codes(file.read(), notebook)
-        mine = _codes(read_whole(look.places.root / notebook, LARGEST) or b"", notebook)
+        mine = _codes(read_whole(look.places.root / notebook, LARGEST_READ) or b"", notebook)
     except (InputError, InvalidWorkspace):
         return True  # what was installed is lost, or one of them cannot be exported
     return not new - old <= mine or not mine.isdisjoint(old - new)

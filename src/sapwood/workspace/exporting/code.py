@@ -14,7 +14,7 @@ import re
 import warnings
 
 from sapwood.errors import InputError
-from sapwood.package.canonical import Unreadable, listed, parsed_notebook, reduced_cell, unix_ends
+from sapwood.package import UnreadableNotebook, parsed_notebook, reduced_cell, unix_ends
 
 DIRECTIVE = re.compile(r"#[ \t]*\|[ \t]*(export\w*)[ \t]*(.*?)\s*")
 SEAL = re.compile(rb"# sapwood-export (sha256:[0-9a-f]{64})\n")
@@ -67,8 +67,8 @@ def export_cells(data: bytes, notebook: str) -> list[tuple[int, str]]:
         InputError: the notebook cannot be read, or a directive asks for more than we do.
     """
     try:
-        cells = [reduced_cell(one) for one in listed(parsed_notebook(data).get("cells"))]
-    except Unreadable as e:
+        cells = [reduced_cell(one) for one in parsed_notebook(data)["cells"]]
+    except UnreadableNotebook as e:
         raise InputError(f"{notebook}: expected a notebook of format 4: {e}") from e
     marked_cells = []
     for number, cell in enumerate(cells, 1):

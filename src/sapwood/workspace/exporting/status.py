@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
-from sapwood.package import Export, Manifest, find_module
-from sapwood.package.canonical import LARGEST, unix_ends
+from sapwood.package import LARGEST_READ, Export, Manifest, find_module, unix_ends
 from sapwood.workspace.course.template import Template
 from sapwood.workspace.disk.scanning import Disk
 from sapwood.workspace.disk.states import Blocked
@@ -111,16 +110,18 @@ def look_at_export(places: Places, export: Export) -> ExportStatus:
         return ExportStatus(export, ExportState.GONE, there=_bytes_of(places, disk, export.to))
     if isinstance(notebook, Blocked):
         return ExportStatus(export, ExportState.BROKEN, f"{export.notebook}: {notebook.reason}")
-    data = read_whole(places.root / export.notebook, LARGEST)
+    data = read_whole(places.root / export.notebook, LARGEST_READ)
     found = disk.status(export.to)
     if isinstance(found, Blocked):
         return ExportStatus(export, ExportState.BLOCKED, found.reason)
     there = _bytes_of(places, disk, export.to)
     if found is not None and there is None:
-        return ExportStatus(export, ExportState.BLOCKED, f"a file of more than {LARGEST} bytes")
+        return ExportStatus(
+            export, ExportState.BLOCKED, f"a file of more than {LARGEST_READ} bytes"
+        )
     try:
         if data is None:
-            raise InputError(f"{export.notebook}: expected at most {LARGEST} bytes")
+            raise InputError(f"{export.notebook}: expected at most {LARGEST_READ} bytes")
         new = exported_module(data, export.notebook)
     except InputError as e:
         return ExportStatus(export, ExportState.BROKEN, str(e), there=there)
@@ -132,7 +133,7 @@ def _bytes_of(places: Places, disk: Disk, path: str) -> bytes | None:
     """The bytes of a file that may be read and is not too large, else None."""
     if not isinstance(disk.status(path), os.stat_result):
         return None
-    return read_whole(places.root / path, LARGEST)
+    return read_whole(places.root / path, LARGEST_READ)
 
 
 def _state_between(there: bytes | None, new: bytes) -> ExportState:

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from sapwood.errors import InputError
 from sapwood.files.paths import is_folder
-from sapwood.package import FileIdentity
-from sapwood.package.canonical import content_hash
+from sapwood.package import FileIdentity, content_hash
 from sapwood.workspace.change.applying import commit
 from sapwood.workspace.change.staging import Stage, staging
 from sapwood.workspace.course.template import Template

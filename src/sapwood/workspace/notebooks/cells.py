@@ -8,11 +8,9 @@ import json
 from typing import Any, TypeAlias
 
 from sapwood.documents.canonical_json import unique
-from sapwood.package.canonical import (
-    LARGEST,
-    Unreadable,
-    joined,
-    listed,
+from sapwood.package import (
+    LARGEST_READ,
+    UnreadableNotebook,
     parsed_notebook,
     reduced_cell,
 )
@@ -105,19 +103,21 @@ def read_book(data: bytes) -> Book:
         data: the file's bytes.
 
     Raises:
-        Unreadable: it is none of format 4, has a key twice, or is too large to be merged.
+        UnreadableNotebook: it is none of format 4, has a key twice, or is too large to be merged.
     """
-    if len(data) > LARGEST:
-        raise Unreadable(f"expected at most {LARGEST >> 20} MiB, found {len(data)} bytes")
+    if len(data) > LARGEST_READ:
+        raise UnreadableNotebook(
+            f"expected at most {LARGEST_READ >> 20} MiB, found {len(data)} bytes"
+        )
     book = parsed_notebook(data, unique)
-    cells, minor = listed(book.get("cells")), book.get("nbformat_minor", 0)
+    cells, minor = book["cells"], book.get("nbformat_minor", 0)
     if len(cells) > MOST_CELLS:
-        raise Unreadable(f"expected at most {MOST_CELLS} cells, found {len(cells)}")
+        raise UnreadableNotebook(f"expected at most {MOST_CELLS} cells, found {len(cells)}")
     if type(minor) is not int or not 0 <= minor <= HIGHEST_MINOR:
-        raise Unreadable("expected nbformat_minor to be a small number")
+        raise UnreadableNotebook("expected nbformat_minor to be a small number")
     metadata = book.get("metadata", {})
     if not isinstance(metadata, dict):
-        raise Unreadable("metadata that is no object")
+        raise UnreadableNotebook("metadata that is no object")
     _check_depth(book, MOST_LEVELS)
     read = tuple(_read_cell(raw, number) for number, raw in enumerate(cells))
     return Book(book, read, minor, metadata)
@@ -127,10 +127,10 @@ def _check_depth(value: Any, levels: int) -> None:
     """Sees to it that a value has no more than some levels of others.
 
     Raises:
-        Unreadable: it has.
+        UnreadableNotebook: it has.
     """
     if levels == 0:
-        raise Unreadable(f"expected at most {MOST_LEVELS} levels of values")
+        raise UnreadableNotebook(f"expected at most {MOST_LEVELS} levels of values")
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             if isinstance(one, dict | list):
@@ -141,7 +141,7 @@ def _read_cell(raw: Any, number: int) -> Cell:
     """The cell of a place, counted from 0.
 
     Raises:
-        Unreadable: it is none.
+        UnreadableNotebook: it is none.
     """
     reduced = reduced_cell(raw)  # refuses what is no cell
     metadata = raw.get("metadata", {})
@@ -153,7 +153,7 @@ def _read_cell(raw: Any, number: int) -> Cell:
         number=number,
         raw=raw,
         text=source if isinstance(source, str) else "".join(source),
-        body=(reduced["type"], joined(source), attachments),
+        body=(reduced["type"], reduced["source"], attachments),
         metadata=metadata,
         grade_id=grade_id if isinstance(grade_id, str) and grade_id else None,
         id=one if isinstance(one := raw.get("id"), str) and one else None,

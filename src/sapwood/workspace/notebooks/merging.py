@@ -38,7 +38,7 @@ def merge_notebook(base: bytes, ours: bytes, theirs: bytes) -> MergedNotebook:
         The notebook, written as the user's file is, and what gave way.
 
     Raises:
-        Unreadable: one of them is no notebook, or too large to be merged.
+        UnreadableNotebook: one of them is no notebook, or too large to be merged.
     """
     books = read_book(base), read_book(ours), read_book(theirs)
     before, mine, new = books

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from sapwood.package.canonical import has_windows_ends
+from sapwood.package import has_windows_ends
 
 INDENT = re.compile(rb"\A(?:\xef\xbb\xbf)?\{\r?\n([ \t]*)\"")
 ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}")
