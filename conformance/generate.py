@@ -29,9 +29,9 @@ from recipe_vectors import recipe_vectors  # noqa: E402
 
 from sapwood import create_patch, create_patch_from_chunks, inspect_patch, models  # noqa: E402
 from sapwood.codec import Coding  # noqa: E402
-from sapwood.codec.block_types import BLOCK_TYPES  # noqa: E402
 from sapwood.patch.applying.opening import open_patch  # noqa: E402
 from sapwood.tensors import DType  # noqa: E402
+from sapwood.tensors.block_types import BLOCK_TYPES  # noqa: E402
 from support.block_files import block_pair, block_patch  # noqa: E402
 from support.folder_trees import write_tree  # noqa: E402
 from support.hostile_folders import BASE, HOSTILE, patch_of  # noqa: E402
