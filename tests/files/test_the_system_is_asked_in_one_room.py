@@ -31,7 +31,18 @@ def asked(code: str) -> set[str]:
             found.update(f"{node.module}.{one.name}" for one in node.names)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             found.add(f"{node.value.id}.{node.attr}")
+        elif renames(node):
+            found.add("os.rename")
     return found & (MODULES | QUESTIONS)
+
+
+def renames(node: ast.AST) -> bool:
+    """Whether a path is given another name: of a text two arguments say what is replaced."""
+    match node:
+        case ast.Call(ast.Attribute(_, "replace" | "rename"), [_], []):
+            return True
+        case _:
+            return False
 
 
 @pytest.mark.parametrize(
@@ -42,6 +53,7 @@ def asked(code: str) -> set[str]:
         "from fcntl import flock",
         "import os\nif os.name == 'nt': pass",
         "from sys import platform",
+        "staged.replace(path)",
     ],
 )
 def test_questions_are_noticed(code: str) -> None:

@@ -62,6 +62,15 @@ def sync_folder(folder: Path) -> None:
     _sync_one(folder, os.O_DIRECTORY)
 
 
+def rename(staged: Path, path: Path) -> None:
+    """As `rename_durably`, but for the power cut: what is given a name can be made anew.
+
+    Raises:
+        OSError: the system refused; nothing was changed.
+    """
+    staged.replace(path)
+
+
 def rename_durably(staged: Path, path: Path) -> None:
     """Gives a file, link or folder that was written and synced the name that it is to have.
 
@@ -75,7 +84,7 @@ def rename_durably(staged: Path, path: Path) -> None:
     Raises:
         OSError: the system refused. Where it only refused to sync, the name leads to the new one.
     """
-    staged.replace(path)
+    rename(staged, path)
     sync_folder(path.parent)
 
 

@@ -20,7 +20,7 @@ from sapwood.files.outputs import write_whole
 from sapwood.files.paths import is_folder, is_there
 from sapwood.files.reading import read_stripes
 from sapwood.files.refusals import refusal
-from sapwood.files.syncing import sync
+from sapwood.files.syncing import rename, sync
 from sapwood.workspace.disk.scanning import UNREADABLE, Disk
 from sapwood.workspace.disk.states import Blocked
 from sapwood.workspace.record.journal import ChangeJournal, ChangeStep, StepKind, read_journal
@@ -152,7 +152,7 @@ def _written(places: Places, staged: Path, step: ChangeStep, found: str | Blocke
         give_back(staged, path)
     if step.beside is not None and not is_there(places.root / step.beside):
         make_folder((places.root / step.beside).parent, InvalidWorkspace)
-        staged.replace(places.root / step.beside)
+        rename(staged, places.root / step.beside)
     return False
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from sapwood.fetching.download import KnownSize, download
 from sapwood.fetching.openers import Fetching
 from sapwood.files.reading import NOT_FOLLOWED
+from sapwood.files.syncing import rename
 from sapwood.package import DataFile
 from sapwood.progress import Progress
 
@@ -104,4 +105,4 @@ def _hand_over(part: Path, place: Path) -> None:
     try:
         place.hardlink_to(part)
     except OSError:  # a file system that has no such thing
-        part.replace(place)
+        rename(part, place)

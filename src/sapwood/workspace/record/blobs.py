@@ -10,6 +10,7 @@ from sapwood.errors import InvalidPatch, InvalidWorkspace
 from sapwood.files.folders import make_folder
 from sapwood.files.paths import is_folder
 from sapwood.files.reading import read_whole
+from sapwood.files.syncing import rename
 from sapwood.files.writing import write_new
 
 LEVEL = 6
@@ -52,7 +53,7 @@ class Blobs:
         path = self.path(digest)
         make_folder(path.parent, InvalidWorkspace)
         write_new(staged, [compress(data, LEVEL)])
-        staged.replace(path)
+        rename(staged, path)
         return path
 
     def get(self, digest: str, size: int) -> bytes:
