@@ -143,6 +143,7 @@ def test_a_name_is_a_path_of_one_part(name: str) -> None:
     ("paths", "says"),
     [
         (["a", ".git/x"], "'.git/x': '.git', whose content other programs trust"),
+        (["b", ".a", "b"], "'b' and 'b' cannot both be files"),
         (["a", "A"], "'a' and 'A' cannot both be files on every system"),
         (["\u00e9", "e\u0301"], r"'\\xe9' and 'e\\u0301' cannot both be files"),
         (["stra\u00dfe", "STRASSE"], "cannot both be files"),

@@ -86,7 +86,7 @@ def unportable(paths: Collection[str]) -> str | None:
     """What keeps files from being written everywhere beside each other, or None.
 
     Args:
-        paths: the paths of all files of a folder, each once.
+        paths: the paths of all files of a folder; one that stands there twice is at fault.
 
     Returns:
         The path or two that are at fault, escaped, and why.
@@ -132,14 +132,15 @@ def folded(path: str) -> str:
 def clash_among(paths: Iterable[str]) -> tuple[str, str] | None:
     """Two paths that cannot both be files everywhere, or None.
 
-    Either they differ in case or normalisation alone, or one is a folder on the way to
-    the other.
+    Either they are one, or differ in case or normalisation alone, or one is a folder on the
+    way to the other.
     """
     files: dict[str, str] = {}
     for path in paths:
-        other = files.setdefault(folded(path), path)
-        if other is not path:
-            return other, path
+        key = folded(path)
+        if key in files:
+            return files[key], path
+        files[key] = path
     seen: set[str] = set()
     for key, path in files.items():
         for end in _slashes(key):
