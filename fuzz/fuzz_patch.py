@@ -170,7 +170,7 @@ def taken_apart(patch: bytes) -> list[bytes]:
     for size in (header, index, tables, body):
         parts.append(patch[at : at + size])
         at += size
-    parts[1] = zstd.decompress(parts[1], unpacked, "index")
+    parts[1] = zstd.decompress(parts[1], unpacked)
     return parts
 
 

@@ -88,7 +88,7 @@ def parts_of(patch: bytes) -> Parts:
         rest = rest[4 + size :]
     return Parts(
         json.loads(pieces[0]),
-        json.loads(zstd.decompress(pieces[1], unpacked, "index")),
+        json.loads(zstd.decompress(pieces[1], unpacked)),
         sets,
         pieces[3],
     )

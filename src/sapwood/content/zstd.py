@@ -8,7 +8,6 @@ from typing import IO, Any, cast
 import numpy as np
 
 from sapwood.content.content import Bytes
-from sapwood.errors import InvalidPatch
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,6 +23,10 @@ STREAM_WINDOW = 27  # what zstd's own program takes without being told
 
 ZstdError = zstd.ZstdError
 """What `open_stream` raises for damaged frames."""
+
+
+class DamagedFrame(ValueError):
+    """A frame is damaged, or holds another size. Whoever knows what it was says so."""
 
 
 def open_stream(file: IO[bytes]) -> IO[bytes]:
@@ -63,7 +66,7 @@ def _as_prefix(prefix: bytes | memoryview) -> Any:
     return zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX else None
 
 
-def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
+def decompress(frame: bytes | memoryview, size: int) -> bytes:
     """The content of one frame of exactly `size` bytes.
 
     No more than `size` bytes and one are ever produced, whatever the frame claims, and
@@ -72,18 +75,17 @@ def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:
     Args:
         frame: the whole frame.
         size: bytes of the content.
-        what: name of the content, for errors.
 
     Raises:
-        InvalidPatch: the content has another size, or the frame is damaged or has bytes after it.
+        DamagedFrame: the content has another size, or the frame is damaged or has bytes after it.
     """
     decompressor = _bounded(size)
     try:
         out: bytes = decompressor.decompress(frame, max_length=size + 1)
     except zstd.ZstdError as e:
-        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+        raise DamagedFrame(str(e)) from e
     if len(out) != size or not decompressor.eof or decompressor.unused_data:
-        raise InvalidPatch(f"damaged {what}: expected {size} bytes unpacked; get the patch anew")
+        raise DamagedFrame(f"expected {size} bytes unpacked")
     return out
 
 
@@ -97,19 +99,16 @@ def _bounded(size: int, prefix: bytes | memoryview = b"") -> zstd.ZstdDecompress
     )
 
 
-def decompress_into(
-    frame: memoryview, out: Bytes, what: str, prefix: bytes | memoryview = b""
-) -> None:
+def decompress_into(frame: memoryview, out: Bytes, prefix: bytes | memoryview = b"") -> None:
     """As `decompress`, into memory of the caller's: beside it little more than a window is taken.
 
     Args:
         frame: the whole frame.
         out: memory of the size of the content; unspecified after an error.
-        what: name of the content, for errors.
         prefix: bytes that the frame refers to, at least LEAST_PREFIX; or none. Copied.
 
     Raises:
-        InvalidPatch: as `decompress`.
+        DamagedFrame: as `decompress`.
     """
     decompressor = _bounded(len(out), prefix)
     fed = at = 0
@@ -125,12 +124,10 @@ def decompress_into(
             out[at : at + len(part)] = np.frombuffer(part, np.uint8)
             at += len(part)
     except zstd.ZstdError as e:
-        raise InvalidPatch(f"damaged {what}: {e}; get the patch anew") from e
+        raise DamagedFrame(str(e)) from e
     whole = decompressor.eof and fed == len(frame) and not decompressor.unused_data
     if at != len(out) or not whole:
-        raise InvalidPatch(
-            f"damaged {what}: expected {len(out)} bytes unpacked; get the patch anew"
-        )
+        raise DamagedFrame(f"expected {len(out)} bytes unpacked")
 
 
 def window_of(frame: memoryview, size: int) -> int:

@@ -13,6 +13,7 @@ from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.planes import decode_planes
 from sapwood.patch.applying.prefixed import decode_prefixed
 from sapwood.patch.applying.splice import decode_splice
+from sapwood.patch.format.frames import frame_errors
 from sapwood.patch.format.front import CHUNK_DIGEST
 from sapwood.tensors import DType
 from sapwood.tensors.blocks import BlockType
@@ -60,7 +61,8 @@ def decode(
         case Coding.RAW:
             out[:] = payload
         case Coding.COMPRESSED:
-            decompress_into(payload.data, out, "chunk")
+            with frame_errors("chunk"):
+                decompress_into(payload.data, out)
         case Coding.SPLICE:
             decode_splice(payload, whole_base, out)
         case Coding.PREFIXED:

@@ -13,6 +13,7 @@ from sapwood.content.content import Bytes
 from sapwood.content.zstd import decompress_into
 from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.splice import Varints
+from sapwood.patch.format.frames import frame_errors
 from sapwood.tensors import DType
 from sapwood.tensors.blocks import BlockField, BlockType
 
@@ -105,7 +106,8 @@ def _decoded_plane(
             return payload
         case Coding.COMPRESSED:
             unpacked = np.empty_like(prediction)
-            decompress_into(payload.data, unpacked, "chunk")
+            with frame_errors("chunk"):
+                decompress_into(payload.data, unpacked)
             return unpacked
         case Coding.RESIDUAL | Coding.SPARSE | Coding.VALUE if (
             coding is not Coding.VALUE or dtype.family == "float"

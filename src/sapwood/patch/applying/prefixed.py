@@ -6,6 +6,7 @@ from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import LEAST_PREFIX, decompress_into
 from sapwood.errors import InvalidPatch
 from sapwood.patch.applying.splice import Varints
+from sapwood.patch.format.frames import frame_errors
 
 MOST_PREFIX = 1 << 22  # bytes; it is held in memory
 
@@ -17,7 +18,8 @@ def decode_prefixed(payload: Bytes, base: Content, out: Bytes) -> None:
         InvalidPatch: the payload is damaged or hostile. Nothing outside `out` changed.
     """
     (begin, end), at = _parsed_prefix(payload, len(base))
-    decompress_into(payload[at:].data, out, "chunk", base[begin:end].data)
+    with frame_errors("chunk"):
+        decompress_into(payload[at:].data, out, base[begin:end].data)
 
 
 def prefix_span(payload: Bytes, base_size: int) -> tuple[int, int]:

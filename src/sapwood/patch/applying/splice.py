@@ -10,6 +10,7 @@ from sapwood.content.content import Bytes, Content
 from sapwood.content.zstd import decompress_into
 from sapwood.errors import InvalidPatch
 from sapwood.patch.format.copies import Copy
+from sapwood.patch.format.frames import frame_errors
 
 STRIPE = 1 << 16  # bytes of operations looked at together
 
@@ -60,7 +61,8 @@ def _operations(payload: Bytes, base_size: int, size: int) -> Iterator[tuple[Byt
     if content_size > 4 * size + 16:
         raise InvalidPatch("damaged chunk: more operations than bytes; get the patch anew")
     content = np.empty(content_size, np.uint8)
-    decompress_into(payload[front.at :].data, content, "chunk")
+    with frame_errors("chunk"):
+        decompress_into(payload[front.at :].data, content)
     numbers = Varints(content)
     count = numbers.next()
     if count > size // 8 + 64:

@@ -19,6 +19,7 @@ from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPatch, LimitExceeded, TruncatedPatch, UnsupportedPatch
 from sapwood.limits import DEFAULT_LIMITS, Limits
 from sapwood.patch.format.file_lists import parse_files
+from sapwood.patch.format.frames import frame_errors
 from sapwood.patch.format.front import (
     BYTE_ORDER,
     CHUNK_DIGEST,
@@ -167,7 +168,8 @@ def parse_rest(front: CheckedFront, limits: Limits = DEFAULT_LIMITS) -> Front:
     tables_at = preamble.front_size - preamble.tables
     tables = _parse_table_sets(front.data[tables_at:], tables_at, limits)
     packed = front.data[PREAMBLE.size + preamble.header : tables_at]
-    unpacked = decompress(packed, preamble.index_unpacked, "index")
+    with frame_errors("index"):
+        unpacked = decompress(packed, preamble.index_unpacked)
     segments = tuple(_parse_index(unpacked, header, preamble.body, limits))
     if header.kind == "tensor":
         _check_tensor(header, segments)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
-from sapwood.errors import InvalidPatch, InvalidWorkspace
+from sapwood.errors import InvalidWorkspace
 from sapwood.files.folders import make_folder
 from sapwood.files.paths import is_folder
 from sapwood.files.reading import read_whole
@@ -67,13 +67,13 @@ class Blobs:
             InvalidWorkspace: it is not there, or damaged.
             OSError: it cannot be read.
         """
-        from sapwood.content.zstd import decompress
+        from sapwood.content.zstd import DamagedFrame, decompress
 
         path = self.path(digest)
         try:
             frame = read_whole(path, LARGEST_FRAME)
-            data = decompress(frame or b"", size, "blob")
-        except (FileNotFoundError, InvalidPatch) as e:
+            data = decompress(frame or b"", size)
+        except (FileNotFoundError, DamagedFrame) as e:
             raise InvalidWorkspace(f"{path}: missing or damaged; no difference can be shown") from e
         if hashlib.sha256(data).hexdigest() != digest:
             raise InvalidWorkspace(f"{path}: damaged; no difference can be shown")
