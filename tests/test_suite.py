@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.places import GOLDEN, TESTS
+from support.places import BENCHMARKS, CONFORMANCE, EXAMPLES, FUZZ, GOLDEN, TESTS
 
 pytestmark = pytest.mark.quick
 
@@ -53,3 +55,27 @@ def test_helpers_lie_in_support_and_nothing_else_does() -> None:
     for path in FILES:
         if path != TESTS / "conftest.py":
             assert path.name.startswith("test_") != path.is_relative_to(SUPPORT), path
+
+
+@pytest.mark.parametrize(
+    "folder", [BENCHMARKS, CONFORMANCE, EXAMPLES, FUZZ], ids=lambda one: one.name
+)
+def test_what_programs_import_of_the_package_exists(folder: Path) -> None:
+    """No other check runs all of them, nor looks at their types."""
+    missing = []
+    for path in sorted(folder.rglob("*.py")):
+        if "history" in path.parts:  # as it was released
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sapwood"):
+                found = importlib.import_module(node.module or "")
+                missing += [
+                    f"{path.name}: {node.module}.{one.name}"
+                    for one in node.names
+                    if not hasattr(found, one.name) and not _is_module(f"{node.module}.{one.name}")
+                ]
+    assert missing == []
+
+
+def _is_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None

@@ -45,6 +45,16 @@ def rooms_in_table() -> list[str]:
     return [name for cell in first_cells for name in re.findall(r"`([a-z_]+)`", cell)]
 
 
+def doors_in_table() -> list[tuple[list[str], list[str]]]:
+    """The rooms of each row of three columns, and what it says is found at their doors."""
+    rows = [line.split("|") for line in section("Layers").splitlines() if line.startswith("| `")]
+    return [
+        (re.findall(r"`([a-z_]+)`", row[1]), re.findall(r"`(\w+)", row[3]))
+        for row in rows
+        if len(row) == 5  # the columns, and what stands before the first and behind the last
+    ]
+
+
 def layers() -> list[str]:
     """The rooms in the contract that every import keeps, from above."""
     (contract,) = (
@@ -78,6 +88,13 @@ def test_the_table_of_rooms_is_the_tree() -> None:
 
 def test_the_table_of_rooms_is_in_the_order_of_the_contract() -> None:
     assert rooms_in_table() == layers()
+
+
+def test_doors_have_what_the_table_says() -> None:
+    for rooms, names in doors_in_table():
+        assert names, rooms
+        doors = [importlib.import_module(f"sapwood.{room}") for room in rooms]
+        assert [name for name in names if not any(hasattr(door, name) for door in doors)] == []
 
 
 def test_the_page_names_modules() -> None:
