@@ -1,4 +1,4 @@
-"""`memory=` is kept: measured, and refused beforehand where it cannot be."""
+"""`Receiving.memory` is kept: measured, and refused beforehand where it cannot be."""
 
 from __future__ import annotations
 

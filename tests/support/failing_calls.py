@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sapwood.files import exchange as swapping
+from sapwood.files import exchange
 
 # What changes what others see of the disk: of `write` half is done before a kill. Whoever is
 # killed before a sync leaves what they leave when they are killed before the call after it.
@@ -60,8 +60,8 @@ class Calls:
             for name in names:
                 patch.setattr(os, name, self.wrap(name, getattr(os, name)))
             if "replace" in names:  # the system's own renames are none of `os`
-                real = swapping.rename_with
-                patch.setattr(swapping, "rename_with", self.wrap("rename_with", real))
+                real = exchange.rename_with
+                patch.setattr(exchange, "rename_with", self.wrap("rename_with", real))
             yield self
 
 

@@ -1,7 +1,7 @@
 """Kills updates in place wherever they can be, and tells what comes of the file.
 
-Run by `test_in_place_survives_kills.py` in a process of its own, which forks: the folder holds
-`base`, `target` and `patch`.
+Run by `models/in_place/test_survives_kills.py` in a process of its own, which forks: the folder
+holds `base`, `target` and `patch`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.files import exchange as swapping
 from sapwood.workspace import UpdateRequest, Workspace
 from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
@@ -72,7 +71,7 @@ def test_nothing_is_lost_and_the_next_run_finishes(
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # adds nothing that a kill can show
     if not exchange:
-        monkeypatch.setattr(swapping, "rename_with", lambda source, path, flag: False)
+        monkeypatch.setattr(exchange, "rename_with", lambda source, path, flag: False)
     write_template(tmp_path / "old", "1.0.0", {**OLD, "tests/01_a/t.py": "a\n"}, more=MODULES)
     write_template(tmp_path / "new", "1.1.0", {**NEW, "tests/01_a/t.py": "a\n"}, more=MODULES)
     write_files(tmp_path, {"course.yml": "modules: [b, a]\n"})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sapwood.files import exchange as swapping
+from sapwood.files import exchange
 from sapwood.workspace import Workspace
 from support.template_folders import Clock, own_files, user_files, write_files, write_template
 
@@ -43,7 +43,7 @@ def saving(
     monkeypatch: pytest.MonkeyPatch, name: str, save: Callable[[Path], None], after: int = 0
 ) -> None:
     """Saves a file right before the system renames it, or renames to it."""
-    rename, replace = swapping.rename_with, os.replace
+    rename, replace = exchange.rename_with, os.replace
     left = [after]
 
     def saved(source: Path, path: Path) -> None:
@@ -60,7 +60,7 @@ def saving(
         saved(source, path)
         replace(source, path)
 
-    monkeypatch.setattr(swapping, "rename_with", rename_with)
+    monkeypatch.setattr(exchange, "rename_with", rename_with)
     monkeypatch.setattr(os, "replace", plain)
 
 
@@ -106,7 +106,7 @@ def test_a_kill_between_the_exchange_and_the_look_at_it_loses_nothing(
             written(path)
             # The next thing done is to hash what was displaced.
             monkeypatch.setattr(
-                swapping, "raw_hash", lambda stripes: os.kill(os.getpid(), signal.SIGKILL)
+                exchange, "raw_hash", lambda stripes: os.kill(os.getpid(), signal.SIGKILL)
             )
 
         saving(monkeypatch, name, killing)
@@ -123,7 +123,7 @@ def test_a_kill_between_the_exchange_and_the_look_at_it_loses_nothing(
 def test_without_such_a_rename_files_are_replaced_as_ever(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swapping, "system_rename", lambda: None)
+    monkeypatch.setattr(exchange, "system_rename", lambda: None)
     write_files(workspace.root, {"tests/mine.py": "mine\n"})
     assert workspace.update(tmp_path / "new").missed == ()
     files = {name: str(text).encode() for name, text in NEW.items()}
@@ -141,11 +141,11 @@ def test_a_file_system_without_it_is_told_from_one_that_refuses(
         return lambda: rename
 
     write_files(tmp_path, {"a": "a", "b": "b"})
-    monkeypatch.setattr(swapping, "system_rename", answering(errno.EINVAL))
-    assert not swapping.rename_with(tmp_path / "a", tmp_path / "b", swapping.EXCHANGE)
-    assert swapping.take_place(tmp_path / "a", tmp_path / "c", None)
-    assert not swapping.take_place(tmp_path / "c", tmp_path / "b", None)
-    monkeypatch.setattr(swapping, "system_rename", answering(errno.EACCES))
+    monkeypatch.setattr(exchange, "system_rename", answering(errno.EINVAL))
+    assert not exchange.rename_with(tmp_path / "a", tmp_path / "b", exchange.EXCHANGE)
+    assert exchange.take_place(tmp_path / "a", tmp_path / "c", None)
+    assert not exchange.take_place(tmp_path / "c", tmp_path / "b", None)
+    monkeypatch.setattr(exchange, "system_rename", answering(errno.EACCES))
     with pytest.raises(PermissionError):
-        swapping.rename_with(tmp_path / "c", tmp_path / "b", swapping.EXCHANGE)
+        exchange.rename_with(tmp_path / "c", tmp_path / "b", exchange.EXCHANGE)
     assert (tmp_path / "c").read_text() == "a"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sapwood.cli.workspace.program import Program
     from sapwood.workspace import FileStatus, LineChanges, Status, Workspace
 
-    Changed: TypeAlias = dict[FileStatus, LineChanges | None]
+    ChangedLines: TypeAlias = dict[FileStatus, LineChanges | None]
     """Files that the user changed, with their lines where those can be counted."""
 
 DESCRIPTION = """\
@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _status_facts(workspace: Workspace, status: Status, changed: Changed) -> dict[str, Any]:
+def _status_facts(workspace: Workspace, status: Status, changed: ChangedLines) -> dict[str, Any]:
     """The status of a workspace, for programs."""
     record = status.record
     files = [
@@ -78,7 +78,7 @@ def _status_facts(workspace: Workspace, status: Status, changed: Changed) -> dic
     }
 
 
-def _show(workspace: Workspace, status: Status, changed: Changed) -> None:
+def _show(workspace: Workspace, status: Status, changed: ChangedLines) -> None:
     """Prints the status of a workspace, for people."""
     record = status.record
     print(

@@ -57,10 +57,6 @@ class Spans:
         """Whether all of [begin, end) is in it."""
         return next(self.missing(begin, end), None) is None
 
-    def touches(self, begin: int, end: int) -> bool:
-        """Whether any byte of [begin, end) is in it."""
-        return next(self.within(begin, end), None) is not None
-
 
 def joined_spans(spans: Iterable[Span], most: int) -> tuple[Span, ...]:
     """At most so many ranges that hold all of the given ones, and little else.

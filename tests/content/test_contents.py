@@ -9,7 +9,7 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, strategies as st
 
-from sapwood.content import parts as contents
+from sapwood.content import parts
 from sapwood.content.content import Bytes
 from sapwood.content.digests import blake3_digest
 from sapwood.content.parts import EndToEnd, stripes
@@ -60,7 +60,7 @@ def test_what_is_put_together_is_held_once() -> None:
 
 
 def test_stripes_cover_a_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "STRIPE", 7)
+    monkeypatch.setattr(parts, "STRIPE", 7)
     content = EndToEnd([np.arange(n, dtype=np.uint8) for n in (5, 0, 20, 3)])
     found = list(stripes(content))
     assert [len(one) for one in found] == [7, 7, 7, 7]
