@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sapwood.files import exchange
 from sapwood.workspace import UpdateRequest, Workspace
 from support.chosen_calls import numbers
 from support.failing_calls import KILLING, calls_of, killed_at
@@ -61,16 +62,16 @@ def state(root: Path) -> object:
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("operation", "exchange"), [(merge, True), (turn, False), (restore, True), (restore, False)]
+    ("operation", "exchanging"), [(merge, True), (turn, False), (restore, True), (restore, False)]
 )
 def test_nothing_is_lost_and_the_next_run_finishes(
     operation: Callable[[Path, Path], None],
-    exchange: bool,
+    exchanging: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # adds nothing that a kill can show
-    if not exchange:
+    if not exchanging:
         monkeypatch.setattr(exchange, "rename_with", lambda source, path, flag: False)
     write_template(tmp_path / "old", "1.0.0", {**OLD, "tests/01_a/t.py": "a\n"}, more=MODULES)
     write_template(tmp_path / "new", "1.1.0", {**NEW, "tests/01_a/t.py": "a\n"}, more=MODULES)
