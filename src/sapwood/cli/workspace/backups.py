@@ -71,14 +71,8 @@ def _run_restore(arguments: argparse.Namespace) -> int:
     """Runs `restore`."""
     workspace = opened(arguments)
     done = workspace.restore(arguments.backup, arguments.file)
-    facts = {
-        "command": "workspace backups restore",
-        "restored": [path for path in done.paths if path not in done.missed],
-        "unchanged": list(done.unchanged),
-        "missed": list(done.missed),
-        "backup": done.backup,
-    }
-    lines = [f"{sign('✅')}Restored {printable(path)}" for path in facts["restored"] or ()]
+    facts = {"command": "workspace backups restore", **done.to_json()}
+    lines = [f"{sign('✅')}Restored {printable(path)}" for path in done.written]
     lines += [missed_line(printable(path)) for path in done.missed]
     if done.backup is not None:
         lines.append(f"{sign('📦')}{backed_up(done.backup, workspace.name)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sapwood.cli.reports import count, printable
 from sapwood.cli.workspace.options import sign
@@ -30,14 +30,3 @@ def course_lines(course: Course | None) -> list[str]:
         return []
     title = course.title or "without a title"
     return [f"{sign('🎓')}Course: {printable(title)}, {count(len(course.modules), 'module')}"]
-
-
-def course_facts(course: Course | None) -> dict[str, Any] | None:
-    """A course for programs: its title, and names as the workspace has them."""
-    if course is None:
-        return None
-    return {
-        "title": course.title,
-        "modules": course.workspace_names(),
-        "extra": [one.to for one in course.extras],
-    }

@@ -83,9 +83,8 @@ def _run_download(arguments: argparse.Namespace) -> int:
     facts = {
         "command": "workspace data download",
         "name": dataset.name,
-        "path": str(fetched.path),
         "size": dataset.size,
-        "downloaded": fetched.downloaded,
+        **fetched.to_json(),
     }
     tell(arguments, facts, printable(str(fetched.path)))
     return 0
@@ -99,16 +98,7 @@ def _run_list(arguments: argparse.Namespace) -> int:
     cache = DataCache(arguments.cache)
     statuses = {one.name: cache.status(manifest.name, one) for one in manifest.data}
     if arguments.json:
-        listed = [
-            {
-                "name": name,
-                "size": status.size,
-                "have": status.have,
-                "whole": status.whole,
-                "path": str(status.path),
-            }
-            for name, status in statuses.items()
-        ]
+        listed = [{"name": name, **status.to_json()} for name, status in statuses.items()]
         tell_json(arguments, {"command": "workspace data list", "data": listed})
     elif not arguments.quiet and statuses:
         rows = [

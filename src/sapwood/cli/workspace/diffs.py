@@ -29,14 +29,7 @@ def tell_differences(
         what: name of what was compared, for people.
     """
     if arguments.json:
-        listed = [
-            {
-                "path": one.path,
-                "state": one.state.value,
-                "lines": None if one.lines is None else list(one.lines),
-            }
-            for one in found
-        ]
+        listed = [one.to_json() for one in found]
         tell_json(arguments, {"command": command, "differences": listed})
     elif not arguments.quiet and found:
         show_differences(found)

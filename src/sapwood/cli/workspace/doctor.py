@@ -61,10 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         listed = [
             {
-                "kind": one.kind,
-                "severity": one.severity.value,
-                "subject": one.subject,
-                "message": one.message,
+                **one.to_json(),
                 "remedy": None if one.remedy is None else _typed(arguments, one.remedy),
             }
             for one in findings

@@ -9,7 +9,7 @@ from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell
 from sapwood.cli.workspace.courses import add_config, in_brackets
 from sapwood.cli.workspace.options import CONFLICTS, add_template, sign
-from sapwood.cli.workspace.plans import done_lines, outcome_facts
+from sapwood.cli.workspace.plans import done_lines
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
     workspace, outcome = Workspace.init(
         arguments.folder, arguments.template, config=arguments.config
     )
-    facts = {**outcome_facts("workspace init", outcome), "folder": str(workspace.root)}
+    facts = {"command": "workspace init", **outcome.to_json(), "folder": str(workspace.root)}
     plan = outcome.plan
     left = [line for line in done_lines(outcome, workspace.name) if "Added" not in line]
     done = (

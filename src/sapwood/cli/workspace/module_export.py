@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
     from sapwood.cli.workspace.program import Program
     from sapwood.workspace import Exported, ExportStatus
+
+COMMAND = "workspace module export"
 
 DESCRIPTION = f"""\
 Makes Python modules of notebooks: their code cells whose first line is '#| export', in their
@@ -71,34 +73,17 @@ def _run(arguments: argparse.Namespace) -> int:
     modules = None if arguments.all else arguments.modules
     if arguments.check:
         exports = workspace.exports(arguments.template, modules)
-        facts = {**_export_facts(exports), "applied": False}
+        facts = {
+            "command": COMMAND,
+            "exports": [one.to_json() for one in exports],
+            "applied": False,
+        }
         tell(arguments, facts, "\n".join(map(_check_line, exports)) or "Nothing to export")
         return _check_code(exports)
     done = workspace.export(arguments.template, modules, replace=arguments.replace)
-    facts = {
-        **_export_facts(done.exports),
-        "applied": True,
-        "written": list(done.written),
-        "kept": list(done.kept),
-        "missed": list(done.missed),
-        "backup": done.backup,
-    }
+    facts = {"command": COMMAND, **done.to_json(), "applied": True}
     tell(arguments, facts, "\n".join(_done_lines(done, workspace.name)))
     return CONFLICTS if done.kept or done.missed else 0
-
-
-def _export_facts(exports: Iterable[ExportStatus]) -> dict[str, Any]:
-    """Exports for programs: how each was before."""
-    listed = [
-        {
-            "notebook": one.export.notebook,
-            "to": one.export.to,
-            "state": one.state.value,
-            "reason": one.reason,
-        }
-        for one in exports
-    ]
-    return {"command": "workspace module export", "exports": listed}
 
 
 def _check_line(one: ExportStatus) -> str:

@@ -25,9 +25,7 @@ from sapwood.cli.workspace.plans import (
     dry_run_lines,
     exit_code,
     missed_line,
-    outcome_facts,
     place_of,
-    plan_facts,
 )
 from sapwood.errors import InputError, InvalidWorkspace
 
@@ -92,14 +90,14 @@ def _run(arguments: argparse.Namespace) -> int:
         plan = workspace.plan_reset(template, arguments.module, allow_downgrade=downgrade)
         if arguments.dry_run or not plan.updates:
             lines = dry_run_lines(plan) if arguments.dry_run else _nothing_lines(plan)
-            facts = {**plan_facts(COMMAND, plan), "applied": False}
+            facts = {"command": COMMAND, **plan.to_json(), "applied": False}
             tell(arguments, facts, "\n".join(lines))
             return exit_code(plan)
         if asks and not _agreed(plan, workspace, template, arguments):
             print("Cancelled: nothing was changed")
             return CANCELLED
         outcome = workspace.reset(template, arguments.module, allow_downgrade=downgrade)
-    facts = {**outcome_facts(COMMAND, outcome), "applied": True}
+    facts = {"command": COMMAND, **outcome.to_json(), "applied": True}
     lines = [*([""] if asks else []), *_reset_lines(outcome, workspace.name)]
     tell(arguments, facts, "\n".join(lines))
     return CONFLICTS if outcome.plan.conflicts or outcome.missed else 0

@@ -2,76 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sapwood.cli.reports import count, printable
-from sapwood.cli.workspace.courses import course_facts, course_lines
+from sapwood.cli.workspace.courses import course_lines
 from sapwood.cli.workspace.options import CONFLICTS, UPDATES, repeated, sign
 
 if TYPE_CHECKING:
     import argparse
 
-    from sapwood.workspace import Change, MergedNotebook, Module, Outcome, UpdatePlan
-
-
-def _change_facts(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """Changes for programs, without the files of which there is nothing to say."""
-    return [
-        {
-            "path": one.path,
-            "state": one.state.value,
-            "action": one.action.value,
-            "policy": one.policy.value,
-            "note": one.note,
-            "moved_from": one.moved_from,
-            "unmerged": one.unmerged,
-            "unmade": one.unmade,
-        }
-        for one in changes
-        if one.state.value != "identical" or one.is_update
-    ]
-
-
-def plan_facts(command: str, plan: UpdatePlan) -> dict[str, Any]:
-    """A plan for programs."""
-    return {
-        "command": command,
-        "template": plan.template,
-        "from_version": plan.from_version,
-        "to_version": plan.to_version,
-        "course": course_facts(plan.course),
-        "module": None if plan.module is None else plan.module.name,
-        "updates": len(plan.updates),
-        "conflicts": len(plan.conflicts),
-        "changes": _change_facts(plan.changes),
-    }
-
-
-def outcome_facts(command: str, outcome: Outcome) -> dict[str, Any]:
-    """What was done, for programs."""
-    return {
-        **plan_facts(command, outcome.plan),
-        "backup": outcome.backup,
-        "incoming": dict(outcome.incoming),
-        "missed": list(outcome.missed),
-        "recovered": outcome.recovered,
-        "merges": [_merge_facts(path, one) for path, one in outcome.merges.items()],
-    }
-
-
-def _merge_facts(path: str, merged: MergedNotebook) -> dict[str, Any]:
-    """What became of a notebook, for programs."""
-    cells = [
-        {"cell": one.cell, "reason": one.reason.value, "conflict": one.is_conflict}
-        for one in merged.reports
-    ]
-    return {
-        "path": path,
-        "taken": merged.taken,
-        "conflicts": len(merged.conflicts),
-        "cells": cells,
-    }
+    from sapwood.workspace import Change, Module, Outcome, UpdatePlan
 
 
 def exit_code(plan: UpdatePlan) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import count, printable, tell_json
 from sapwood.cli.tables import shortened, show_rows
-from sapwood.cli.workspace.courses import course_facts, in_brackets
+from sapwood.cli.workspace.courses import in_brackets
 from sapwood.cli.workspace.options import add_folder, opened
 
 if TYPE_CHECKING:
@@ -54,26 +54,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _status_facts(workspace: Workspace, status: Status, changed: ChangedLines) -> dict[str, Any]:
     """The status of a workspace, for programs."""
-    record = status.record
+    unknown = {"lines_added": None, "lines_removed": None}
     files = [
-        {
-            "path": one.path,
-            "state": one.state.value,
-            "version": one.version,
-            "lines_added": None if lines is None else lines.added,
-            "lines_removed": None if lines is None else lines.removed,
-            "reason": one.reason,
-        }
+        {**one.to_json(), **(unknown if lines is None else lines.to_json())}
         for one, lines in changed.items()
     ]
     return {
         "command": "workspace status",
         "folder": str(workspace.root),
-        "template": record.template,
-        "version": record.template_version,
-        "course": course_facts(record.course),
-        "installed": len(status.files),
-        "unfinished": status.unfinished,
+        **status.to_json(),
         "files": files,
     }
 

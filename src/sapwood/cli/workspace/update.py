@@ -20,9 +20,7 @@ from sapwood.cli.workspace.plans import (
     check_lines,
     dry_run_lines,
     exit_code,
-    outcome_facts,
     outcome_lines,
-    plan_facts,
 )
 
 if TYPE_CHECKING:
@@ -96,10 +94,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.check or arguments.dry_run:
         plan = workspace.plan_update(arguments.template, request, config=config)
         lines = check_lines(plan, arguments) if arguments.check else dry_run_lines(plan)
-        facts = {**plan_facts("workspace update", plan), "applied": False}
+        facts = {"command": "workspace update", **plan.to_json(), "applied": False}
         tell(arguments, facts, "\n".join(lines))
         return exit_code(plan)
     outcome = workspace.update(arguments.template, request, config=config)
-    facts = {**outcome_facts("workspace update", outcome), "applied": True}
+    facts = {"command": "workspace update", **outcome.to_json(), "applied": True}
     tell(arguments, facts, "\n".join(outcome_lines(outcome, workspace.name, arguments)))
     return 0 if outcome.is_clean else CONFLICTS

@@ -95,6 +95,19 @@ class Change:
         """Whether the user has to look at it."""
         return self.action in IN_CONFLICT
 
+    def to_json(self) -> dict[str, str | None]:
+        """The change as JSON values."""
+        return {
+            "path": self.path,
+            "state": self.state.value,
+            "action": self.action.value,
+            "policy": self.policy.value,
+            "note": self.note,
+            "moved_from": self.moved_from,
+            "unmerged": self.unmerged,
+            "unmade": self.unmade,
+        }
+
     def not_merged(self, reason: str) -> Change:
         """The change where a merge is impossible: as if none had been asked for."""
         action = self.action if self.otherwise is None else self.otherwise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from sapwood.package import USER, Module
 from sapwood.workspace.change.planning import Change
@@ -47,6 +48,20 @@ class UpdatePlan:
         """Changes that the user has to look at."""
         return tuple(one for one in self.changes if one.is_conflict)
 
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values, without the files of which there is nothing to say."""
+        told = (one for one in self.changes if one.state is not State.IDENTICAL or one.is_update)
+        return {
+            "template": self.template,
+            "from_version": self.from_version,
+            "to_version": self.to_version,
+            "course": None if self.course is None else self.course.summary(),
+            "module": None if self.module is None else self.module.name,
+            "updates": len(self.updates),
+            "conflicts": len(self.conflicts),
+            "changes": [one.to_json() for one in told],
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
@@ -74,6 +89,17 @@ class Outcome:
         merged = any(one.conflicts for one in self.merges.values())
         return not (self.plan.conflicts or self.missed or merged)
 
+    def to_json(self) -> dict[str, Any]:
+        """What the plan tells, and what came of it, as JSON values."""
+        return {
+            **self.plan.to_json(),
+            "backup": self.backup,
+            "incoming": dict(self.incoming),
+            "missed": list(self.missed),
+            "recovered": self.recovered,
+            "merges": [{"path": path, **one.to_json()} for path, one in self.merges.items()],
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
@@ -89,6 +115,11 @@ class Difference:
     path: str
     state: State
     lines: tuple[str, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The difference as JSON values."""
+        lines = None if self.lines is None else list(self.lines)
+        return {"path": self.path, "state": self.state.value, "lines": lines}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,6 +138,15 @@ class FileStatus:
     version: str
     reason: str | None = None
 
+    def to_json(self) -> dict[str, str | None]:
+        """The file's status as JSON values."""
+        return {
+            "path": self.path,
+            "state": self.state.value,
+            "version": self.version,
+            "reason": self.reason,
+        }
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status:
@@ -121,6 +161,17 @@ class Status:
     record: Record
     files: tuple[FileStatus, ...]
     unfinished: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """What holds of the whole, as JSON values."""
+        course = self.record.course
+        return {
+            "template": self.record.template,
+            "version": self.record.template_version,
+            "course": None if course is None else course.summary(),
+            "installed": len(self.files),
+            "unfinished": self.unfinished,
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,3 +189,17 @@ class Restored:
     unchanged: tuple[str, ...]
     backup: str | None
     missed: tuple[str, ...]
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Paths that are as in the backup now, and were not."""
+        return tuple(path for path in self.paths if path not in self.missed)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was restored, as JSON values."""
+        return {
+            "restored": list(self.written),
+            "unchanged": list(self.unchanged),
+            "missed": list(self.missed),
+            "backup": self.backup,
+        }

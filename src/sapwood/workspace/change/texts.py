@@ -26,6 +26,10 @@ class LineChanges:
     added: int
     removed: int
 
+    def to_json(self) -> dict[str, int]:
+        """The counts as JSON values."""
+        return {"lines_added": self.added, "lines_removed": self.removed}
+
 
 def shown_text(data: bytes, path: str) -> bytes:
     """A file as people read it: of a notebook type and source of its cells, else its bytes."""

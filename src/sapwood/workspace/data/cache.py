@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from sapwood.errors import InputError
 from sapwood.fetching.openers import DEFAULT_FETCHING, Fetching
@@ -38,6 +39,10 @@ class Fetched:
     path: Path
     downloaded: dict[str, str]
 
+    def to_json(self) -> dict[str, Any]:
+        """Where the data is, and what was downloaded of it, as JSON values."""
+        return {"path": str(self.path), "downloaded": self.downloaded}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataStatus:
@@ -54,6 +59,15 @@ class DataStatus:
     size: int
     have: int
     whole: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """How much is there, as JSON values."""
+        return {
+            "size": self.size,
+            "have": self.have,
+            "whole": self.whole,
+            "path": str(self.path),
+        }
 
 
 def fetch_data(

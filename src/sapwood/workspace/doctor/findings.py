@@ -56,6 +56,15 @@ class Finding:
     message: str
     remedy: Remedy | None = None
 
+    def to_json(self) -> dict[str, str]:
+        """What was found, as JSON values. How a remedy is typed is for the program to say."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity.value,
+            "subject": self.subject,
+            "message": self.message,
+        }
+
 
 UPDATE = Remedy(command=("update", TEMPLATE))
 

@@ -50,6 +50,15 @@ class ExportStatus:
     there: bytes | None = dataclasses.field(default=None, repr=False)
     packages: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, str | None]:
+        """The export as JSON values."""
+        return {
+            "notebook": self.export.notebook,
+            "to": self.export.to,
+            "state": self.state.value,
+            "reason": self.reason,
+        }
+
     @property
     def is_exported(self) -> bool:
         """Whether a module is there that came from the notebook."""

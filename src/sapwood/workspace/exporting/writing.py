@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sapwood.errors import InputError
 from sapwood.files.paths import is_folder
@@ -35,6 +36,16 @@ class Exported:
     kept: tuple[str, ...]
     backup: str | None
     missed: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What was exported, as JSON values: how each export was before, and what was done."""
+        return {
+            "exports": [one.to_json() for one in self.exports],
+            "written": list(self.written),
+            "kept": list(self.kept),
+            "missed": list(self.missed),
+            "backup": self.backup,
+        }
 
 
 def export_modules(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import Any
 
 
 class Reason(enum.StrEnum):
@@ -42,6 +43,10 @@ class CellReport:
         """Whether the user has to look at it."""
         return self.reason in TO_LOOK_AT
 
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values, without the text."""
+        return {"cell": self.cell, "reason": self.reason.value, "conflict": self.is_conflict}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MergedNotebook:
@@ -61,3 +66,11 @@ class MergedNotebook:
     def conflicts(self) -> tuple[CellReport, ...]:
         """Reports that the user has to look at."""
         return tuple(one for one in self.reports if one.is_conflict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What became of the notebook, as JSON values."""
+        return {
+            "taken": self.taken,
+            "conflicts": len(self.conflicts),
+            "cells": [one.to_json() for one in self.reports],
+        }

@@ -87,8 +87,16 @@ class Course:
         """The extra that a file of the workspace is of."""
         return next((one for one in self.extras if one.holds(path)), None)
 
+    def summary(self) -> dict[str, Any]:
+        """The course as JSON values for programs: names as the workspace has them."""
+        return {
+            "title": self.title,
+            "modules": self.workspace_names(),
+            "extra": [one.to for one in self.extras],
+        }
+
     def to_json(self) -> dict[str, Any]:
-        """The course as JSON values."""
+        """The course as JSON values of a record."""
         return {
             "title": self.title,
             "first": self.first,
