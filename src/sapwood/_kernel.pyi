@@ -79,15 +79,15 @@ def encode_residual(
     """The payload of the residuals of all elements (codec.hpp).
 
     Args:
-        code: of the type of the elements.
-        base: as long as `target`.
+        code: code of the type of the elements.
+        base: bytes of the base, as many as of `target`.
         target: whole elements, fewer than 2^32.
         row_length: elements a row, at least 1; the last row may be shorter.
         context: what chooses an element's table: 0 nothing, 1 the base's exponent against
             one level, 2 against the level of its row, 3 that and its edge.
         levels: none, one or one a row (contexts 2 and 3): -8191..8191, or -32768 where
             nothing changes.
-        tables: of coding 0, with special tokens past the bins of the type.
+        tables: tables of coding 0, with special tokens past the bins of the type.
         table: their id among the patch's, or -1 to carry them in the payload.
         path: one of `paths()`, or -1 for the best; all give the same bytes.
         edges: with context 3 alone, one byte an element, 0..61: twice how near the
@@ -129,11 +129,11 @@ def decode_residual(
     """Writes the elements of a payload of coding 0 to `out`.
 
     Args:
-        code: of the type of the elements.
+        code: code of the type of the elements.
         payload: any bytes.
         base: the base that was encoded against, as long as `out`.
         out: whole elements, fewer than 2^32. May be `base`; must not overlap it otherwise.
-        row_length: as it was encoded with.
+        row_length: elements a row, as the payload was encoded with.
         shared: the patch's tables, by id.
         path: one of `paths()`, or -1 for the best; all give the same bytes.
         edges: as it was encoded with; ignored by payloads of other contexts. Must not
@@ -178,8 +178,8 @@ def residual_counts(
     """(128, 256) counts of residuals by measured context and token (measure.hpp).
 
     Args:
-        code: of the type of the elements.
-        base: as long as `target`.
+        code: code of the type of the elements.
+        base: bytes of the base, as many as of `target`.
         target: whole elements.
         row_length: elements a row.
         levels: from `row_levels`: one a row, or one for all. With edges, as a payload has
@@ -206,7 +206,7 @@ class Factors:
         Args:
             left: (matrices, rows, rank), C-contiguous; shifts of columns already applied.
             right: (matrices, rank, columns) likewise.
-            exponent: of the power of two that the products are in units of, -126..64.
+            exponent: exponent of the power of two that the products are in units of, -126..64.
 
         Raises:
             ValueError: shapes that do not fit each other, a rank of 0 or beyond rows or
@@ -248,10 +248,10 @@ def predict(
     """Writes round(sum of coefficients[t] * terms[t] + factors' product) to `out` (blend.hpp).
 
     Args:
-        code: of the type of the elements: bf16, f16 or f32.
+        code: code of the type of the elements: bf16, f16 or f32.
         terms: elements of the bases, each as long as `out`.
         coefficients: by term; finite numbers of binary32, for f32 of binary64.
-        factors: of the whole tensor, or None. There are terms, factors or both.
+        factors: factors of the whole tensor, or None. There are terms, factors or both.
         first: index in the factors' tensor, in row-major order, of the first element of `out`.
         each: round to the element type after every step, not at the end alone.
         out: whole elements. May be a term; must not overlap it otherwise.
@@ -268,7 +268,7 @@ class MatchIndex:
         """Indexes `base`, which must not change as long as the index lives; it is kept.
 
         Args:
-            base: of more than 1 TiB, only the first.
+            base: bytes of the base; of more than 1 TiB only the first.
             block: bytes, a power of two in 16..65536; doubled until the index fits.
             max_bytes: for the index.
         """

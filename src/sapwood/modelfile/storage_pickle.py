@@ -309,9 +309,9 @@ def _shape_in_memory(sizes: list[Any], strides: list[Any], elements: int) -> tup
     """The shape in the order of memory of a tensor that is all of its storage, or None.
 
     Args:
-        sizes: of the tensor, elements.
-        strides: of the tensor, elements.
-        elements: of the storage.
+        sizes: dimensions of the tensor, elements.
+        strides: distances along the dimensions, elements.
+        elements: number of elements in the storage.
     """
     if len(sizes) != len(strides) or len(sizes) > MOST_EXTENTS:
         return None

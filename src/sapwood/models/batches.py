@@ -33,7 +33,7 @@ class Pair:
             without its suffix.
         base: the file of the receiver.
         other: the target, or the patch.
-        size: of `base` and `other` together, bytes.
+        size: bytes of `base` and `other` together.
     """
 
     name: str

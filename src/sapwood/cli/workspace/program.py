@@ -61,7 +61,7 @@ class Program(NamedTuple):  # `--help` is too quick for `dataclasses`
         Args:
             lines: commands without the program; `TEMPLATE` stands for one where the
                 program's users name it, and leaves no gap where they do not.
-            template: as it is shown.
+            template: the template as it is shown.
         """
         shown = "" if self.is_bound else f" {template}"
         return [f"{self.words} {line.replace(' TEMPLATE', shown)}" for line in lines]

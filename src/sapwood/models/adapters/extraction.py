@@ -104,7 +104,7 @@ def extract_adapter(
     near the target. Applying the patch gives the target itself.
 
     Args:
-        patch: of model files, as of `apply_patch`.
+        patch: a patch of model files, as of `apply_patch`.
         output: the folder; nothing is there yet, or it is empty. It appears whole or not
             at all.
         base: as of `apply_patch`; then the report tells what the adapter leaves, merged with

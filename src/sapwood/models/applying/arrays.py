@@ -83,7 +83,7 @@ class ArrayFile:
         """Elements of another array as this file has its own.
 
         Args:
-            elements: of as many bytes as this file's, in C order, little-endian.
+            elements: elements of as many bytes as this file's, in C order, little-endian.
         """
         words = np.empty_like(self.words)
         write_words(words, elements)

@@ -84,7 +84,7 @@ class FolderBases:
 
         Args:
             bases: the bases as the patch's header names them.
-            sources: as the caller gave them.
+            sources: the bases as the caller gave them.
         """
         self._lists = {base.files: None for base in bases if base.files is not None}
         self._folders = sum(base.files is not None for base in bases)

@@ -50,7 +50,7 @@ def load_patched(
     Args:
         base: as `source` of `apply_patch`. Memory-mapped, as the patch is, while the model
             or an array from it is in use.
-        patch: of model files: a path, bytes, a file object or a URL. Of a URL only the front is
+        patch: one of model files: a path, bytes, a file object or a URL. Of a URL only the front is
             fetched here, and of each tensor its part of the patch when it is asked for, if the
             server gives parts of files. Each chunk's digest is compared with the front's, and
             the front's with the signatures; that of the whole patch cannot be.

@@ -44,7 +44,7 @@ def extract_tensors(
         base: as `source` of `apply_patch`.
         patch: as of `load_patched`.
         output: a path or a binary file object; gets everything or nothing.
-        names: of tensors, or patterns with `*`, `?` and `[...]`, such as "model.layers.0.*".
+        names: names of tensors, or patterns with `*`, `?` and `[...]`, such as "model.layers.0.*".
         signature: as of `apply_patch`.
         receiving: as of `apply_patch`; its memory is all that this may take, and its progress is
             told how many bytes of the tensors are done.

@@ -259,7 +259,9 @@ class Walk:
         The base was told by its digest, or made here and compared with its SHA-256.
 
         Raises:
-            As `along`.
+            Changed: the chain changed while it was read.
+            InvalidPatch, TargetHashMismatch: the patch or the base changed meanwhile.
+            IoError: `out` cannot be written.
         """
         with located(f"{link.label} of the chain"):
             data = read_source(patch_of(self.chain, link))

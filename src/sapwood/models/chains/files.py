@@ -51,7 +51,7 @@ def create_chain(
     """Puts patches into a chain, one after another.
 
     Args:
-        patches: of model files, each from what the one before leads to: paths, bytes or file
+        patches: those of model files, each from what the one before leads to: paths, bytes or file
             objects. At least one.
         output: where the chain goes: a path, replaced only when the chain is whole, or a
             binary file object.
@@ -107,7 +107,7 @@ def append_to_chain(
 
     Args:
         chain: the path of the chain.
-        patch: of model files, from the chain's newest version.
+        patch: a patch of model files, from the chain's newest version.
         reverse: the patch that leads back over it.
         receiving: whose signatures the patches must have, and memory that their fronts may ask for.
 

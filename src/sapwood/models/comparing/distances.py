@@ -97,11 +97,11 @@ class Tally:
 
     Attributes:
         changed: elements whose bits differ.
-        incomparable: of these, where one of the two is infinite or not a number.
+        incomparable: number of these where one of the two is infinite or not a number.
         finite: elements of the base that are finite.
         base_norm: root of the sum of squares of these.
         change_norm: the same of the changes of comparable elements.
-        largest: of these changes, steps.
+        largest: largest of these changes, steps.
         total: sum of these changes, steps.
     """
 
@@ -120,7 +120,7 @@ class Tally:
             dtype: the type of the elements; of BYTES, which have no values, only changes are
                 counted.
             base: little-endian elements, borrowed.
-            target: as many elements, likewise.
+            target: elements of the target, as many.
         """
         old, new = bits_of(dtype, base), bits_of(dtype, target)
         moved = np.flatnonzero(old != new)

@@ -91,7 +91,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             whether their owner may execute them; folders without files do not.
         output: where the patch goes: a path, replaced only when the patch is whole and
             checked, or a binary file object.
-        compression_level: of zstd, 1 to 19, for what is not elements of tensors.
+        compression_level: level of zstd, 1 to 19, for what is not elements of tensors.
         neural: accepted for other tools' sake. The residual codec is always tried and used
             where it is smaller.
         private_key: of Ed25519, 64 bytes, to sign the patch with; see `sign_patch`.

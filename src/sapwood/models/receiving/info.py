@@ -18,7 +18,7 @@ def patch_info(patch: Source, *, limits: Limits = DEFAULT_LIMITS) -> PatchInfo:
     """What a patch says of itself; of its payloads nothing is read.
 
     Args:
-        patch: of model files or of a tensor: a path, bytes, a file object or a URL, of which
+        patch: one of model files or of a tensor: a path, bytes, a file object or a URL, of which
             no more is fetched than is shown here.
         limits: memory that the patch may ask for.
 

@@ -86,7 +86,7 @@ def inspect_patch(
     """Looks at a patch; none is refused for its signatures.
 
     Args:
-        patch: of model files or of a tensor: a path, bytes, a file object or a URL, of which
+        patch: one of model files or of a tensor: a path, bytes, a file object or a URL, of which
             no more is fetched than is shown here.
         signature: a file of signatures that came beside the patch, or several.
         receiving: memory that the patch may ask for, and keys to check its signatures with;

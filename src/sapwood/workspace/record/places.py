@@ -94,7 +94,7 @@ def path_below(root: Path, file: str) -> str:
 
     Args:
         root: the folder, with links resolved.
-        file: as the user names it.
+        file: path of the file as the user names it.
     """
     here = resolved(Path(file).parent) / Path(file).name
     if not (root / file).exists() and here.is_relative_to(root):

@@ -51,7 +51,7 @@ def apply(
     every hard link to it. A file that is the target already is left as it is.
 
     Args:
-        path: of the file. Symbolic links are followed.
+        path: path of the file. Symbolic links are followed.
         patch: a path, bytes, a file object or a URL; as of `apply_patch`.
         signature: as of `apply_patch`.
         sources: the other bases, of a patch that has several; as of `apply_patch`.
@@ -106,7 +106,7 @@ def roll_back(
     It takes nothing but the journal. It may be killed as well: call it again.
 
     Args:
-        path: of the file.
+        path: path of the file.
         receiving: as the patch was applied with: of threads, of memory that the journal may ask
             for, and who is told how many steps are undone.
 
@@ -138,7 +138,7 @@ def confirm(path: str | os.PathLike[str]) -> None:
     """Gives up the way back of an update in place that kept its undo.
 
     Args:
-        path: of the file. Symbolic links are followed.
+        path: path of the file. Symbolic links are followed.
 
     Raises:
         InputError: there is no journal, or the update is not finished.
