@@ -144,7 +144,7 @@ def test_models() -> None:
         *("PATCH_SUFFIX", "Batch", "Pair", "Pairing", "folders_for", "pair_files"),
         *("pair_patches",),
         *("InvalidPatch", "IoError", "SapwoodError", "SignatureError", "SourceHashMismatch"),
-        *("TargetHashMismatch",),
+        *("PatchRollBack", "PatchSigning", "TargetHashMismatch", "TensorExtraction"),
     }
     assert all(hasattr(models, name) for name in vars(models)["__all__"])
 

@@ -43,7 +43,7 @@ def test_an_array_becomes_its_target_in_place(tmp_path: Path, patches: list[Path
 
 def test_the_array_is_taken_alone_and_loaded(tmp_path: Path, patches: list[Path]) -> None:
     base = tmp_path / "array.npy"
-    assert models.extract_tensors(base, patches[0], tmp_path / "out", ["*"]) == ("array",)
+    assert models.extract_tensors(base, patches[0], tmp_path / "out", ["*"]).tensors == ("array",)
     taken = safetensors.numpy.load_file(tmp_path / "out")["array"]
     np.testing.assert_array_equal(taken, ARRAYS[1])
     np.testing.assert_array_equal(models.load_patched(base, patches[0])["array"], ARRAYS[1])

@@ -172,11 +172,10 @@ def _write_tensors(
 
     out = output(arguments.out, arguments.patch, *arguments.base, *arguments.signature)
     signature = arguments.signature or None
-    names = models.extract_tensors(
+    found = models.extract_tensors(
         bases, patch, out, arguments.tensor, signature=signature, receiving=how
     )
-    found = {"kind": "model", "tensors": names, "checked": True}
-    return found, f"{count(len(names), 'tensor')}, checked"
+    return found.to_json(), f"{count(len(found.tensors), 'tensor')}, checked"
 
 
 def _write_target(

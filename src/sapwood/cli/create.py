@@ -17,7 +17,7 @@ from sapwood.cli.arguments import (
     key_and_value,
 )
 from sapwood.cli.reports import count, human_size, note, percentage, tell
-from sapwood.cli.signing_options import add_signing, exposed, key_facts, signing_key
+from sapwood.cli.signing_options import add_signing, exposed, signing_key
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -130,14 +130,13 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     warning = None if key is None else exposed(arguments.private_key)
     notes = [*stats.warnings, *([] if warning is None else [warning])]
-    _tell_created(arguments, stats, key, notes, time.monotonic() - started)
+    _tell_created(arguments, stats, notes, time.monotonic() - started)
     return 0
 
 
 def _tell_created(
     arguments: argparse.Namespace,
     stats: PatchStats,
-    key: bytes | None,
     notes: Sequence[str],
     seconds: float,
 ) -> None:
@@ -146,7 +145,6 @@ def _tell_created(
     Args:
         arguments: options of the command.
         stats: sizes and counts of the patch.
-        key: private key that the patch was signed with, or None.
         notes: what the user should know of the files.
         seconds: time that it took.
     """
@@ -160,7 +158,6 @@ def _tell_created(
         "out": arguments.out,
         "reverse": arguments.reverse,
         **stats.to_json(),
-        "signature": None if key is None else key_facts(key, arguments.counter),
         "seconds": seconds,
         "notes": list(notes),
     }
@@ -174,8 +171,8 @@ def _summary(arguments: argparse.Namespace, stats: PatchStats) -> str:
         modified = count(stats.tensors_modified, "tensor")
         tensors = f"; {modified} changed, {stats.tensors_unchanged} unchanged"
     signed = ""
-    if arguments.private_key is not None:
-        signed = f"; signed with counter {arguments.counter}"
+    if stats.signing is not None:
+        signed = f"; signed with counter {stats.signing.counter}"
     return (
         f"{arguments.out}: {human_size(stats.patch_size)}, "
         f"{percentage(stats.patch_size, stats.target_size)} of {arguments.target} "

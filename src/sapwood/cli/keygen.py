@@ -39,13 +39,9 @@ def _run(arguments: argparse.Namespace) -> int:
     name = path_name(arguments.out)
     private, public = Path(f"{name}.key"), Path(f"{name}.pub")
     public_key, private_key = trust.generate_keypair()
-    trust.write_keypair(private, private_key, public, public_key)
-    facts = {
-        "command": "keygen",
-        "private_key": str(private),
-        "public_key": str(public),
-        "key_id": trust.key_id(public_key).hex(),
-    }
-    text = f"{private}: keep it secret\n{public}: give it to those who check\nkey {facts['key_id']}"
-    tell(arguments, facts, text)
+    keys = trust.write_keypair(private, private_key, public, public_key)
+    text = (
+        f"{private}: keep it secret\n{public}: give it to those who check\nkey {keys.key_id.hex()}"
+    )
+    tell(arguments, {"command": "keygen", **keys.to_json()}, text)
     return 0

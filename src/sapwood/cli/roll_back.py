@@ -34,19 +34,16 @@ def add_to(commands: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from pathlib import Path
-
     from sapwood import models
 
     started = time.monotonic()
     with receiving(arguments, "rolling back") as how:
-        models.in_place.roll_back(arguments.base, receiving=how)
-    size = Path(arguments.base).stat().st_size
+        found = models.in_place.roll_back(arguments.base, receiving=how)
     facts = {
         "command": "roll-back",
         "base": arguments.base,
-        "base_size": size,
+        **found.to_json(),
         "seconds": time.monotonic() - started,
     }
-    tell(arguments, facts, f"{arguments.base}: {human_size(size)}, the base again")
+    tell(arguments, facts, f"{arguments.base}: {human_size(found.base_size)}, the base again")
     return 0

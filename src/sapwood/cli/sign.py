@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import add_command
 from sapwood.cli.reports import note, tell
-from sapwood.cli.signing_options import add_signing, exposed, key_facts, read_private_key
+from sapwood.cli.signing_options import add_signing, exposed, read_private_key
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -49,7 +49,9 @@ def _run(arguments: argparse.Namespace) -> int:
     out = output(arguments.out, *kept)
     key = read_private_key(arguments.private_key)
     (patch,) = named_inputs(arguments.patch)
-    models.sign_patch(patch, key, out, counter=arguments.counter, detached=arguments.detached)
+    signing = models.sign_patch(
+        patch, key, out, counter=arguments.counter, detached=arguments.detached
+    )
     warning = exposed(arguments.private_key)
     if warning:
         note(arguments, warning)
@@ -58,13 +60,13 @@ def _run(arguments: argparse.Namespace) -> int:
         "patch": arguments.patch,
         "out": arguments.out,
         "detached": arguments.detached,
-        **key_facts(key, arguments.counter),
+        **signing.to_json(),
         "notes": [warning] if warning else [],
     }
     what = "signature" if arguments.detached else "signed"
     tell(
         arguments,
         facts,
-        f"{arguments.out}: {what} by key {facts['key_id']}, counter {arguments.counter}",
+        f"{arguments.out}: {what} by key {signing.key_id.hex()}, counter {signing.counter}",
     )
     return 0

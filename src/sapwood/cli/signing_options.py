@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sapwood.cli.arguments import whole_number
 from sapwood.cli.trusting import MOST_COUNTER
@@ -57,13 +57,6 @@ def read_private_key(name: str) -> bytes:
     from sapwood.trust import ED25519, read_key
 
     return read_key(Path(name), ED25519.private_size, "a private key")
-
-
-def key_facts(private_key: bytes, counter: int) -> dict[str, Any]:
-    """What to tell of a signature that was made."""
-    from sapwood.trust import key_id, public_key_of
-
-    return {"counter": counter, "key_id": key_id(public_key_of(private_key)).hex()}
 
 
 def exposed(name: str) -> str | None:

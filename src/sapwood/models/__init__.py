@@ -106,8 +106,11 @@ if TYPE_CHECKING:
         FileStatus as FileStatus,
         PatchApplication as PatchApplication,
         PatchInfo as PatchInfo,
+        PatchRollBack as PatchRollBack,
+        PatchSigning as PatchSigning,
         PatchStats as PatchStats,
         PatchVerification as PatchVerification,
+        TensorExtraction as TensorExtraction,
     )
     from sapwood.patch.applying.opening import OpenPatch as OpenPatch
     from sapwood.patch.format.front import (
@@ -212,8 +215,11 @@ else:
                 "FileStatus",
                 "PatchApplication",
                 "PatchInfo",
+                "PatchRollBack",
+                "PatchSigning",
                 "PatchStats",
                 "PatchVerification",
+                "TensorExtraction",
             ],
             "sapwood.patch.applying.opening": ["OpenPatch"],
             "sapwood.patch.format.front": ["FileDigest", "Front", "Header", "Segment"],

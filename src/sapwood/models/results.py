@@ -13,6 +13,23 @@ FILE_STATUSES: tuple[FileStatus, ...] = ("unchanged", "changed", "added", "remov
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PatchSigning:
+    """With which key something was signed, and how that counts.
+
+    Attributes:
+        key_id: id of the key, 16 bytes, which its signatures name it by.
+        counter: number that the signature was given.
+    """
+
+    key_id: bytes
+    counter: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Both as JSON values, the id in hexadecimal."""
+        return {"counter": self.counter, "key_id": self.key_id.hex()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PatchStats:
     """What creating a patch came to.
 
@@ -25,6 +42,7 @@ class PatchStats:
             of its format: it was patched as bytes, or a folder's file was. And one for each
             source whose .npy file differs from the target's in dtype, shape or order.
         kind: the patch's: "model" of files, "folder" where a source or the target is one.
+        signing: how the patch was signed, or None where it was not.
     """
 
     source_size: int
@@ -35,6 +53,7 @@ class PatchStats:
     reverse_size: int | None = None
     warnings: tuple[str, ...] = ()
     kind: str = "model"
+    signing: PatchSigning | None = None
 
     @property
     def compression_ratio(self) -> float:
@@ -52,6 +71,7 @@ class PatchStats:
             "compression_ratio": self.compression_ratio,
             "tensors_modified": self.tensors_modified,
             "tensors_unchanged": self.tensors_unchanged,
+            "signature": None if self.signing is None else self.signing.to_json(),
         }
 
 
@@ -142,6 +162,36 @@ class PatchApplication(PatchVerification):
             "signature_valid": self.signature_valid,
             "counter": self.counter,
         }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PatchRollBack:
+    """What going back from an update in place came to: the base is there again.
+
+    Attributes:
+        base_size: bytes of the base.
+    """
+
+    base_size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """What is there as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TensorExtraction:
+    """Which tensors of a target were written alone, each chunk of them checked.
+
+    Attributes:
+        tensors: names of the tensors, in the order in which they lie in the target and the file.
+    """
+
+    tensors: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The names as JSON values, and that they were checked."""
+        return {"kind": "model", "tensors": list(self.tensors), "checked": True}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sapwood.trust.algorithms.ed25519 import (
     public_key_of,
 )
 from sapwood.trust.demands import Accepted, Trust
-from sapwood.trust.key_files import read_key, write_keypair
+from sapwood.trust.key_files import KeyFiles, read_key, write_keypair
 from sapwood.trust.keys import Key
 from sapwood.trust.signatures import Signature
 from sapwood.trust.signing import check_counter, sign
@@ -26,6 +26,7 @@ __all__ = [
     "Accepted",
     "Algorithm",
     "Key",
+    "KeyFiles",
     "Signature",
     "Statement",
     "Trust",

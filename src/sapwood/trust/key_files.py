@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 from sapwood.errors import InputError
 from sapwood.files.refusals import os_errors
 from sapwood.files.syncing import sync, sync_folder
 from sapwood.files.writing import write_new
+from sapwood.trust.algorithms.ed25519 import key_id
 
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
 
 
-def write_keypair(private: Path, private_key: bytes, public: Path, public_key: bytes) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """A pair of keys in two files.
+
+    Attributes:
+        private: path of the private key's file.
+        public: path of the public key's file.
+        key_id: id of the key, 16 bytes, which its signatures name it by.
+    """
+
+    private: Path
+    public: Path
+    key_id: bytes
+
+    def to_json(self) -> dict[str, str]:
+        """Paths and id as JSON values, the id in hexadecimal."""
+        return {
+            "private_key": str(self.private),
+            "public_key": str(self.public),
+            "key_id": self.key_id.hex(),
+        }
+
+
+def write_keypair(private: Path, private_key: bytes, public: Path, public_key: bytes) -> KeyFiles:
     """Writes both keys to files that must not be there yet.
 
     Args:
@@ -35,6 +60,7 @@ def write_keypair(private: Path, private_key: bytes, public: Path, public_key: b
         with contextlib.suppress(OSError):
             private.unlink()
         raise
+    return KeyFiles(private, public, key_id(public_key))
 
 
 def _write_key(path: Path, data: bytes, mode: int) -> None:

@@ -17,6 +17,7 @@ from sapwood.models.applying.loading import Lazy, lazy_tensors
 from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.opening import Received
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.models.results import TensorExtraction
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.format.front import Segment
 from sapwood.progress import Progress
@@ -31,7 +32,7 @@ def extract_tensors(
     *,
     signature: Source | Sequence[Source] | None = None,
     receiving: Receiving = ANYBODY,
-) -> tuple[str, ...]:
+) -> TensorExtraction:
     """Writes some tensors of a patch's target into a safetensors file.
 
     Nothing else of the target is decoded, and of a patch behind a URL nothing else is fetched
@@ -50,7 +51,7 @@ def extract_tensors(
             told how many bytes of the tensors are done.
 
     Returns:
-        The names of the tensors, in the order in which they lie in the target and the file.
+        The tensors that were written.
 
     Raises:
         InputError: as `load_patched`; or a name that no tensor has, or a tensor of a type that
@@ -74,7 +75,7 @@ def extract_tensors(
         else:
             for one in chosen.values():
                 write_all(out, one.load().data)
-    return tuple(chosen)
+    return TensorExtraction(tuple(chosen))
 
 
 def _matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[str]:

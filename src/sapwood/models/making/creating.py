@@ -37,7 +37,7 @@ from sapwood.models.making.inputs import (
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
 from sapwood.models.making.segments import input_segments, whole
-from sapwood.models.making.signing import sealing
+from sapwood.models.making.signing import sealing, signing_of
 from sapwood.models.making.standalone import may_be_smaller, standalone_segments
 from sapwood.models.results import PatchStats
 from sapwood.patch.format.front import FileDigest, Header, Segment
@@ -152,6 +152,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         reverse_size=None if led_back is None else led_back.size,
         warnings=(*_broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
         kind=_kind_of([*olds, new]),
+        signing=signing_of(private_key, counter),
     )
 
 

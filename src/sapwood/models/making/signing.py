@@ -11,10 +11,11 @@ from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source, read_source, unchanged
 from sapwood.files.writing import write_all
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.models.results import PatchSigning
 from sapwood.patch.applying.opening import open_checked
 from sapwood.patch.format.parsing import checked_front
 from sapwood.patch.signatures import serialise_detached, sign_detached, sign_front
-from sapwood.trust import check_counter, check_private_key
+from sapwood.trust import check_counter, check_private_key, key_id, public_key_of
 
 
 def sign_patch(
@@ -25,7 +26,7 @@ def sign_patch(
     counter: int = 0,
     detached: bool = False,
     limits: Limits = DEFAULT_LIMITS,
-) -> None:
+) -> PatchSigning:
     """Signs a patch of model files or of a tensor.
 
     What is signed binds every byte of the patch but signatures themselves, base and target
@@ -44,6 +45,9 @@ def sign_patch(
         detached: write a small file of the signature alone, which is of the patch whether
             that has signatures inside or not.
         limits: memory that the patch may ask for.
+
+    Returns:
+        The key's id and the counter.
 
     Raises:
         InputError: the key is none, or the counter. PyNaCl is not installed.
@@ -65,6 +69,16 @@ def sign_patch(
             write_all(out, memoryview(sign_front(front, key, counter)))
             for stripe in stripes(opened.body):
                 write_all(out, stripe.data)
+    return _signing(key, counter)
+
+
+def signing_of(private_key: bytes | None, counter: int) -> PatchSigning | None:
+    """What is told of a patch that `sealing` has signed; None where there was no key."""
+    return None if private_key is None else _signing(private_key, counter)
+
+
+def _signing(private_key: bytes, counter: int) -> PatchSigning:
+    return PatchSigning(key_id(public_key_of(private_key)), counter)
 
 
 def sealing(private_key: bytes | None, counter: int) -> Callable[[bytes], bytes]:

@@ -26,7 +26,7 @@ from sapwood.models.applying.in_place.update import (
 from sapwood.models.applying.whole import application
 from sapwood.models.receiving.opening import Received, receive
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
-from sapwood.models.results import PatchApplication
+from sapwood.models.results import PatchApplication, PatchRollBack
 from sapwood.patch.applying.opening import OpenPatch
 
 
@@ -100,7 +100,7 @@ def roll_back(
     path: str | os.PathLike[str],
     *,
     receiving: Receiving = ANYBODY,
-) -> None:
+) -> PatchRollBack:
     """Makes a file the base again that an update in place left on its way, or kept undo for.
 
     It takes nothing but the journal. It may be killed as well: call it again.
@@ -109,6 +109,9 @@ def roll_back(
         path: path of the file.
         receiving: as the patch was applied with: of threads, of memory that the journal may ask
             for, and who is told how many steps are undone.
+
+    Returns:
+        The size of the base.
 
     Raises:
         InputError: there is no journal, or one without undo.
@@ -132,6 +135,7 @@ def roll_back(
             steps.settle()
             steps.back(receiving.progress)
         journal.remove()
+        return PatchRollBack(journal.head.base_size)
 
 
 def confirm(path: str | os.PathLike[str]) -> None:
