@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -49,15 +50,52 @@ def tar(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
     return file.getvalue()
 
 
-@given(FILES, st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]), st.booleans())
-def test_zips(files: dict[str, bytes], method: int, forwards: bool) -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
+class Forwards:
+    """A file that can only be written to: sizes come to stand behind what they are of."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+@given(
+    FILES,
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+    st.booleans(),
+    st.sampled_from([io.BytesIO, Forwards]),
+)
+def test_zips(
+    files: dict[str, bytes], method: int, large: bool, make: Callable[[], io.BytesIO | Forwards]
+) -> None:
+    file = make()
+    with zipfile.ZipFile(file, "w", method) as archive:  # type: ignore[call-overload]
         for name, content in files.items():
-            # As a writer has it that knows no size before it has written.
-            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=forwards) as member:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = method
+            with archive.open(info, "w", force_zip64=large) as member:
                 member.write(content)
-    assert contents(file.getvalue()) == list(files.items())
+    data = bytes(file.data) if isinstance(file, Forwards) else file.getvalue()
+    assert contents(data) == list(files.items())
+
+
+@given(st.lists(st.sampled_from([4, 30_000, 65_535]), min_size=1, max_size=12))
+def test_zips_whose_entries_are_as_large_as_they_can_be(sizes: list[int]) -> None:
+    file = io.BytesIO()
+    names = ["a" * (size - 1) + "/" if i % 3 else "b" * size for i, size in enumerate(sizes)]
+    with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some are there twice
+        for name, size in zip(names, sizes, strict=True):
+            info = zipfile.ZipInfo(name)
+            info.comment = b"c" * size
+            info.extra = (b"FB" + (size - 4).to_bytes(2, "little") + bytes(size))[:size]
+            archive.writestr(info, b"")
+    assert [name for name, _ in contents(file.getvalue())] == names
 
 
 @given(

@@ -35,7 +35,8 @@ IN_LARGE = 0xFFFFFFFF  # stands for a number that is in the larger record
 LONGEST_COMMENT = 65535  # bytes
 ENCRYPTED = 1 | 1 << 6 | 1 << 13  # flags
 IN_UTF8 = 1 << 11
-READ = 1 << 18  # bytes of the directory that are read at once, more than an entry can have
+LARGEST_ENTRY = CENTRAL.size + 3 * 65535  # bytes of the directory
+READ = 1 << 19  # bytes of the directory that are read at once
 
 
 class Method(enum.IntEnum):
@@ -161,7 +162,7 @@ def _read_entries(content: Content, begin: int, end: int, fault: Fault) -> Itera
     at = begin
     block, start = b"", begin
     while at < end:
-        if at + READ // 2 > start + len(block) and start + len(block) < end:
+        if start + len(block) < min(end, at + LARGEST_ENTRY):
             block, start = bytes(content[at : min(end, at + READ)]), at
         if end - at < CENTRAL.size or not block.startswith(CENTRAL_MAGIC, at - start):
             raise fault("expected an entry of the zip's directory", at)
