@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from types import FunctionType
 
-PARSERS = frozenset({"gzip", "json", "packaging", "sapwood", "tarfile", "tomllib", "zipfile"})
+PARSERS = frozenset({"json", "packaging", "sapwood", "tomllib"})
 
 
 def instrument_parsers() -> None:

@@ -8,9 +8,11 @@ fuzzer found goes beside them by hand, with a name that says what it showed.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +29,8 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from sapwood.documents import canonical_json  # noqa: E402 (the path comes first)
+from sapwood.content import zstd  # noqa: E402 (the path comes first)
+from sapwood.documents import canonical_json  # noqa: E402
 from sapwood.models import create_patch  # noqa: E402
 from sapwood.patch.format.parsing import checked_front  # noqa: E402
 from sapwood.patch.signatures import serialise_detached, sign_detached  # noqa: E402
@@ -250,6 +253,32 @@ def documents() -> Iterator[tuple[str, bytes]]:
     yield "paths", number["paths"] + "a/b\t.git/c\tNUL.x\té\te\u0301\tA\ta\t../d".encode()
 
 
+def archives() -> Iterator[tuple[str, bytes]]:
+    """Zips as they may be packed, and tars of all dialects and packings."""
+    items = [Item("folder/"), Item("folder/a", b"stored"), Item("b", b"deflated" * 20, 8)]
+    yield "zip-plain", archive(items)
+    yield "zip-large", archive([Item("a", b"x", wide=True)], large=True, comment=b"note")
+    yield "zip-written-forwards", archive([Item("a", b"x" * 40, 8, flags=1 << 3)])
+    yield "zip-bzip2", archive([Item("a", b"x" * 40, 12)])
+    forms = {"posix": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+    for name, form in forms.items():
+        yield f"tar-{name}", tar_file({"folder/é": b"content", "a/" * 60 + "b": b"x"}, form)
+    small = tar_file({"a": b"content"}, tarfile.PAX_FORMAT)
+    yield "tar-gzip", gzip.compress(small, mtime=0) + gzip.compress(b"", mtime=0)
+    yield "tar-zstd", zstd.compress(small, 3)
+
+
+def tar_file(files: Mapping[str, bytes], form: int) -> bytes:
+    """What `tarfile` writes in one of its formats."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=form) as out:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
+    return file.getvalue()[: 512 * (-(-len(file.getvalue().rstrip(b"\0")) // 512) + 2)]
+
+
 CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "modelfiles": model_files(),
     "safetensors": safetensors_files(),
@@ -260,6 +289,7 @@ CORPORA: Mapping[str, Iterator[tuple[str, bytes]]] = {
     "journal": journals(),
     "documents": documents(),
     "workspace": workspaces(),
+    "archives": archives(),
 }
 """The files of each target, by their names."""
 

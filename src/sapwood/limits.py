@@ -32,6 +32,27 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """How much a reader of archives and packages allows, whatever they claim.
+
+    Attributes:
+        entries: files of a package, wherever it lies; entries of an archive, folders among them.
+        size: bytes of all files of a package, and of a tar as it is unpacked to a temporary file.
+        directory: bytes of the directory of a zip, and of all names in a tar.
+        window: bytes of memory that a frame of zstd may ask for as its window, rounded down to a
+            power of two.
+    """
+
+    entries: int = 100_000
+    size: int = 64 << 30
+    directory: int = 32 << 20
+    window: int = 64 << 20
+
+
+DEFAULT_ARCHIVE_LIMITS = ArchiveLimits()
+
 MOST_THREADS = 256
 
 

@@ -166,7 +166,8 @@ def test_the_tree_of_errors() -> None:
 
 def test_workspaces() -> None:
     assert set(vars(workspace)["__all__"]) == {
-        *("Action", "Backup", "Blocked", "Change", "FileIdentity", "RecordedFile", "FileStatus"),
+        *("Action", "ArchiveLimits"),
+        *("Backup", "Blocked", "Change", "FileIdentity", "RecordedFile", "FileStatus"),
         *("DataCache", "DataFile", "DataStatus", "Dataset", "Fetched", "fetch_data"),
         *("Difference", "LineChanges", "Manifest", "Module", "Outcome", "UpdatePlan", "Policy"),
         *("UpdateRequest",),
@@ -211,8 +212,8 @@ def test_packages() -> None:
         *("read_manifest", "regular_files"),
         *("content_hash", "has_windows_ends", "holds_text", "parsed_notebook", "reduced_cell"),
         *("reduced_notebook", "unix_ends", "with_ends_of", "LARGEST_READ", "NOTEBOOK"),
-        *("DEFAULT_RULE", "MANIFEST_FILE", "MODULE_NAME", "MOST_BYTES", "MOST_FILES"),
-        *("MOST_MODULES", "PACKAGE_NAME", "USER"),
+        *("ArchiveLimits", "DEFAULT_ARCHIVE_LIMITS", "DEFAULT_RULE", "MANIFEST_FILE"),
+        *("MODULE_NAME", "MOST_MODULES", "PACKAGE_NAME", "USER"),
     }
     assert all(hasattr(package, name) for name in vars(package)["__all__"])
 

@@ -20,6 +20,7 @@ from sapwood.content.zstd import compress
 from sapwood.documents.paths import clash_among, portable
 from sapwood.documents.patterns import Pattern
 from sapwood.errors import InputError, InvalidPackage, IoError
+from sapwood.limits import ArchiveLimits
 from sapwood.workspace import Workspace, open_package, parse_manifest
 from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
@@ -49,10 +50,15 @@ def tarred(folder: Path, entries: list[tuple[str, bytes]]) -> Path:
     return path
 
 
-def refused(source: Path, root: Path, match: str | None = None) -> None:
-    """The template is refused, and no workspace is begun."""
+def refused(
+    source: Path,
+    root: Path,
+    match: str | None = None,
+    limits: ArchiveLimits | None = None,
+) -> None:
+    """The template is refused, within other limits perhaps, and no workspace is begun."""
     with pytest.raises(InvalidPackage, match=match):
-        Workspace.init(root, source)
+        Workspace.init(root, source if limits is None else open_package(source, limits))
     assert not root.exists()
 
 
@@ -116,21 +122,24 @@ def test_a_folder_with_a_link_or_pipe_is_refused(kind: str, tmp_path: Path) -> N
     refused(folder, tmp_path / "course", "link or device")
 
 
-def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sources", "archives"):
-        monkeypatch.setattr(f"sapwood.package.{module}.MOST_FILES", 3)
+def test_too_many_files_are_refused(tmp_path: Path) -> None:
     entries = [(f"file{number}", b"") for number in range(3)]
     folder = tmp_path / "template"
     folder.mkdir()
     for name, content in [("sapwood-template.toml", MANIFEST), *entries]:
         (folder / name).write_bytes(content)
     for source in (zipped(tmp_path, entries), tarred(tmp_path, entries), folder):
-        refused(source, tmp_path / "course", "at most 3 files")
+        limits = ArchiveLimits(entries=3)
+        refused(source, tmp_path / "course", "at most 3 (files|entries)", limits)
+        with open_package(source, ArchiveLimits(entries=4)) as package:
+            assert len(package.files) == 3
 
 
-def test_too_many_bytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sapwood.package.package.MOST_BYTES", 1000)
-    refused(zipped(tmp_path, [("a", b"\0" * 1001)]), tmp_path / "course", "at most 1000 bytes")
+def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
+    for make in (zipped, tarred):
+        source = make(tmp_path, [("a", b"\0" * 10_001)])
+        limits = ArchiveLimits(size=10_000)
+        refused(source, tmp_path / "course", "at most 10000 bytes", limits)
 
 
 def test_a_header_of_a_tar_that_asks_for_memory_is_refused(tmp_path: Path) -> None:
@@ -162,12 +171,10 @@ def test_a_tar_that_asks_for_memory_or_disk_is_refused(
     refused(path, tmp_path / "course", match)
 
 
-def test_a_tar_of_more_bytes_than_a_template_may_have_is_not_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sapwood.package.archives.MOST_BYTES", 10_000)
+def test_a_tar_of_more_bytes_than_a_template_may_have_is_not_copied(tmp_path: Path) -> None:
     entries = [(f"file{number}", bytes(4000)) for number in range(3)]
-    refused(tarred(tmp_path, entries), tmp_path / "course", "at most 10000 bytes")
+    limits = ArchiveLimits(size=10_000)
+    refused(tarred(tmp_path, entries), tmp_path / "course", "at most 10000 bytes", limits)
 
 
 def test_a_zip_that_unpacks_to_more_than_it_claims_is_refused(tmp_path: Path) -> None:

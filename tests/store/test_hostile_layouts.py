@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from sapwood.archives import tar_members
 from sapwood.errors import InputError, InvalidPackage, InvalidStore
-from sapwood.package.archives import tar_members
 from sapwood.workspace import Workspace, open_package
 from support import oci_layouts
 from support.oci_layouts import (

@@ -93,22 +93,27 @@ def huge() -> bytes:
 TARS = {
     "a header as long as a film": (entry(tarfile.XHDTYPE, pax(2 << 20)), "headers of at most"),
     "many headers of one file": (entry(tarfile.XHDTYPE, pax(1 << 16)) * 20, "headers of at most"),
-    "a map of a sparse file without end": (sparse(10_000), "headers of at most"),
-    "a map of a sparse file that is cut off": (sparse(1)[:-512], "no intact zip, tar"),
+    "a map of a sparse file without end": (sparse(10_000), "a sparse file"),
+    "a map of a sparse file that is cut off": (sparse(1)[:-512], "a sparse file"),
     "a sparse file of holes": (
         entry(
             tarfile.XHDTYPE,
             b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
-            b"40 GNU.sparse.realsize=99999999999999999\n",
+            b"41 GNU.sparse.realsize=99999999999999999\n",
         )
         + entry(tarfile.REGTYPE, b"0\n"),
-        "at most 68719476736 bytes",
+        "a sparse file",
     ),
-    "remarks on everything": (
-        entry(tarfile.XGLTYPE, pax(1 << 10, keys=200)) + entry(tarfile.REGTYPE, b""),
-        "at most 100 remarks",
+    "one name for all": (
+        entry(tarfile.XGLTYPE, b"10 path=b\n") + entry(tarfile.REGTYPE, b""),
+        "all members one name",
     ),
+    "digits that a search would go through for each of them": (
+        entry(tarfile.XHDTYPE, b"1" * (1 << 19)) + entry(tarfile.REGTYPE, b""),
+        "a record that is none",
+    ),
+    "headers of headers without end": (entry(tarfile.XHDTYPE, b"") * 5000, "headers of at most"),
     "more than any disk": (huge(), "at most 68719476736 bytes"),
     "a damaged header": (b"x" + entry(tarfile.REGTYPE, b"")[1:], "a damaged header"),
-    "a header that is cut off": (entry(tarfile.REGTYPE, b"")[:300], "a damaged header"),
+    "a header that is cut off": (entry(tarfile.REGTYPE, b"")[:300], "the tar is cut off"),
 }

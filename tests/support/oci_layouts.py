@@ -15,7 +15,8 @@ import pytest
 
 from sapwood.content.zstd import compress
 from sapwood.errors import InvalidPackage, SapwoodError
-from sapwood.workspace import Workspace
+from sapwood.limits import ArchiveLimits
+from sapwood.workspace import Workspace, open_package
 from support.template_folders import user_files
 
 TEMPLATE = b'schema = 1\nname = "course"\nversion = "1.0.0"\n'
@@ -203,11 +204,13 @@ def refused(
     match: str,
     source: str = "",
     error: type[SapwoodError] | tuple[type[SapwoodError], ...] = InvalidPackage,
+    limits: ArchiveLimits | None = None,
 ) -> None:
-    """The template is refused, and no workspace is begun."""
+    """The template is refused, within other limits perhaps, and no workspace is begun."""
     root = layout.path.parent / "course"
+    source = source or f"oci:{layout.path}"
     with pytest.raises(error, match=match):
-        Workspace.init(root, source or f"oci:{layout.path}")
+        Workspace.init(root, source if limits is None else open_package(source, limits))
     assert user_files(root) == {}
     assert not (root / ".course/version.json").exists()
 

@@ -16,7 +16,9 @@ class Item:
 
     Attributes:
         name, data: of the entry.
-        method: 0 stored, 8 deflated.
+        method: 0 stored, 8 deflated; data of any other are packed already.
+        packed: what is in the file in place of the data.
+        checksum: in both headers.
         flags: of both headers.
         local_name: in the local header, where that is to differ.
         size: in the central directory.
@@ -29,6 +31,8 @@ class Item:
     name: str | bytes
     data: bytes = b""
     method: int = 0
+    packed: bytes | None = None
+    checksum: int | None = None
     flags: int = 1 << 11
     local_name: bytes | None = None
     size: int | None = None
@@ -59,9 +63,10 @@ def archive(
         name = item.name.encode() if isinstance(item.name, str) else item.name
         header = len(file) if item.header is None else item.header
         packed = zlib.compress(item.data)[2:-4] if item.method == 8 else item.data
+        packed = packed if item.packed is None else item.packed
         size = len(item.data) if item.size is None else item.size
-        csize = len(packed) if item.size is None else item.size
-        crc = zlib.crc32(item.data)
+        csize = len(packed) if item.size is None or item.packed is not None else item.size
+        crc = zlib.crc32(item.data) if item.checksum is None else item.checksum
         local = item.local_name or name
         if item.written:
             file += struct.pack(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from sapwood.content.content import Bytes
+from sapwood.content.content import Bytes, Content
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -16,30 +17,70 @@ else:
 
 LEAST_PREFIX = 8  # bytes; the module asks for as many
 STRIPE = 1 << 17  # bytes that are fed, and taken, at once
+FIRST = 1 << 9  # bytes that are fed at first where a frame may end after any of them
 DECODER = 5 << 17  # bytes that a decoder takes beside its window, at most
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 10, 31  # powers of two, bytes
-STREAM_WINDOW = 27  # what zstd's own program takes without being told
-
-ZstdError = zstd.ZstdError
-"""What `open_stream` raises for damaged frames."""
+MAGIC = b"\x28\xb5\x2f\xfd"
+LONGEST_HEADER = 18  # bytes of a frame's header
+SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte from 0x50 on: a frame without content
 
 
 class DamagedFrame(ValueError):
     """A frame is damaged, or holds another size. Whoever knows what it was says so."""
 
 
-def open_stream(file: IO[bytes]) -> IO[bytes]:
-    """The content of frames, read forwards; takes 128 MiB for a window at most.
+class LargeWindow(ValueError):
+    """A frame asks for more memory than is allowed as the window that it refers back to."""
+
+
+def is_frame(beginning: bytes) -> bool:
+    """Whether a file is one of zstd, by its first four bytes."""
+    skippable = beginning[1:4] == SKIPPABLE and beginning[0] & 0xF0 == 0x50
+    return beginning[:4] == MAGIC or skippable
+
+
+def unpacked_frames(data: Content, window: int) -> Iterator[bytes]:
+    """What frames end to end hold, at most 128 KiB at a time.
 
     Args:
-        file: a file that is at the first frame; stays open, and the caller's.
+        data: nothing but frames; read as their content is asked for.
+        window: bytes that a frame may ask for as its window, rounded down to a power of two; at
+            least 1 KiB, and at most 2 GiB, whatever is given.
 
     Raises:
-        ZstdError, EOFError: when it is read, of damaged frames.
+        DamagedFrame: a frame is damaged or cut off; when it is read.
+        LargeWindow: a frame asks for a larger window; likewise, before it is unpacked.
     """
-    options = {int(zstd.DecompressionParameter.window_log_max): STREAM_WINDOW}
-    return cast("IO[bytes]", zstd.ZstdFile(file, options=options))
+    exponent = min(max(SMALLEST_WINDOW, window.bit_length() - 1), LARGEST_WINDOW)
+    options = {int(zstd.DecompressionParameter.window_log_max): exponent}
+    at = 0
+    while at < len(data):
+        _check_window(bytes(data[at : min(len(data), at + LONGEST_HEADER)]), 1 << exponent)
+        decompressor, length = zstd.ZstdDecompressor(options=options), FIRST
+        while not decompressor.eof:
+            piece = b""
+            if decompressor.needs_input:
+                piece = bytes(data[at : min(len(data), at + length)])
+                at += len(piece)
+                length = min(2 * length, STRIPE)
+            try:
+                part: bytes = decompressor.decompress(piece, max_length=STRIPE)
+            except zstd.ZstdError as e:
+                raise DamagedFrame(str(e)) from e
+            if part:
+                yield part
+            elif not piece and decompressor.needs_input and not decompressor.eof:
+                raise DamagedFrame("the frame is cut off")
+        at -= len(decompressor.unused_data)
+
+
+def _check_window(header: bytes, most: int) -> None:
+    """Refuses a frame whose header asks for a window of more than `most` bytes."""
+    if header.startswith(MAGIC) and len(header) > len(MAGIC) + 1:
+        asked = window_of(memoryview(header), 1 << LARGEST_WINDOW)
+        if asked > most:
+            raise LargeWindow(f"a window of at most {most} bytes, found {asked}")
 
 
 def compress(data: bytes | memoryview, level: int) -> bytes:

@@ -12,6 +12,41 @@ from sapwood.errors import Changed
 from sapwood.files.writing import write_by
 
 
+class OpenFile:
+    """An open file as `Content`: each part is read into memory when it is asked for.
+
+    No memory map: a file that somebody cuts off meanwhile is an error, not the end of the process.
+    """
+
+    def __init__(self, handle: int, name: object) -> None:
+        """Borrows the file.
+
+        Args:
+            handle: the system's handle of the file.
+            name: what the file is called in errors.
+
+        Raises:
+            OSError: from the file.
+        """
+        self._handle = handle
+        self._name = name
+        self._size = os.fstat(handle).st_size
+
+    def __len__(self) -> int:
+        """Bytes of the file when it was opened."""
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> Bytes:
+        """The bytes of a slice without a step, as of `Content`.
+
+        Raises:
+            Changed: the file is shorter by now.
+            OSError: it cannot be read.
+        """
+        begin, end, _ = part.indices(self._size)
+        return read_at(self._handle, begin, max(0, end - begin), self._name)
+
+
 def read_at(handle: int, begin: int, size: int, name: object) -> Bytes:
     """The bytes [begin, begin + size) of an open file, in an array that is the caller's.
 

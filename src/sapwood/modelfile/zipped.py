@@ -13,13 +13,14 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable
 
+from sapwood.archives import LOCAL_MAGIC
 from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.hdf5 import FORMAT as HDF5
 from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out, plain_bytes
 from sapwood.modelfile.npy import read_header
 from sapwood.modelfile.storage_pickle import Budget, Storage, find_storages
-from sapwood.modelfile.zip_entries import LOCAL_MAGIC, Directory, StoredEntry, read_directory
+from sapwood.modelfile.zip_entries import Directory, StoredEntry, read_directory
 from sapwood.tensors import DType, TensorSpec
 
 NPY = ".npy"

@@ -24,6 +24,10 @@ from sapwood import lazy
 
 if TYPE_CHECKING:
     from sapwood.files.walking import FoundFile as FoundFile
+    from sapwood.limits import (
+        DEFAULT_ARCHIVE_LIMITS as DEFAULT_ARCHIVE_LIMITS,
+        ArchiveLimits as ArchiveLimits,
+    )
     from sapwood.package.archives import archive_files as archive_files
     from sapwood.package.canonical import (
         LARGEST_READ as LARGEST_READ,
@@ -66,12 +70,7 @@ if TYPE_CHECKING:
         Rules as Rules,
     )
     from sapwood.package.manifest.python import Environment as Environment, Export as Export
-    from sapwood.package.package import (
-        MOST_BYTES as MOST_BYTES,
-        MOST_FILES as MOST_FILES,
-        Package as Package,
-        PackageFile as PackageFile,
-    )
+    from sapwood.package.package import Package as Package, PackageFile as PackageFile
     from sapwood.package.sources import (
         file_in_folder as file_in_folder,
         open_package as open_package,
@@ -83,6 +82,7 @@ else:
         __name__,
         {
             "sapwood.files.walking": ["FoundFile"],
+            "sapwood.limits": ["DEFAULT_ARCHIVE_LIMITS", "ArchiveLimits"],
             "sapwood.package.archives": ["archive_files"],
             "sapwood.package.canonical": [
                 "LARGEST_READ",
@@ -116,7 +116,7 @@ else:
             "sapwood.package.manifest.patches": ["PatchOnly", "Target", "WeightsPatch"],
             "sapwood.package.manifest.policies": ["DEFAULT_RULE", "Policy", "PolicyRule", "Rules"],
             "sapwood.package.manifest.python": ["Environment", "Export"],
-            "sapwood.package.package": ["MOST_BYTES", "MOST_FILES", "Package", "PackageFile"],
+            "sapwood.package.package": ["Package", "PackageFile"],
             "sapwood.package.sources": [
                 "file_in_folder",
                 "open_package",

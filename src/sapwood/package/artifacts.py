@@ -7,26 +7,21 @@ earlier one holds, are refused: a package is a set of files, not a history of th
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
 from typing import IO
 
+from sapwood.archives import Member, MemberKind, tar_members, unpacked
 from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
+from sapwood.files.positions import OpenFile
 from sapwood.files.stamps import stamp_of_name
-from sapwood.package.archives import (
-    Member,
-    archive_errors,
-    check_count,
-    files_beside,
-    tar_members,
-    unpacked,
-)
-from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, located
+from sapwood.limits import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits
+from sapwood.package.archives import PackedFile, files_beside, invalid_archive, packed_file
+from sapwood.package.package import Package, located
 from sapwood.store.oci import OCI, Descriptor, Layout, parse_reference
 
 EMPTY = "application/vnd.oci.empty.v1+json"  # stands where an artifact has no layer
@@ -43,11 +38,12 @@ WHITEOUT = ".wh."  # begins the name of an entry that removes another one
 FILE_TYPES = (0, ord("0"))  # of a tar's entries, as ModelPack notes them
 
 
-def layout_package(text: str) -> Package:
+def layout_package(text: str, limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS) -> Package:
     """The package that is an artifact in an OCI image layout.
 
     Args:
         text: `FOLDER`, `FOLDER:TAG` or `FOLDER@sha256:…`.
+        limits: how much is allowed, in all layers and in the package.
 
     Raises:
         InputError: the text names no artifact, or several.
@@ -60,37 +56,41 @@ def layout_package(text: str) -> Package:
         layout = Layout(reference.folder)
         layers = layout.layers(reference)
         spool = opened.enter_context(tempfile.TemporaryFile())
-        files = files_beside(_members_of(layout, layers, spool))
+        files = files_beside(_files_of(layout, layers, spool, limits))
         close = opened.pop_all().close
-        return Package({one.path: one for one in files}, close)
+        return Package({one.path: one for one in files}, close, limits)
 
 
-def _members_of(layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes]) -> list[Member]:
-    """The entries of all layers.
+def _files_of(
+    layout: Layout, layers: Sequence[Descriptor], spool: IO[bytes], limits: ArchiveLimits
+) -> list[PackedFile]:
+    """The files of all layers.
 
     Args:
         layout: the layout that the layers lie in.
         layers: all layers of the artifact.
         spool: a temporary file that takes the files of tars.
+        limits: how much is allowed in all layers.
     """
     total = sum(one.size for one in layers)
-    if total > MOST_BYTES or len(layers) > MOST_FILES:
+    if total > limits.size or len(layers) > limits.entries:
         raise InvalidPackage(
-            f"expected at most {MOST_FILES} layers of {MOST_BYTES} bytes in all, found "
+            f"expected at most {limits.entries} layers of {limits.size} bytes in all, found "
             f"{len(layers)} of {total}"
         )
-    members: list[Member] = []
+    files: list[PackedFile] = []
     for layer in layers:
         if layer.media_type == EMPTY:
             continue
         with located(f"layer {layer.digest}"):
             path = _path_of(layer)
             if path is None:
-                members += _unpacked_layer(layout, layer, spool, len(members))
+                files += _unpacked_layer(layout, layer, spool, limits, len(files))
             else:
-                members.append(_file_layer(layout, layer, path))
-                check_count(len(members))
-    return members
+                files.append(_file_layer(layout, layer, path))
+            if len(files) > limits.entries:
+                raise InvalidPackage(f"expected at most {limits.entries} files, found more")
+    return files
 
 
 def _path_of(layer: Descriptor) -> str | None:
@@ -116,7 +116,7 @@ def _path_of(layer: Descriptor) -> str | None:
     )
 
 
-def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
+def _file_layer(layout: Layout, layer: Descriptor, path: str) -> PackedFile:
     """The file that a layer is. It is read, and verified, when it is used."""
     layout.path_of(layer)
     mode, kind = 0, FILE_TYPES[0]
@@ -125,37 +125,40 @@ def _file_layer(layout: Layout, layer: Descriptor, path: str) -> Member:
         table = Fields(value, MODEL_METADATA, InvalidPackage)
         mode = table.size("mode")
         kind = table.optional_size("typeflag") or kind
-    file = PackageFile(
-        path=path,
+    member = Member(
+        name=path,
         size=layer.size,
-        executable=bool(mode & 0o100),
-        stamp=stamp_of_name(f"{layer.digest} {path}", layer.size),
+        mode=mode,
+        kind=MemberKind.FILE if kind in FILE_TYPES else MemberKind.OTHER,
         stripes=partial(layout.stripes, layer),
     )
-    return Member(file, kind in FILE_TYPES)
+    return packed_file(member, path, stamp_of_name(f"{layer.digest} {path}", layer.size))
 
 
 def _unpacked_layer(
-    layout: Layout, layer: Descriptor, spool: IO[bytes], already: int
-) -> list[Member]:
-    """The entries of a layer that is a tar.
+    layout: Layout, layer: Descriptor, spool: IO[bytes], limits: ArchiveLimits, already: int
+) -> list[PackedFile]:
+    """The files of a layer that is a tar.
 
     Args:
         layout: the layout that the layer lies in.
         layer: the layer, whose first bytes tell whether it is packed.
         spool: a temporary file that takes the files.
+        limits: how much is allowed in all layers.
         already: number of entries of other layers.
     """
-    members = []
-    with layout.opened(layer) as file, archive_errors("its content"):
-        for member in tar_members(unpacked(file), spool, (0, 0, 0, 0, 0), already):
-            path = member.file.path.removeprefix("./")  # of `tar -C folder .`
+    fault = partial(invalid_archive, "its content")
+    files = []
+    with layout.opened(layer) as file:
+        content = OpenFile(file.fileno(), layer.digest)
+        stripes = unpacked(content, limits.window, fault)
+        for member in tar_members(stripes, spool, limits, fault, already):
+            path = member.name.removeprefix("./")  # of `tar -C folder .`
             if path.rpartition("/")[2].startswith(WHITEOUT):
                 raise InvalidPackage(
                     f"{path!r:.120} removes a file of an earlier layer, as in images of "
                     "containers; pack it anew, in one layer"
                 )
-            stamp = stamp_of_name(f"{layer.digest} {path}", member.file.size)
-            file_ = dataclasses.replace(member.file, path=path, stamp=stamp)
-            members.append(Member(file_, member.regular))
-    return members
+            stamp = stamp_of_name(f"{layer.digest} {path}", member.size)
+            files.append(packed_file(member, path, stamp))
+    return files

@@ -12,12 +12,10 @@ from sapwood.content.digests import raw_hash
 from sapwood.errors import InvalidPackage, InvalidStore
 from sapwood.files.reading import Stripes
 from sapwood.files.stamps import Stamp, stamp_of_name
+from sapwood.limits import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits
 from sapwood.package.canonical import LARGEST_READ, content_hash
 from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest
 from sapwood.package.manifest.patches import PatchOnly, Target, patch_only
-
-MOST_FILES = 100_000
-MOST_BYTES = 64 << 30  # of all files of a package
 
 # Not files of a package, whatever folder they come to lie in: what Python compiles when a
 # distribution is installed, what version control and desktops keep.
@@ -106,12 +104,18 @@ class Package:
     files: Mapping[str, PackageFile]
     patches: Mapping[str, PackageFile]
 
-    def __init__(self, files: Mapping[str, PackageFile], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, PackageFile],
+        close: Callable[[], None],
+        limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS,
+    ) -> None:
         """Reads the manifest and checks the files.
 
         Args:
             files: all files that it holds, by path, the manifest among them.
             close: what is called once, when the package is closed, or after an error here.
+            limits: how many bytes all files may have.
 
         Raises:
             InvalidPackage: there is no manifest, or it or the files break its rules.
@@ -127,8 +131,8 @@ class Package:
             check_files(self.manifest, files)
             unheld = _unheld_files(self.manifest, files)
             total = sum(one.size for one in (*files.values(), *unheld.values()))
-            if total > MOST_BYTES:
-                raise InvalidPackage(f"expected at most {MOST_BYTES} bytes, found {total}")
+            if total > limits.size:
+                raise InvalidPackage(f"expected at most {limits.size} bytes, found {total}")
         except BaseException:
             close()
             raise

@@ -19,14 +19,17 @@ from sapwood.files.reading import Stripes, read_stripes, read_whole
 from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
 from sapwood.files.walking import FoundFile, walk
+from sapwood.limits import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits
 from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
-from sapwood.package.package import MOST_FILES, Package, PackageFile, is_litter, located
+from sapwood.package.package import Package, PackageFile, is_litter, located
 from sapwood.store.oci import OCI
 
 DISTRIBUTION = "dist:"
 
 
-def open_package(source: str | os.PathLike[str]) -> Package:
+def open_package(
+    source: str | os.PathLike[str], limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS
+) -> Package:
     """Opens a package.
 
     Args:
@@ -35,6 +38,7 @@ def open_package(source: str | os.PathLike[str]) -> Package:
             package in an installed distribution; or `oci:FOLDER`, `oci:FOLDER:TAG` or
             `oci:FOLDER@sha256:DIGEST` for one in an OCI image layout. A folder whose name
             begins so is meant by a `Path`, or with `./` before it.
+        limits: how much is allowed, in the package and in what it is packed in.
 
     Raises:
         InvalidPackage: the package breaks the rules.
@@ -44,14 +48,14 @@ def open_package(source: str | os.PathLike[str]) -> Package:
     """
     folder = _folder_of(source)
     if folder is not None:
-        return _folder_package(folder)
+        return _folder_package(folder, limits)
     # With them come zstd's wrapper and NumPy, which no look at a folder needs.
     from sapwood.package.archives import archive_package
     from sapwood.package.artifacts import layout_package
 
     if isinstance(source, str) and source.startswith(OCI):
-        return layout_package(source.removeprefix(OCI))
-    return archive_package(resolved(source))
+        return layout_package(source.removeprefix(OCI), limits)
+    return archive_package(resolved(source), limits)
 
 
 def _folder_of(source: str | os.PathLike[str]) -> Path | None:
@@ -68,11 +72,14 @@ def _folder_of(source: str | os.PathLike[str]) -> Path | None:
     return path if path.is_dir() else None
 
 
-def read_manifest(source: str | os.PathLike[str]) -> Manifest:
+def read_manifest(
+    source: str | os.PathLike[str], limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS
+) -> Manifest:
     """Reads the manifest of a package, and of folders and distributions nothing else.
 
     Args:
         source: a path or a name, as `open_package` takes it.
+        limits: how much is allowed in what it is packed in.
 
     Raises:
         InvalidPackage: the package breaks the rules.
@@ -83,7 +90,7 @@ def read_manifest(source: str | os.PathLike[str]) -> Manifest:
     with os_errors(source):
         folder = _folder_of(source)
         if folder is None:
-            with open_package(source) as package:
+            with open_package(source, limits) as package:
                 return package.manifest
         data = read_whole(folder / MANIFEST_FILE, LARGEST)
         with located(folder):
@@ -114,7 +121,7 @@ def _distribution_folder(name: str) -> Path:
     return folders.pop()
 
 
-def _folder_package(folder: Path) -> Package:
+def _folder_package(folder: Path, limits: ArchiveLimits) -> Package:
     """The package that a folder is.
 
     Raises:
@@ -124,10 +131,10 @@ def _folder_package(folder: Path) -> Package:
     files: dict[str, PackageFile] = {}
     for one in regular_files(folder):
         files[one.path] = file_in_folder(folder, one.path, one.status)
-        if len(files) > MOST_FILES:
-            raise InvalidPackage(f"{folder}: expected at most {MOST_FILES} files, found more")
+        if len(files) > limits.entries:
+            raise InvalidPackage(f"{folder}: expected at most {limits.entries} files, found more")
     with located(folder):
-        return Package(files, close=lambda: None)
+        return Package(files, lambda: None, limits)
 
 
 def file_in_folder(folder: Path, path: str, status: os.stat_result) -> PackageFile:

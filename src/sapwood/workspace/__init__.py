@@ -12,6 +12,7 @@ files, in one transaction. docs/workspaces.md says what a template holds.
 
 from sapwood.fetching import Fetching
 from sapwood.package import (
+    ArchiveLimits,
     DataFile,
     Dataset,
     Environment,
@@ -55,6 +56,7 @@ from sapwood.workspace.workspace import Clock, Workspace
 
 __all__ = [
     "Action",
+    "ArchiveLimits",
     "Backup",
     "Blocked",
     "CellReport",

@@ -14,7 +14,13 @@ from sapwood.errors import InputError
 from sapwood.files.paths import kind_of, resolved
 from sapwood.files.reading import read_whole
 from sapwood.files.refusals import os_errors
-from sapwood.package import MOST_BYTES, MOST_FILES, PackageFile, file_in_folder, regular_files
+from sapwood.package import (
+    DEFAULT_ARCHIVE_LIMITS,
+    ArchiveLimits,
+    PackageFile,
+    file_in_folder,
+    regular_files,
+)
 from sapwood.workspace.course.course_yml import FILE_NAME, CourseConfig, parse_course
 from sapwood.workspace.course.plain_yaml import LARGEST
 from sapwood.workspace.record.course import Extra
@@ -40,7 +46,9 @@ CourseSource: TypeAlias = OpenCourse | str | os.PathLike[str]
 
 
 @contextlib.contextmanager
-def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
+def open_course(
+    source: CourseSource | None, limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS
+) -> Iterator[OpenCourse | None]:
     """Opens a course, and closes it at the end.
 
     Args:
@@ -60,16 +68,16 @@ def open_course(source: CourseSource | None) -> Iterator[OpenCourse | None]:
         with os_errors(source):
             path = resolved(source)
             if path.is_dir():
-                course = _course_in_folder(path / FILE_NAME)
+                course = _course_in_folder(path / FILE_NAME, limits)
             elif path.suffix.lower() in ENDINGS:
-                course = _course_in_folder(path)
+                course = _course_in_folder(path, limits)
             else:
-                course = _course_in_archive(path, closing)
-            _check_amount(course)
+                course = _course_in_archive(path, closing, limits)
+            _check_amount(course, limits)
         yield course
 
 
-def _course_in_folder(path: Path) -> OpenCourse:
+def _course_in_folder(path: Path, limits: ArchiveLimits) -> OpenCourse:
     """The course of a course.yml, with what lies beside it.
 
     Raises:
@@ -82,12 +90,14 @@ def _course_in_folder(path: Path) -> OpenCourse:
     files = {
         extra.to + rest: file_in_folder(path.parent, extra.origin + rest, status)
         for extra in config.extras
-        for rest, status in _files_beside(path.parent, extra, config.where)
+        for rest, status in _files_beside(path.parent, extra, config.where, limits)
     }
     return OpenCourse(config, files)
 
 
-def _files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str, os.stat_result]]:
+def _files_beside(
+    folder: Path, extra: Extra, where: str, limits: ArchiveLimits
+) -> Iterator[tuple[str, os.stat_result]]:
     """The files of an extra assignment: what their paths have behind its own, and their status.
 
     Raises:
@@ -113,24 +123,29 @@ def _files_beside(folder: Path, extra: Extra, where: str) -> Iterator[tuple[str,
         yield "", status
         return
     for count, one in enumerate(regular_files(place)):
-        if count == MOST_FILES:
-            raise InputError(f"{where}.extra: {extra.origin!r:.120}: more than {MOST_FILES} files")
+        if count == limits.entries:
+            raise InputError(
+                f"{where}.extra: {extra.origin!r:.120}: more than {limits.entries} files"
+            )
         yield f"/{one.path}", one.status
 
 
-def _course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
+def _course_in_archive(
+    path: Path, closing: contextlib.ExitStack, limits: ArchiveLimits
+) -> OpenCourse:
     """The course in an archive.
 
     Args:
         path: path of the archive.
         closing: stack that closes it.
+        limits: how much is allowed in it.
 
     Raises:
         InputError, InvalidPackage, OSError: as `open_course`.
     """
     from sapwood.package import archive_files
 
-    members, close = archive_files(path, FILE_NAME)
+    members, close = archive_files(path, FILE_NAME, limits)
     closing.callback(close)
     by_path = {one.path: one for one in members}
     config = parse_course(by_path[FILE_NAME].read(), f"{path}: {FILE_NAME}")
@@ -143,7 +158,7 @@ def _course_in_archive(path: Path, closing: contextlib.ExitStack) -> OpenCourse:
     return OpenCourse(config, files)
 
 
-def _check_amount(course: OpenCourse) -> None:
+def _check_amount(course: OpenCourse, limits: ArchiveLimits) -> None:
     """Sees to it that each extra has files, and that they are not too many or too large.
 
     Raises:
@@ -156,5 +171,5 @@ def _check_amount(course: OpenCourse) -> None:
                 f"{where}: expected files in {extra.origin!r:.120} beside it, found none"
             )
     total = sum(one.size for one in course.files.values())
-    if len(course.files) > MOST_FILES or total > MOST_BYTES:
-        raise InputError(f"{where}: expected at most {MOST_FILES} files of {MOST_BYTES} bytes")
+    if len(course.files) > limits.entries or total > limits.size:
+        raise InputError(f"{where}: expected at most {limits.entries} files of {limits.size} bytes")
