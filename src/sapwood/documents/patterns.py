@@ -43,9 +43,17 @@ class Pattern:
         parts = (text + ANY if text.endswith("/") else text).split("/")
         if any(part in {"", ".", ".."} for part in parts):
             raise ValueError(f"expected a relative pattern such as 'tests/**', found {text!r:.80}")
+        followed = zip(parts, [*parts[1:], ""], strict=True)
+        kept = [one for one, after in followed if one != ANY or after != ANY]  # as one of a row
         # No function of `fnmatch` that matches: they fold case where the system does.
-        names = (None if one == ANY else re.compile(fnmatch.translate(one)) for one in parts)
+        names = (None if one == ANY else re.compile(fnmatch.translate(one)) for one in kept)
         return cls(text, tuple(names))
+
+    @property
+    def steps(self) -> int:
+        """The most steps that matching takes for each name of a path."""
+        free = next((place for place, one in enumerate(self.names) if one is None), None)
+        return 1 if free is None else len(self.names) - free + 1
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches the whole path."""
@@ -65,11 +73,6 @@ class Pattern:
         return len(self.names) in places
 
     def _spread(self, places: set[int]) -> set[int]:
-        """The places, and those behind each `**` that matches nothing more."""
-        out: set[int] = set()
-        for place in places:
-            end = place
-            while end < len(self.names) and self.names[end] is None:
-                end += 1
-            out.update(range(place, end + 1))
-        return out
+        """The places, and those behind each `**`, which may match nothing more."""
+        last = len(self.names)
+        return places | {one + 1 for one in places if one < last and self.names[one] is None}

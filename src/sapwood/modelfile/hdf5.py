@@ -29,6 +29,8 @@ from sapwood.tensors import DType
 MAGIC = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 2**64 - 1  # the address of what there is not
 MOST_READ = 1_000_000  # messages, nodes and entries that are looked at in one file; a second or two
+SMALLEST = 8  # bytes of a part
+SPARE = 64  # parts that a file may have in any case
 DEEPEST = 32  # nodes of a tree above one another
 
 DATASPACE, DATATYPE, EXTERNAL, LAYOUT, CONTINUATION, SYMBOLS = 1, 3, 7, 8, 16, 17
@@ -68,7 +70,8 @@ class _Walk:
     def __init__(self, view: memoryview) -> None:
         self._view = view
         self._names = Names()
-        self._left = MOST_READ
+        # Each part takes SMALLEST bytes of its own, unless several places lead to it.
+        self._left = min(MOST_READ, SPARE + len(view) // SMALLEST)
 
     def root(self) -> int | None:
         """The address of the root group's header; None where the file has a newer form."""
@@ -167,7 +170,10 @@ class _Walk:
             if kind != 0:
                 raise InvalidModelFile(f"expected a group's tree, found kind {kind}", offset=at)
             # Keys and children alternate, a key first and last.
-            children = [self._unpack("<Q", at + 32 + 16 * i)[0] for i in range(entries)]
+            children = []
+            for i in range(entries):
+                self._spend(at)
+                children.append(self._unpack("<Q", at + 32 + 16 * i)[0])
             if level:
                 nodes += [(child, depth + 1) for child in reversed(children)]
             else:

@@ -18,6 +18,7 @@ from sapwood.errors import InvalidModelFile
 from sapwood.modelfile.format import Format, Marks
 from sapwood.modelfile.hdf5 import FORMAT as HDF5
 from sapwood.modelfile.layout import ModelFile, TensorEntry, laid_out, plain_bytes
+from sapwood.modelfile.naming import LONGEST
 from sapwood.modelfile.npy import read_header
 from sapwood.modelfile.storage_pickle import Budget, Storage, find_storages
 from sapwood.modelfile.zip_entries import Directory, StoredEntry, read_directory
@@ -132,6 +133,7 @@ def _known_storages(
         order = entries.get(f"{root}/byteorder")
         if (
             not entry.name.endswith(PICKLE)
+            or len(entry.name) > LONGEST  # each storage is looked up by it
             or entry.size > LARGEST_PICKLE
             or (order is not None and bytes(view[order.offset : order.end][:4]) == b"big")
         ):

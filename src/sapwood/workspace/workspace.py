@@ -14,6 +14,7 @@ from sapwood.files.paths import resolved
 from sapwood.files.refusals import os_errors
 from sapwood.workspace.change.applying import changing
 from sapwood.workspace.change.differences import differences_in
+from sapwood.workspace.change.lcs import MOST_PAIRS
 from sapwood.workspace.change.making import make_workspace
 from sapwood.workspace.change.opening import TemplateSource, opening
 from sapwood.workspace.change.restoring import restore_files
@@ -257,6 +258,7 @@ class Workspace:
         *,
         paths: Sequence[str] | None = None,
         allow_downgrade: bool = False,
+        most_pairs: int = MOST_PAIRS,
     ) -> tuple[Difference, ...]:
         """How the user's files differ from the template's.
 
@@ -267,6 +269,8 @@ class Workspace:
             paths: paths of the files to compare, from the workspace's folder or from the current
                 one; by default all.
             allow_downgrade: whether the version may be one before that of the workspace.
+            most_pairs: pairs of lines of two texts that are compared at most, without those that
+                both begin and end with; of longer ones no difference is told.
 
         Raises:
             InputError: the template has no such file.
@@ -277,7 +281,7 @@ class Workspace:
             record = installed_record(self._places)
             chosen = for_workspace(package, record, None, self._places)
             plan = plan_request(self._places, record, chosen, request)
-            return tuple(differences_in(plan, self.root, chosen, paths))
+            return tuple(differences_in(plan, self.root, chosen, paths, most_pairs))
 
     def exports(
         self, template: TemplateSource, modules: Sequence[str] | None = None
@@ -358,16 +362,20 @@ class Workspace:
         with os_errors(self.root):
             return status_of(self._places, installed_record(self._places))
 
-    def line_changes(self, path: str, record: Record | None = None) -> LineChanges | None:
+    def line_changes(
+        self, path: str, record: Record | None = None, *, most_pairs: int = MOST_PAIRS
+    ) -> LineChanges | None:
         """How many lines of a file the user has added and removed since it was installed.
 
         Args:
             path: path of a file in the record.
             record: record of the workspace, where it is at hand; else it is read.
+            most_pairs: pairs of lines that are compared at most, without those that both texts
+                begin and end with.
 
         Returns:
-            The numbers; None of files that are no text, and of those whose installed bytes
-            are not kept.
+            The numbers; None of files that are no text or too long to compare, and of those
+            whose installed bytes are not kept.
 
         Raises:
             InputError: the record has no such file.
@@ -376,7 +384,7 @@ class Workspace:
         """
         with os_errors(self.root):
             known = installed_record(self._places) if record is None else record
-            return changed_lines(self._places, known, path)
+            return changed_lines(self._places, known, path, most_pairs)
 
     def backups(self) -> list[Backup]:
         """All backups, the oldest first.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from sapwood.errors import InputError, InvalidPatch, LimitExceeded, TargetHashMi
 from sapwood.files.sources import Source
 from sapwood.modelfile import FORMATS, format_named, open_model
 from sapwood.models.applying.live import Live, check_live, live_tensors, write_live
+from sapwood.models.applying.near_names import near_names
 from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.opening import Received
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
@@ -212,8 +212,7 @@ class PatchedModel(Mapping[str, Any]):
     def _found(self, name: str) -> Lazy:
         found = self._tensors.get(name)
         if found is None:
-            near = difflib.get_close_matches(str(name), self._tensors, n=3)
-            hint = f"; near: {', '.join(map(repr, near))}" if near else ""
+            hint = near_names(str(name), self._tensors)
             raise InputError(f"expected one of {len(self)} tensors, found {name!r}{hint}")
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -14,6 +13,7 @@ from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
 from sapwood.modelfile.safetensors import METADATA, file_header
 from sapwood.models.applying.loading import Lazy, lazy_tensors
+from sapwood.models.applying.near_names import near_names
 from sapwood.models.applying.origins import Origin
 from sapwood.models.receiving.opening import Received
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
@@ -92,8 +92,7 @@ def _matching(tensors: Mapping[str, Lazy], names: str | Sequence[str]) -> list[s
         # A name may hold brackets itself.
         fitting = {one} if one in tensors else set(fnmatch.filter(tensors, one))
         if not fitting:
-            near = difflib.get_close_matches(one, tensors, n=3)
-            hint = f"; near: {', '.join(map(repr, near))}" if near else ""
+            hint = near_names(one, tensors)
             raise InputError(f"expected a name among {len(tensors)} tensors, found {one!r}{hint}")
         found |= fitting
     return [name for name in tensors if name in found]

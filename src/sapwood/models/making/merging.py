@@ -44,6 +44,7 @@ MOST_CONFIG = 1 << 20  # bytes
 FITTED = 1 << 17  # elements that a coefficient is fitted to
 MOST_FITTED_ROWS = 64
 MOST_PARTS = 16  # of a name, at its end
+LONGEST_NAME = 1024  # letters of a name whose ends are looked at
 NEAR = 0.02  # how far, relatively, the fitted coefficient may lie from the one that was used
 
 Doubles = npt.NDArray[np.float64]
@@ -69,7 +70,8 @@ class Config:
 
     Attributes:
         alpha: `lora_alpha`, None where it does not say.
-        alphas: those of modules of their own, by the ends of their names.
+        alphas: those of modules of their own, by the ends of their names; of several that a name
+            has, the longest counts.
         rooted: whether it is divided by the root of the rank, and not by the rank.
     """
 
@@ -161,8 +163,7 @@ def _weight_of(module: str, numbers: Mapping[str, int | None]) -> int | None:
         module: the name of the module.
         numbers: the numbers of the tensors, by `_ends`.
     """
-    parts = (module + WEIGHT).split(".")
-    names = (".".join(parts[i:]) for i in range(len(parts) - 1))
+    names = _ends_of(module + WEIGHT)
     return next((numbers[name] for name in names if name in numbers), None)
 
 
@@ -170,11 +171,19 @@ def _ends(tensors: Sequence[TensorEntry]) -> dict[str, int | None]:
     """Numbers of tensors by their names, and by the ends of these; None where several have one."""
     found: dict[str, int | None] = {}
     for i, entry in enumerate(tensors):
-        parts = entry.name.split(".")[-MOST_PARTS:]
-        for k in range(1, len(parts) - 1):
-            end = ".".join(parts[k:])
-            found[end] = None if end in found else i
+        for end in _ends_of(entry.name):
+            if "." in end:
+                found[end] = None if end in found else i
     return found | {entry.name: i for i, entry in enumerate(tensors)}
+
+
+def _ends_of(name: str) -> Iterator[str]:
+    """A name, and what stands behind each of its last dots, the longest first."""
+    yield name
+    if len(name) <= LONGEST_NAME:
+        parts = name.split(".")
+        for place in range(max(1, len(parts) - MOST_PARTS), len(parts)):
+            yield ".".join(parts[place:])
 
 
 def _layouts(number: int, module: AdaptedModule, entry: TensorEntry) -> Iterator[GivenFactors]:
@@ -266,9 +275,9 @@ def _coefficients(fitted: float, module: AdaptedModule, config: Config) -> list[
 def _configured(module: AdaptedModule, config: Config) -> float | None:
     """The coefficient that the configuration tells, or None."""
     alpha = config.alpha
-    for end, own in config.alphas.items():
-        if f".{module.name}".endswith(f".{end}"):
-            alpha = own
+    own = next((end for end in _ends_of(module.name) if end in config.alphas), None)
+    if own is not None:
+        alpha = config.alphas[own]
     if not alpha:
         return None
     return alpha / (math.sqrt(module.rank) if config.rooted else module.rank)

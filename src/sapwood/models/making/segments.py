@@ -9,6 +9,7 @@ likest to it. Bytes of a folder are read when they are coded, not before.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -118,7 +119,9 @@ class Twins:
         self._paths = {part.path: part for part in parts}
         self._names = {_name_of(part): part for part in reversed(parts)}
         self._sizes = {part.file.size: part for part in reversed(parts)}
-        self._large = [part for part in parts if part.file.size > SMALL and not part.file.tensors]
+        large = [part for part in parts if part.file.size > SMALL and not part.file.tensors]
+        self._large = {part.file.size: part for part in reversed(large)}
+        self._ascending = sorted(self._large)
 
     def of(self, part: Part) -> Part | None:
         """The file of the same path, or else of the same name, or of the same size."""
@@ -131,8 +134,10 @@ class Twins:
     def like(self, part: Part) -> Part | None:
         """As `of`; or else, of the large files without tensors, the one of the nearest size."""
         size = part.file.size
-        nearest = min(self._large, key=lambda one: abs(one.file.size - size), default=None)
-        return self.of(part) or nearest
+        at = bisect_left(self._ascending, size)
+        near = self._ascending[max(0, at - 1) : at + 1]
+        nearest = min(near, key=lambda one: abs(one - size), default=None)
+        return self.of(part) or (None if nearest is None else self._large[nearest])
 
 
 def _name_of(part: Part) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from packaging.version import Version
 
@@ -19,7 +20,7 @@ from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.datasets import Dataset, datasets_of
 from sapwood.package.manifest.modules import Module, modules_of
 from sapwood.package.manifest.patches import WeightsPatch, patch_only, patches_of
-from sapwood.package.manifest.policies import Rules, rules_of
+from sapwood.package.manifest.policies import Rules, fault_of_amount, rules_of
 from sapwood.package.manifest.python import Environment, Export, environment_of, exports_of
 from sapwood.package.manifest.values import entries_in, line_from, path_in, version_in
 
@@ -52,6 +53,11 @@ class Note:
     version: Version | None = None
 
 
+def _looked_up() -> Any:
+    """A field that follows from the others."""
+    return dataclasses.field(init=False, repr=False, compare=False, default_factory=dict)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manifest:
     """What a package says of itself.
@@ -79,6 +85,16 @@ class Manifest:
     data: tuple[Dataset, ...] = ()
     exports: tuple[Export, ...] = ()
     environment: Environment = dataclasses.field(default_factory=Environment)
+    # Asked for file by file, of which there may be as many.
+    _notes_by_path: dict[str, list[Note]] = _looked_up()
+    _patch_by_base: dict[tuple[str, Version], str] = _looked_up()
+
+    def __post_init__(self) -> None:
+        """Puts notes and patches where they are looked up; of several patches the first counts."""
+        for note in self.notes:
+            self._notes_by_path.setdefault(note.path, []).append(note)
+        for one in self.patches:
+            self._patch_by_base.setdefault((one.path, one.base), one.patch)
 
     def note_for(self, path: str, since: str | None) -> str | None:
         """Why a file changed.
@@ -88,15 +104,14 @@ class Manifest:
             since: the package's version that the user has the file of, None for none.
         """
         have = None if since is None else Version(since)
-        for note in self.notes:
-            if note.path == path and (note.version is None or have is None or note.version > have):
+        for note in self._notes_by_path.get(path, ()):
+            if note.version is None or have is None or note.version > have:
                 return note.text
         return None
 
     def patch_for(self, path: str, base: str) -> str | None:
         """The path of the patch that leads to this version of a file, or None."""
-        named = (path, Version(base))
-        return next((one.patch for one in self.patches if (one.path, one.base) == named), None)
+        return self._patch_by_base.get((path, Version(base)))
 
     def not_installed(self) -> frozenset[str]:
         """Paths in the package that are no files of a workspace."""
@@ -167,8 +182,8 @@ def check_files(manifest: Manifest, held: Collection[str]) -> None:
     Raises:
         InvalidPackage: a path leads outside or cannot be written on every system, two
             are one where case is folded, one is in the way of another or of what is
-            exported, one lies where the record does, or the manifest names a patch, a
-            notebook or an old name wrongly.
+            exported, one lies where the record does, the manifest names a patch, a
+            notebook or an old name wrongly, or has too many patterns for so many files.
     """
     names = [*held, *patch_only(manifest.patches, held)]
     for path in names:
@@ -179,7 +194,8 @@ def check_files(manifest: Manifest, held: Collection[str]) -> None:
             f"{clash[0]!r:.120} and {clash[1]!r:.120} cannot both be files on every system; "
             "rename one in the package"
         )
-    fault = next(_wrong_names(manifest, held, frozenset(names)), None)
+    amount = fault_of_amount(manifest.rules, names)
+    fault = amount or next(_wrong_names(manifest, held, frozenset(names)), None)
     if fault is not None:
         raise InvalidPackage(f"{MANIFEST_FILE}: {fault}")
 

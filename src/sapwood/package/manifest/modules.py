@@ -72,12 +72,13 @@ def modules_of(table: Fields) -> tuple[Module, ...]:
             number or name, or one needs what does not come before it.
     """
     modules: dict[str, Module] = {}
+    taken: set[int | str] = set()  # numbers, and names without them
     for one in entries_in(table, "modules", MOST_MODULES):
         module = _module_of(one)
-        taken = {other.number for other in modules.values()}
-        shorts = {other.short_name.lower() for other in modules.values()}
-        if module.number in taken or module.short_name.lower() in shorts:
+        own = {module.number, module.short_name.lower()}
+        if not taken.isdisjoint(own):
             raise one.fail("name", f"{module.name!r}: its number or name is another module's too")
+        taken |= own
         missing = [need for need in module.needs if need not in modules]
         if missing:
             raise one.fail("needs", f"expected modules that come before, found {missing[0]!r:.80}")

@@ -7,14 +7,14 @@ a patch starts from gets the file; for everybody else there is a full release.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from packaging.version import Version
 
 from sapwood.documents.fields import Fields
 from sapwood.errors import InvalidPackage
 from sapwood.package.canonical import NOTEBOOK, FileIdentity
-from sapwood.package.manifest.policies import Policy, Rules
+from sapwood.package.manifest.policies import Policy, Rules, fault_of_amount
 from sapwood.package.manifest.values import entries_in, path_in, sha256_in, version_in
 
 LARGEST = 64 << 30  # bytes of a file that patches lead to, as of a whole package
@@ -115,7 +115,7 @@ def _target_of(table: Fields) -> Target | None:
     return target
 
 
-def _check_targets(patches: Iterable[WeightsPatch], rules: Rules, where: str) -> None:
+def _check_targets(patches: Sequence[WeightsPatch], rules: Rules, where: str) -> None:
     """Sees to it that patches of one file lead to one file, and that it may come from a patch.
 
     Args:
@@ -124,8 +124,12 @@ def _check_targets(patches: Iterable[WeightsPatch], rules: Rules, where: str) ->
         where: the name of the manifest, for errors.
 
     Raises:
-        InvalidPackage: they do not agree, or the file is a notebook or has another policy.
+        InvalidPackage: they do not agree, the file is a notebook or has another policy, or there
+            are too many patterns for so many.
     """
+    fault = fault_of_amount(rules, (one.path for one in patches))
+    if fault is not None:
+        raise InvalidPackage(f"{where}: patches: {fault}")
     known: dict[str, Target | None] = {}
     for patch in patches:
         if known.setdefault(patch.path, patch.target) != patch.target:

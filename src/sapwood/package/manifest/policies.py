@@ -14,6 +14,7 @@ from sapwood.errors import InvalidPackage
 from sapwood.package.manifest.values import entries_in, path_in, pattern_from, version_in
 
 MOST_PATTERNS = 1000
+MOST_STEPS = 1 << 26  # of matching patterns with paths: less than a minute
 MOST_RENAMES = 10_000
 
 
@@ -76,6 +77,16 @@ class Rules:
         """Whether the package says that a file is to leave."""
         return any(one.matches(path) for one in self.retired)
 
+    def steps(self, paths: Iterable[str]) -> int:
+        """The most steps that looking up all of some paths takes.
+
+        Args:
+            paths: the paths, each of which is looked up among policies and retirements.
+        """
+        patterns = (*(one.pattern for one in self.policies), *self.retired)
+        names = sum(path.count("/") + 1 for path in paths)
+        return names * sum(one.steps for one in patterns)
+
 
 def rules_of(table: Fields) -> Rules:
     """What a manifest says of files: its policies, and its migrations taken together.
@@ -103,6 +114,23 @@ def rules_of(table: Fields) -> Rules:
             f"{table.where}: more than {MOST_PATTERNS} patterns or {MOST_RENAMES} renames"
         )
     return Rules(policies, _followed(steps, table.where), tuple(retired))
+
+
+def fault_of_amount(rules: Rules, paths: Iterable[str], most: int = MOST_STEPS) -> str | None:
+    """What makes it take too long to look up the policies of files, or None.
+
+    Args:
+        rules: what a manifest says of files.
+        paths: paths of the files.
+        most: how many steps it may take.
+    """
+    steps = rules.steps(paths)
+    if steps <= most:
+        return None
+    return (
+        f"expected patterns and files of which all can be compared in {most} steps, found {steps}; "
+        "use fewer patterns, or fewer ** in them"
+    )
 
 
 def _policy_of(table: Fields) -> PolicyRule:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
 from sapwood.package import LARGEST_READ
+from sapwood.workspace.change.lcs import MOST_PAIRS
 from sapwood.workspace.change.planning import Change
 from sapwood.workspace.change.results import Difference, UpdatePlan
 from sapwood.workspace.change.texts import shown_text, unified_lines
@@ -22,7 +23,11 @@ DIFFERENT = frozenset({State.OUTDATED, State.MODIFIED, State.CONFLICT, State.COL
 
 
 def differences_in(
-    plan: UpdatePlan, root: Path, template: Template, paths: Sequence[str] | None
+    plan: UpdatePlan,
+    root: Path,
+    template: Template,
+    paths: Sequence[str] | None,
+    most_pairs: int = MOST_PAIRS,
 ) -> Iterator[Difference]:
     """How the files of a plan differ from the template's.
 
@@ -31,6 +36,7 @@ def differences_in(
         root: folder of the workspace.
         template: template that the plan is from.
         paths: paths that are asked for, from the root or from the current folder; None for all.
+        most_pairs: pairs of lines of a file that are compared at most.
 
     Raises:
         InputError: the template has no file of such a path.
@@ -44,16 +50,17 @@ def differences_in(
         if plan.module is not None:
             differs = change.is_update or change.unmade is not None
         if differs and (paths is None or change.path in named):
-            yield _difference_of(change, root, template)
+            yield _difference_of(change, root, template, most_pairs)
 
 
-def _difference_of(change: Change, root: Path, template: Template) -> Difference:
+def _difference_of(change: Change, root: Path, template: Template, most_pairs: int) -> Difference:
     """How a file on disk differs from the template's.
 
     Args:
         change: change that the plan has for the file.
         root: folder of the workspace.
         template: template that the plan is from.
+        most_pairs: pairs of lines that are compared at most.
 
     Raises:
         InvalidPackage, OSError: something cannot be read.
@@ -67,4 +74,5 @@ def _difference_of(change: Change, root: Path, template: Template) -> Difference
         return Difference(change.path, change.state, None)
     names = f"{known} (yours)", f"{change.path} ({template.version})"
     old, new = shown_text(mine, known), shown_text(file.read(), change.path)
-    return Difference(change.path, change.state, unified_lines(old, new, names))
+    lines = unified_lines(old, new, names, most_pairs)
+    return Difference(change.path, change.state, lines)

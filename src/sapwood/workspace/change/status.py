@@ -9,6 +9,7 @@ from sapwood.errors import InputError
 from sapwood.files.reading import read_whole
 from sapwood.files.stamps import Stamps
 from sapwood.package import LARGEST_READ
+from sapwood.workspace.change.lcs import MOST_PAIRS
 from sapwood.workspace.change.results import FileStatus, Status
 from sapwood.workspace.change.texts import LineChanges, count_changes, shown_text
 from sapwood.workspace.disk.scanning import Disk, scan
@@ -54,17 +55,20 @@ def file_statuses(places: Places, record: Record, stamps: Stamps) -> Iterator[Fi
         yield FileStatus(path, state, entry.version, reason)
 
 
-def changed_lines(places: Places, record: Record, path: str) -> LineChanges | None:
+def changed_lines(
+    places: Places, record: Record, path: str, most_pairs: int = MOST_PAIRS
+) -> LineChanges | None:
     """How many lines of an installed file the user has added and removed.
 
     Args:
         places: places of the workspace.
         record: record of the workspace.
         path: path of the file.
+        most_pairs: pairs of lines that are compared at most.
 
     Returns:
-        The numbers; None of files that are no text, and of those whose installed bytes are
-        not kept.
+        The numbers; None of files that are no text or too long to compare, and of those whose
+        installed bytes are not kept.
 
     Raises:
         InputError: the record has no such file.
@@ -81,4 +85,4 @@ def changed_lines(places: Places, record: Record, path: str) -> LineChanges | No
     data = read_whole(places.root / path, LARGEST_READ) if there else b""
     if data is None:
         return None
-    return count_changes(shown_text(base, path), shown_text(data, path))
+    return count_changes(shown_text(base, path), shown_text(data, path), most_pairs)

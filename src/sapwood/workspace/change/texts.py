@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from typing import Any
 
 from sapwood.package import NOTEBOOK, UnreadableNotebook, holds_text, reduced_notebook, unix_ends
+from sapwood.workspace.change.lcs import MOST_PAIRS, common_runs
+from sapwood.workspace.change.unified import unified_diff
 
-# `difflib` takes time with the square of what differs; past this only a bound is told.
-MOST_LINES = 20_000
+MOST_LINES = 1 << 20  # of both texts; a line takes some 60 bytes of memory beside its letters
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # as `str.splitlines` has them
 MARK = "# %%"  # begins a cell, as in scripts that editors take for notebooks
 
 
@@ -55,33 +56,45 @@ def _both_lines(old: bytes, new: bytes) -> tuple[list[str], list[str]] | None:
     """The lines of two texts, without their ends; None if one is no text, or both are too long."""
     if not holds_text(old) or not holds_text(new):
         return None
-    before, after = (unix_ends(one).decode().splitlines() for one in (old, new))
-    return (before, after) if len(before) + len(after) <= MOST_LINES else None
+    before, after = (unix_ends(one).decode() for one in (old, new))
+    if sum(text.count(end) for text in (before, after) for end in LINE_ENDS) > MOST_LINES:
+        return None
+    return before.splitlines(), after.splitlines()
 
 
-def count_changes(old: bytes, new: bytes) -> LineChanges | None:
+def count_changes(old: bytes, new: bytes, most_pairs: int = MOST_PAIRS) -> LineChanges | None:
     """Counts lines that were added and removed; line ends do not count.
 
+    Args:
+        old, new: the two texts.
+        most_pairs: pairs of lines that are compared at most, without those that both begin and
+            end with.
+
     Returns:
-        The numbers; None if one of them is no text, or too long to compare.
+        The numbers; None if one of them is no text, or they are too long to compare.
     """
     both = _both_lines(old, new)
-    if both is None:
+    runs = None if both is None else common_runs(*both, most_pairs)
+    if both is None or runs is None:
         return None
-    added = removed = 0
-    matcher = difflib.SequenceMatcher(None, *both, autojunk=False)
-    for kind, i, j, k, m in matcher.get_opcodes():
-        if kind != "equal":
-            removed += j - i
-            added += m - k
-    return LineChanges(added, removed)
+    alike = sum(run.length for run in runs)
+    return LineChanges(len(both[1]) - alike, len(both[0]) - alike)
 
 
-def unified_lines(old: bytes, new: bytes, names: tuple[str, str]) -> tuple[str, ...] | None:
+def unified_lines(
+    old: bytes, new: bytes, names: tuple[str, str], most_pairs: int = MOST_PAIRS
+) -> tuple[str, ...] | None:
     """A unified diff of two texts, without line ends, which do not count.
 
+    Args:
+        old, new, most_pairs: as of `count_changes`.
+        names: names of the two texts.
+
     Returns:
-        Its lines; None if one of the two is no text, or too long to compare.
+        Its lines; None if one of the two is no text, or they are too long to compare.
     """
     both = _both_lines(old, new)
-    return None if both is None else tuple(difflib.unified_diff(*both, *names, lineterm=""))
+    runs = None if both is None else common_runs(*both, most_pairs)
+    if both is None or runs is None:
+        return None
+    return tuple(unified_diff(*both, runs, names))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import portable
 from sapwood.errors import InputError
 from sapwood.package import MOST_MODULES, Manifest, Module
 from sapwood.workspace.course.plain_yaml import parse_yaml
-from sapwood.workspace.course.successors import module_named
+from sapwood.workspace.course.successors import Successors
 from sapwood.workspace.record.course import (
     LAST_NUMBER,
     MOST_LETTERS,
@@ -65,21 +65,22 @@ class CourseConfig:
                 f"{self.where}.template: expected {manifest.name}, which it is used with; "
                 f"found {self.template!r:.80}"
             )
+        successors = Successors(manifest)
         names: list[str | None] = []
         for number, word in enumerate(self.modules, self.first):
-            name = self._name(word, number, manifest)
+            name = self._name(word, number, successors)
             if name is not None and name in names:
                 raise self._fail(f"{word!r:.80} is there twice; keep one of the two")
             names.append(name)
         course = Course(self.title, tuple(names), self.first, self.extras)
-        self._check_needs(course, manifest)
+        self._check_needs(course, manifest, self._provided(successors))
         self._check_extras(course)
         return course
 
-    def _name(self, word: str, number: int, manifest: Manifest) -> str | None:
+    def _name(self, word: str, number: int, successors: Successors) -> str | None:
         """The name of the template's module that a line means, None if it means an extra."""
         try:
-            return module_named(manifest, word)
+            return successors.named(word)
         except InputError as e:
             extra = self._extra_named(word)
             if extra is None:
@@ -96,17 +97,16 @@ class CourseConfig:
         modules = Course(None, (), extras=self.extras).extra_modules().values()
         return next((one for one in modules if word in {one.name, one.short_name}), None)
 
-    def _provided(self, manifest: Manifest) -> set[str]:
+    def _provided(self, successors: Successors) -> set[str]:
         """Names of the modules that students have from elsewhere."""
         try:
-            return {module_named(manifest, one) for one in self.provided}
+            return {successors.named(one) for one in self.provided}
         except InputError as e:
             raise InputError(f"{self.where}.provided: {e}") from e
 
-    def _check_needs(self, course: Course, manifest: Manifest) -> None:
-        """Sees to it that each module comes after what it needs."""
+    def _check_needs(self, course: Course, manifest: Manifest, provided: Collection[str]) -> None:
+        """Sees to it that each module comes after what it needs, or that it is provided."""
         places = {name: place for place, name in enumerate(course.modules)}
-        provided = self._provided(manifest)
         for module in manifest.modules:
             for need in module.needs if module.name in places else ():
                 if need in places and places[need] > places[module.name]:

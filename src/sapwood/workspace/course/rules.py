@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 
 from sapwood.package import DEFAULT_RULE, MODULE_NAME, Package, PolicyRule, Rules
-from sapwood.workspace.course.successors import successor
+from sapwood.workspace.course.successors import Successors
 from sapwood.workspace.record.course import Course, Extra, renamed_path, stems_of
 from sapwood.workspace.record.record import RecordedFile
 
@@ -68,7 +68,8 @@ class Passage:
         self._names = after.names()
         self._back = {new: old for old, new in before.names().items()}
         self._left_out = {one.name for one in package.manifest.modules} - self._names.keys()
-        self._successors: dict[str, str] = {}
+        self._successors = Successors(package.manifest)
+        self._called: dict[str, str] = {}  # by each stem that was looked at
 
     def way_of(self, path: str) -> tuple[str, str | None]:
         """Where a file of the workspace came from, and where it goes.
@@ -116,10 +117,11 @@ class Passage:
 
     def _now_called(self, path: str) -> dict[str, str]:
         """What modules on a path are called in this version of the package."""
-        for stem in stems_of(path) - self._successors.keys():
-            name = successor(stem, self._package.manifest) if MODULE_NAME.fullmatch(stem) else None
-            self._successors[stem] = name or stem
-        return self._successors
+        for stem in stems_of(path):
+            if stem not in self._called:
+                name = self._successors.of(stem) if MODULE_NAME.fullmatch(stem) else None
+                self._called[stem] = name or stem
+        return self._called
 
 
 def course_rules(

@@ -16,7 +16,7 @@ import warnings
 from sapwood.errors import InputError
 from sapwood.package import UnreadableNotebook, parsed_notebook, reduced_cell, unix_ends
 
-DIRECTIVE = re.compile(r"#[ \t]*\|[ \t]*(export\w*)[ \t]*(.*?)\s*")
+DIRECTIVE = re.compile(r"#[ \t]*\|[ \t]*(export\w*)(.*)")
 SEAL = re.compile(rb"# sapwood-export (sha256:[0-9a-f]{64})\n")
 IPYTHON = re.compile(r"\s*[%!?]|.*=\s*[%!]|.*\?\s*$")
 MOST_BYTES = 1 << 20  # of a module; compiling takes some hundred times as much
@@ -78,7 +78,7 @@ def export_cells(data: bytes, notebook: str) -> list[tuple[int, str]]:
         directive = DIRECTIVE.fullmatch(source.partition("\n")[0])
         if directive is None:
             continue
-        if directive[1] != "export" or directive[2]:
+        if directive[1] != "export" or directive[2].strip():
             raise InputError(
                 f"{notebook}: cell {number}: expected '#| export' alone, found {directive[0]!r:.80}"
             )

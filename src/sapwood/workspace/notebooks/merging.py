@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -279,17 +280,26 @@ def _with_ids(row: Sequence[Result], left: Iterable[Result], minor: int) -> list
             if place not in ids and name is not None and name not in used and ID.fullmatch(name):
                 ids[place] = name
                 used.add(name)
+    counts: Counter[bytes] = Counter()
     for place, raw in enumerate(cells):
         if place not in ids:
-            ids[place] = _new_id(raw, used)
+            ids[place] = _new_id(raw, used, counts)
             used.add(ids[place])
     return [{**cell, "id": ids[place]} for place, cell in enumerate(cells)]
 
 
-def _new_id(cell: Mapping[str, Any], used: Collection[str | None]) -> str:
-    """An id that no cell has yet; the same merge gives the same."""
+def _new_id(cell: Mapping[str, Any], used: Collection[str | None], counts: Counter[bytes]) -> str:
+    """An id that no cell has yet; the same merge gives the same.
+
+    Args:
+        cell: the cell that gets it.
+        used: ids that cells have.
+        counts: how many ids were made of each source so far, so that of cells that are all alike
+            none tries those of the others again; brought up to date.
+    """
     text = json.dumps(cell["source"]).encode()
-    count = 0
-    while (name := hashlib.sha256(b"%d %s" % (count, text)).hexdigest()[:8]) in used:
-        count += 1
-    return name
+    while True:
+        name = hashlib.sha256(b"%d %s" % (counts[text], text)).hexdigest()[:8]
+        counts[text] += 1
+        if name not in used:
+            return name
