@@ -12,12 +12,13 @@
 | `outputs`, `paired_outputs`, `folders` | one file, two, a folder: whole, or not there at all |
 | `kept` | files that stay when work is cut short, for the next try |
 | `locks`, `locked_file` | one process at a time, at any file, and at one that it updates in place |
+| `other_names` | links to a file, which show what is written in place |
 | `syncing` | what is there after a power cut |
 | `exchange` | names that change hands without losing what was saved in that instant |
 | `stamps` | which files have not been written to since they were hashed |
 
-`sources`, `trees`, `positions` and `locked_file` import NumPy, and no other module does: a look
-at a workspace needs none.
+`sources`, `trees`, `positions`, `locked_file` and `other_names` import NumPy, and no other module
+does: a look at a workspace needs none.
 """
 
 from typing import TYPE_CHECKING

@@ -24,6 +24,7 @@ from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import folded, portable_name
 from sapwood.errors import Busy, InputError, IoError, SourceHashMismatch
+from sapwood.files.folders import make_folder
 from sapwood.files.locks import take_lock
 from sapwood.files.outputs import atomic_output
 from sapwood.files.paths import path_name
@@ -125,7 +126,7 @@ class Slots:
             name: the name of the file that programs will open, such as `model.safetensors`.
 
         Raises:
-            InputError: the name is none of a file.
+            InputError: the name is none of a file, or a link is in the place of the slot.
             IoError: something cannot be read or written, or another process is at it. The slot
                 in use is as it was.
         """
@@ -163,7 +164,8 @@ class Slots:
             patch, signature, receiving: as of `apply_patch`.
 
         Raises:
-            InputError: no model was installed, or the patch is of a folder.
+            InputError: no model was installed, the patch is of a folder, or a link is in the place
+                of the slot.
             SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
                 TargetHashMismatch, LimitExceeded, IoError: as `apply_patch`. The slot in use is
                 as it was.
@@ -233,7 +235,7 @@ class Slots:
         known = [slot.serial for slot in map(self._slot, LETTERS) if slot is not None]
         folder = self.folder / letter
         with os_errors(folder):
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)  # of a link to one, what it leads to would be emptied
             (folder / NOTE).unlink(missing_ok=True)
             sync_folder(folder)  # from here on there is nothing to go back to
             for path in folder.iterdir():
