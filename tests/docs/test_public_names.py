@@ -55,7 +55,8 @@ SIGNATURES = {
     ],
     "verify_patch": ["source", "patch", "public_key", "signature", "receiving"],
     "in_place.apply": [
-        "path", "patch", "sources", "signature", "undo", "keep_undo", "step", "receiving",
+        "path", "patch", "sources", "signature", "undo", "keep_undo", "break_links", "step",
+        "receiving",
     ],
     "in_place.roll_back": ["path", "receiving"],
     "in_place.confirm": ["path"],

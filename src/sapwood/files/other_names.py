@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sapwood.files.holes import SparseWriter
 from sapwood.files.locked_file import LockedFile
 from sapwood.files.outputs import replaced_link
 from sapwood.files.paths import names_content
 from sapwood.files.refusals import os_errors
-from sapwood.files.writing import write_all
 
 
 def other_names(file: LockedFile) -> str | None:
@@ -47,5 +47,7 @@ def replace_by_copy(file: LockedFile) -> None:
         IoError: there is no room for a copy, for one. The name leads where it did.
     """
     with replaced_link(file.name) as out:
+        writer = SparseWriter(out)
         for stripe in file.stripes(file.size):
-            write_all(out, stripe.data)
+            writer.write(stripe)
+        writer.finish()

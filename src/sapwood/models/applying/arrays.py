@@ -29,6 +29,7 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
+from sapwood.files.holes import SparseWriter
 from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.files.writing import write_all
 from sapwood.modelfile import npy
@@ -222,18 +223,21 @@ def _write_elements(
     bases = [one.elements() for one in arrays]
     buffers = Buffers()
     hasher = blake3(max_threads=threads)
+    writer = None if out is None else SparseWriter(out)
     try:
         for chunk in decode_chunks(
             opened, bases, buffers.place, threads, checked=checked, progress=progress
         ):
             hasher.update(chunk.data.data)
-            if out is not None:
-                write_all(out, chunk.data.data)
+            if writer is not None:
+                writer.write(chunk.data)
             buffers.give_back(chunk.data)
     except InvalidPatch:
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
             matched_bases(opened, bases, threads)
         raise
+    if writer is not None:
+        writer.finish()
     expected, actual = opened.front.header.target.blake3, hasher.digest()
     if checked and actual != expected:
         raise TargetHashMismatch(

@@ -25,13 +25,13 @@ from sapwood.documents.fields import Fields
 from sapwood.documents.paths import folded, portable_name
 from sapwood.errors import Busy, InputError, IoError, SourceHashMismatch
 from sapwood.files.folders import make_folder
+from sapwood.files.holes import SparseWriter
 from sapwood.files.locks import take_lock
 from sapwood.files.outputs import atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
 from sapwood.files.syncing import rename_durably, sync_folder
-from sapwood.files.writing import write_all
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.applying.in_place.applying import check_files
 from sapwood.models.applying.whole import application, write_target
@@ -139,7 +139,9 @@ class Slots:
         data = read_source(model)
 
         def write(out: IO[bytes]) -> bytes:
-            write_all(out, data.data)
+            writer = SparseWriter(out)
+            writer.write(data)
+            writer.finish()
             return hashlib.sha256(data.data).digest()
 
         with os_errors(self.folder):

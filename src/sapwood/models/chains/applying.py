@@ -14,10 +14,10 @@ from blake3 import blake3
 
 from sapwood.content.content import Bytes
 from sapwood.errors import Changed, InputError, SourceHashMismatch, TargetHashMismatch
+from sapwood.files.holes import SparseWriter
 from sapwood.files.outputs import PLACE, Output, atomic_output, output_place
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, contents, mapped, read_source
-from sapwood.files.writing import write_all
 from sapwood.models.applying.bases import source_list
 from sapwood.models.applying.whole import write_target
 from sapwood.models.chains.files import patch_of
@@ -217,7 +217,9 @@ def _copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
         raise TargetHashMismatch(
             f"expected SHA-256 {version.sha256.hex()}, found {actual.hex()}; get the chain anew"
         )
-    write_all(out, data.data)
+    writer = SparseWriter(out)
+    writer.write(data)
+    writer.finish()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
