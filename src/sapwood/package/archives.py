@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from sapwood.content.zstd import ZstdError, open_stream
+from sapwood.documents.litter import is_litter_in_package
 from sapwood.errors import InvalidPackage
 from sapwood.files.reading import STRIPE, Stripes
 from sapwood.files.stamps import Stamp, stamp_of
 from sapwood.package.manifest.manifest import MANIFEST_FILE
-from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile, is_litter
+from sapwood.package.package import MOST_BYTES, MOST_FILES, Package, PackageFile
 
 LARGEST_HEADER = 1 << 20  # bytes from the end of one content in a tar to the next
 MOST_REMARKS = 100  # that a tar makes on all its files
@@ -318,7 +319,7 @@ def files_beside(members: Iterable[Member], top_name: str = MANIFEST_FILE) -> li
     for member in everything:
         name = member.file.path
         path = name.removeprefix(top)
-        if not name.startswith(top) or is_litter(path):
+        if not name.startswith(top) or is_litter_in_package(path):
             continue
         if not member.regular:
             raise InvalidPackage(

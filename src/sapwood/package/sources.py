@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from sapwood.documents.litter import is_litter_in_package
 from sapwood.errors import InputError, InvalidPackage
 from sapwood.files.paths import resolved
 from sapwood.files.reading import Stripes, read_stripes, read_whole
@@ -20,7 +21,7 @@ from sapwood.files.refusals import os_errors
 from sapwood.files.stamps import stamp_of
 from sapwood.files.walking import FoundFile, walk
 from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
-from sapwood.package.package import MOST_FILES, Package, PackageFile, is_litter, located
+from sapwood.package.package import MOST_FILES, Package, PackageFile, located
 from sapwood.store.oci import OCI
 
 DISTRIBUTION = "dist:"
@@ -159,7 +160,7 @@ def regular_files(folder: Path) -> Iterator[FoundFile]:
         InvalidPackage: something is neither a file nor a folder.
         OSError: something cannot be read.
     """
-    for one in walk(folder, following=False, wanted=lambda path: not is_litter(path)):
+    for one in walk(folder, following=False, wanted=lambda path: not is_litter_in_package(path)):
         if not one.is_file:
             raise InvalidPackage(
                 f"{folder}: expected files and folders, found a link or device "

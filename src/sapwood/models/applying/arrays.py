@@ -34,6 +34,7 @@ from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.files.writing import write_all
 from sapwood.modelfile import npy
 from sapwood.modelfile.layout import shown
+from sapwood.modelfile.stand_ins import stand_in
 from sapwood.models.receiving.memory import LEAST, fitting_threads
 from sapwood.models.receiving.receiving import Receiving
 from sapwood.patch.applying.bases import matched, matched_bases
@@ -287,9 +288,10 @@ def _header(file: Bytes) -> npy.NpyHeader:
         InvalidModelFile: it is none.
     """
     if file[: len(npy.MAGIC)].tobytes() != npy.MAGIC:
+        found = stand_in(file.data) or f"one that begins with {file[:8].tobytes()!r}"
         raise InvalidModelFile(
-            f"expected a .npy file, found one that begins with {file[:8].tobytes()!r}; "
-            "the patch is of a tensor: its base is a .npy file, or an array for sapwood.apply_patch"
+            f"expected a .npy file, found {found}; the patch is of a tensor: its base is a .npy "
+            "file, or an array for sapwood.apply_patch"
         )
     return npy.read_header(file.data)
 
