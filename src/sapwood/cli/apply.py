@@ -88,7 +88,7 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="patch of a tensor, as sapwood.create_patch makes them in Python: take any .npy file "
         "of its dtype and shape, several in the order in which the patch was made from them, "
-        "check no result",
+        "check no result; chunks that only decode against the right base are an error all the same",
     )
     add_threads(parser)
     add_memory(parser)

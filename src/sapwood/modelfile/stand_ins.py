@@ -18,7 +18,8 @@ POINTER = re.compile(
     rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
 )
 PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype html|<html|<head)\b",
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*"
+    rb"(?:<!doctype html|<html|<head)\b",
     re.IGNORECASE | re.DOTALL,
 )
 ERROR = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]*>\s*<Error>")  # of S3 and its like

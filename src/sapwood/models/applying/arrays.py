@@ -37,7 +37,7 @@ from sapwood.modelfile.layout import shown
 from sapwood.modelfile.stand_ins import stand_in
 from sapwood.models.receiving.memory import LEAST, fitting_threads
 from sapwood.models.receiving.receiving import Receiving
-from sapwood.patch.applying.bases import matched, matched_bases
+from sapwood.patch.applying.bases import check_forced, matched
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
@@ -235,7 +235,7 @@ def _write_elements(
             buffers.give_back(chunk.data)
     except InvalidPatch:
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
-            matched_bases(opened, bases, threads)
+            check_forced(opened, bases, threads)
         raise
     if writer is not None:
         writer.finish()

@@ -83,7 +83,9 @@ def apply_patch(
             hidden files `.NAME.*.download` and `.NAME.*.part` beside the output.
         force: apply a patch of a tensor to other .npy files of its dtype and shape, several in
             the order in which it was made from them, and check no result, which then means
-            nothing unless they differ from the right ones where the patch copies.
+            nothing unless they differ from the right ones where the patch copies. Which codings
+            decode against others is said of `sapwood.apply_patch`; where one does not, the error
+            says so. A patch of whole files cannot be forced: it takes bytes from their places.
         receiving: whom to trust, and what the patch may take. Of .npy files whose elements lie in
             another order than a patch of a tensor has them, these are in memory whole.
 
@@ -176,7 +178,8 @@ def _forced(
     opened = received.opened
     if received.header.kind != "tensor":
         raise InputError(
-            "a patch of whole files cannot be forced; apply it to the base that it was made from"
+            "a patch of whole files cannot be forced: it takes bytes from their places in its "
+            "base, and knows no others; apply it to the base that it was made from"
         )
     arrays = forced_arrays(opened, sources, receiving.memory)
     count = array_threads(opened, arrays, receiving)
