@@ -28,18 +28,24 @@
 
 The number is the exit code of the command line. An error says what was
 expected, what was found, where, and what to do; whatever raises one leaves no
-output behind unless its docstring says otherwise. This module imports nothing.
+output behind unless its docstring says otherwise. Messages are
+`messages.presentable`, whatever went into them.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from sapwood.messages import presentable
+
 
 class SapwoodError(Exception):
     """The root of the tree: catching it catches every error of ours."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(presentable(message))
 
     def behind(self, words: str) -> Self:
         """A copy whose message follows `words` and a colon; its class and fields are kept."""
@@ -51,7 +57,7 @@ class SapwoodError(Exception):
 
     def _saying(self, message: str) -> Self:
         # Past the constructor, which may ask for more, or add the fields to the message again.
-        error = type(self).__new__(type(self), message)
+        error = type(self).__new__(type(self), presentable(message))
         error.__dict__.update(self.__dict__)
         return error
 

@@ -61,7 +61,7 @@ FAILURES = [
      "short.npy: wrong base: expected an array of f32 (60, 50), found f32 (3,); ",
      "apply the patch to the base that it was made from"),
     ("apply --base a.bin --patch bin.patch --out new --force", 2,
-     "a patch of whole files cannot be forced; ", "that it was made from"),
+     "a patch of whole files cannot be forced: ", "that it was made from"),
     ("apply --base a.npy --patch tensor.patch --out new --resume", 2,
      "expected a patch of model files, found one of a tensor; ", "with sapwood.apply_patch"),
     ("apply --base nothing --patch bin.patch --out new", 7, "nothing: ", "; check the path"),

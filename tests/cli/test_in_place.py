@@ -69,9 +69,21 @@ def test_a_half_updated_file_is_told(session: Session) -> None:
     assert session.bytes("model") == session.bytes("b.safetensors")
 
 
+def test_other_names_are_refused_with_the_remedy(session: Session) -> None:
+    (session / "backup").hardlink_to(session / "model")
+    told = session.fail("apply --in-place model --patch p.ttp", 2)
+    assert told.startswith("model: a file of 2 names (hard links)")
+    assert "--break-links" in told
+    facts = session.json("apply --in-place model --patch p.ttp --break-links")
+    assert facts["checked"]
+    assert session.bytes("model") == session.bytes("b.safetensors")
+    assert session.bytes("backup") == session.bytes("a.safetensors")
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
+        ("apply --base model --patch p.ttp --out x --break-links", "for --in-place"),
         ("apply --in-place model --out x --patch p.ttp", "not allowed with"),
         ("apply --patch p.ttp --base model", "required"),
         ("apply --patch p.ttp --out x", "--base is missing"),

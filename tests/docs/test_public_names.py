@@ -47,15 +47,16 @@ ERRORS = {
 SIGNATURES = {
     "create_patch": [
         "source", "target", "output", "compression_level", "neural", "private_key",
-        "counter", "metadata", "created_at", "chunk_size", "low_rank", "reverse", "threads",
-        "progress",
+        "counter", "metadata", "created_at", "chunk_size", "low_rank", "reverse", "include",
+        "exclude", "threads", "progress",
     ],
     "apply_patch": [
         "source", "patch", "output", "public_key", "signature", "resume", "force", "receiving",
     ],
     "verify_patch": ["source", "patch", "public_key", "signature", "receiving"],
     "in_place.apply": [
-        "path", "patch", "sources", "signature", "undo", "keep_undo", "step", "receiving",
+        "path", "patch", "sources", "signature", "undo", "keep_undo", "break_links", "step",
+        "receiving",
     ],
     "in_place.roll_back": ["path", "receiving"],
     "in_place.confirm": ["path"],
@@ -70,10 +71,10 @@ SIGNATURES = {
     "extract_tensors": ["base", "patch", "output", "names", "signature", "receiving"],
     "patch_info": ["patch", "limits"],
     "inspect_patch": ["patch", "signature", "receiving"],
-    "diff": ["base", "target", "progress"],
+    "diff": ["base", "target", "include", "exclude", "progress"],
     "generate_keypair": [],
     "sign_patch": ["patch", "private_key", "output", "counter", "detached", "limits"],
-    "fingerprint": ["model_path", "full"],
+    "fingerprint": ["model_path", "full", "include", "exclude"],
     "create_chain": ["patches", "output", "reverse", "receiving"],
     "append_to_chain": ["chain", "patch", "reverse", "receiving"],
     "chain_info": ["chain", "limits"],

@@ -154,7 +154,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     ),
     "offsets descend": (file_of({"a": tensor("U8", [2], 2, 0)}, b"xy"), "data_offsets"),
     "offset is negative": (file_of({"a": tensor("U8", [2], -2, 0)}, b"xy"), "data_offsets"),
-    "offset past the end": (file_of({"a": tensor("U8", [2], 1, 3)}, b"xy"), "data_offsets"),
+    "offset past the end": (file_of({"a": tensor("U8", [2], 1, 3)}, b"xy"), "cut off"),
     "offset is false": (file_of({"a": tensor("U8", [2], False, 2)}, b"xy"), "data_offsets"),
     "size is not that of the shape": (file_of({"a": tensor("F32", [1], 0, 3)}, b"xyz"), "4 bytes"),
     "two tensors in one place": (file_of({"a": GOOD, "b": GOOD}, b"xy"), "overlap"),

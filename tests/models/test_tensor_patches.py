@@ -238,7 +238,7 @@ def test_by_force_bases_are_taken_in_order() -> None:
 
 def test_force_is_of_patches_of_tensors_that_nobody_signed(tmp_path: Path) -> None:
     for given, words in (
-        ({"patch": FILES.getvalue()}, "cannot be forced"),
+        ({"patch": FILES.getvalue()}, "cannot be forced: it takes bytes from their places"),
         ({"public_key": models.generate_keypair()[0]}, "force gives up"),
         ({"source": tmp_path}, "a folder, in which the base cannot be told"),
     ):

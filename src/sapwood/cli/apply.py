@@ -26,7 +26,8 @@ alone; of a patch behind a URL only their parts are fetched then.
 
 With --in-place the base itself becomes the target, where the disk cannot hold both. A journal
 beside it (.NAME.sapwood-journal) sees to it that a kill or a power cut does no harm: run the same
-command again and it goes on, or 'sapwood roll-back FILE' to have the base again."""
+command again and it goes on, or 'sapwood roll-back FILE' to have the base again. A file that has
+other names is refused, for they would show the target too; see --break-links."""
 
 EXAMPLES = (
     "sapwood apply --base v1.safetensors --patch v1-v2.ttp --out v2.safetensors",
@@ -36,6 +37,7 @@ EXAMPLES = (
     "sapwood apply --base v1.bin --patch https://example.org/v1-v2.ttp --out v2.bin --resume",
     "sapwood apply --base v1.st --patch v1-v2.ttp --tensor 'layers.0.*' --out layer0.safetensors",
     "sapwood apply --in-place model.safetensors --patch v1-v2.ttp",
+    "sapwood apply --in-place snapshots/main/model.st --patch v1-v2.ttp --break-links",
     "sapwood apply --base model-v1/ --patch v1-v2.ttp --out model-v2/",
     "ssh HOST cat v1-v2.ttp | sapwood apply --base v1.npy --patch - --out v2.npy",
     "sapwood apply --base v1/ --patch patches/ --out v2/ --keep-going",
@@ -86,7 +88,7 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="patch of a tensor, as sapwood.create_patch makes them in Python: take any .npy file "
         "of its dtype and shape, several in the order in which the patch was made from them, "
-        "check no result",
+        "check no result; chunks that only decode against the right base are an error all the same",
     )
     add_threads(parser)
     add_memory(parser)
@@ -101,6 +103,13 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="keep the journal when all is done, for 'sapwood roll-back' until the command is "
         "run again without this option",
+    )
+    undo.add_argument(
+        "--break-links",
+        action="store_true",
+        help="of a file that has other names (hard links, links to it, as in the cache of Hugging "
+        "Face), which is refused else: put a copy in its place first, for which the disk needs "
+        "room; the other names lead to the base as before",
     )
     add_trust(parser)
     add_batch(parser, "apply")
@@ -144,8 +153,10 @@ def _check_options(arguments: argparse.Namespace) -> None:
     if not in_place:
         if arguments.base is None:
             raise InputError("--base is missing; see 'sapwood apply --help'")
-        if arguments.no_undo or arguments.keep_undo:
-            raise InputError("--no-undo and --keep-undo are for --in-place; leave them out")
+        if arguments.no_undo or arguments.keep_undo or arguments.break_links:
+            raise InputError(
+                "--no-undo, --keep-undo and --break-links are for --in-place; leave them out"
+            )
     elif arguments.tensor or arguments.resume or arguments.memory is not None:
         raise InputError(
             "--in-place goes with none of --tensor, --resume and --memory; leave them out "
@@ -210,6 +221,7 @@ def _update_in_place(
         signature=arguments.signature or None,
         undo=not arguments.no_undo,
         keep_undo=arguments.keep_undo,
+        break_links=arguments.break_links,
         receiving=how,
     )
     return {"in_place": True, **found.to_json()}, _summary(found)

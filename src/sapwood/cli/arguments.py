@@ -114,6 +114,27 @@ def add_bases(parser: Parser, what: str, *, required: bool = True) -> None:
     parser.add_argument("--base", required=required, action="append", metavar="FILE", help=what)
 
 
+def add_selection(parser: Parser | Group) -> None:
+    """The options `--exclude` and `--include`, of commands that read folders."""
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files of folders whose path fits, such as 'logs/**' or '**/*.tmp', beside "
+        "what version control, downloads, editors and Python leave (.git, .cache, __pycache__ "
+        "and the like); may be repeated",
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="take files whose path fits in spite of that, such as '.cache/notes/**'; with "
+        "--exclude '**' nothing else; may be repeated",
+    )
+
+
 def add_threads(parser: Parser) -> None:
     """The option `--threads`."""
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,15 @@ class Folders:
         other: folder of the targets, or of the patches.
         out: folder for the results, or None.
         command: name of the command that is run for each file.
+        include, exclude: patterns of the files that are taken and left out, of create.
     """
 
     base: Path
     other: Path
     out: Path | None
     command: str
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Folders:
@@ -68,7 +71,8 @@ class Folders:
         if getattr(arguments, "reverse", None) is not None:
             raise InputError("--reverse is of one patch; swap --base and --target in a second run")
         results = None if out is None else Path(out)
-        return cls(Path(arguments.base[0]), Path(other), results, command)
+        patterns = [getattr(arguments, name, ()) for name in ("include", "exclude")]
+        return cls(Path(arguments.base[0]), Path(other), results, command, *patterns)
 
     def pairing(self) -> Pairing:
         """The files that belong together.
@@ -76,8 +80,9 @@ class Folders:
         Raises:
             InputError, IoError: as `pair_files`.
         """
-        pair = pair_files if self.command == "create" else pair_patches
-        return pair(self.base, self.other)
+        if self.command == "create":
+            return pair_files(self.base, self.other, include=self.include, exclude=self.exclude)
+        return pair_patches(self.base, self.other)
 
     def output(self, pair: Pair) -> Path | None:
         """Where the result for a pair goes."""
@@ -183,3 +188,5 @@ def _skipped(folders: Folders, pairing: Pairing) -> Iterator[dict[str, str]]:
     if folders.command == "create":
         for name in pairing.only_base:
             yield {"file": name, "reason": "no target"}
+    for name in pairing.left_out:
+        yield {"file": name, "reason": "left out"}

@@ -12,6 +12,7 @@ from sapwood.cli.arguments import (
     add_batch,
     add_command,
     add_level,
+    add_selection,
     add_threads,
     chunk_size,
     key_and_value,
@@ -28,7 +29,8 @@ DESCRIPTION = """\
 Makes the patch that turns one file into another, byte for byte, and decodes it again to make
 sure. Models are patched tensor by tensor, all other files as bytes; the kind of a file is told
 from its content. Folders are patched whole: tensors are found in whichever file they are, so that
-a model may be cut into other shards. A target that was merged from several models gets the
+a model may be cut into other shards. What lies in them by accident is left out, with a note: .git,
+.cache, __pycache__ and the like. A target that was merged from several models gets the
 smallest patch from all of them; an adapter as PEFT writes it may be one of them."""
 
 EXAMPLES = (
@@ -36,6 +38,7 @@ EXAMPLES = (
     "sapwood create --base v1.gguf --target v2.gguf --out v1-v2.ttp --reverse v2-v1.ttp",
     "sapwood create --base old.npy --target new.npy --out new.ttp --metadata run=17 step=900",
     "sapwood create --base model-v1/ --target model-v2/ --out v1-v2.ttp",
+    "sapwood create --base v1/ --target v2/ --out p.ttp --exclude 'logs/**' --exclude '**/*.tmp'",
     "sapwood create --base math.safetensors --base code.safetensors --target both.st --out p.ttp",
     "sapwood create --base model.st --base lora/adapter_model.safetensors --target new.st --out p",
     "sapwood create --base v1.bin --target v2.bin --out p.ttp --private-key k.key --counter 17",
@@ -77,6 +80,7 @@ def add_to(commands: Commands) -> None:
         help="text to keep in the patch, for 'inspect'",
     )
     notes.add_argument("--metadata-json", metavar="FILE", help="a JSON object to keep in the patch")
+    add_selection(parser)
     add_threads(parser)
     coding = parser.add_argument_group("coding")
     add_level(coding)
@@ -125,6 +129,8 @@ def _run(arguments: argparse.Namespace) -> int:
             chunk_size=arguments.chunk_size,
             low_rank=arguments.low_rank,
             reverse=back,
+            include=arguments.include,
+            exclude=arguments.exclude,
             threads=arguments.threads,
             progress=progress,
         )

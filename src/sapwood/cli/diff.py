@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import STDIO, add_command
-from sapwood.cli.reports import tell_json
+from sapwood.cli.arguments import STDIO, add_command, add_selection
+from sapwood.cli.reports import note, tell_json
 from sapwood.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--target", required=True, metavar="FILE", help="the other version; - for stdin"
     )
+    add_selection(parser)
     parser.add_argument(
         "--all",
         action="store_true",
@@ -76,12 +77,21 @@ def _run(arguments: argparse.Namespace) -> int:
         if picture is not None and same_file(picture, name):
             raise InputError(f"--picture {picture}: would replace {name}; name another file")
     with progress_bar(arguments, "comparing") as progress:
-        found = models.diff(base, target, progress=progress)
+        found = models.diff(
+            base,
+            target,
+            include=arguments.include,
+            exclude=arguments.exclude,
+            progress=progress,
+        )
+    for one in found.warnings:
+        note(arguments, one)
     if picture is not None:
         _write_picture(found, picture)
     if arguments.json:
         names = {"base": arguments.base, "target": arguments.target}
-        tell_json(arguments, {"command": "diff", **names, **found.to_json()})
+        facts = {"command": "diff", **names, **found.to_json(), "notes": list(found.warnings)}
+        tell_json(arguments, facts)
     elif not arguments.quiet:
         diff_listing.show(found, everything=arguments.all)
     return DIFFERENT if arguments.exit_code and not found.equal else 0

@@ -64,7 +64,7 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from sapwood import models
-    from sapwood.cli.streams import named_inputs
+    from sapwood.cli.streams import named_inputs, shown_name
 
     started = time.monotonic()
     if arguments.out == STDIO:
@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     facts = {
         "command": "extract-adapter",
-        "patch": arguments.patch,
+        "patch": shown_name(arguments.patch),
         "bases": names,
         "out": arguments.out,
         "dtype": arguments.dtype,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sapwood.cli.arguments import STDIO, add_command
-from sapwood.cli.reports import human_size, printable, tell
+from sapwood.cli.arguments import STDIO, add_command, add_selection
+from sapwood.cli.reports import human_size, note, printable, tell
 
 if TYPE_CHECKING:
     from sapwood.cli.arguments import Commands
@@ -33,6 +33,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a model, a file or a folder; - for stdin"
     )
+    add_selection(parser)
     parser.add_argument(
         "--full", action="store_true", help="show the SHA-256 of the whole file too"
     )
@@ -44,11 +45,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from sapwood.cli.streams import named_inputs
 
     names: list[str] = arguments.files
-    found = [models.fingerprint(one, full=arguments.full) for one in named_inputs(*names)]
+    found = [
+        models.fingerprint(
+            one, full=arguments.full, include=arguments.include, exclude=arguments.exclude
+        )
+        for one in named_inputs(*names)
+    ]
+    notes = [text for one in found for text in one.warnings]
+    for text in notes:
+        note(arguments, text)
     facts = {
         "command": "fingerprint",
         "files": [{"file": name, **one.to_json()} for name, one in zip(names, found, strict=True)],
         "match": all(one.matches(found[0]) for one in found),
+        "notes": notes,
     }
     lines = [_line_of(name, one) for name, one in zip(names, found, strict=True)]
     if len(found) > 1:

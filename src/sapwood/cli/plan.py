@@ -122,17 +122,18 @@ def _read_offers(arguments: argparse.Namespace) -> Iterator[Offered]:
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: one is damaged.
         IoError: a file cannot be read.
     """
+    from sapwood.cli.streams import shown_name
     from sapwood.models import chain_offers, file_offer, patch_offer
 
     names = [*arguments.patches, *arguments.chains, *arguments.full]
     if STDIO in [*names, *arguments.have, arguments.want]:
         raise InputError("plan reads files by their names; name one in place of -")
     for name in arguments.patches:
-        yield patch_offer(name, name)
+        yield patch_offer(name, shown_name(name))
     for name in arguments.chains:
-        yield from chain_offers(name, name)
+        yield from chain_offers(name, shown_name(name))
     for name in arguments.full:
-        yield file_offer(name, name)
+        yield file_offer(name, shown_name(name))
 
 
 def _as_digest(name: str) -> bytes | None:

@@ -31,7 +31,8 @@ class Validator:
         etag, modified = headers.get("etag"), headers.get("last-modified")
         strong = None
         if etag is not None and etag.startswith('"'):
-            strong = etag
+            # One with other letters cannot be sent back as it came; it still tells versions apart.
+            strong = etag if etag.isascii() and etag.isprintable() else None
         elif etag is None and modified is not None and _older(modified, headers.get("date")):
             strong = modified
         return cls(etag, modified, strong)

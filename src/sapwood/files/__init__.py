@@ -5,6 +5,7 @@
 | `refusals` | what the system refuses, as our error, in one wording |
 | `paths` | paths as the system takes them, and what is under them |
 | `reading`, `writing` | files by stripes, links not followed; all of what is to be written |
+| `holes` | long runs of zeros, which take no room on the disk |
 | `positions` | parts of open files, read and written where they lie |
 | `file_objects` | binary files that callers pass |
 | `sources`, `trees` | what callers give to be read, as borrowed bytes: files, folders |
@@ -12,12 +13,13 @@
 | `outputs`, `paired_outputs`, `folders` | one file, two, a folder: whole, or not there at all |
 | `kept` | files that stay when work is cut short, for the next try |
 | `locks`, `locked_file` | one process at a time, at any file, and at one that it updates in place |
+| `other_names` | links to a file, which show what is written in place |
 | `syncing` | what is there after a power cut |
 | `exchange` | names that change hands without losing what was saved in that instant |
 | `stamps` | which files have not been written to since they were hashed |
 
-`sources`, `trees`, `positions` and `locked_file` import NumPy, and no other module does: a look
-at a workspace needs none.
+`sources`, `trees`, `positions`, `holes`, `locked_file` and `other_names` import NumPy, and no other
+module does: a look at a workspace needs none.
 """
 
 from typing import TYPE_CHECKING

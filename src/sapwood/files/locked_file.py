@@ -73,7 +73,7 @@ class LockedFile:
             write_at(self.handle, begin, data.data)
 
     def reserve(self, size: int) -> None:
-        """Makes the file so long at least, with room on the disk for it.
+        """Makes the file so long at least, with room on the disk for what is new of it.
 
         Raises:
             IoError: there is not enough.

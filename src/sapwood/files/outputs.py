@@ -15,7 +15,7 @@ from typing import IO, TypeAlias
 
 from sapwood.errors import InputError
 from sapwood.files.file_objects import check_file, copy_rest
-from sapwood.files.paths import hidden_sibling, mode_of, path_name
+from sapwood.files.paths import hidden_sibling, mode_of, names_content, path_name, place_of
 from sapwood.files.refusals import os_errors
 from sapwood.files.syncing import rename_durably, sync, sync_folder, sync_open
 from sapwood.files.writing import write_new
@@ -56,12 +56,17 @@ def output_place(output: str | os.PathLike[str]) -> OutputPlace:
     """Where an output leads.
 
     Raises:
-        InputError: it is no path.
+        InputError: it is no path, or a link to a blob that others have links to.
         IoError: a folder is there, or one may not look.
     """
     name = path_name(output)
     with os_errors(name, hidden=True):
         path = Path(os.path.realpath(name))
+        if names_content(path) and Path(name).is_symlink():
+            raise InputError(
+                f"{name}: a link to {path}, whose name is the digest of what is in it; remove the "
+                "link first, or name another file"
+            )
         # By its own name: where the link /dev/stdout leads has none that could be looked at.
         mode = mode_of(Path(name), following=True)
         if stat.S_ISDIR(mode):
@@ -114,6 +119,22 @@ def atomic_output(output: Output) -> Iterator[IO[bytes]]:
             _late_output(device, place.name) as file,
         ):
             yield file
+
+
+@contextlib.contextmanager
+def replaced_link(name: str) -> Iterator[IO[bytes]]:
+    """As `atomic_output` of a path of a file, but that a link is replaced, and not followed.
+
+    Args:
+        name: the path of a file, or of a link to one, whose permissions are kept.
+
+    Raises:
+        IoError: writing failed. What is there is as it was.
+    """
+    with os_errors(name, hidden=True):
+        mode = mode_of(Path(name), following=True)
+    with _renamed_output(OutputPlace(name, place_of(name), mode)) as file:
+        yield file
 
 
 @contextlib.contextmanager

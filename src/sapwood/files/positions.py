@@ -84,15 +84,18 @@ def write_at(handle: int, begin: int, data: memoryview | bytes) -> None:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Makes an open file `size` bytes long at least; their room is taken from the disk at once.
+    """Makes an open file `size` bytes long at least; room for the new ones is taken at once.
+
+    Holes that the file has stay.
 
     Raises:
         OSError: the disk has not enough.
     """
-    if os.fstat(handle).st_size >= size:
+    old = os.fstat(handle).st_size
+    if old >= size:
         return
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
+        os.posix_fallocate(handle, old, size - old)
     else:  # macOS; a full disk is noticed later
         os.ftruncate(handle, size)
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from sapwood.content.content import Bytes, Content
 from sapwood.documents.paths import unportable
+from sapwood.documents.selection import ALL_BUT_LITTER, Selection
 from sapwood.errors import Changed, InputError
 from sapwood.files.positions import read_at
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import mapped
-from sapwood.files.walking import FoundFile, walk
+from sapwood.files.walking import FoundFile, walk_selected
 
 MOST_FILES = 1 << 16  # of a folder
 MOST_MAPPED = 128  # files of a folder that stay open, the largest: a process may have some 1000
@@ -53,10 +54,32 @@ class ListedFile:
     stamp: tuple[int, ...]
 
 
-def list_folder(root: Path) -> list[ListedFile]:
-    """All files in a folder and in those in it, hidden ones too, in the order of their paths.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """What is in a folder, as far as it was selected.
 
-    Links to files count as what they lead to. Folders without files are left out.
+    Attributes:
+        files: the files, in the order of their paths.
+        left_out: paths of what was not selected, of folders with "/" at the end.
+    """
+
+    files: tuple[ListedFile, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def entries(self) -> tuple[FileEntry, ...]:
+        """The files as a patch lists them."""
+        return tuple(one.entry for one in self.files)
+
+
+def list_folder(root: Path, selection: Selection = ALL_BUT_LITTER) -> Listing:
+    """The files in a folder and in those in it, hidden ones too, in the order of their paths.
+
+    Links to files count as what they lead to. Folders without files do not count.
+
+    Args:
+        root: the path of the folder.
+        selection: which files are taken.
 
     Raises:
         InputError: something is no file and no folder, or a link to a folder; files cannot be
@@ -64,16 +87,17 @@ def list_folder(root: Path) -> list[ListedFile]:
         IoError: something cannot be looked at, such as a link that leads nowhere.
     """
     found: list[ListedFile] = []
+    left_out: set[str] = set()
     with os_errors(root):
-        for one in walk(root, following=True):
+        for one in walk_selected(root, selection, left_out):
             found.append(_listed(root, one))
             if len(found) > MOST_FILES:
                 raise InputError(f"{root}: expected at most {MOST_FILES} files, found more")
     found.sort(key=lambda one: one.entry.path)
     fault = unportable([one.entry.path for one in found])
     if fault is not None:
-        raise InputError(f"{root}: {fault}; rename it, or move it away")
-    return found
+        raise InputError(f"{root}: {fault}; rename it, or leave it out")
+    return Listing(tuple(found), tuple(sorted(left_out)))
 
 
 def _listed(root: Path, one: FoundFile) -> ListedFile:

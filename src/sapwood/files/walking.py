@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from sapwood.documents.selection import Selection
 from sapwood.files.refusals import os_errors
 
 
@@ -80,6 +81,38 @@ def walk(
                 continue
             yield FoundFile(path, status)
         waiting += reversed(folders)
+
+
+def walk_selected(
+    folder: Path,
+    selection: Selection,
+    left_out: set[str],
+    *,
+    refused: Callable[[OSError], object] = _raised,
+) -> Iterator[FoundFile]:
+    """As `walk`, links followed, what is selected of a folder.
+
+    Args:
+        folder, refused: as of `walk`.
+        selection: which files are wanted.
+        left_out: takes the paths of what is not, of folders with "/" at the end.
+
+    Raises:
+        OSError: from `refused`.
+    """
+
+    def wanted(path: str) -> bool:
+        skipped = selection.skips(path)
+        if skipped:
+            left_out.add(f"{path}/" if (folder / path).is_dir() else path)
+        return not skipped
+
+    for one in walk(folder, following=True, wanted=wanted, refused=refused):
+        out = selection.left_out(one.path)
+        if out is None:
+            yield one
+        else:
+            left_out.add(out)
 
 
 def _entries(folder: Path, refused: Callable[[OSError], object]) -> list[os.DirEntry[str]]:

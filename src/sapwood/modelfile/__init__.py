@@ -17,6 +17,7 @@ from sapwood.modelfile.npy import FORMAT as NPY
 from sapwood.modelfile.onnx import FORMAT as ONNX
 from sapwood.modelfile.openvino import FORMAT as OPENVINO
 from sapwood.modelfile.safetensors import FORMAT as SAFETENSORS
+from sapwood.modelfile.stand_ins import stand_in
 from sapwood.modelfile.tflite import FORMAT as TFLITE
 from sapwood.modelfile.zipped import FORMAT as ZIP
 
@@ -54,7 +55,8 @@ def open_model(data: FileBytes) -> ModelFile:
     """The layout of any file.
 
     A file that begins as a known format does but breaks its rules has the format
-    "bytes", and the reason in `warning`. No content raises.
+    "bytes", and the reason in `warning`. So has what lies in the place of a model that was not
+    fetched (`modelfile.stand_ins`). No content raises.
 
     Args:
         data: the whole file as C-contiguous single bytes, usually a memory map; borrowed for
@@ -64,7 +66,9 @@ def open_model(data: FileBytes) -> ModelFile:
         UnsupportedType: `data` is not contiguous bytes.
     """
     view = byte_view(data)
-    found = next((one for one in FORMATS if one.told_by(view)), PLAIN)
+    found = next((one for one in FORMATS if one.told_by(view)), None)
+    if found is None:
+        return plain_bytes(len(view), warning=stand_in(view))
     try:
         return found.reads(view)
     except InvalidModelFile as e:

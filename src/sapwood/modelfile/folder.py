@@ -24,6 +24,7 @@ from sapwood.modelfile.layout import (
     shown,
 )
 from sapwood.modelfile.naming import MOST_TENSORS, Names
+from sapwood.modelfile.stand_ins import is_page
 
 SHARD = re.compile(r"-\d{2,}-of-\d{2,}")  # the part of a shard's name that resharding changes
 
@@ -45,6 +46,8 @@ def open_folder(paths: Sequence[str], read: Read) -> dict[str, ModelFile]:
     tensors = 0
     for path in paths:
         found = open_model(read(path))
+        if found.format == "bytes" and is_page(path):
+            found = plain_bytes(found.size)
         tensors += len(found.tensors) + len(found.elsewhere)
         if tensors > MOST_TENSORS:
             found = plain_bytes(found.size, "the folder has too many tensors")

@@ -116,7 +116,13 @@ def _entry(name: str, info: object, start: int, size: int) -> TensorEntry:
         raise _broken(name, "dtype", "a string", dtype)
     shape = _integers(name, "shape", info.get("shape"))
     offsets = _integers(name, "data_offsets", info.get("data_offsets"))
-    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= size - start:
+    if len(offsets) == 2 and offsets[0] <= offsets[1] > size - start:
+        raise InvalidModelFile(
+            f"tensor {shown(name)} ends at byte {start + offsets[1]} of the file, which has "
+            f"{size}; it is cut off or damaged: fetch the whole file",
+            offset=LENGTH_SIZE,
+        )
+    if len(offsets) != 2 or offsets[0] > offsets[1]:
         expected = f"[begin, end], ascending and within the {size - start} bytes of data"
         raise _broken(name, "data_offsets", expected, list(offsets))
     begin, end = offsets

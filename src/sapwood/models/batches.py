@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from sapwood.documents.selection import Selection
 from sapwood.errors import InputError
 from sapwood.files.refusals import os_errors
-from sapwood.files.walking import walk
+from sapwood.files.walking import walk, walk_selected
 from sapwood.limits import thread_count
 from sapwood.prediction.blas import one_thread
 from sapwood.progress import Progress, silent
@@ -50,26 +51,35 @@ class Pairing:
         pairs: files that both folders have, by name.
         without_base: names of files that only the other folder has.
         only_base: names of files that only the folder of bases has.
+        left_out: paths in one of the folders that were not selected, of folders with "/" at the
+            end.
     """
 
     pairs: tuple[Pair, ...]
     without_base: tuple[str, ...]
     only_base: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
-def pair_files(bases: Path, targets: Path) -> Pairing:
+def pair_files(
+    bases: Path, targets: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Pairing:
     """Bases and targets of one path in two folders.
 
     Args:
         bases: a folder; files in folders below it count too. Links to files are followed,
             links to folders are not.
         targets: likewise.
+        include, exclude: as of `create_patch`, of both.
 
     Raises:
-        InputError: one of them is no folder, or no file of one is in the other.
+        InputError: one of them is no folder, or no file of one is in the other; a pattern is none.
         IoError: one cannot be looked at.
     """
-    return _paired(bases, _files_by_name(bases), targets, _files_by_name(targets))
+    selection = Selection.of(include, exclude)
+    left_out: set[str] = set()
+    old, new = (_files_by_name(one, selection, left_out) for one in (bases, targets))
+    return dataclasses.replace(_paired(bases, old, targets, new), left_out=tuple(sorted(left_out)))
 
 
 def pair_patches(bases: Path, patches: Path) -> Pairing:
@@ -85,10 +95,10 @@ def pair_patches(bases: Path, patches: Path) -> Pairing:
     """
     found = {
         name.removesuffix(PATCH_SUFFIX): path
-        for name, path in _files_by_name(patches).items()
+        for name, path in _files_by_name(patches, None, set()).items()
         if name.endswith(PATCH_SUFFIX)
     }
-    return _paired(bases, _files_by_name(bases), patches, found)
+    return _paired(bases, _files_by_name(bases, None, set()), patches, found)
 
 
 def _paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path]) -> Pairing:
@@ -113,8 +123,15 @@ def _paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path
     return Pairing(tuple(pairs), tuple(without_base), tuple(only_base))
 
 
-def _files_by_name(folder: Path) -> dict[str, Path]:
+def _files_by_name(
+    folder: Path, selection: Selection | None, left_out: set[str]
+) -> dict[str, Path]:
     """The regular files below a folder, by their paths in it.
+
+    Args:
+        folder: the path of the folder.
+        selection: which of them are taken; None for all.
+        left_out: takes the paths of the others.
 
     Raises:
         InputError: it is no folder.
@@ -123,7 +140,10 @@ def _files_by_name(folder: Path) -> dict[str, Path]:
     with os_errors(folder):
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise InputError(f"{folder}: expected a folder, found a file; name folders")
-        found = walk(folder, following=True, refused=_unless_gone)
+        if selection is None:
+            found = walk(folder, following=True, refused=_unless_gone)
+        else:
+            found = walk_selected(folder, selection, left_out, refused=_unless_gone)
         return {one.path: folder / one.path for one in found if one.is_file}
 
 

@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from sapwood.archives import Member, MemberKind, archive_members
+from sapwood.documents.litter import is_litter_in_package
 from sapwood.errors import InvalidPackage
 from sapwood.files.positions import OpenFile
 from sapwood.files.stamps import Stamp, stamp_of
 from sapwood.limits import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits
 from sapwood.package.manifest.manifest import MANIFEST_FILE
-from sapwood.package.package import Package, PackageFile, is_litter, located
+from sapwood.package.package import Package, PackageFile, located
 
 
 def archive_package(path: Path, limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS) -> Package:
@@ -134,7 +135,7 @@ def files_beside(members: Iterable[PackedFile], top_name: str = MANIFEST_FILE) -
     for member in everything:
         name = member.file.path
         path = name.removeprefix(top)
-        if not name.startswith(top) or is_litter(path):
+        if not name.startswith(top) or is_litter_in_package(path):
             continue
         if member.kind is not MemberKind.FILE:
             raise InvalidPackage(

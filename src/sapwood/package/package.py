@@ -17,10 +17,6 @@ from sapwood.package.canonical import LARGEST_READ, content_hash
 from sapwood.package.manifest.manifest import MANIFEST_FILE, Manifest, check_files, parse_manifest
 from sapwood.package.manifest.patches import PatchOnly, Target, patch_only
 
-# Not files of a package, whatever folder they come to lie in: what Python compiles when a
-# distribution is installed, what version control and desktops keep.
-LITTER = frozenset({"__pycache__", ".git", ".hg", ".svn", ".DS_Store"})
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PackageFile:
@@ -197,8 +193,3 @@ def located(name: object) -> Iterator[None]:
         yield
     except (InvalidPackage, InvalidStore) as e:
         raise e.behind(str(name)) from e
-
-
-def is_litter(path: str) -> bool:
-    """Whether a file lies in a package by accident."""
-    return path.endswith(".pyc") or not LITTER.isdisjoint(path.split("/"))

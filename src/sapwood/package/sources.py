@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from sapwood.documents.litter import is_litter_in_package
 from sapwood.errors import InputError, InvalidPackage
 from sapwood.files.paths import resolved
 from sapwood.files.reading import Stripes, read_stripes, read_whole
@@ -21,7 +22,7 @@ from sapwood.files.stamps import stamp_of
 from sapwood.files.walking import FoundFile, walk
 from sapwood.limits import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits
 from sapwood.package.manifest.manifest import LARGEST, MANIFEST_FILE, Manifest, parse_manifest
-from sapwood.package.package import Package, PackageFile, is_litter, located
+from sapwood.package.package import Package, PackageFile, located
 from sapwood.store.oci import OCI
 
 DISTRIBUTION = "dist:"
@@ -166,7 +167,7 @@ def regular_files(folder: Path) -> Iterator[FoundFile]:
         InvalidPackage: something is neither a file nor a folder.
         OSError: something cannot be read.
     """
-    for one in walk(folder, following=False, wanted=lambda path: not is_litter(path)):
+    for one in walk(folder, following=False, wanted=lambda path: not is_litter_in_package(path)):
         if not one.is_file:
             raise InvalidPackage(
                 f"{folder}: expected files and folders, found a link or device "

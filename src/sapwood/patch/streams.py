@@ -26,6 +26,7 @@ from sapwood.files.outputs import PLACE
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import read_source
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
+from sapwood.patch.applying.bases import no_help_in_force
 from sapwood.patch.applying.chunks import chunk_digest
 from sapwood.patch.applying.decoding import ChunkJob, chunk_jobs, decode_job
 from sapwood.patch.applying.opening import OpenPatch, open_patch
@@ -122,7 +123,7 @@ def apply_patch_to_chunks(
         patch: a patch of a tensor: a `Patch`, the bytes of one, or a path, which is
             memory-mapped. Its dtype and shape say what the bytes are (`inspect_patch`).
         force: whether to go on with a wrong base as long as it can be decoded against, and not
-            to check the result, which then means nothing.
+            to check the result, which then means nothing; `apply_patch` says which codings can.
         limits: how much memory the patch may ask for. A few chunks are in memory for each
             thread.
         threads: threads to use at once; by default one for each processor.
@@ -248,7 +249,8 @@ def _decoded(
     except (InvalidPatch, TargetHashMismatch) as e:
         # The patch is as it was made: a wrong base explains what came out, if it is one.
         base.skip()
-        _check_digest(opened, base.finish(), e)
+        remark = "" if checked else f"; {no_help_in_force(opened)}"
+        _check_digest(opened, base.finish(), e, remark)
         raise
     found = base.finish()
     if checked:
@@ -257,8 +259,16 @@ def _decoded(
         yield last.data
 
 
-def _check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None) -> None:
+def _check_digest(
+    opened: OpenPatch, found: FileDigest, cause: Exception | None, remark: str = ""
+) -> None:
     """Compares the digest of a base that was read whole.
+
+    Args:
+        opened: the patch.
+        found: the digest of the base.
+        cause: what went wrong because of that, or None.
+        remark: what to say at the end.
 
     Raises:
         SourceHashMismatch: it is another one.
@@ -268,6 +278,7 @@ def _check_digest(opened: OpenPatch, found: FileDigest, cause: Exception | None)
         raise SourceHashMismatch(
             f"wrong base: expected BLAKE3 {expected.blake3.hex()}, found {found.blake3.hex()}; "
             "discard what came out and apply the patch to the base that it was made from"
+            f"{remark}"
         ) from cause
 
 

@@ -21,7 +21,7 @@ from sapwood.errors import (
     TruncatedPatch,
 )
 from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
-from sapwood.patch.applying.bases import matched_bases
+from sapwood.patch.applying.bases import check_forced, matched_bases
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch, open_patch
 from sapwood.patch.format.copies import Copy
@@ -259,9 +259,11 @@ def apply_patch(
             layout, on any device. It may be `base` itself.
         force: whether to go on with a base that the patch was not made from, and without
             checking the result, which then means nothing unless the base differs from the
-            right one where the patch copies. Dtype and shape are still checked. Residuals may
-            not decode at all against another base: SourceHashMismatch is raised then,
-            and `out` partly written.
+            right one where the patch copies. Dtype and shape are still checked. Chunks that are
+            copied, raw, compressed, spliced or values decode against any base, and so do
+            residuals of integers; residuals of floating-point numbers and of quantised blocks
+            only against elements as large as the right ones. SourceHashMismatch is raised where
+            one does not, and `out` partly written.
         chunk_size: the largest chunk to accept, in bytes; by default 64 MiB. Two for each
             thread are in memory beside base and result.
         threads: threads to use at once; by default one for each processor.
@@ -271,7 +273,7 @@ def apply_patch(
         the first in a list.
 
     Raises:
-        SourceHashMismatch: the base is another one. Nothing was written.
+        SourceHashMismatch: the base is another one. Nothing was written, but for `force`.
         InvalidPatch: the patch is damaged, and nothing was written; or a payload is, under
             digests made for it, and `out` is partly written.
         DtypeMismatch, ShapeMismatch: base or `out` do not fit the patch. Nothing was written.
@@ -400,7 +402,7 @@ def _decode_into(
             pass
     except InvalidPatch:
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
-            matched_bases(patch, bases, threads)
+            check_forced(patch, bases, threads)
         raise
     expected = patch.front.header.target.blake3
     if checked and blake3_digest(out, threads) != expected:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sapwood import models
+from support.failing_calls import killed_at
 from support.in_place_pairs import PAIRS, patch_of
 
 SCRIPT = "support.killed_updates"
@@ -61,3 +63,33 @@ def test_at_every_call_without_undo(tmp_path: Path) -> None:
 def test_on_the_way_forth_and_back(name: str, tmp_path: Path) -> None:
     """Begun, killed, rolled back, killed, begun again: 40 ways by chance."""
     assert run(tmp_path, name, "wander", 40) > 5
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_while_links_are_broken(symbolic: bool, tmp_path: Path) -> None:
+    base, target = PAIRS["a longer header"]
+    path, other = tmp_path / "model", tmp_path / "other"
+
+    def update() -> None:
+        how = models.Receiving(threads=1)
+        patch = patch_of("a longer header")
+        models.in_place.apply(path, patch, step=2048, break_links=True, receiving=how)
+
+    at = 0
+    killed = True
+    while killed:
+        at += 1
+        for one in tmp_path.iterdir():
+            one.unlink()
+        other.write_bytes(base)
+        if symbolic:
+            path.symlink_to("other")
+        else:
+            path.hardlink_to(other)
+        killed = killed_at(update, at)
+        assert path.read_bytes() == base or not path.samefile(other)
+        update()
+        assert (path.read_bytes(), other.read_bytes()) == (target, base)
+        left = {one.name for one in tmp_path.iterdir() if not one.name.endswith(".part")}
+        assert left == {"model", "other"}
+    assert at > 5

@@ -29,13 +29,15 @@ from sapwood.errors import (
     TargetHashMismatch,
     UnsupportedType,
 )
+from sapwood.files.holes import SparseWriter
 from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.files.writing import write_all
 from sapwood.modelfile import npy
 from sapwood.modelfile.layout import shown
+from sapwood.modelfile.stand_ins import stand_in
 from sapwood.models.receiving.memory import LEAST, fitting_threads
 from sapwood.models.receiving.receiving import Receiving
-from sapwood.patch.applying.bases import matched, matched_bases
+from sapwood.patch.applying.bases import check_forced, matched
 from sapwood.patch.applying.buffers import Buffers
 from sapwood.patch.applying.decoding import decode_chunks
 from sapwood.patch.applying.opening import OpenPatch
@@ -222,18 +224,21 @@ def _write_elements(
     bases = [one.elements() for one in arrays]
     buffers = Buffers()
     hasher = blake3(max_threads=threads)
+    writer = None if out is None else SparseWriter(out)
     try:
         for chunk in decode_chunks(
             opened, bases, buffers.place, threads, checked=checked, progress=progress
         ):
             hasher.update(chunk.data.data)
-            if out is not None:
-                write_all(out, chunk.data.data)
+            if writer is not None:
+                writer.write(chunk.data)
             buffers.give_back(chunk.data)
     except InvalidPatch:
         if not checked:  # then a wrong base, against which nothing can be decoded, is the cause
-            matched_bases(opened, bases, threads)
+            check_forced(opened, bases, threads)
         raise
+    if writer is not None:
+        writer.finish()
     expected, actual = opened.front.header.target.blake3, hasher.digest()
     if checked and actual != expected:
         raise TargetHashMismatch(
@@ -283,9 +288,10 @@ def _header(file: Bytes) -> npy.NpyHeader:
         InvalidModelFile: it is none.
     """
     if file[: len(npy.MAGIC)].tobytes() != npy.MAGIC:
+        found = stand_in(file.data) or f"one that begins with {file[:8].tobytes()!r}"
         raise InvalidModelFile(
-            f"expected a .npy file, found one that begins with {file[:8].tobytes()!r}; "
-            "the patch is of a tensor: its base is a .npy file, or an array for sapwood.apply_patch"
+            f"expected a .npy file, found {found}; the patch is of a tensor: its base is a .npy "
+            "file, or an array for sapwood.apply_patch"
         )
     return npy.read_header(file.data)
 

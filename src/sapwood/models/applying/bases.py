@@ -7,17 +7,21 @@ place where bases that are files may be.
 from __future__ import annotations
 
 import contextlib
-import stat
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import cast
 
-from sapwood.content.content import Content
+import numpy as np
+
+from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import EndToEnd
 from sapwood.errors import InputError, SourceHashMismatch
-from sapwood.files.sources import Source, contents, separated
+from sapwood.files.paths import path_name
+from sapwood.files.sources import Source, contents_below, read_source, separated
 from sapwood.files.trees import FileEntry, file_contents, mapped_of_each
+from sapwood.models.applying.differing import other_content, other_sizes
 from sapwood.models.applying.in_place.journal_place import unfinished
+from sapwood.models.remarks import unfit
 from sapwood.patch.applying.bases import matched_bases
 from sapwood.patch.applying.opening import OpenPatch
 from sapwood.patch.format.front import MOST_BASES, FileDigest
@@ -29,7 +33,7 @@ def matched_sources(
     """The bases of a patch, in its order, among the sources and below those that are folders.
 
     Raises:
-        SourceHashMismatch: one is not there.
+        SourceHashMismatch: one is not there. Its words say what is known of what was given instead.
         IoError: a source cannot be read.
     """
     sources = source_list(source)
@@ -38,30 +42,7 @@ def matched_sources(
         with bases.explained():
             return matched_bases(opened, bases.contents(), threads)
     except SourceHashMismatch as e:
-        raise SourceHashMismatch(f"{e}{unfinished(sources)}") from e
-
-
-def _check_folder(root: Path, files: Sequence[FileEntry]) -> None:
-    """That a folder has files of those paths and sizes. Others in it do no harm.
-
-    Raises:
-        SourceHashMismatch: one is missing, or of another size.
-    """
-    for one in files:
-        path = root / one.path
-        found = "nothing"
-        try:
-            status = path.stat()
-        except OSError:
-            pass
-        else:
-            if stat.S_ISREG(status.st_mode) and status.st_size == one.size:
-                continue
-            found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "no file"
-        raise SourceHashMismatch(
-            f"wrong base: {path}: expected a file of {one.size} bytes, found {found}; apply the "
-            "patch to the folder that it was made from"
-        )
+        raise SourceHashMismatch(f"{e}{bases.unfit(opened)}{unfinished(sources)}") from e
 
 
 def source_list(source: Source | Sequence[Source]) -> list[Source]:
@@ -91,6 +72,8 @@ class FolderBases:
         self._sizes = {base.size for base in bases if base.files is None}
         self._sources = sources
         self._faults: list[str] = []
+        self._read: list[tuple[str, Bytes]] = []  # files, by name
+        self._fitting: list[tuple[tuple[FileEntry, ...], Content]] = []  # by their sizes
 
     def contents(self) -> Iterator[Content]:
         """What may be a base, each opened when it is asked for.
@@ -101,14 +84,31 @@ class FolderBases:
         files, folders = separated(self._sources)
         for files_of_base in self._lists:
             for root in folders:
-                try:
-                    _check_folder(root, files_of_base)
-                except SourceHashMismatch as e:
-                    self._faults.append(str(e))
-                else:
-                    most = mapped_of_each(self._folders)
-                    yield EndToEnd(file_contents(root, files_of_base, most))
-        yield from contents(self._sources if self._sizes else files, self._sizes.__contains__)
+                fault = other_sizes(root, files_of_base)
+                if fault is not None:
+                    self._faults.append(fault)
+                    continue
+                most = mapped_of_each(self._folders)
+                content = EndToEnd(file_contents(root, files_of_base, most))
+                self._fitting.append((files_of_base, content))
+                yield content
+        for i, one in enumerate(files, 1):
+            name = path_name(one) if isinstance(one, str | os.PathLike) else f"source {i}"
+            self._read.append((name, read_source(one)))
+        yield from [data for _, data in self._read]
+        for root in folders if self._sizes else ():
+            yield from contents_below(root, self._sizes.__contains__)
+
+    def unfit(self, opened: OpenPatch) -> str:
+        """What to say of what was looked at and is no base of a patch, behind that."""
+        bases = opened.front.header.bases
+        wanted = [one.sha256 for one in bases]
+        words = "".join(unfit(name, data, wanted) for name, data in self._read)
+        # Of a patch elsewhere the body would have to be fetched.
+        if len(bases) == len(self._fitting) == 1 and isinstance(opened.body, np.ndarray):
+            ((files, content),) = self._fitting
+            words += other_content(opened, content, files)
+        return words
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:

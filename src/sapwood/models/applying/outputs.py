@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 from sapwood.documents.paths import unportable
 from sapwood.errors import InputError, InvalidPatch
 from sapwood.files.folders import atomic_folder
+from sapwood.files.holes import SparseWriter
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.trees import FileEntry
 
@@ -67,6 +68,7 @@ class FolderWriter(io.RawIOBase):
         self._files = iter(files)
         self._made: set[Path] = set()
         self._out: IO[bytes] | None = None
+        self._writer: SparseWriter | None = None
         self._left = 0
 
     def writable(self) -> bool:
@@ -84,8 +86,8 @@ class FolderWriter(io.RawIOBase):
             if not self._next():
                 raise OSError("more bytes than the files of the folder have")
         part = view[: self._left]
-        if self._out is not None:
-            self._out.write(part)
+        if self._writer is not None:
+            self._writer.write(part)
         self._left -= len(part)
         return len(part)
 
@@ -106,9 +108,10 @@ class FolderWriter(io.RawIOBase):
 
     def _next(self) -> bool:
         """Begins the next file, if there is one."""
-        if self._out is not None:
+        if self._out is not None and self._writer is not None:
+            self._writer.finish()
             self._out.close()
-            self._out = None
+            self._out = self._writer = None
         entry = next(self._files, None)
         if entry is None:
             return False
@@ -123,5 +126,6 @@ class FolderWriter(io.RawIOBase):
             0o777 if entry.executable else 0o666,
         )
         self._out = os.fdopen(handle, "wb")
+        self._writer = SparseWriter(self._out)
         self._left = entry.size
         return True

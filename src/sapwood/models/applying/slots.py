@@ -24,13 +24,14 @@ from sapwood.documents.canonical_json import parse
 from sapwood.documents.fields import Fields
 from sapwood.documents.paths import folded, portable_name
 from sapwood.errors import Busy, InputError, IoError, SourceHashMismatch
+from sapwood.files.folders import make_folder
+from sapwood.files.holes import SparseWriter
 from sapwood.files.locks import take_lock
 from sapwood.files.outputs import atomic_output
 from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, read_source
 from sapwood.files.syncing import rename_durably, sync_folder
-from sapwood.files.writing import write_all
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.applying.in_place.applying import check_files
 from sapwood.models.applying.whole import application, write_target
@@ -125,7 +126,7 @@ class Slots:
             name: the name of the file that programs will open, such as `model.safetensors`.
 
         Raises:
-            InputError: the name is none of a file.
+            InputError: the name is none of a file, or a link is in the place of the slot.
             IoError: something cannot be read or written, or another process is at it. The slot
                 in use is as it was.
         """
@@ -138,7 +139,9 @@ class Slots:
         data = read_source(model)
 
         def write(out: IO[bytes]) -> bytes:
-            write_all(out, data.data)
+            writer = SparseWriter(out)
+            writer.write(data)
+            writer.finish()
             return hashlib.sha256(data.data).digest()
 
         with os_errors(self.folder):
@@ -163,7 +166,8 @@ class Slots:
             patch, signature, receiving: as of `apply_patch`.
 
         Raises:
-            InputError: no model was installed, or the patch is of a folder.
+            InputError: no model was installed, the patch is of a folder, or a link is in the place
+                of the slot.
             SignatureError, SourceHashMismatch, InvalidPatch, TruncatedPatch, UnsupportedPatch,
                 TargetHashMismatch, LimitExceeded, IoError: as `apply_patch`. The slot in use is
                 as it was.
@@ -233,7 +237,7 @@ class Slots:
         known = [slot.serial for slot in map(self._slot, LETTERS) if slot is not None]
         folder = self.folder / letter
         with os_errors(folder):
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)  # of a link to one, what it leads to would be emptied
             (folder / NOTE).unlink(missing_ok=True)
             sync_folder(folder)  # from here on there is nothing to go back to
             for path in folder.iterdir():

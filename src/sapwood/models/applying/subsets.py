@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import IO
 
 from sapwood.errors import InputError
+from sapwood.files.holes import SparseWriter
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
 from sapwood.files.writing import write_all
@@ -125,14 +126,16 @@ def _write_segments(
     """
     total = sum(segment.nbytes for segment in segments)
     buffers = Buffers()
+    writer = SparseWriter(out)
     written = 0
 
     for run in _runs(segments):
         for chunk in origin.chunks(buffers.place, run):
-            write_all(out, chunk.data.data)
+            writer.write(chunk.data)
             buffers.give_back(chunk.data)
             written += chunk.end - chunk.begin
             progress(written, total)
+    writer.finish()
 
 
 def _runs(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:

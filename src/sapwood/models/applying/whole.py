@@ -14,9 +14,9 @@ from sapwood.errors import (
     TargetHashMismatch,
     VerificationError,
 )
+from sapwood.files.holes import SparseWriter
 from sapwood.files.outputs import Output, atomic_output
 from sapwood.files.sources import Source
-from sapwood.files.writing import write_all
 from sapwood.models.applying.arrays import (
     are_bases,
     array_threads,
@@ -58,7 +58,8 @@ def apply_patch(
     Everything is checked: the signatures, where keys are trusted, before anything of the
     patch but its header is parsed, the patch before anything is decoded, the source before
     anything is written, each chunk of the target as it is made and the whole by its
-    SHA-256. The output takes its name only after that.
+    SHA-256. The output takes its name only after that. Long runs of zeros in it are holes where
+    the file system has such.
 
     Args:
         source: the file or folder that the patch was made from: a path, bytes or a file
@@ -82,7 +83,9 @@ def apply_patch(
             hidden files `.NAME.*.download` and `.NAME.*.part` beside the output.
         force: apply a patch of a tensor to other .npy files of its dtype and shape, several in
             the order in which it was made from them, and check no result, which then means
-            nothing unless they differ from the right ones where the patch copies.
+            nothing unless they differ from the right ones where the patch copies. Which codings
+            decode against others is said of `sapwood.apply_patch`; where one does not, the error
+            says so. A patch of whole files cannot be forced: it takes bytes from their places.
         receiving: whom to trust, and what the patch may take. Of .npy files whose elements lie in
             another order than a patch of a tensor has them, these are in memory whole.
 
@@ -175,7 +178,8 @@ def _forced(
     opened = received.opened
     if received.header.kind != "tensor":
         raise InputError(
-            "a patch of whole files cannot be forced; apply it to the base that it was made from"
+            "a patch of whole files cannot be forced: it takes bytes from their places in its "
+            "base, and knows no others; apply it to the base that it was made from"
         )
     arrays = forced_arrays(opened, sources, receiving.memory)
     count = array_threads(opened, arrays, receiving)
@@ -212,13 +216,16 @@ def write_target(
     buffers = Buffers()
     begun = Prefix.empty() if done is None else done
     hasher = begun.hasher
+    writer = None if out is None else SparseWriter(out)
     for chunk in decode_chunks(
         opened, bases, buffers.place, threads, start=begun.size, progress=progress
     ):
         hasher.update(chunk.data.data)
-        if out is not None:
-            write_all(out, chunk.data.data)
+        if writer is not None:
+            writer.write(chunk.data)
         buffers.give_back(chunk.data)
+    if writer is not None:
+        writer.finish()
     expected = opened.front.header.target.sha256
     actual = hasher.digest()
     if actual != expected:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,10 +14,11 @@ from blake3 import blake3
 
 from sapwood.content.content import Bytes
 from sapwood.errors import Changed, InputError, SourceHashMismatch, TargetHashMismatch
+from sapwood.files.holes import SparseWriter
 from sapwood.files.outputs import PLACE, Output, atomic_output, output_place
+from sapwood.files.paths import path_name
 from sapwood.files.refusals import os_errors
-from sapwood.files.sources import Source, contents, mapped, read_source
-from sapwood.files.writing import write_all
+from sapwood.files.sources import Source, contents, folder_of, mapped, read_source
 from sapwood.models.applying.bases import source_list
 from sapwood.models.applying.whole import write_target
 from sapwood.models.chains.files import patch_of
@@ -26,6 +27,7 @@ from sapwood.models.chains.versions import Chain, Link, Version
 from sapwood.models.locating import located
 from sapwood.models.receiving.opening import receive
 from sapwood.models.receiving.receiving import ANYBODY, Receiving
+from sapwood.models.remarks import unfit
 from sapwood.patch.applying.opening import open_patch
 from sapwood.progress import Stages
 
@@ -144,11 +146,20 @@ def nearest(
     if best is not None:
         return best
     if seen is None:
+        remarks = "".join(_remarks(source_list(source), chain))
         raise SourceHashMismatch(
             f"wrong base: it is none of the {len(versions)} versions that the chain leads "
-            "through; give one of them"
+            f"through; give one of them{remarks}"
         )
     raise _no_way(chain, seen, goal)
+
+
+def _remarks(sources: Sequence[Source], chain: Chain) -> Iterator[str]:
+    """What to say of files that are no version of a chain."""
+    wanted = [one.sha256 for one in chain.versions]
+    for one in sources:
+        if isinstance(one, str | os.PathLike) and folder_of(one) is None:
+            yield unfit(path_name(one), read_source(one), wanted)
 
 
 def way_between(chain: Chain, start: Version, end: Version) -> tuple[Link, ...]:
@@ -217,7 +228,9 @@ def _copy_version(data: Bytes, version: Version, out: IO[bytes]) -> None:
         raise TargetHashMismatch(
             f"expected SHA-256 {version.sha256.hex()}, found {actual.hex()}; get the chain anew"
         )
-    write_all(out, data.data)
+    writer = SparseWriter(out)
+    writer.write(data)
+    writer.finish()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import IO
 
 from sapwood.content.content import Bytes, Content
@@ -14,7 +13,7 @@ from sapwood.content.parts import stripes
 from sapwood.errors import Busy, Changed, InputError
 from sapwood.files.locks import is_named, take_lock
 from sapwood.files.outputs import Output, atomic_output
-from sapwood.files.paths import path_name
+from sapwood.files.paths import names_content, path_name, resolved
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, mapped, read_source
 from sapwood.files.syncing import sync_open
@@ -115,7 +114,8 @@ def append_to_chain(
         The chain, as it was read again.
 
     Raises:
-        InputError: the patch does not follow, or the reverse does not lead back.
+        InputError: the patch does not follow, or the reverse does not lead back; the chain is a
+            blob, whose name is the digest of what is in it.
         SignatureError: a patch is not signed as demanded.
         InvalidPatch, TruncatedPatch, UnsupportedPatch, LimitExceeded: the chain or a patch is
             damaged.
@@ -127,7 +127,11 @@ def append_to_chain(
     name = path_name(chain)
     given = [_addition(one, receiving) for one in (patch, reverse) if one is not None]
     busy = Busy(f"{name}: somebody else is appending to it; try again after that")
-    real = Path(os.path.realpath(name))
+    real = resolved(name)
+    if names_content(real):
+        raise InputError(
+            f"{name}: {real} is named by the digest of what is in it; append to a copy"
+        )
     with os_errors(name, hidden=True), real.open("r+b", buffering=0) as file:
         take_lock(file.fileno(), busy)
         if not is_named(real, file.fileno()):

@@ -10,13 +10,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
+from sapwood.documents.selection import Selection
 from sapwood.files.reading import STRIPE
 from sapwood.files.sources import Source
 from sapwood.modelfile import ModelFile, TensorEntry
 from sapwood.modelfile.layout import Range
 from sapwood.models.comparing.distances import PIECE, Tally
 from sapwood.models.comparing.file_diffs import file_diffs
-from sapwood.models.making.inputs import Input, open_input, unchanged
+from sapwood.models.making.inputs import Input, open_input, remarks, unchanged
 from sapwood.models.making.pairing import pair_tensors
 from sapwood.models.results import FileDiff
 from sapwood.progress import Progress, silent
@@ -145,6 +146,8 @@ class ModelDiff:
         skeleton_changed: whether anything but the tensors' elements differs: metadata,
             names, shapes, graphs, padding; which files there are, and how long they are.
         files: all files of two folders by path; none where one of them is a file.
+        warnings: lines on versions that are no whole models, and on what was left out of folders;
+            as of `PatchStats`.
     """
 
     base_format: str
@@ -154,6 +157,7 @@ class ModelDiff:
     tensors: tuple[TensorDiff, ...]
     skeleton_changed: bool
     files: tuple[FileDiff, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -195,7 +199,7 @@ class ModelDiff:
         return sum(tensor.status == status for tensor in self.tensors)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that was found as JSON values; what is infinite is None."""
+        """What was found as JSON values; what is infinite is None; `warnings` are told apart."""
         return {
             "base_format": self.base_format,
             "target_format": self.target_format,
@@ -212,7 +216,14 @@ class ModelDiff:
         }
 
 
-def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelDiff:
+def diff(
+    base: Source,
+    target: Source,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    progress: Progress = silent,
+) -> ModelDiff:
     """Tells which tensors of a model changed, and by how much.
 
     Tensors are paired as patches pair them: by name and, where the name changed, by
@@ -221,16 +232,19 @@ def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelD
 
     Args:
         base: a path, bytes or a binary file object; of any format that patches know. A path
-            of a folder stands for all files in it and below.
+            of a folder stands for the files in it and below, as of `create_patch`.
         target: likewise. Tensors of files of two formats are compared by their elements.
+        include, exclude: as of `create_patch`, of both.
         progress: is told how many bytes of the target's tensors are done.
 
     Raises:
         IoError: a file cannot be read, or changed meanwhile.
-        InputError: one of them is nothing of the kind, or a folder with what is no file.
+        InputError: one of them is nothing of the kind, or a folder with what is no file; a
+            pattern is none.
     """
-    with unchanged(base, target):
-        old, new = open_input(base), open_input(target)
+    selection = Selection.of(include, exclude)
+    with unchanged(base, target, selection=selection):
+        old, new = (open_input(one, 2, selection) for one in (base, target))
         return ModelDiff(
             base_format=old.file.format,
             target_format=new.file.format,
@@ -239,6 +253,7 @@ def diff(base: Source, target: Source, *, progress: Progress = silent) -> ModelD
             tensors=tuple(_tensor_diffs(old.content, old.file, new.content, new.file, progress)),
             skeleton_changed=not _same_skeletons(old, new),
             files=tuple(file_diffs(old, new)),
+            warnings=tuple(remarks((base, target), (old, new), "compared")),
         )
 
 

@@ -17,14 +17,18 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.content.parts import EndToEnd
+from sapwood.documents.selection import Selection
 from sapwood.files.paths import path_name
 from sapwood.files.positions import expect, read_at
 from sapwood.files.reading import STRIPE
 from sapwood.files.refusals import os_errors
 from sapwood.files.sources import Source, folder_of, read_source
-from sapwood.files.trees import FileEntry, file_contents, list_folder
+from sapwood.files.trees import FileEntry, Listing, file_contents, list_folder
 from sapwood.modelfile import apparent_format
+from sapwood.modelfile.layout import plain_bytes
+from sapwood.modelfile.stand_ins import stand_in
 from sapwood.models.making.inputs import unchanged
+from sapwood.models.remarks import fault_of, left_out
 
 DOMAIN = b"sapwood fingerprint v1\n"
 FOLDER_DOMAIN = b"sapwood fingerprint v1 folder\n"
@@ -54,6 +58,8 @@ class Fingerprint:
             formats may be told apart one day. Of a folder paths and sizes are part of it.
         full_digest: SHA-256 of the whole file in hexadecimal, as `sha256sum` prints it and
             `PatchInfo.source_hash` holds it; None where it was not asked for.
+        warnings: lines on what lies in the place of a model, and on what was left out of a folder.
+            Fingerprints that differ in them alone are equal.
     """
 
     format: str
@@ -62,6 +68,7 @@ class Fingerprint:
     tail_hash: str
     combined_hash: str
     full_digest: str | None = None
+    warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def short(self) -> str:
         """The first 16 letters of the combined hash: to show, and to look up."""
@@ -77,7 +84,7 @@ class Fingerprint:
         return self.combined_hash == other.combined_hash
 
     def to_json(self) -> dict[str, Any]:
-        """The fingerprint as JSON values."""
+        """The fingerprint as JSON values; `warnings` are told apart."""
         return {
             "format": self.format,
             "file_size": self.file_size,
@@ -89,7 +96,13 @@ class Fingerprint:
         }
 
 
-def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
+def fingerprint(
+    model_path: Source,
+    *,
+    full: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Fingerprint:
     """Tells versions of a model apart in 10 to 20 ms, whatever the size.
 
     What it promises: files of different lengths differ. A file of up to 4 MiB is read
@@ -104,18 +117,24 @@ def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
     where nobody looks. Where that matters take `full_digest`, which reads everything.
 
     A folder has the fingerprint of its files, one after another by path, and of their paths
-    and sizes.
+    and sizes; of those that `create_patch` would take.
 
     Args:
         model_path: a path, bytes or a file object. Of a path no more is read than the sample;
             what is no regular file, and a file object, is read to its end.
         full: read the whole file for `full_digest`, a few seconds for each GB.
+        include, exclude: as of `create_patch`.
 
     Raises:
         IoError: the file cannot be read, or changed meanwhile.
-        InputError: it is nothing of the kind.
+        InputError: it is nothing of the kind, or a pattern is none.
     """
-    with unchanged(model_path), _opened(model_path) as (size, listed, read):
+    selection = Selection.of(include, exclude)
+    with (
+        unchanged(model_path, selection=selection),
+        _opened(model_path, selection) as (size, listing, read),
+    ):
+        listed = b"" if listing is None else _beginning(listing.entries)
         head, tail = read(0, min(size, HEADER)), read(max(0, size - TAIL), min(size, TAIL))
         hasher = blake3(listed or DOMAIN + size.to_bytes(8, "little"))
         if size <= WHOLE:
@@ -132,6 +151,7 @@ def fingerprint(model_path: Source, *, full: bool = False) -> Fingerprint:
             tail_hash=blake3(tail).hexdigest(),
             combined_hash=hasher.hexdigest(),
             full_digest=_sha256(size, read) if full else None,
+            warnings=_remarks(model_path, size, listing, head),
         )
 
 
@@ -175,9 +195,18 @@ def _sha256(size: int, read: Read) -> str:
     return hasher.hexdigest()
 
 
+def _remarks(model: Source, size: int, listing: Listing | None, head: bytes) -> tuple[str, ...]:
+    """What there is to say of a model whose beginning is `head`."""
+    name = path_name(model) if isinstance(model, str | os.PathLike) else "the model"
+    if listing is not None:
+        return left_out(name, listing.left_out)
+    fault = fault_of(plain_bytes(size, stand_in(memoryview(head))))
+    return () if fault is None else (f"{name}: {fault}",)
+
+
 @contextlib.contextmanager
-def _opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
-    """The length of a model, the beginning of what is hashed of a folder, and what reads parts.
+def _opened(model: Source, selection: Selection) -> Iterator[tuple[int, Listing | None, Read]]:
+    """The length of a model, the files of a folder, and what reads parts.
 
     Raises:
         IoError: it cannot be read, or is cut off meanwhile.
@@ -185,11 +214,11 @@ def _opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
     """
     root = folder_of(model)
     if root is not None:
-        entries = [one.entry for one in list_folder(root)]
-        content = EndToEnd(file_contents(root, entries, most_mapped=0))
+        listing = list_folder(root, selection)
+        content = EndToEnd(file_contents(root, listing.entries, most_mapped=0))
         yield (
             len(content),
-            _beginning(entries),
+            listing,
             lambda offset, wanted: content[offset : offset + wanted].tobytes(),
         )
         return
@@ -200,10 +229,10 @@ def _opened(model: Source) -> Iterator[tuple[int, bytes, Read]]:
             size = os.fstat(file.fileno()).st_size
             if size > WHOLE:
                 expect(file.fileno(), ((offset, BLOCK) for offset in block_offsets(size)))
-            yield size, b"", lambda at, wanted: read_at(file.fileno(), at, wanted, name).tobytes()
+            yield size, None, lambda at, wanted: read_at(file.fileno(), at, wanted, name).tobytes()
         return
     data = read_source(model)
-    yield len(data), b"", lambda offset, wanted: data[offset : offset + wanted].tobytes()
+    yield len(data), None, lambda offset, wanted: data[offset : offset + wanted].tobytes()
 
 
 def _beginning(files: Sequence[FileEntry]) -> bytes:

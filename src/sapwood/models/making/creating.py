@@ -17,6 +17,7 @@ from blake3 import blake3
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import stripes
 from sapwood.documents.canonical_json import plain
+from sapwood.documents.selection import Selection
 from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.outputs import Output
@@ -32,6 +33,7 @@ from sapwood.models.making.inputs import (
     check_outside,
     check_reversible,
     open_input,
+    remarks,
     unchanged,
 )
 from sapwood.models.making.merging import adapter_config
@@ -69,6 +71,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     chunk_size: int = DEFAULT_CHUNK,
     low_rank: bool = True,
     reverse: Output | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     threads: int | None = None,
     progress: Progress = silent,
 ) -> PatchStats:
@@ -82,7 +86,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
 
     Args:
         source: the version that the receiver has: a path, bytes or a binary file object. A
-            path of a folder stands for all files in it and below, links to files included:
+            path of a folder stands for the files in it and below, links to files included, but
+            not for what lies there by accident (`.git`, `.cache`, `__pycache__` and the like):
             tensors are found in whichever file they are. Or a list of several, for a target
             that was merged from them: whoever applies the patch needs them all. One of
             them may be an adapter as PEFT writes it; its `adapter_config.json` is looked for
@@ -107,6 +112,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             counters takes it only if it lowers its demand. Of one source only. Both
             patches appear or neither; where the process ends between their two renames,
             or the second fails, there is the reverse alone, and `output` is as it was.
+        include: patterns of files of folders that are taken in spite of what else is left out:
+            paths in the folder, with `*` within a name and `**` for any number of names.
+        exclude: patterns of files, and of folders with all in them, that are left out too.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
         progress: is told how much is done, in bytes of the target.
@@ -129,14 +137,19 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         plain({} if metadata is None else metadata),
         _check_time(created_at),
     )
+    selection = Selection.of(include, exclude)
     sources = source_list(source)
     outputs = [output] if reverse is None else [output, reverse]
     if reverse is not None:
         check_reversible(sources)
     for one in outputs:
         check_outside(one, *sources, target)
-    with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
-        *olds, new = [open_input(one, len(sources) + 1) for one in (*sources, target)]
+    versions = (*sources, target)
+    with (
+        output_and_reverse(output, reverse) as (out, back),
+        unchanged(*versions, selection=selection),
+    ):
+        *olds, new = [open_input(one, len(versions), selection) for one in versions]
         stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
         written = making.write(olds, new, sources, out, stages.stage(new.file.size))
         led_back = None
@@ -150,20 +163,10 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         tensors_modified=written.counts["tensors_modified"],
         tensors_unchanged=written.counts["tensors_unchanged"],
         reverse_size=None if led_back is None else led_back.size,
-        warnings=(*_broken_files([*sources, target], [*olds, new]), *unlike_arrays(olds, new)),
+        warnings=(*remarks(versions, [*olds, new], "patched"), *unlike_arrays(olds, new)),
         kind=_kind_of([*olds, new]),
         signing=signing_of(private_key, counter),
     )
-
-
-def _broken_files(sources: Sequence[Source], versions: Sequence[Input]) -> Iterator[str]:
-    """What is wrong with versions that look like model files and are none."""
-    for i, (source, version) in enumerate(zip(sources, versions, strict=True), 1):
-        if version.file.warning is not None:
-            name = "the target" if i == len(sources) else "the source"
-            if isinstance(source, str | os.PathLike):
-                name = path_name(source)
-            yield f"{name}: {version.file.warning}; patched as bytes"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sapwood.content.content import Content
 from sapwood.content.parts import EndToEnd
+from sapwood.documents.selection import ALL_BUT_LITTER, Selection
 from sapwood.errors import Changed, InputError
 from sapwood.files import sources as files
 from sapwood.files.outputs import Output
@@ -18,6 +19,7 @@ from sapwood.files.sources import Source, folder_of, read_source
 from sapwood.files.trees import FileEntry, ListedFile, file_contents, list_folder, mapped_of_each
 from sapwood.modelfile import ModelFile, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
+from sapwood.models.remarks import fault_of, left_out
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -51,20 +53,23 @@ class Input:
         file: their layout.
         parts: the files, one after another.
         entries: the files of a folder as a patch lists them; None for a file.
+        left_out: what is in the folder and was not selected, as of `files.trees.Listing`.
     """
 
     content: Content
     file: ModelFile
     parts: tuple[Part, ...]
     entries: tuple[FileEntry, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
 
-def open_input(source: Source, inputs: int = 2) -> Input:
-    """Opens a file, or a folder with all that is in it.
+def open_input(source: Source, inputs: int = 2, selection: Selection = ALL_BUT_LITTER) -> Input:
+    """Opens a file, or a folder with what is selected of it.
 
     Args:
         source: a version of a model.
         inputs: how many versions are open at once, at most.
+        selection: which files of a folder are taken.
 
     Raises:
         IoError: something cannot be read.
@@ -72,16 +77,17 @@ def open_input(source: Source, inputs: int = 2) -> Input:
     """
     root = folder_of(source)
     if root is not None:
-        return _open_root(root, mapped_of_each(inputs))
+        return _open_root(root, mapped_of_each(inputs), selection)
     data = read_source(source)
     file = open_model(data)
     name = Path(path_name(source)).name if isinstance(source, str | os.PathLike) else ""
     return Input(data, file, (Part(name, 0, data, file),))
 
 
-def _open_root(root: Path, most_mapped: int) -> Input:
+def _open_root(root: Path, most_mapped: int, selection: Selection) -> Input:
     """Opens a folder, of which so many files stay open at most."""
-    entries = tuple(one.entry for one in list_folder(root))
+    listing = list_folder(root, selection)
+    entries = listing.entries
     opened = file_contents(root, entries, most_mapped)
     contents = dict(zip((one.path for one in entries), opened, strict=True))
     layouts = open_folder([*contents], lambda path: contents[path][0 : len(contents[path])])
@@ -91,32 +97,55 @@ def _open_root(root: Path, most_mapped: int) -> Input:
         parts.append(Part(path, at, contents[path], file))
         at += file.size
     content = EndToEnd([*contents.values()])
-    return Input(content, whole_folder(layouts), tuple(parts), entries)
+    return Input(content, whole_folder(layouts), tuple(parts), entries, listing.left_out)
+
+
+def remarks(sources: Sequence[Source], versions: Sequence[Input], done: str) -> Iterator[str]:
+    """What is wrong with versions that look like models and are none, and what was left out.
+
+    Args:
+        sources: what the versions were opened from, for their names; the last is the target.
+        versions: the versions.
+        done: what is done with those that are none, as bytes.
+    """
+    for i, (source, version) in enumerate(zip(sources, versions, strict=True), 1):
+        name = "the target" if i == len(sources) else "the source"
+        if isinstance(source, str | os.PathLike):
+            name = path_name(source)
+        # A folder may be empty.
+        fault = fault_of(version.file) if version.entries is None else version.file.warning
+        if fault is not None:
+            yield f"{name}: {fault}; {done} as bytes"
+        yield from left_out(name, version.left_out)
 
 
 @contextlib.contextmanager
-def unchanged(*sources: Source) -> Iterator[None]:
+def unchanged(*sources: Source, selection: Selection = ALL_BUT_LITTER) -> Iterator[None]:
     """Notices files that change while they are read, in folders too.
+
+    Args:
+        sources: the files and folders.
+        selection: which files of a folder are looked at.
 
     Raises:
         Changed: a file, or what is in a folder, is not what it was when the block began.
         InputError: there is a folder with what no patch can carry.
     """
-    before = [_listing(one) for one in sources]
+    before = [_listing(one, selection) for one in sources]
     with files.unchanged(*sources):
         yield
     for source, then in zip(sources, before, strict=True):
-        if _listing(source) != then:
+        if _listing(source, selection) != then:
             raise Changed(
                 f"{source!s}: something in the folder changed while it was read, nothing was "
                 "written; try again when nobody writes to it"
             )
 
 
-def _listing(source: Source) -> list[ListedFile] | None:
-    """What is in a folder, or None for other sources."""
+def _listing(source: Source, selection: Selection) -> tuple[ListedFile, ...] | None:
+    """What is selected of a folder, or None for other sources."""
     root = folder_of(source)
-    return None if root is None else list_folder(root)
+    return None if root is None else list_folder(root, selection).files
 
 
 def check_outside(output: Output, *sources: Source) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from sapwood.codec.chunk import Coding
 from sapwood.content.content import Content
 from sapwood.content.digests import blake3_digest
 from sapwood.errors import SourceHashMismatch
 from sapwood.patch.applying.opening import OpenPatch
-from sapwood.patch.format.front import FileDigest
+from sapwood.patch.format.front import BASE_CODED, CODING_WORDS, FileDigest
 
 Given = TypeVar("Given", bound=Content)
 Other = TypeVar("Other")
@@ -28,6 +29,31 @@ def matched_bases(patch: OpenPatch, given: Iterable[Given], threads: int) -> lis
         SourceHashMismatch: a base that the patch was made from is not among them.
     """
     return matched(patch, given, lambda data: data, threads)
+
+
+def check_forced(patch: OpenPatch, given: Iterable[Content], threads: int) -> None:
+    """Tells a wrong base, against which a patch was decoded by force, from a damaged patch.
+
+    Args:
+        patch, given, threads: as of `matched_bases`.
+
+    Raises:
+        SourceHashMismatch: the base is wrong; with why force does not help.
+    """
+    try:
+        matched_bases(patch, given, threads)
+    except SourceHashMismatch as e:
+        raise e.before(no_help_in_force(patch)) from e
+
+
+def no_help_in_force(patch: OpenPatch) -> str:
+    """Why a patch cannot be decoded against whatever it is forced on."""
+    codings = {chunk.coding for segment in patch.front.segments for chunk in segment.chunks}
+    words = " and ".join(CODING_WORDS[one] for one in Coding if one in codings & BASE_CODED)
+    return (
+        f"force does not help here: how {words or 'its'} chunks are coded depends on the base's "
+        "elements, and they decode only against those, or others as large"
+    )
 
 
 def matched(

@@ -35,6 +35,9 @@ MOST_BASES = 64
 PREDICTED = frozenset({Coding.COPY, Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS})
 """The codings that read predictions."""
 
+BASE_CODED = frozenset({Coding.RESIDUAL, Coding.SPARSE, Coding.BLOCKS, Coding.PREFIXED})
+"""The codings that may not decode at all against another base than the right one."""
+
 CODING_WORDS = {
     Coding.COPY: "copied",
     Coding.RESIDUAL: "residual",

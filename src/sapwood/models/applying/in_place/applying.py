@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from sapwood.errors import InputError
 from sapwood.files.locked_file import LockedFile, locked_file
+from sapwood.files.other_names import hard_links, other_names, replace_by_copy
+from sapwood.files.paths import names_content, place_of
 from sapwood.files.sources import Source
 from sapwood.models.applying.in_place.journal import InPlaceJournal
 from sapwood.models.applying.in_place.journal_place import journal_path
@@ -38,6 +40,7 @@ def apply(
     signature: Source | Sequence[Source] | None = None,
     undo: bool = True,
     keep_undo: bool = False,
+    break_links: bool = False,
     step: int = STEP,
     receiving: Receiving = ANYBODY,
 ) -> PatchApplication:
@@ -47,17 +50,21 @@ def apply(
     two steps, with undo about as much as the patch, and
     some of what changed its order. When the process is killed or the power fails, the file
     is neither base nor target: call this again with the same patch and it goes on, or `roll_back`.
-    The file keeps permissions and inode: who has it open or mapped sees it change, and so does
-    every hard link to it. A file that is the target already is left as it is.
+    The file keeps permissions and inode: who has it open or mapped sees it change. One that others
+    reach by other names is refused: by hard links, by a symbolic link as `path`, by the digest of
+    what is in it, as in the cache of Hugging Face. An update that was begun goes on all the same. A
+    file that is the target already is left as it is.
 
     Args:
-        path: path of the file. Symbolic links are followed.
+        path: path of the file. Links to folders on the way are followed.
         patch: a path, bytes, a file object or a URL; as of `apply_patch`.
         signature: as of `apply_patch`.
         sources: the other bases, of a patch that has several; as of `apply_patch`.
         undo: keep what brings the base back until the target was checked. Without it the patch
             is tried first, and must then be gone through with.
         keep_undo: keep the journal when all is done, for `roll_back`, until `confirm`.
+        break_links: first put a copy in the place of a file that has other names, which then lead
+            to the base as before. The disk needs room for it. It appears whole or not at all.
         step: bytes that are written between two waits for the disk; a chunk, if that is larger.
         receiving: as of `apply_patch`, without a bound of memory.
 
@@ -73,7 +80,8 @@ def apply(
             the file. What was begun can be gone on with, or rolled back.
         InvalidJournal: the journal that is there is damaged, or somebody else changed the file.
         InputError: signatures without a key, `keep_undo` without `undo`, a patch of a folder, a
-            bound of memory.
+            bound of memory; a file with other names, unless links are to be broken; a blob by the
+            name that is its digest. Nothing was written.
     """
     if keep_undo and not undo:
         raise InputError("keep_undo keeps what undo=False does not write; leave one of them out")
@@ -82,18 +90,43 @@ def apply(
         opened = received.opened
     check_files(opened)
     count = receiving.most_threads
-    with locked_file(path) as file, contextlib.ExitStack() as stack:
-        work = InPlaceUpdate(file, opened, list(sources), undo, step, receiving)
-        journal = work.found(stack)
-        if journal is None:
-            work.check_base()
-            if work.is_target():
-                return application(received, file.sha256())
-            journal = work.begun(stack)
-        actual = work.finish(journal)
-        if not (keep_undo and StepRunner(file, journal, count).are_all()):
-            journal.remove()
-        return application(received, actual)
+    while True:
+        with locked_file(path) as file, contextlib.ExitStack() as stack:
+            work = InPlaceUpdate(file, opened, list(sources), undo, step, receiving)
+            journal = work.found(stack)
+            if journal is None:
+                work.check_base()
+                if work.is_target():
+                    return application(received, file.sha256())
+                if _was_shared(file, break_links=break_links):
+                    continue  # with the copy, which is looked at anew
+                journal = work.begun(stack)
+            actual = work.finish(journal)
+            if not (keep_undo and StepRunner(file, journal, count).are_all()):
+                journal.remove()
+            return application(received, actual)
+
+
+def _was_shared(file: LockedFile, *, break_links: bool) -> bool:
+    """Whether others knew a file by other names, in whose place a copy is now.
+
+    Raises:
+        InputError: they do, and links are not to be broken or there is no name for a copy.
+        IoError: it cannot be copied.
+    """
+    names = other_names(file)
+    if names is None:
+        return False
+    fault = f"{file.name}: {names}: others would see it change; nothing was written"
+    if names_content(place_of(file.name)):
+        raise InputError(f"{fault}; write the target to another file")
+    if not break_links:
+        raise InputError(
+            f"{fault}; write the target to another file, or have a copy put in its place first "
+            "(--break-links, break_links=True), for which the disk needs room"
+        )
+    replace_by_copy(file)
+    return True
 
 
 def roll_back(
@@ -114,7 +147,8 @@ def roll_back(
         The size of the base.
 
     Raises:
-        InputError: there is no journal, or one without undo.
+        InputError: there is no journal, or one without undo; or the file is the whole target, and
+            has hard links by now, which others took for that.
         LimitExceeded: its steps are larger than allowed.
         InvalidJournal: it is damaged, or somebody else changed the file.
         IoError: a file cannot be read or written, or another process updates the file.
@@ -130,12 +164,30 @@ def roll_back(
             )
         if not is_base(file, journal.head, count):
             steps = StepRunner(file, journal, count)
-            if is_target(file, journal.head) and not (steps.are_all() or steps.lead_back()):
-                raise steps.foreign()
+            if is_target(file, journal.head):
+                if not (steps.are_all() or steps.lead_back()):
+                    raise steps.foreign()
+                _check_linked_since(file)
             steps.settle()
             steps.back(receiving.progress)
         journal.remove()
         return PatchRollBack(journal.head.base_size)
+
+
+def _check_linked_since(file: LockedFile) -> None:
+    """Refuses to change a file that is whole and has hard links.
+
+    Half updated it has nothing to lose. It is the file of a symbolic link that has the journal.
+
+    Raises:
+        InputError: it has.
+    """
+    links = hard_links(file)
+    if links > 1:
+        raise InputError(
+            f"{file.name}: the whole target by now, a file of {links} names (hard links): others "
+            "would see it change back; remove the other names first, or put copies in their place"
+        )
 
 
 def confirm(path: str | os.PathLike[str]) -> None:

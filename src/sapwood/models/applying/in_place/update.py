@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sapwood.content.content import Content
 from sapwood.errors import InvalidPatch, LimitExceeded, SourceHashMismatch, TargetHashMismatch
 from sapwood.files.locked_file import LockedFile
-from sapwood.files.sources import Source
+from sapwood.files.sources import Source, read_source
 from sapwood.limits import Limits
 from sapwood.models.applying.bases import matched_sources
 from sapwood.models.applying.in_place.chunks import Decoder, FileWindow, Rewritten, rewritten_chunks
@@ -21,6 +21,7 @@ from sapwood.models.applying.in_place.spans import Spans
 from sapwood.models.applying.in_place.steps import StepRunner, saves
 from sapwood.models.applying.whole import write_target
 from sapwood.models.receiving.receiving import Receiving
+from sapwood.models.remarks import unfit
 from sapwood.patch.applying.bases import wrong_base
 from sapwood.patch.applying.opening import OpenPatch
 
@@ -106,7 +107,10 @@ class InPlaceUpdate:
         if not self._in_file() and not self.is_target():
             size = self.file.size
             expected = header.bases[0]
-            raise wrong_base(expected, size, self.digest if size == expected.size else None)
+            error = wrong_base(expected, size, self.digest if size == expected.size else None)
+            wanted = [one.sha256 for one in header.bases]
+            remark = unfit(self.file.name, read_source(self.file.path), wanted)
+            raise SourceHashMismatch(f"{error}{remark}")
 
     def is_target(self) -> bool:
         """Whether there is nothing to do."""
