@@ -22,7 +22,8 @@ class PatchStats:
         tensors_unchanged: tensors that are copied.
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
         warnings: a line for each version that begins as a model file does and breaks the rules
-            of its format: it was patched as bytes, or a folder's file was. And one for each
+            of its format, or has more tensors than a patch can list: it was patched as bytes, or a
+            folder's file was. And one for each
             source whose .npy file differs from the target's in dtype, shape or order.
         kind: the patch's: "model" of files, "folder" where a source or the target is one.
     """

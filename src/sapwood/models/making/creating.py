@@ -23,7 +23,7 @@ from sapwood.files.outputs import Output
 from sapwood.files.paired_outputs import output_and_reverse
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
-from sapwood.limits import thread_count
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
@@ -34,6 +34,7 @@ from sapwood.models.making.inputs import (
     open_input,
     unchanged,
 )
+from sapwood.models.making.listing import listed
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
 from sapwood.models.making.segments import input_segments, whole
@@ -70,6 +71,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     low_rank: bool = True,
     reverse: Output | None = None,
     threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     progress: Progress = silent,
 ) -> PatchStats:
     """Makes the patch that turns one version of a model file into the next, byte for byte.
@@ -109,6 +111,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
             or the second fails, there is the reverse alone, and `output` is as it was.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
+        limits: what those allow who will open the patch. A file with more tensors than an index
+            of `front` bytes can list is patched as bytes, with a warning; making it takes some
+            four times as much memory.
         progress: is told how much is done, in bytes of the target.
 
     Returns:
@@ -137,6 +142,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         check_outside(one, *sources, target)
     with output_and_reverse(output, reverse) as (out, back), unchanged(*sources, target):
         *olds, new = [open_input(one, len(sources) + 1) for one in (*sources, target)]
+        if back is not None:
+            olds = [listed(olds[0], limits.front)]
+        new = listed(new, limits.front)
         stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
         written = making.write(olds, new, sources, out, stages.stage(new.file.size))
         led_back = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from packaging.version import Version
 
@@ -53,11 +52,6 @@ class Note:
     version: Version | None = None
 
 
-def _looked_up() -> Any:
-    """A field that follows from the others."""
-    return dataclasses.field(init=False, repr=False, compare=False, default_factory=dict)
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manifest:
     """What a package says of itself.
@@ -86,8 +80,12 @@ class Manifest:
     exports: tuple[Export, ...] = ()
     environment: Environment = dataclasses.field(default_factory=Environment)
     # Asked for file by file, of which there may be as many.
-    _notes_by_path: dict[str, list[Note]] = _looked_up()
-    _patch_by_base: dict[tuple[str, Version], str] = _looked_up()
+    _notes_by_path: dict[str, list[Note]] = dataclasses.field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _patch_by_base: dict[tuple[str, Version], str] = dataclasses.field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Puts notes and patches where they are looked up; of several patches the first counts."""
