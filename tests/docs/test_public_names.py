@@ -48,7 +48,7 @@ SIGNATURES = {
     "create_patch": [
         "source", "target", "output", "compression_level", "neural", "private_key",
         "counter", "metadata", "created_at", "chunk_size", "low_rank", "reverse", "include",
-        "exclude", "threads", "progress",
+        "exclude", "threads", "limits", "progress",
     ],
     "apply_patch": [
         "source", "patch", "output", "public_key", "signature", "resume", "force", "receiving",

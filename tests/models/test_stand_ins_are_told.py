@@ -76,7 +76,7 @@ def in_place(base: Path, patch: bytes) -> None:
 def verified(base: Path, patch: bytes) -> None:
     found = models.verify_patch(base, patch)
     assert not found.source_valid
-    raise SourceHashMismatch(found.error)
+    raise SourceHashMismatch(found.error or "")
 
 
 def along_a_chain(base: Path, patch: bytes) -> None:

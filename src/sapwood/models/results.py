@@ -40,9 +40,9 @@ class PatchStats:
         reverse_size: bytes of the patch that leads back, or None where none was asked for.
         warnings: a line for each version that begins as a model file does and breaks the rules
             of its format, as one that is cut off does, or is empty, a pointer of Git LFS or a
-            server's page: it was patched as bytes, or a folder's file was. One for each
-            folder of which files were left out, and one for each source whose .npy file differs
-            from the target's in dtype, shape or order.
+            server's page, or has more tensors than a patch can list: it was patched as bytes, or
+            a folder's file was. One for each folder of which files were left out, and one for
+            each source whose .npy file differs from the target's in dtype, shape or order.
         kind: the patch's: "model" of files, "folder" where a source or the target is one.
         signing: how the patch was signed, or None where it was not.
     """

@@ -24,7 +24,7 @@ from sapwood.files.outputs import Output
 from sapwood.files.paired_outputs import output_and_reverse
 from sapwood.files.paths import path_name
 from sapwood.files.sources import Source
-from sapwood.limits import thread_count
+from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
@@ -36,6 +36,7 @@ from sapwood.models.making.inputs import (
     remarks,
     unchanged,
 )
+from sapwood.models.making.listing import listed
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
 from sapwood.models.making.segments import input_segments, whole
@@ -74,6 +75,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     progress: Progress = silent,
 ) -> PatchStats:
     """Makes the patch that turns one version of a model file into the next, byte for byte.
@@ -117,6 +119,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         exclude: patterns of files, and of folders with all in them, that are left out too.
         threads: to use at once; by default one for each processor. The patch does not
             depend on it.
+        limits: what those allow who will open the patch. A file with more tensors than an index
+            of `front` bytes can list is patched as bytes, with a warning; making it takes some
+            four times as much memory.
         progress: is told how much is done, in bytes of the target.
 
     Returns:
@@ -150,6 +155,9 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         unchanged(*versions, selection=selection),
     ):
         *olds, new = [open_input(one, len(versions), selection) for one in versions]
+        if back is not None:
+            olds = [listed(olds[0], limits.front)]
+        new = listed(new, limits.front)
         stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
         written = making.write(olds, new, sources, out, stages.stage(new.file.size))
         led_back = None
