@@ -253,6 +253,8 @@ def test_versions_that_cannot_be_told_for_sure_are_not_named_in_if_range() -> No
     same, before = dates["Date"], "Sun, 06 Nov 1994 08:49:30 GMT"
     for headers, expected in (
         ({"ETag": 'W/"weak"'}, None),
+        ({"ETag": '"\xe9"'}, None),  # in bytes that no request can have
+        ({"ETag": '"\x7f"'}, None),
         ({"Last_Modified": same, "ETag": "", **dates}, None),
         ({"Last_Modified": "no date", **dates}, None),
         ({"Last_Modified": before}, None),

@@ -34,6 +34,7 @@ NO_URLS = {
     "a name that IDNA cannot have": "http://\u2603\u2603.com/",
     "a name that IDNA spells otherwise": "http://0xn--/",
     "a name with a joiner": "http://a\u200db/",
+    "a zone in letters of its own": "http://[::1%25\xe9]/",
     "half a letter": "http://a/\udcff",
     "half a letter in a name": "http://\udcff/",
     "a URL without end": f"http://a/{'b' * 70000}",

@@ -121,7 +121,9 @@ class HttpFile:
         """The URL without user and password, and the headers of every request."""
         try:
             parsed = self._httpx.URL(url)
-            _ = parsed.host  # which requests need as people write it: not every name has that
+            # Requests need both, as people write them and as the network has them: not every name
+            # has both.
+            _ = parsed.host, parsed.netloc
         except (self._httpx.InvalidURL, ValueError) as e:
             raise InputError(f"{self.name}: expected a URL; check it") from e
         fault = fault_of_url(str(parsed))
