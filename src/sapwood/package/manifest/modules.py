@@ -75,7 +75,7 @@ def modules_of(table: Fields) -> tuple[Module, ...]:
     taken: set[int | str] = set()  # numbers, and names without them
     for one in entries_in(table, "modules", MOST_MODULES):
         module = _module_of(one)
-        own = {module.number, module.short_name.lower()}
+        own: set[int | str] = {module.number, module.short_name.lower()}
         if not taken.isdisjoint(own):
             raise one.fail("name", f"{module.name!r}: its number or name is another module's too")
         taken |= own
