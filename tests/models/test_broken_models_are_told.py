@@ -46,6 +46,42 @@ def test_the_file_of_a_folder_is_named(tmp_path: Path) -> None:
     assert told.startswith(f"{tmp_path / 'v2'}: model.safetensors: ")
 
 
+def test_more_tensors_than_readers_allow_are_told_and_come_back() -> None:
+    """Each way for itself: what a patch leads to is listed, and no more."""
+    few = safetensors_file({f"w{i}": weights(i, (8, 8)) for i in range(10)})
+    many = safetensors_file({f"w{i}": weights(i, (8, 8)) for i in range(40)})
+    limits = models.Limits(front=1 << 16)
+    patch, back = io.BytesIO(), io.BytesIO()
+    stats = models.create_patch(few, many, patch, reverse=back, limits=limits)
+    (told,) = stats.warnings
+    assert told.startswith("the target: an index of its 40 tensors would take about ")
+    assert told.endswith("65536 are allowed; patched as bytes")
+    assert (stats.tensors_modified, stats.tensors_unchanged) == (0, 0)
+    assert models.patch_info(back.getvalue()).tensors_modified == 10
+    for base, way, target in ((few, patch, many), (many, back, few)):
+        made = io.BytesIO()
+        models.apply_patch(base, way.getvalue(), made)
+        assert made.getvalue() == target
+
+
+def test_of_a_folder_the_files_that_fit_are_patched_by_tensors(tmp_path: Path) -> None:
+    for version, seed in (("v1", 0), ("v2", 100)):
+        (tmp_path / version).mkdir()
+        for name, count in (("a", 10), ("b", 40), ("c", 10)):
+            tensors = {f"{name}{i}": weights(seed + i, (8, 8)) for i in range(count)}
+            (tmp_path / version / f"{name}.safetensors").write_bytes(safetensors_file(tensors))
+    patch = tmp_path / "patch"
+    stats = models.create_patch(
+        tmp_path / "v1", tmp_path / "v2", patch, limits=models.Limits(front=1 << 16)
+    )
+    (told,) = stats.warnings
+    assert "b.safetensors: an index of its 40 tensors" in told
+    assert stats.tensors_modified == 20
+    models.apply_patch(tmp_path / "v1", patch, tmp_path / "made")
+    for path in (tmp_path / "v2").iterdir():
+        assert (tmp_path / "made" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_the_command_tells_it(tmp_path: Path) -> None:
     here = Session(tmp_path)
     for name, content in (("good.safetensors", GOOD), ("cut.safetensors", GOOD[:-1])):

@@ -9,7 +9,7 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sapwood.documents.paths import clash_among, portable
 from sapwood.documents.patterns import Pattern
 from sapwood.errors import InputError, InvalidPackage, IoError
 from sapwood.limits import ArchiveLimits
+from sapwood.package.manifest.manifest import check_files
 from sapwood.workspace import Workspace, open_package, parse_manifest
 from support.hostile_packages import CLASHES, PATHS, TAR_KINDS, TARS, entry
 
@@ -289,3 +290,36 @@ def test_a_path_without_a_fault_stays_inside(path: str) -> None:
 def test_a_pattern_cannot_take_long() -> None:
     hostile = Pattern.of("/".join(["**", "*a*a*a*a*a*a*a*a*a*b"] * 20))
     assert not hostile.matches("/".join(["a" * 200] * 40))
+
+
+def test_patterns_and_files_are_weighed_together(tmp_path: Path) -> None:
+    """Each of a manifest's patterns may be compared with each of its files."""
+    pattern = "**/" + "a/" * 500 + "b"
+    line = f'[[policies]]\npattern = "{pattern}"\npolicy = "weights"\n'
+    patch = f'base = "0"\npatch = "p"\nsha256 = "{"0" * 64}"\nsize = 1\n'
+    patches = "".join(f'[[patches]]\npath = "{"a/" * 60}{i}"\n{patch}' for i in range(800))
+    with pytest.raises(
+        InvalidPackage, match=r"patches: expected patterns and files .* in 67108864"
+    ):
+        parse_manifest(MANIFEST + (line * 500 + patches).encode())
+    manifest = parse_manifest(MANIFEST + (line * 500).encode())
+    check_files(manifest, ["sapwood-template.toml"])
+    with pytest.raises(InvalidPackage, match="expected patterns and files"):
+        check_files(manifest, [f"{'a/' * 50}{i}" for i in range(6000)])
+
+
+def fits(parts: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a pattern of `**`, `*` and names matches a path, as its rules say it."""
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        return any(fits(parts[1:], names[i:]) for i in range(len(names) + 1))
+    return bool(names) and parts[0] in ("*", names[0]) and fits(parts[1:], names[1:])
+
+
+@given(
+    st.lists(st.sampled_from(["**", "**", "a", "*"]), min_size=1, max_size=6),
+    st.lists(st.sampled_from("ab"), min_size=1, max_size=6),
+)
+def test_patterns_match_by_their_rules(parts: list[str], names: list[str]) -> None:
+    assert Pattern.of("/".join(parts)).matches("/".join(names)) == fits(parts, names)

@@ -236,8 +236,10 @@ def adapters(count: int) -> Call:
 def deep_name(count: int) -> Call:
     """A module whose name has as many parts as it is long."""
     name = ".a" * 100 * count
-    sides = (entry(f"{name}.lora_A.weight", 0, DType.F32, 1, 2),)
-    sides += (entry(f"{name}.lora_B.weight", 8, DType.F32, 2, 1),)
+    sides = [
+        entry(f"{name}.lora_A.weight", 0, DType.F32, 1, 2),
+        entry(f"{name}.lora_B.weight", 8, DType.F32, 2, 1),
+    ]
     data = np.ones(16, np.uint8)
     files = [(data, layout(*sides))]
     target = [entry(f"x{name}.weight", 0, DType.F32, 2, 2)]

@@ -127,6 +127,10 @@ REFUSED = {
     "another directive of nbdev": ("#| exporti\nx = 1\n", r"cell 2: expected '#\| export' alone"),
     "a module of its own": ("#| export core\nx = 1\n", r"cell 2: expected '#\| export' alone"),
     "too much": ("#| export\n" + "x = 1\n" * 200_000, r"expected at most 1048576 letters"),
+    "spaces on which a pattern could go back and forth for days": (
+        f"#| export x{' ' * 1_000_000}y\n",
+        r"cell 2: expected '#\| export' alone",
+    ),
 }
 
 
