@@ -354,9 +354,9 @@ DOCUMENTS: dict[str, Family] = {
     "a journal of many steps": Family("workspace.record.journal.parse_journal", journal),
     "a plan of many renames": Family("workspace.change.planning", planned),
     "modules that were renamed": Family("workspace.course.successors", succeeded),
-    "cells that are all alike": Family("workspace.notebooks", merged_alike, 120),
-    "cells of which none is alike": Family("workspace.notebooks", merged_unlike, 120),
-    "cells in three orders": Family("workspace.notebooks", merged_turned, 120),
+    "cells that are all alike": Family("workspace.notebooks", merged_alike),
+    "cells of which none is alike": Family("workspace.notebooks", merged_unlike, 110),
+    "cells in three orders": Family("workspace.notebooks", merged_turned),
     "cells to export": Family("workspace.exporting.code", exported),
     # What the bit vectors take is bounded by the number of pairs.
     "lines that are alike here and there": Family(

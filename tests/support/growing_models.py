@@ -154,7 +154,7 @@ def onnx_nested(count: int) -> bytes:
     for _ in range(20):
         node = onnx_files.node("If", ["y"], [onnx_files.attribute("b", 6, inner)])
         inner = onnx_files.graph([node])
-    return onnx_files.model(onnx_files.graph([node] * (count // 20)))
+    return onnx_files.model(onnx_files.graph([node] * (count // 10)))
 
 
 def onnx_unnamed(count: int) -> bytes:
@@ -372,14 +372,16 @@ MODELS: dict[str, Family] = {
     "a folder of models and data": Family("modelfile.folder", folder),
     "tensors of other names": Family("models.making.pairing", pairs, 300),
     "modules with coefficients": Family("models.making.merging", adapters),
-    "a module of a deep name": Family("models.making.merging", deep_name),
+    "a module of a deep name": Family("models.making.merging", deep_name, 200),
     "large files of other names": Family("models.making.segments", twins),
-    "tensors with bytes between them": Family("models.making.segments", segments, 600),
+    "tensors with bytes between them": Family("models.making.segments", segments, 400),
     "tensors to be listed": Family("models.making.listing", weighed),
     "a comparison of many tensors": Family("models.comparing.diffing", differing),
     "a fingerprint of many tensors": Family("models.comparing.fingerprints", fingerprinted),
     "offers in a row": Family("models.chains.routes", in_a_row),
     "offers side by side": Family("models.chains.routes", side_by_side),
     "a name as long as one likes": Family("models.applying.near_names", misspelt),
-    "many names that are alike": Family("models.applying.near_names", many_names, 1000),
+    "many names that are alike": Family(
+        "models.applying.near_names", many_names, 1000, memory=False
+    ),
 }

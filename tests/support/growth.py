@@ -36,7 +36,7 @@ class Family:
 
     subject: str
     of_size: Callable[[int], Call]
-    size: int = 100
+    size: int = 50
     memory: bool = True
 
 
