@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Makes the target of a patch from its base, or from its bases. The patch, the bases and the result
-are checked, and the output takes its name only then: it may be a base itself. Bases are told by
-their content: their order does not matter, and those below a folder are found. A target that is
-a folder is made where nothing is. With --tensor the output is a safetensors file of some tensors
-alone; of a patch behind a URL only their parts are fetched then.
+are checked, and the output takes its name only then: it may be a base itself. Long runs of zeros
+in it take no room on the disk. Bases are told by their content: their order does not matter, and
+those below a folder are found. A target that is a folder is made where nothing is. With --tensor
+the output is a safetensors file of some tensors alone; of a patch behind a URL only their parts
+are fetched then.
 
 With --in-place the base itself becomes the target, where the disk cannot hold both. A journal
 beside it (.NAME.sapwood-journal) sees to it that a kill or a power cut does no harm: run the same

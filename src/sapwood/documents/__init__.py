@@ -1,8 +1,8 @@
 """JSON, TOML, paths and patterns of strangers, checked before they are used.
 
 What JSON and TOML hold is asked for by `Fields`; every reader is given the error to raise. Nothing
-here opens a file, knows a format of ours, or needs the kernel. `litter` and `selection` say which
-files of a folder count.
+here opens a file, knows a format of ours, or needs the kernel. `litter` and `file_selection` say
+which files of a folder count.
 """
 
 from typing import TYPE_CHECKING

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
+from sapwood.documents.file_selection import ALL_BUT_LITTER, FileSelection
 from sapwood.documents.paths import unportable
-from sapwood.documents.selection import ALL_BUT_LITTER, Selection
 from sapwood.errors import Changed, InputError
 from sapwood.files.positions import read_at
 from sapwood.files.refusals import os_errors
@@ -72,7 +72,7 @@ class Listing:
         return tuple(one.entry for one in self.files)
 
 
-def list_folder(root: Path, selection: Selection = ALL_BUT_LITTER) -> Listing:
+def list_folder(root: Path, selection: FileSelection = ALL_BUT_LITTER) -> Listing:
     """The files in a folder and in those in it, hidden ones too, in the order of their paths.
 
     Links to files count as what they lead to. Folders without files do not count.

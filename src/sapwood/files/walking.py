@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from sapwood.documents.selection import Selection
+from sapwood.documents.file_selection import FileSelection
 from sapwood.files.refusals import os_errors
 
 
@@ -85,7 +85,7 @@ def walk(
 
 def walk_selected(
     folder: Path,
-    selection: Selection,
+    selection: FileSelection,
     left_out: set[str],
     *,
     refused: Callable[[OSError], object] = _raised,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sapwood.documents.selection import Selection
+from sapwood.documents.file_selection import FileSelection
 from sapwood.errors import InputError
 from sapwood.files.refusals import os_errors
 from sapwood.files.walking import walk, walk_selected
@@ -76,7 +76,7 @@ def pair_files(
         InputError: one of them is no folder, or no file of one is in the other; a pattern is none.
         IoError: one cannot be looked at.
     """
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     left_out: set[str] = set()
     old, new = (_files_by_name(one, selection, left_out) for one in (bases, targets))
     return dataclasses.replace(_paired(bases, old, targets, new), left_out=tuple(sorted(left_out)))
@@ -124,7 +124,7 @@ def _paired(bases: Path, old: dict[str, Path], others: Path, new: dict[str, Path
 
 
 def _files_by_name(
-    folder: Path, selection: Selection | None, left_out: set[str]
+    folder: Path, selection: FileSelection | None, left_out: set[str]
 ) -> dict[str, Path]:
     """The regular files below a folder, by their paths in it.
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from sapwood.content.content import Bytes, Content
-from sapwood.documents.selection import Selection
+from sapwood.documents.file_selection import FileSelection
 from sapwood.files.reading import STRIPE
 from sapwood.files.sources import Source
 from sapwood.modelfile import ModelFile, TensorEntry
@@ -242,7 +242,7 @@ def diff(
         InputError: one of them is nothing of the kind, or a folder with what is no file; a
             pattern is none.
     """
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     with unchanged(base, target, selection=selection):
         old, new = (open_input(one, 2, selection) for one in (base, target))
         return ModelDiff(

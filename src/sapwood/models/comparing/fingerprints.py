@@ -17,7 +17,7 @@ from typing import Any
 from blake3 import blake3
 
 from sapwood.content.parts import EndToEnd
-from sapwood.documents.selection import Selection
+from sapwood.documents.file_selection import FileSelection
 from sapwood.files.paths import path_name
 from sapwood.files.positions import expect, read_at
 from sapwood.files.reading import STRIPE
@@ -129,7 +129,7 @@ def fingerprint(
         IoError: the file cannot be read, or changed meanwhile.
         InputError: it is nothing of the kind, or a pattern is none.
     """
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     with (
         unchanged(model_path, selection=selection),
         _opened(model_path, selection) as (size, listing, read),
@@ -205,7 +205,7 @@ def _remarks(model: Source, size: int, listing: Listing | None, head: bytes) -> 
 
 
 @contextlib.contextmanager
-def _opened(model: Source, selection: Selection) -> Iterator[tuple[int, Listing | None, Read]]:
+def _opened(model: Source, selection: FileSelection) -> Iterator[tuple[int, Listing | None, Read]]:
     """The length of a model, the files of a folder, and what reads parts.
 
     Raises:

@@ -17,7 +17,7 @@ from blake3 import blake3
 from sapwood.content.content import Bytes, Content
 from sapwood.content.parts import stripes
 from sapwood.documents.canonical_json import plain
-from sapwood.documents.selection import Selection
+from sapwood.documents.file_selection import FileSelection
 from sapwood.errors import InputError
 from sapwood.files.file_objects import copy_rest
 from sapwood.files.outputs import Output
@@ -142,7 +142,7 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
         plain({} if metadata is None else metadata),
         _check_time(created_at),
     )
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     sources = source_list(source)
     outputs = [output] if reverse is None else [output, reverse]
     if reverse is not None:

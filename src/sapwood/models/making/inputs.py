@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sapwood.content.content import Content
 from sapwood.content.parts import EndToEnd
-from sapwood.documents.selection import ALL_BUT_LITTER, Selection
+from sapwood.documents.file_selection import ALL_BUT_LITTER, FileSelection
 from sapwood.errors import Changed, InputError
 from sapwood.files import sources as files
 from sapwood.files.outputs import Output
@@ -63,7 +63,7 @@ class Input:
     left_out: tuple[str, ...] = ()
 
 
-def open_input(source: Source, inputs: int = 2, selection: Selection = ALL_BUT_LITTER) -> Input:
+def open_input(source: Source, inputs: int = 2, selection: FileSelection = ALL_BUT_LITTER) -> Input:
     """Opens a file, or a folder with what is selected of it.
 
     Args:
@@ -84,7 +84,7 @@ def open_input(source: Source, inputs: int = 2, selection: Selection = ALL_BUT_L
     return Input(data, file, (Part(name, 0, data, file),))
 
 
-def _open_root(root: Path, most_mapped: int, selection: Selection) -> Input:
+def _open_root(root: Path, most_mapped: int, selection: FileSelection) -> Input:
     """Opens a folder, of which so many files stay open at most."""
     listing = list_folder(root, selection)
     entries = listing.entries
@@ -120,7 +120,7 @@ def remarks(sources: Sequence[Source], versions: Sequence[Input], done: str) -> 
 
 
 @contextlib.contextmanager
-def unchanged(*sources: Source, selection: Selection = ALL_BUT_LITTER) -> Iterator[None]:
+def unchanged(*sources: Source, selection: FileSelection = ALL_BUT_LITTER) -> Iterator[None]:
     """Notices files that change while they are read, in folders too.
 
     Args:
@@ -142,7 +142,7 @@ def unchanged(*sources: Source, selection: Selection = ALL_BUT_LITTER) -> Iterat
             )
 
 
-def _listing(source: Source, selection: Selection) -> tuple[ListedFile, ...] | None:
+def _listing(source: Source, selection: FileSelection) -> tuple[ListedFile, ...] | None:
     """What is selected of a folder, or None for other sources."""
     root = folder_of(source)
     return None if root is None else list_folder(root, selection).files

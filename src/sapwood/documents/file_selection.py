@@ -15,7 +15,7 @@ from sapwood.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Selection:
+class FileSelection:
     """Which files of a folder are taken.
 
     Attributes:
@@ -27,7 +27,7 @@ class Selection:
     exclude: tuple[Pattern, ...] = ()
 
     @classmethod
-    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> Selection:
+    def of(cls, include: Sequence[str], exclude: Sequence[str]) -> FileSelection:
         """The selection by patterns as `documents.patterns` has them.
 
         Raises:
@@ -54,7 +54,7 @@ class Selection:
         return is_litter(path) or any(one.matches(path) for one in self.exclude)
 
 
-ALL_BUT_LITTER = Selection()
+ALL_BUT_LITTER = FileSelection()
 
 
 def _from_above(path: str) -> Iterator[str]:

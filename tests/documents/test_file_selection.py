@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from sapwood.documents.file_selection import FileSelection
 from sapwood.documents.litter import is_litter, is_litter_in_package
-from sapwood.documents.selection import Selection
 from sapwood.errors import InputError
 from sapwood.files.walking import walk, walk_selected
 
@@ -30,7 +30,7 @@ patterns = st.lists(st.sampled_from(PATTERNS), max_size=2)
 )
 def test_litter(path: str) -> None:
     assert is_litter(path)
-    assert Selection().left_out(path) is not None
+    assert FileSelection().left_out(path) is not None
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_litter(path: str) -> None:
 )
 def test_what_is_none(path: str) -> None:
     assert not is_litter(path)
-    assert Selection().left_out(path) is None
+    assert FileSelection().left_out(path) is None
 
 
 @given(paths)
@@ -60,7 +60,7 @@ def test_litter_of_packages_is_litter(path: str) -> None:
     ],
 )
 def test_patterns(include: list[str], exclude: list[str], taken: list[str]) -> None:
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     files = [".cache/c", ".git/d", "a/b", "logs/1", "model"]
     assert [one for one in files if selection.left_out(one) is None] == taken
 
@@ -80,7 +80,7 @@ def test_a_walk_takes_what_is_selected_by_path(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(b"")
     there = {one.path for one in walk(root, following=True)}
-    selection = Selection.of(include, exclude)
+    selection = FileSelection.of(include, exclude)
     left_out: set[str] = set()
     found = {one.path for one in walk_selected(root, selection, left_out)}
     assert found == {path for path in there if selection.left_out(path) is None}
@@ -92,17 +92,17 @@ def test_a_walk_takes_what_is_selected_by_path(
 @pytest.mark.parametrize("pattern", ["", "/a", "a//b", "../a"])
 def test_no_pattern(pattern: str) -> None:
     with pytest.raises(InputError, match="include: expected"):
-        Selection.of([pattern], [])
+        FileSelection.of([pattern], [])
 
 
 def test_a_text_is_no_list() -> None:
     with pytest.raises(InputError, match="exclude: expected a list of patterns"):
-        Selection.of([], "*.txt")
+        FileSelection.of([], "*.txt")
 
 
 def test_folders_that_are_left_out_are_not_looked_into(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "loop").symlink_to(tmp_path)
     left_out: set[str] = set()
-    assert list(walk_selected(tmp_path, Selection(), left_out)) == []
+    assert list(walk_selected(tmp_path, FileSelection(), left_out)) == []
     assert left_out == {".git/"}
