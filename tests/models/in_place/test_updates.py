@@ -190,7 +190,9 @@ def test_an_update_that_is_done_already(model: Path) -> None:
     apply_in_place(model, PATCH)
     before = model.stat()
     assert apply_in_place(model, PATCH).is_valid()
-    assert model.stat() == before
+    after = model.stat()  # but for when it was read
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert after.st_mtime_ns == before.st_mtime_ns
     assert names(model) == ["model"]
 
 
