@@ -71,3 +71,16 @@ SHOWN = {
 def test_secrets_of_urls_are_left_out(message: str) -> None:
     assert presentable(message) == SHOWN[message]
     assert presentable(SHOWN[message]) == SHOWN[message]
+
+
+@pytest.mark.parametrize("rest", ["", "q" * 5000])
+def test_a_cut_through_a_url_shows_no_part_of_its_secrets(rest: str) -> None:
+    url = (
+        f"https://me:{'hunter2' * 9}@example.org/p?sig={'s3cret' * 9}{rest}{'s3cret' * 9}#fragm3nt"
+    )
+    for before in range(0, MOST_LETTERS, 7):
+        for after in ("", "; check the URL", f"; {'w' * (MOST_LETTERS - before)}"):
+            found = presentable(f"{'a' * before} {url}{after}")
+            assert len(found) <= MOST_LETTERS
+            for part in ("hunter2", "unter", "s3cret", "3cre", "qqq", "fragm3nt"):
+                assert part not in found, (before, after, part)
