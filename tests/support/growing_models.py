@@ -12,8 +12,8 @@ from sapwood.modelfile import ModelFile, TensorEntry, open_model
 from sapwood.modelfile.folder import open_folder, whole_folder
 from sapwood.modelfile.layout import laid_out
 from sapwood.models.applying.near_names import near_names
+from sapwood.models.making.indexable import indexable
 from sapwood.models.making.inputs import Input, Part
-from sapwood.models.making.listing import listed
 from sapwood.models.making.merging import Config, merges
 from sapwood.models.making.pairing import pair_tensors
 from sapwood.models.making.segments import Twins, input_segments
@@ -280,7 +280,7 @@ def segments(count: int) -> Call:
 
 def weighed(count: int) -> Call:
     made = version(safetensors_file(named(count)))
-    return lambda: listed(made, 1 << 20)
+    return lambda: indexable(made, 1 << 20)
 
 
 def differing(count: int) -> Call:
@@ -375,7 +375,7 @@ MODELS: dict[str, Family] = {
     "a module of a deep name": Family("models.making.merging", deep_name, 200),
     "large files of other names": Family("models.making.segments", twins),
     "tensors with bytes between them": Family("models.making.segments", segments, 400),
-    "tensors to be listed": Family("models.making.listing", weighed),
+    "tensors to be listed": Family("models.making.indexable", weighed),
     "a comparison of many tensors": Family("models.comparing.diffing", differing),
     "a fingerprint of many tensors": Family("models.comparing.fingerprints", fingerprinted),
     "offers in a row": Family("models.chains.routes", in_a_row),

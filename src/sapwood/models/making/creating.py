@@ -28,6 +28,7 @@ from sapwood.limits import DEFAULT_LIMITS, Limits, thread_count
 from sapwood.modelfile import format_named
 from sapwood.models.applying.bases import source_list
 from sapwood.models.making.arrays import unlike_arrays
+from sapwood.models.making.indexable import indexable
 from sapwood.models.making.inputs import (
     Input,
     check_outside,
@@ -36,7 +37,6 @@ from sapwood.models.making.inputs import (
     remarks,
     unchanged,
 )
-from sapwood.models.making.listing import listed
 from sapwood.models.making.merging import adapter_config
 from sapwood.models.making.regions import plain_segments
 from sapwood.models.making.segments import input_segments, whole
@@ -156,8 +156,8 @@ def create_patch(  # noqa: PLR0913 (a seed's parameters, and ours)
     ):
         *olds, new = [open_input(one, len(versions), selection) for one in versions]
         if back is not None:
-            olds = [listed(olds[0], limits.front)]
-        new = listed(new, limits.front)
+            olds = [indexable(olds[0], limits.front)]
+        new = indexable(new, limits.front)
         stages = Stages(new.file.size + (0 if back is None else olds[0].file.size), progress)
         written = making.write(olds, new, sources, out, stages.stage(new.file.size))
         led_back = None
