@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import sapwood
+from support.imports import imported_packages
 
 pytestmark = pytest.mark.quick
 
@@ -22,14 +23,10 @@ ALLOWED = {
 
 def unpackers(code: str) -> set[str]:
     """The modules that unpack, of those that a module imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found.update(one.name.partition(".")[0] for one in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-        elif isinstance(node, ast.Attribute) and node.attr == "unpack_archive":
-            found.add("zipfile")
+    nodes = list(ast.walk(ast.parse(code)))
+    found = imported_packages(nodes)
+    if any(isinstance(node, ast.Attribute) and node.attr == "unpack_archive" for node in nodes):
+        found.add("zipfile")
     return found & MODULES
 
 

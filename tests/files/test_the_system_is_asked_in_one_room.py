@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sapwood
+from support.imports import imported_packages
 
 pytestmark = pytest.mark.quick
 
@@ -22,12 +23,10 @@ QUESTIONS = {"os.name", "sys.platform", "os.fsync", "os.replace", "os.rename", "
 
 def asked(code: str) -> set[str]:
     """What a module asks of the system: modules that it imports, and names that it uses."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found.update(one.name.partition(".")[0] for one in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
+    nodes = list(ast.walk(ast.parse(code)))
+    found = imported_packages(nodes)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
             found.update(f"{node.module}.{one.name}" for one in node.names)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             found.add(f"{node.value.id}.{node.attr}")
