@@ -15,8 +15,6 @@ from support.growing_documents import DOCUMENTS
 from support.growing_models import MODELS
 from support.growth import check_growth
 
-pytestmark = pytest.mark.quick
-
 SUBJECTS = {family.subject for family in (*DOCUMENTS.values(), *MODELS.values())}
 # Those of the patch format are bounded by limits that their own tests look at.
 ROOMS = ("documents", "modelfile", "package", "store", "workspace")

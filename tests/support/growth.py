@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -84,13 +85,20 @@ def steps_of(call: Call) -> int:
 
 
 def memory_of(call: Call) -> int:
-    """The most memory that work takes at once, in bytes."""
+    """The most memory that work takes at once, in bytes.
+
+    Circles of objects count until the end: else it is chance how many of them there are when the
+    collector of garbage happens to run.
+    """
+    gc.collect()
+    gc.disable()
     tracemalloc.start()
     try:
         finished(call)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+        gc.enable()
 
 
 def check_growth(family: Family) -> None:
